@@ -1,0 +1,243 @@
+// Package cluster knows what was read of a Kubernetes cluster: Services, their endpoints, the nodes, the data plane on them, and what could not be read.
+//
+// It holds values only. Whoever fills a Snapshot settles every nil rule of the API once (an endpoint whose ready condition is absent is ready, and so on);
+// readers of a Snapshot never meet a pointer whose absence means something else.
+package cluster
+
+import (
+	"net/netip"
+)
+
+// Snapshot is everything a diagnosis may look at.
+//
+// Nodes are ordered by name; Services in the order in which they were asked for, else by namespace and name.
+type Snapshot struct {
+	Services []Service
+	Nodes    []Node
+	// Dataplane is the one most nodes run. A node that differs carries its own.
+	Dataplane Dataplane
+	// Gaps lists what could not be read. A fact that a gap covers is unknown, not absent.
+	Gaps []Gap
+}
+
+// Tristate keeps "no" apart from "not known".
+type Tristate uint8
+
+const (
+	Undetermined Tristate = iota
+	No
+	Yes
+)
+
+// Is is Yes or No for a fact that is known.
+func Is(b bool) Tristate {
+	if b {
+		return Yes
+	}
+	return No
+}
+
+// ServiceType is spec.type of a Service.
+type ServiceType string
+
+const (
+	TypeClusterIP    ServiceType = "ClusterIP"
+	TypeNodePort     ServiceType = "NodePort"
+	TypeLoadBalancer ServiceType = "LoadBalancer"
+	TypeExternalName ServiceType = "ExternalName"
+)
+
+// Policy is an external or internal traffic policy. PolicyUnset means that the Service's type has none.
+type Policy string
+
+const (
+	PolicyUnset   Policy = ""
+	PolicyCluster Policy = "Cluster"
+	PolicyLocal   Policy = "Local"
+)
+
+// Service is one Service with its endpoints.
+type Service struct {
+	Namespace, Name       string
+	Type                  ServiceType
+	ExternalTrafficPolicy Policy
+	InternalTrafficPolicy Policy
+	// HealthCheckNodePort is 0 where there is none.
+	HealthCheckNodePort uint16
+	// ClusterIPs is empty for a headless Service and for one that has not been given an address.
+	ClusterIPs  []netip.Addr
+	Headless    bool
+	ExternalIPs []netip.Addr
+	// Ingress is status.loadBalancer.ingress, in its order.
+	Ingress           []Ingress
+	LoadBalancerClass string
+	SourceRanges      []netip.Prefix
+	// NoNodePorts is spec.allocateLoadBalancerNodePorts: false.
+	NoNodePorts         bool
+	ClientIPAffinity    bool
+	TrafficDistribution string
+	// ProxyName is the label service.kubernetes.io/service-proxy-name: kube-proxy leaves such a Service to somebody else.
+	ProxyName   string
+	HasSelector bool
+	Ports       []Port
+	Labels      map[string]string
+	Annotations map[string]string
+	Finalizers  []string
+	// Endpoints has every endpoint of every EndpointSlice once, ordered by address, each with the ports that its slice gives it.
+	Endpoints []Endpoint
+	// EndpointsKnown is false where the EndpointSlices could not be read.
+	EndpointsKnown bool
+	// Live is what the nodes' own health checks said, by node name; nil unless asked for.
+	Live map[string]Live
+}
+
+// IPMode says whether a node may answer for a load balancer address itself.
+type IPMode string
+
+const (
+	VIP   IPMode = "VIP"
+	Proxy IPMode = "Proxy"
+)
+
+// Ingress is one entry of status.loadBalancer.ingress. IP is the zero Addr where only a hostname is published; IPMode is VIP where the API leaves it out.
+type Ingress struct {
+	IP       netip.Addr
+	Hostname string
+	IPMode   IPMode
+}
+
+// Protocol is TCP, UDP or SCTP.
+type Protocol string
+
+const (
+	TCP  Protocol = "TCP"
+	UDP  Protocol = "UDP"
+	SCTP Protocol = "SCTP"
+)
+
+// Port is one entry of spec.ports. NodePort is 0 where none is allocated.
+type Port struct {
+	Name       string
+	Protocol   Protocol
+	Port       uint16
+	NodePort   uint16
+	TargetPort string
+}
+
+// Endpoint is one address of an EndpointSlice.
+type Endpoint struct {
+	Address netip.Addr
+	// Node is "" where the slice does not say.
+	Node string
+	Zone string
+	// Ready, Serving and Terminating have the defaults of the API settled: absent ready and serving mean true, absent terminating false.
+	Ready, Serving, Terminating bool
+	// Ports are the slice's, by the Service port's name; an endpoint serves only the Service ports it names.
+	Ports []EndpointPort
+	// ForZones and ForNodes are topology hints; nil where there are none.
+	ForZones, ForNodes []string
+	// Target is the Pod behind the address as namespace/name, "" where the slice does not say.
+	Target string
+	// Slice is the EndpointSlice's name.
+	Slice string
+}
+
+// EndpointPort is where an endpoint serves the Service port of that name and protocol.
+type EndpointPort struct {
+	Name     string
+	Protocol Protocol
+	Port     uint16
+}
+
+// Node is one node. Known is false for a node that is only named by an EndpointSlice (the Node object could not be read).
+type Node struct {
+	Name  string
+	Zone  string
+	Known bool
+	// Ready is the condition of that name; Undetermined where it is Unknown or absent.
+	Ready         Tristate
+	Unschedulable bool
+	// Deleting is true between the deletion of the Node object and its end.
+	Deleting    bool
+	InternalIPs []netip.Addr
+	ExternalIPs []netip.Addr
+	PodCIDRs    []netip.Prefix
+	OS          string
+	// KubeletVersion is the zero Version where not known.
+	KubeletVersion Version
+	ProviderID     string
+	Labels         map[string]string
+	// Taints are as key[=value]:effect.
+	Taints []string
+	// VirtualKubelet is true for a node that runs no kube-proxy and takes no packets (label type=virtual-kubelet).
+	VirtualKubelet bool
+	// Dataplane is nil where the node runs what the cluster runs.
+	Dataplane *Dataplane
+	// ProxyMode is what kube-proxy on the node itself said at :10249/proxyMode; "" unless asked and answered.
+	ProxyMode string
+}
+
+// HealthCheck is the answer of a node's health check node port.
+type HealthCheck string
+
+const (
+	Pass        HealthCheck = "Pass"
+	Fail        HealthCheck = "Fail"
+	Unreachable HealthCheck = "Unreachable"
+)
+
+// Live is what a node says of one Service. LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say.
+type Live struct {
+	HealthCheck    HealthCheck
+	LocalEndpoints int
+	// Reason says why the check is Unreachable; "" otherwise.
+	Reason string
+}
+
+// Gap is something that could not be read.
+type Gap struct {
+	// Resource is plural and lower case, with its group where it has one: nodes, endpointslices.discovery.k8s.io, nodes/proxy.
+	Resource string
+	// Verb is get or list.
+	Verb string
+	// Namespace and Name are "" where the read was not confined to one.
+	Namespace, Name string
+	Reason          GapReason
+	// Message is the API server's own sentence, or the transport's.
+	Message string
+}
+
+// GapReason says why something could not be read.
+type GapReason string
+
+const (
+	Forbidden GapReason = "Forbidden"
+	NotFound  GapReason = "NotFound"
+	TimedOut  GapReason = "TimedOut"
+	Failed    GapReason = "Failed"
+)
+
+// NodeIndex finds the node of that name, or -1. Nodes must be ordered by name.
+func (s *Snapshot) NodeIndex(name string) int {
+	low, high := 0, len(s.Nodes)
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		if s.Nodes[middle].Name < name {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low < len(s.Nodes) && s.Nodes[low].Name == name {
+		return low
+	}
+	return -1
+}
+
+// DataplaneOf is the data plane that runs on a node: its own, or the cluster's.
+func (s *Snapshot) DataplaneOf(n *Node) *Dataplane {
+	if n.Dataplane != nil {
+		return n.Dataplane
+	}
+	return &s.Dataplane
+}

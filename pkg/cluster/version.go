@@ -1,0 +1,53 @@
+package cluster
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Version is a release of Kubernetes or of a data plane. The zero Version is not known.
+type Version struct {
+	Major, Minor, Patch int
+	// Pre is what follows a hyphen (alpha.1, gke.100), without build metadata.
+	Pre string
+	// Text is as it was read.
+	Text string
+}
+
+// ParseVersion reads v1.20.15, 1.20, v1.31.2+k3s1 or v1.28.3-eks-4f4795d, also as an image tag, and is false where s starts with no version.
+func ParseVersion(s string) (Version, bool) {
+	text := strings.TrimSpace(s)
+	core := strings.TrimPrefix(text, "v")
+	core, _, _ = strings.Cut(core, "+")
+	core, pre, _ := strings.Cut(core, "-")
+	parts := strings.Split(core, ".")
+	if len(parts) < 2 || len(parts) > 3 {
+		return Version{}, false
+	}
+	var numbers [3]int
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil {
+			return Version{}, false
+		}
+		numbers[i] = int(n)
+	}
+	return Version{Major: numbers[0], Minor: numbers[1], Patch: numbers[2], Pre: pre, Text: text}, true
+}
+
+// Known is false for the zero Version.
+func (v Version) Known() bool { return v.Text != "" }
+
+// Before says whether v is an older release than major.minor.patch. Vendors' suffixes and pre-releases count as the release they are named after.
+func (v Version) Before(major, minor, patch int) bool {
+	if v.Major != major {
+		return v.Major < major
+	}
+	if v.Minor != minor {
+		return v.Minor < minor
+	}
+	return v.Patch < patch
+}
+
+// String is the text as read, "" where not known.
+func (v Version) String() string { return v.Text }

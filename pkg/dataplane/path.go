@@ -1,0 +1,162 @@
+// Package dataplane knows what a connection to a Service meets on a node: reachable, refused, timed out, by which endpoints, and with whose address.
+//
+// There is one file for each data plane, each a decision list in the order in which a packet is judged, and beside it its rules: one reason each, with the source
+// of the fact and how it was established. What nobody knows is Unknown, never a guess.
+package dataplane
+
+import (
+	"net/netip"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// From says where a connection starts.
+type From uint8
+
+const (
+	// Node is a process on the host network of the node.
+	Node From = iota
+	// Pod is a pod on the node, with an address of its own.
+	Pod
+	// External is a client outside the cluster whose packet has been sent to the node, as a load balancer that targets nodes does.
+	External
+)
+
+// To says which address of the Service is dialled.
+type To uint8
+
+const (
+	LoadBalancerIP To = iota
+	LoadBalancerHostname
+	ExternalIP
+	NodePort
+	ClusterIP
+)
+
+// Outcome is what the client sees.
+type Outcome uint8
+
+const (
+	// Unknown: nobody has established it; the rule says what it depends on.
+	Unknown Outcome = iota
+	Reachable
+	Refused
+	TimedOut
+	// Partial: some connections work and some do not, by the endpoint chosen.
+	Partial
+	// ViaLoadBalancer: the node does not answer for the address itself, and the connection leaves for the real load balancer.
+	ViaLoadBalancer
+)
+
+// Endpoints says which of the Service's endpoints such a connection can reach.
+type Endpoints uint8
+
+const (
+	EndpointsUnknown Endpoints = iota
+	AllEndpoints
+	// LocalEndpoints are those on the node that judges the packet.
+	LocalEndpoints
+	NoEndpoints
+)
+
+// ClientIP says whose address the endpoint sees.
+type ClientIP uint8
+
+const (
+	// NoClientIP: nothing is reached.
+	NoClientIP ClientIP = iota
+	// Preserved: the client's own; for a process on a node, any address its node owns.
+	Preserved
+	// Rewritten: an address of a node for a pod's or an external client's connection, the dialled address for a process on the node.
+	Rewritten
+	// Mixed: preserved for some endpoints, rewritten for others.
+	Mixed
+	ClientIPUnknown
+)
+
+// ExtraHop says whether the connection crosses from the node that judges it to another one.
+type ExtraHop uint8
+
+const (
+	Never ExtraHop = iota
+	Sometimes
+	Always
+)
+
+// Basis says how a prediction is known.
+type Basis uint8
+
+const (
+	NoBasis Basis = iota
+	// Documented by the data plane's own documentation.
+	Documented
+	// Source: read in the data plane's code.
+	Source
+	// Measured: real packets did this, and the recording is in test/truth.
+	Measured
+)
+
+// The words below are those of the published report.
+func (f From) String() string { return [...]string{"Node", "Pod", "External"}[f] }
+func (t To) String() string {
+	return [...]string{"LoadBalancerIP", "LoadBalancerHostname", "ExternalIP", "NodePort", "ClusterIP"}[t]
+}
+func (e Endpoints) String() string { return [...]string{"Unknown", "All", "Local", "None"}[e] }
+func (c ClientIP) String() string {
+	return [...]string{"", "Preserved", "Rewritten", "Mixed", "Unknown"}[c]
+}
+func (h ExtraHop) String() string { return [...]string{"Never", "Sometimes", "Always"}[h] }
+func (b Basis) String() string    { return [...]string{"Unknown", "Documented", "Source", "Measured"}[b] }
+func (o Outcome) String() string {
+	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer"}[o]
+}
+
+// Path is what one kind of connection meets.
+type Path struct {
+	From From
+	To   To
+	// Address is what is dialled; for NodePort the node's own InternalIP. The zero Addr for LoadBalancerHostname.
+	Address netip.Addr
+	// Hostname is set for LoadBalancerHostname only.
+	Hostname string
+	Port     uint16
+	Protocol cluster.Protocol
+
+	Outcome   Outcome
+	Endpoints Endpoints
+	ClientIP  ClientIP
+	ExtraHop  ExtraHop
+	Basis     Basis
+	// Could are the outcomes that remain possible where Outcome is Unknown; 0 elsewhere.
+	Could Outcomes
+	// Rule decided; never nil.
+	Rule *Rule
+}
+
+// Outcomes is a set of Outcome.
+type Outcomes uint8
+
+// Has says whether o is in the set.
+func (s Outcomes) Has(o Outcome) bool { return s&(1<<o) != 0 }
+
+func either(outcomes ...Outcome) Outcomes {
+	var s Outcomes
+	for _, o := range outcomes {
+		s |= 1 << o
+	}
+	return s
+}
+
+// Rule is one line of a data plane's table.
+type Rule struct {
+	// ID is for ever: IPVS-03.
+	ID string
+	// Reason is one sentence about the node and the connection, without the Service's name.
+	Reason string
+	// Source is where the fact was read: a file of the data plane's code, a pull request, a page of its documentation.
+	Source string
+	// Since and Until are releases between which the rule holds, "" where it has no bound on that side. Until is the first release without it.
+	Since, Until string
+	// Basis is Source or Documented; predictions of releases that the recordings hold are raised to Measured.
+	Basis Basis
+}
