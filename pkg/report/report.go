@@ -16,16 +16,14 @@ type Report struct {
 	// Unsupported says, in one sentence, why there is no map for this Service (type ClusterIP without external addresses, ExternalName); "" otherwise.
 	Unsupported string
 	// Nodes are ordered by name as people read it (node-9 before node-10).
-	Nodes    []Node
+	Nodes    []Row
 	Findings []finding.Finding
 	Gaps     []cluster.Gap
 }
 
-// Node is one row of the map.
-type Node struct {
-	*cluster.Node
-	// Dataplane is the node's own where it differs from the cluster's, else nil.
-	Dataplane *cluster.Dataplane
+// Row is one node of the map. Node.Dataplane is set only where the node differs from the cluster.
+type Row struct {
+	Node      *cluster.Node
 	Endpoints Counts
 	// LoadBalancer says whether the load balancer sends to this node, and why not.
 	LoadBalancer Receives
