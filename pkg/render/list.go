@@ -1,0 +1,196 @@
+package render
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// List shows Services, a line each, worst first: by the severity of their worst finding, then those with missing evidence, then by namespace and name. Gaps that
+// several reports share are shown once.
+func List(reports []report.Report, o Options) []byte {
+	order := make([]*report.Report, len(reports))
+	for i := range reports {
+		order[i] = &reports[i]
+	}
+	slices.SortStableFunc(order, func(a, b *report.Report) int {
+		if x, y := badness(a), badness(b); x != y {
+			return y - x
+		}
+		if c := strings.Compare(a.Service.Namespace, b.Service.Namespace); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Service.Name, b.Service.Name)
+	})
+
+	p := &screen{Style: o.Style, o: o, r: &report.Report{}}
+	t := table{columns: []column{
+		{title: "NAMESPACE", give: inMiddle},
+		{title: "NAME", give: inMiddle},
+		{title: "TYPE", spare: 1},
+		{title: "POLICY"},
+		{title: "ADDRESS", spare: 2, give: inMiddle},
+		{title: "PORTS"},
+		{title: "BACKENDS"},
+		{title: "NODES"},
+		{title: "FINDING", give: atEnd},
+	}}
+	for _, r := range order {
+		s := r.Service
+		cells := make([]cell, 0, len(t.columns))
+		if o.Namespaces {
+			cells = append(cells, cell{text: p.clean(s.Namespace)})
+		} else {
+			cells = append(cells, cell{})
+		}
+		policy := string(s.ExternalTrafficPolicy)
+		if policy == "" {
+			policy = "<none>"
+		}
+		ports := ""
+		if o.Wide {
+			var list []string
+			for i := range s.Ports {
+				list = append(list, portText(&s.Ports[i], true))
+			}
+			ports = strings.Join(list, " ")
+		}
+		ready, nodes := spread(r)
+		cells = append(
+			cells, cell{text: p.clean(s.Name)}, cell{text: string(s.Type)}, cell{text: policy}, cell{text: p.clean(address(s, o.Wide))}, cell{text: ports},
+			ready, nodes, p.worst(r),
+		)
+		t.lines = append(t.lines, line{cells: cells})
+		for _, g := range r.Gaps {
+			if !slices.Contains(p.r.Gaps, g) {
+				p.r.Gaps = append(p.r.Gaps, g)
+			}
+		}
+	}
+	if len(t.lines) > 0 {
+		p.table(&p.Builder, t, p.o.Wide)
+	}
+	p.gaps()
+	return []byte(p.String())
+}
+
+// badness orders reports: an Error is worse than a Warning, that worse than evidence that is missing, that worse than an Info.
+func badness(r *report.Report) int {
+	worst := 0
+	for i := range r.Findings {
+		worst = max(worst, weight(&r.Findings[i]))
+	}
+	return worst
+}
+
+func weight(f *finding.Finding) int {
+	switch {
+	case f.Result == finding.Pass:
+		return 0
+	case f.Result == finding.Unknown:
+		return 2
+	case f.Severity == finding.Error:
+		return 4
+	case f.Severity == finding.Warning:
+		return 3
+	}
+	return 1
+}
+
+// worst is the worst finding of a report, and how many more there are.
+func (p *screen) worst(r *report.Report) cell {
+	var worst *finding.Finding
+	count := 0
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Result == finding.Pass {
+			continue
+		}
+		count++
+		if worst == nil || weight(f) > weight(worst) {
+			worst = f
+		}
+	}
+	switch {
+	case worst == nil && len(r.Gaps) > 0:
+		return cell{unsure, "no findings, evidence is missing", doubtful}
+	case worst == nil:
+		return cell{mark: nothing, tone: faint}
+	}
+	m, tone := look(worst)
+	text := p.clean(worst.Code) + "  "
+	if count > 1 {
+		text += "(+" + strconv.Itoa(count-1) + ") "
+	}
+	if worst.Message != "" {
+		return cell{m, text + p.clean(worst.Message), tone}
+	}
+	return cell{m, text + p.clean(worst.Title), tone}
+}
+
+// spread is how many endpoints of a Service are ready, and on how many nodes of all.
+func spread(r *report.Report) (ready, nodes cell) {
+	if !r.Service.EndpointsKnown {
+		return cell{unsure, "unknown", doubtful}, cell{unsure, "unknown", doubtful}
+	}
+	endpoints, with := 0, 0
+	for i := range r.Nodes {
+		if n := r.Nodes[i].Endpoints.Ready; n > 0 {
+			with++
+			endpoints += n
+		}
+	}
+	for _, e := range r.Service.Endpoints {
+		if e.Ready && e.Node == "" {
+			endpoints++
+		}
+	}
+	return cell{text: strconv.Itoa(endpoints)}, cell{text: strconv.Itoa(with) + " of " + strconv.Itoa(len(r.Nodes))}
+}
+
+// address is the first address of a Service, and how many more there are; all of them where there is room.
+func address(s *cluster.Service, every bool) string {
+	var list []string
+	for _, in := range s.Ingress {
+		if in.IP.IsValid() {
+			list = append(list, in.IP.String())
+		} else {
+			list = append(list, in.Hostname)
+		}
+	}
+	for _, a := range s.ExternalIPs {
+		list = append(list, a.String())
+	}
+	switch {
+	case len(list) == 0 && s.Type == cluster.TypeLoadBalancer:
+		return "<pending>"
+	case len(list) == 0:
+		return "<none>"
+	case len(list) == 1 || every:
+		return strings.Join(list, " ")
+	}
+	return list[0] + " +" + strconv.Itoa(len(list)-1)
+}
+
+// Redraw makes a frame of a screen that stays in place: what changed since the last one on top, then the screen, over what stood there before.
+func Redraw(screen []byte, changes []string, o Options) []byte {
+	var b strings.Builder
+	b.WriteString("\x1b[H\x1b[2J")
+	b.WriteString(string(Changed(changes, o)))
+	b.Write(screen)
+	return []byte(b.String())
+}
+
+// Changed shows changes, a line each.
+func Changed(changes []string, o Options) []byte {
+	var b strings.Builder
+	for _, c := range changes {
+		b.WriteString(o.Style.paint(span{o.Style.clean(c), doubtful}))
+		b.WriteByte('\n')
+	}
+	return []byte(b.String())
+}

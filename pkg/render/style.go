@@ -1,0 +1,204 @@
+// Package render knows how a report looks to a person: the screen of one Service, the list of many, their glyphs, colours and widths.
+//
+// It fills a buffer and writes nothing itself. Everything that came from a cluster is escaped on its way in.
+package render
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+)
+
+// ColorMode is the value of --color.
+type ColorMode string
+
+const (
+	ColorAuto   ColorMode = "auto"
+	ColorAlways ColorMode = "always"
+	ColorNever  ColorMode = "never"
+)
+
+// Terminal is what is known of the writer that will take the text.
+type Terminal struct {
+	// Interactive is true where the writer is a terminal, false for a file or a pipe.
+	Interactive bool
+	// Columns is the terminal's width in cells, 0 where it is not known. It is not looked at unless Interactive.
+	Columns int
+	// Term is the value of TERM; NoColor is true where NO_COLOR is set to anything but "".
+	Term    string
+	NoColor bool
+	// UTF8 is true where the locale says so.
+	UTF8 bool
+}
+
+// Style is how one writer is written to: which colours, which glyphs, how wide.
+type Style struct {
+	ascii bool
+	// columns is 0 where nothing may be cut.
+	columns int
+	// interactive is true on a terminal: equal rows are grouped there.
+	interactive bool
+	tones       [toneCount]*color.Color
+	glyphs      [markCount]string
+	ellipsis    string
+	width       *runewidth.Condition
+}
+
+// unknownColumns is taken for a terminal that does not say how wide it is, and for the wrapping of prose everywhere.
+const unknownColumns = 100
+
+// NewStyle decides once for one writer. --color=always wins over NO_COLOR, as a flag wins over the environment.
+func NewStyle(mode ColorMode, ascii bool, t Terminal) *Style {
+	s := &Style{
+		ascii:       ascii || !t.UTF8,
+		interactive: t.Interactive,
+		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever the locale says; and a process-wide
+		// setting would make two screens disagree.
+		width: &runewidth.Condition{StrictEmojiNeutral: true},
+	}
+	if t.Interactive {
+		s.columns = t.Columns
+		if s.columns <= 0 {
+			s.columns = unknownColumns
+		}
+	}
+	colored := mode == ColorAlways || mode != ColorNever && t.Interactive && !t.NoColor && t.Term != "dumb"
+	attributes := [toneCount][]color.Attribute{
+		good: {color.FgGreen}, bad: {color.FgRed}, doubtful: {color.FgYellow}, faint: {color.Faint}, strong: {color.Bold}, informing: {color.FgCyan},
+	}
+	for t, a := range attributes {
+		c := color.New(a...)
+		if colored && len(a) > 0 {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		s.tones[t] = c
+	}
+	s.glyphs, s.ellipsis = [markCount]string{"", "✓", "✗", "~", "?", "→", "-", "!", "·"}, "…"
+	if s.ascii {
+		s.glyphs, s.ellipsis = [markCount]string{"", "ok", "x", "~", "?", "->", "-", "!", "."}, "..."
+	}
+	return s
+}
+
+// tone is a colour by its meaning.
+type tone uint8
+
+const (
+	plain tone = iota
+	good
+	bad
+	doubtful
+	faint
+	strong
+	informing
+	toneCount
+)
+
+// mark is a glyph by its meaning.
+type mark uint8
+
+const (
+	noMark mark = iota
+	ok
+	fails
+	partly
+	unsure
+	via
+	nothing
+	warns
+	informs
+	markCount
+)
+
+// span is a piece of text of one tone, escaped already.
+type span struct {
+	text string
+	tone tone
+}
+
+func (s *Style) paint(p span) string {
+	if p.tone == plain || p.text == "" {
+		return p.text
+	}
+	return s.tones[p.tone].Sprint(p.text)
+}
+
+func (s *Style) cells(text string) int { return s.width.StringWidth(text) }
+
+// clean makes text from a cluster harmless: control characters, escape sequences, direction overrides and everything else that does not print are shown as
+// escapes. Where only ASCII may be written, so is every other character.
+func (s *Style) clean(text string) string {
+	harmless := true
+	for i := 0; i < len(text) && harmless; i++ {
+		harmless = text[i] >= ' ' && text[i] <= '~'
+	}
+	if harmless {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b.WriteString(`\x`)
+			b.WriteString(strconv.FormatUint(uint64(text[0])+0x100, 16)[1:])
+		case unicode.IsPrint(r) && (r < utf8.RuneSelf || !s.ascii):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
+// shorten takes text to at most limit cells by leaving out its middle: the ends of a node name tell nodes apart.
+func (s *Style) shorten(text string, limit int) string {
+	if s.cells(text) <= limit {
+		return text
+	}
+	room := limit - s.cells(s.ellipsis)
+	if room <= 0 {
+		return s.width.Truncate(text, limit, "")
+	}
+	tail := s.width.TruncatePrefix(text, (room+1)/2, "")
+	head := s.width.Truncate(text, room-s.cells(tail), "")
+	return head + s.ellipsis + tail
+}
+
+// wrap breaks prose at spaces into lines of at most limit cells. A word longer than that keeps its line: it may be something to copy.
+func (s *Style) wrap(text string, limit int) []string {
+	var lines []string
+	line, used := "", 0
+	for word := range strings.FieldsSeq(text) {
+		w := s.cells(word)
+		switch {
+		case used == 0:
+			line, used = word, w
+		case used+1+w <= limit:
+			line, used = line+" "+word, used+1+w
+		default:
+			lines = append(lines, line)
+			line, used = word, w
+		}
+	}
+	if used > 0 {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// proseColumns is how far prose runs.
+func (s *Style) proseColumns() int {
+	if s.columns > 0 && s.columns < unknownColumns {
+		return s.columns
+	}
+	return unknownColumns
+}

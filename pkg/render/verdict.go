@@ -1,0 +1,216 @@
+package render
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// verdict is what a cell of the map says about one or several paths.
+type verdict struct {
+	outcome   dataplane.Outcome
+	endpoints dataplane.Endpoints
+	// none: there is no such path. mixed: the paths differ, and outcome is Partial or, where all of them fail or work, one of theirs.
+	none, mixed bool
+	rules       string
+}
+
+func of(p *dataplane.Path) verdict {
+	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints}
+	if p.Rule != nil {
+		v.rules = p.Rule.ID
+	}
+	return v
+}
+
+// failing says whether no connection of this verdict reaches an endpoint.
+func (v verdict) failing() bool {
+	switch v.outcome {
+	case dataplane.Refused, dataplane.TimedOut:
+		return true
+	case dataplane.ViaLoadBalancer:
+		return v.endpoints == dataplane.NoEndpoints
+	case dataplane.Reachable, dataplane.Partial, dataplane.Unknown:
+	}
+	return false
+}
+
+// and says both at once, without ever looking better than the worse of the two.
+func (v verdict) and(w verdict) verdict {
+	switch {
+	case v.none:
+		return w
+	case w.none:
+		return v
+	}
+	both := v
+	if !strings.Contains(" "+v.rules+" ", " "+w.rules+" ") {
+		both.rules = strings.TrimSpace(v.rules + " " + w.rules)
+	}
+	if v.outcome == w.outcome && v.endpoints == w.endpoints && v.mixed == w.mixed {
+		return both
+	}
+	both.mixed = true
+	if v.endpoints != w.endpoints {
+		both.endpoints = dataplane.EndpointsUnknown
+	}
+	switch {
+	case v.outcome == w.outcome && v.failing() == w.failing():
+	case v.failing() && w.failing():
+		// Both fail, each in its own way.
+		both.outcome, both.endpoints = dataplane.Refused, dataplane.NoEndpoints
+	case v.failing() || w.failing() || v.outcome == dataplane.Partial || w.outcome == dataplane.Partial:
+		both.outcome = dataplane.Partial
+	case v.outcome == dataplane.Unknown || w.outcome == dataplane.Unknown:
+		both.outcome = dataplane.Unknown
+	default:
+		both.outcome = dataplane.Reachable
+	}
+	return both
+}
+
+func (v verdict) cell() cell {
+	if v.none {
+		return cell{mark: nothing, tone: faint}
+	}
+	switch v.outcome {
+	case dataplane.Reachable:
+		switch {
+		case v.endpoints == dataplane.AllEndpoints:
+			return cell{ok, "any node", good}
+		case v.endpoints == dataplane.LocalEndpoints:
+			return cell{ok, "local", good}
+		}
+		return cell{ok, "reached", good}
+	case dataplane.Refused:
+		if v.mixed && v.endpoints == dataplane.NoEndpoints {
+			return cell{fails, "fails", bad}
+		}
+		return cell{fails, "refused", bad}
+	case dataplane.TimedOut:
+		return cell{fails, "times out", bad}
+	case dataplane.Partial:
+		return cell{partly, "partly", doubtful}
+	case dataplane.ViaLoadBalancer:
+		if v.endpoints == dataplane.NoEndpoints {
+			return cell{fails, "via LB", bad}
+		}
+		return cell{via, "via LB", informing}
+	case dataplane.Unknown:
+	}
+	return cell{unsure, "unknown", doubtful}
+}
+
+// received is the cell about connections that come through the load balancer: nothing meets the node unless the load balancer sends to it.
+func received(r *report.Receives, arriving verdict) cell {
+	if r.Receives {
+		if arriving.none {
+			return cell{unsure, "unknown", doubtful}
+		}
+		return arriving.cell()
+	}
+	switch r.Reason {
+	case "NotKnown":
+		return cell{unsure, "unknown", doubtful}
+	case "SendsToPods":
+		return cell{nothing, "to pods", faint}
+	case "NoLoadBalancer":
+		return cell{nothing, "no LB", faint}
+	}
+	return cell{nothing, "not sent", faint}
+}
+
+// backends is what a node has for the Service.
+func backends(c report.Counts, known bool) cell {
+	if !known {
+		return cell{unsure, "unknown", doubtful}
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		word string
+	}{{c.Ready, "ready"}, {c.ServingTerminating, "ending"}, {c.NotReady, "not ready"}} {
+		if part.n > 0 {
+			parts = append(parts, strconv.Itoa(part.n)+" "+part.word)
+		}
+	}
+	switch {
+	case len(parts) == 0:
+		return cell{text: "none", tone: faint}
+	case c.Ready == 0:
+		return cell{text: strings.Join(parts, ", "), tone: doubtful}
+	}
+	return cell{text: strings.Join(parts, ", ")}
+}
+
+// share of the external connections, for the node and for each of its ready endpoints.
+func share(r *report.Receives) cell {
+	pod := ""
+	if r.PodShare > 0 {
+		pod = "(" + percent(r.PodShare) + " a pod)"
+	}
+	switch {
+	case r.Share > 0 && pod != "":
+		return cell{text: percent(r.Share) + "  " + pod}
+	case r.Share > 0:
+		return cell{text: percent(r.Share)}
+	case pod != "":
+		return cell{text: pod}
+	case r.Receives || r.Reason == "NotKnown":
+		return cell{mark: unsure, tone: doubtful}
+	}
+	return cell{mark: nothing, tone: faint}
+}
+
+// percent has two digits that mean something, and no more.
+func percent(f float64) string {
+	p := f * 100
+	digits := 0
+	for limit := 9.95; p < limit && digits < 4; limit /= 10 {
+		digits++
+	}
+	text := strconv.FormatFloat(p, 'f', digits, 64)
+	if digits > 0 {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text + "%"
+}
+
+// live is what the node's own health check said, beside what the EndpointSlices say of it.
+func live(l *cluster.Live, c report.Counts, known bool) cell {
+	if l == nil {
+		return cell{mark: nothing, tone: faint}
+	}
+	own := ""
+	if l.LocalEndpoints >= 0 {
+		own = ", " + strconv.Itoa(l.LocalEndpoints)
+	}
+	var said cell
+	switch l.HealthCheck {
+	case cluster.Pass:
+		said = cell{ok, "pass" + own, good}
+	case cluster.Fail:
+		said = cell{fails, "fail" + own, bad}
+	default:
+		return cell{unsure, "no answer", doubtful}
+	}
+	if known && disagrees(l, c) {
+		said.mark, said.tone = warns, doubtful
+		said.text += " (slices: " + strconv.Itoa(c.Ready) + ")"
+	} else if l.HealthCheck == cluster.Fail && c.Ready == 0 {
+		// What is to be expected of a node without endpoints is no alarm.
+		said.tone = plain
+	}
+	return said
+}
+
+// disagrees: the health check counts ready endpoints of the node, and passes where there is one.
+func disagrees(l *cluster.Live, c report.Counts) bool {
+	if l.LocalEndpoints >= 0 && l.LocalEndpoints != c.Ready {
+		return true
+	}
+	return (l.HealthCheck == cluster.Pass) != (c.Ready > 0)
+}
