@@ -1,0 +1,186 @@
+package v1alpha1
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// List converts reports, in their order.
+func List(reports []report.Report) *ServiceReportList {
+	l := &ServiceReportList{APIVersion: APIVersion, Kind: "ServiceReportList", Items: make([]ServiceReport, len(reports))}
+	for i := range reports {
+		l.Items[i] = *Of(&reports[i])
+	}
+	return l
+}
+
+// Of converts one report.
+func Of(r *report.Report) *ServiceReport {
+	known := r.Service.EndpointsKnown
+	return &ServiceReport{
+		APIVersion:  APIVersion,
+		Kind:        "ServiceReport",
+		Service:     service(r.Service),
+		Dataplane:   plane(r.Dataplane),
+		Provider:    balancer(r.Provider),
+		Unsupported: r.Unsupported,
+		Nodes:       each(r.Nodes, func(row *report.Row) Node { return node(row, known) }),
+		Rules:       rules(r.Nodes),
+		Findings:    each(r.Findings, one),
+		Gaps:        each(r.Gaps, gap),
+	}
+}
+
+// each is never nil: there are no nulls in a report.
+func each[A, B any](list []A, convert func(*A) B) []B {
+	out := make([]B, len(list))
+	for i := range list {
+		out[i] = convert(&list[i])
+	}
+	return out
+}
+
+func service(s *cluster.Service) Service {
+	addresses := []Address{}
+	for _, in := range s.Ingress {
+		if in.IP.IsValid() {
+			addresses = append(addresses, Address{Kind: "LoadBalancerIP", Address: in.IP.String(), IPMode: string(in.IPMode)})
+		} else if in.Hostname != "" {
+			addresses = append(addresses, Address{Kind: "LoadBalancerHostname", Address: in.Hostname})
+		}
+	}
+	for _, a := range s.ExternalIPs {
+		addresses = append(addresses, Address{Kind: "ExternalIP", Address: a.String()})
+	}
+	for _, a := range s.ClusterIPs {
+		addresses = append(addresses, Address{Kind: "ClusterIP", Address: a.String()})
+	}
+	return Service{
+		Namespace: s.Namespace, Name: s.Name, Type: string(s.Type),
+		ExternalTrafficPolicy: string(s.ExternalTrafficPolicy), InternalTrafficPolicy: string(s.InternalTrafficPolicy),
+		HealthCheckNodePort: int(s.HealthCheckNodePort),
+		Addresses:           addresses,
+		Ports: each(s.Ports, func(p *cluster.Port) Port {
+			return Port{Name: p.Name, Protocol: string(p.Protocol), Port: int(p.Port), NodePort: int(p.NodePort), TargetPort: p.TargetPort}
+		}),
+	}
+}
+
+func plane(d *cluster.Dataplane) Dataplane {
+	if d == nil || d.Name == "" {
+		d = &cluster.Dataplane{Name: cluster.UnknownDataplane}
+	}
+	out := Dataplane{
+		Name: string(d.Name), Mode: string(d.Mode), Version: d.Version.String(), PodDetection: PodDetection(d.PodDetection()), Source: d.Source,
+		Confidence: confidence(d.Confidence), VersionConfidence: confidence(d.VersionConfidence),
+	}
+	if d.VersionSource != d.Source {
+		out.VersionSource = d.VersionSource
+	}
+	return out
+}
+
+// confidence of what nobody claimed to know is Unknown.
+func confidence(c cluster.Confidence) Confidence {
+	if c == "" {
+		return Confidence(cluster.UnknownConfidence)
+	}
+	return Confidence(c)
+}
+
+func balancer(p provider.LoadBalancer) Provider {
+	out := Provider{Name: p.Name, Product: p.Product, Backends: Backends(p.Backends), Source: p.Source}
+	if out.Backends == "" {
+		out.Backends = Backends(provider.UnknownBackends)
+	}
+	return out
+}
+
+func node(row *report.Row, known bool) Node {
+	n := Node{
+		Name: row.Node.Name, Zone: row.Node.Zone, Known: row.Node.Known, Ready: row.Node.Ready == cluster.Yes,
+		Schedulable: row.Node.Known && !row.Node.Unschedulable,
+		Endpoints: EndpointCounts{
+			Known: known, Ready: row.Endpoints.Ready, ServingTerminating: row.Endpoints.ServingTerminating, NotReady: row.Endpoints.NotReady,
+		},
+		LoadBalancer: LoadBalancer(row.LoadBalancer),
+		Paths:        each(row.Paths, path),
+	}
+	if row.Node.Dataplane != nil {
+		own := plane(row.Node.Dataplane)
+		n.Dataplane = &own
+	}
+	if row.Live != nil {
+		n.Live = &Live{HealthCheck: HealthCheck(row.Live.HealthCheck), LocalEndpoints: row.Live.LocalEndpoints, Reason: row.Live.Reason}
+	}
+	return n
+}
+
+func path(p *dataplane.Path) Path {
+	out := Path{
+		From: From(p.From.String()), To: To(p.To.String()), Port: int(p.Port), Protocol: string(p.Protocol),
+		Outcome: Outcome(p.Outcome.String()), Endpoints: Endpoints(p.Endpoints.String()), ClientIP: ClientIP(p.ClientIP.String()),
+		ExtraHop: ExtraHop(p.ExtraHop.String()), Basis: Basis(p.Basis.String()),
+	}
+	switch {
+	case p.To == dataplane.LoadBalancerHostname:
+		out.Address = p.Hostname
+	case p.Address.IsValid():
+		out.Address = p.Address.String()
+	}
+	if p.Rule != nil {
+		out.Rule = p.Rule.ID
+	}
+	if p.Outcome == dataplane.Unknown {
+		for o := dataplane.Reachable; o <= dataplane.ViaLoadBalancer; o++ {
+			if p.Could.Has(o) {
+				out.Could = append(out.Could, Outcome(o.String()))
+			}
+		}
+	}
+	return out
+}
+
+// rules that the paths name, each once.
+func rules(rows []report.Row) []Rule {
+	seen := map[*dataplane.Rule]bool{}
+	list := []Rule{}
+	for i := range rows {
+		for j := range rows[i].Paths {
+			r := rows[i].Paths[j].Rule
+			if r == nil || seen[r] {
+				continue
+			}
+			seen[r] = true
+			list = append(list, Rule{ID: r.ID, Reason: r.Reason, Source: r.Source})
+		}
+	}
+	slices.SortFunc(list, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+func one(f *finding.Finding) Finding {
+	out := Finding{
+		Code: f.Code, Severity: Severity(f.Severity.String()), Result: Result(f.Result.String()), Title: f.Title, Message: f.Message, Detail: f.Detail,
+		Subject:  Subject(f.Subject),
+		Evidence: each(f.Evidence, func(e *finding.Evidence) Evidence { return Evidence(*e) }),
+		Remedies: []string{},
+		Advice:   each(f.Remedies, func(r *finding.Remedy) Advice { return Advice(*r) }),
+	}
+	for _, r := range f.Remedies {
+		if r.Mode != "" {
+			out.Remedies = append(out.Remedies, r.Mode)
+		}
+	}
+	return out
+}
+
+func gap(g *cluster.Gap) Gap {
+	return Gap{Resource: g.Resource, Verb: g.Verb, Reason: GapReason(g.Reason), Namespace: g.Namespace, Name: g.Name, Message: g.Message}
+}

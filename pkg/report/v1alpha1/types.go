@@ -1,0 +1,241 @@
+// Package v1alpha1 knows the published form of a report: what -o json and -o yaml print, and the schema that promises it.
+//
+// Fields may be added, never renamed or removed. There are no nulls: an empty list is [], and a thing that is not there is left out or "" or 0.
+package v1alpha1
+
+// APIVersion of everything this package publishes.
+const APIVersion = "kubectl-etp/v1alpha1"
+
+// The words of the report. What each of them may be stands in schema.json.
+type (
+	// AddressKind says what an address of a Service is.
+	AddressKind string
+	// From says where a connection starts: Node is a process on the host network, External a packet from outside that arrives at the node.
+	From string
+	// To says which address is dialled.
+	To string
+	// Outcome is what the client sees.
+	Outcome string
+	// Endpoints says which of the Service's endpoints such a connection can reach.
+	Endpoints string
+	// ClientIP says whose address the endpoint sees; "" where nothing is reached.
+	ClientIP string
+	// ExtraHop says whether the connection crosses to another node.
+	ExtraHop string
+	// Basis says how a prediction is known.
+	Basis string
+	// Confidence says how a data plane is known.
+	Confidence string
+	// PodDetection says how a data plane tells pods from others.
+	PodDetection string
+	// Backends says what a load balancer sends to.
+	Backends string
+	// HealthCheck is what a node's health check answered.
+	HealthCheck string
+	// Severity of a finding.
+	Severity string
+	// Result of a check.
+	Result string
+	// GapReason says why something could not be read.
+	GapReason string
+)
+
+// ServiceReport is the report of one Service.
+type ServiceReport struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+
+	Service   Service   `json:"service"`
+	Dataplane Dataplane `json:"dataplane"`
+	Provider  Provider  `json:"provider"`
+	// Unsupported says in one sentence why there is no map of this Service; left out where there is one.
+	Unsupported string `json:"unsupported,omitempty"`
+	Nodes       []Node `json:"nodes"`
+	// Rules are those that the paths name, ordered by id.
+	Rules    []Rule    `json:"rules"`
+	Findings []Finding `json:"findings"`
+	Gaps     []Gap     `json:"gaps"`
+}
+
+// ServiceReportList holds the reports of several Services.
+type ServiceReportList struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"`
+	Items      []ServiceReport `json:"items"`
+}
+
+// Service is what was asked about.
+type Service struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	// ExternalTrafficPolicy and InternalTrafficPolicy are "" where the type has none.
+	ExternalTrafficPolicy string `json:"externalTrafficPolicy"`
+	InternalTrafficPolicy string `json:"internalTrafficPolicy"`
+	// HealthCheckNodePort is 0 where there is none.
+	HealthCheckNodePort int       `json:"healthCheckNodePort"`
+	Addresses           []Address `json:"addresses"`
+	Ports               []Port    `json:"ports"`
+}
+
+// Address is one address of a Service.
+type Address struct {
+	Kind    AddressKind `json:"kind"`
+	Address string      `json:"address"`
+	// IPMode is VIP or Proxy for LoadBalancerIP, left out for the others.
+	IPMode string `json:"ipMode,omitempty"`
+}
+
+// Port is one port of a Service.
+type Port struct {
+	Name       string `json:"name"`
+	Protocol   string `json:"protocol"`
+	Port       int    `json:"port"`
+	NodePort   int    `json:"nodePort"`
+	TargetPort string `json:"targetPort"`
+}
+
+// Dataplane is what answers for Services on the nodes.
+type Dataplane struct {
+	Name         string       `json:"name"`
+	Mode         string       `json:"mode"`
+	Version      string       `json:"version"`
+	PodDetection PodDetection `json:"podDetection"`
+	Source       string       `json:"source"`
+	Confidence   Confidence   `json:"confidence"`
+	// VersionSource says where the version was read, where that is another place than Source.
+	VersionSource     string     `json:"versionSource,omitempty"`
+	VersionConfidence Confidence `json:"versionConfidence"`
+}
+
+// Provider is the load balancer before the Service.
+type Provider struct {
+	// Name is "" where it is not known.
+	Name     string   `json:"name"`
+	Product  string   `json:"product"`
+	Backends Backends `json:"backends"`
+	Source   string   `json:"source"`
+}
+
+// Node is one node of the map.
+type Node struct {
+	Name string `json:"name"`
+	Zone string `json:"zone"`
+	// Known is false for a node that only EndpointSlices name; what is said of its readiness then says nothing.
+	Known       bool `json:"known"`
+	Ready       bool `json:"ready"`
+	Schedulable bool `json:"schedulable"`
+	// Dataplane is left out where the node runs what the cluster runs.
+	Dataplane    *Dataplane     `json:"dataplane,omitempty"`
+	Endpoints    EndpointCounts `json:"endpoints"`
+	LoadBalancer LoadBalancer   `json:"loadBalancer"`
+	// Live is left out unless the nodes were asked.
+	Live  *Live  `json:"live,omitempty"`
+	Paths []Path `json:"paths"`
+}
+
+// EndpointCounts are the endpoints of the Service on a node.
+type EndpointCounts struct {
+	// Known is false where the EndpointSlices could not be read; the counts are 0 then.
+	Known              bool `json:"known"`
+	Ready              int  `json:"ready"`
+	ServingTerminating int  `json:"servingTerminating"`
+	NotReady           int  `json:"notReady"`
+}
+
+// LoadBalancer says whether the load balancer sends to a node.
+type LoadBalancer struct {
+	Receives bool `json:"receives"`
+	// Reason is "" where it receives.
+	Reason string `json:"reason"`
+	// Share of the external connections, 0 to 1; PodShare is what each ready endpoint of the node gets of them, 0 where that depends.
+	Share    float64 `json:"share"`
+	PodShare float64 `json:"podShare"`
+}
+
+// Live is what the node itself said.
+type Live struct {
+	HealthCheck HealthCheck `json:"healthCheck"`
+	// LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say.
+	LocalEndpoints int `json:"localEndpoints"`
+	// Reason says why the health check is Unreachable; left out otherwise.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Path is what one kind of connection meets on a node.
+type Path struct {
+	From From `json:"from"`
+	To   To   `json:"to"`
+	// Address is what is dialled: for NodePort this node's own address, for LoadBalancerHostname the name.
+	Address   string    `json:"address"`
+	Port      int       `json:"port"`
+	Protocol  string    `json:"protocol"`
+	Outcome   Outcome   `json:"outcome"`
+	Endpoints Endpoints `json:"endpoints"`
+	ClientIP  ClientIP  `json:"clientIP"`
+	ExtraHop  ExtraHop  `json:"extraHop"`
+	Basis     Basis     `json:"basis"`
+	// Rule is the id of the rule that decided; the report lists it under rules.
+	Rule string `json:"rule"`
+	// Could lists the outcomes that remain possible where Outcome is Unknown; left out elsewhere.
+	Could []Outcome `json:"could,omitempty"`
+}
+
+// Rule is one line of a data plane's table.
+type Rule struct {
+	ID string `json:"id"`
+	// Reason is one sentence; Source is where the fact was read.
+	Reason string `json:"reason"`
+	Source string `json:"source"`
+}
+
+// Finding is the result of one check.
+type Finding struct {
+	Code     string   `json:"code"`
+	Severity Severity `json:"severity"`
+	Result   Result   `json:"result"`
+	Title    string   `json:"title"`
+	Message  string   `json:"message"`
+	// Detail is what people see there and why; left out where the message says all.
+	Detail   string     `json:"detail,omitempty"`
+	Subject  Subject    `json:"subject"`
+	Evidence []Evidence `json:"evidence"`
+	// Remedies are modes of kubectl etp fix, best first.
+	Remedies []string `json:"remedies"`
+	// Advice is what to run or do, in words, best first.
+	Advice []Advice `json:"advice"`
+}
+
+// Subject is the object that a finding is about. Namespace is "" for a node.
+type Subject struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// Evidence is one fact and where it was read.
+type Evidence struct {
+	Fact   string `json:"fact"`
+	Source string `json:"source"`
+}
+
+// Advice is one thing to do.
+type Advice struct {
+	// Mode of kubectl etp fix, "" where the advice is no change to the cluster.
+	Mode string `json:"mode"`
+	Text string `json:"text"`
+	// Gain is what it keeps or costs.
+	Gain string `json:"gain"`
+}
+
+// Gap is something that could not be read.
+type Gap struct {
+	Resource string    `json:"resource"`
+	Verb     string    `json:"verb"`
+	Reason   GapReason `json:"reason"`
+	// Namespace and Name are left out where the read was not confined to one.
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	// Message is the API server's own sentence, or the transport's.
+	Message string `json:"message,omitempty"`
+}
