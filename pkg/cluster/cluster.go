@@ -154,6 +154,9 @@ type Node struct {
 	Name  string
 	Zone  string
 	Known bool
+	// Partial is true for a node of a large cluster of which only the name, labels, readiness, cordon, kubelet version and first addresses were read:
+	// its PodCIDRs, ProviderID and Taints are not known, and Ready is No also where the condition is Unknown.
+	Partial bool
 	// Ready is the condition of that name; Undetermined where it is Unknown or absent.
 	Ready         Tristate
 	Unschedulable bool

@@ -1,0 +1,6 @@
+package collect
+
+import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+
+// RBACRule is the rule of a Role or ClusterRole that would close a gap, "" where no rule would.
+func RBACRule(g cluster.Gap) string { return "" }

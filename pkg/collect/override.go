@@ -1,0 +1,53 @@
+package collect
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// Override is a data plane that the user names. Mode is "" except for kube-proxy; a zero Version leaves the version to what is read.
+type Override struct {
+	Name    cluster.DataplaneName
+	Mode    cluster.ProxyMode
+	Version cluster.Version
+}
+
+const overrideForm = "NAME[/MODE][@VERSION], as in kube-proxy/ipvs@v1.20.15, kube-proxy/iptables or cilium@1.19"
+
+// ParseDataplane reads NAME[/MODE][@VERSION]. Its errors are UsageErrors.
+func ParseDataplane(s string) (*Override, error) {
+	fail := func(format string, args ...any) (*Override, error) {
+		return nil, &UsageError{fmt.Sprintf("--dataplane %q: %s; write %s", s, fmt.Sprintf(format, args...), overrideForm)}
+	}
+	rest, version, hasVersion := strings.Cut(strings.TrimSpace(s), "@")
+	name, mode, hasMode := strings.Cut(rest, "/")
+	var out Override
+	switch cluster.DataplaneName(name) {
+	case cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows:
+		out.Name = cluster.DataplaneName(name)
+	case "":
+		return fail("no data plane is named")
+	default:
+		return fail("no data plane %q is known (kube-proxy, cilium, calico-ebpf, antrea, ovn-kubernetes, kube-router, windows)", name)
+	}
+	if hasMode {
+		switch {
+		case out.Name != cluster.KubeProxy:
+			return fail("%s has no modes", name)
+		case mode == string(cluster.IPTables), mode == string(cluster.IPVS), mode == string(cluster.NFTables):
+			out.Mode = cluster.ProxyMode(mode)
+		default:
+			return fail("no mode %q of kube-proxy is known (iptables, ipvs, nftables)", mode)
+		}
+	}
+	if hasVersion {
+		parsed, ok := cluster.ParseVersion(version)
+		if !ok {
+			return fail("%q is not a version", version)
+		}
+		out.Version = parsed
+	}
+	return &out, nil
+}
