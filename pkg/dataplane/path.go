@@ -127,6 +127,8 @@ type Path struct {
 	ClientIP  ClientIP
 	ExtraHop  ExtraHop
 	Basis     Basis
+	// Topology is Zone or Node where topology hints confine the choice of endpoints to the client's own; "" elsewhere.
+	Topology string
 	// Could are the outcomes that remain possible where Outcome is Unknown; 0 elsewhere.
 	Could Outcomes
 	// Rule decided; never nil.
@@ -159,4 +161,12 @@ type Rule struct {
 	Since, Until string
 	// Basis is Source or Documented; predictions of releases that the recordings hold are raised to Measured.
 	Basis Basis
+}
+
+// basis is Measured where the recordings hold this rule for releases on both sides of the version, or for that release.
+func (r *Rule) basis(v cluster.Version) Basis {
+	if m, ok := measured[r.ID]; ok && v.Known() && !v.Before(m.from.Major, m.from.Minor, 0) && (v.Before(m.to.Major, m.to.Minor+1, 0)) {
+		return Measured
+	}
+	return r.Basis
 }

@@ -1,0 +1,278 @@
+package dataplane
+
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// connection is everything a data plane's table may look at. It is a value: two connections that look the same are judged the same.
+type connection struct {
+	from From
+	to   To
+	// elsewhere: it dials the node port of another node than the one where it starts, and that other node judges it.
+	elsewhere bool
+
+	internal, external cluster.Policy
+	dataplane          *cluster.Dataplane
+	name               cluster.DataplaneName
+	mode               cluster.ProxyMode
+	version            cluster.Version
+
+	// total counts the endpoints of the cluster, here those on the node that judges.
+	total, here tally
+	hints       hints
+
+	// detects: the judging kube-proxy can tell pods from others; isPod: it takes the source for one.
+	detects, isPod cluster.Tristate
+	// masqueraded: the CNI puts the node's address on a pod's packets to another node's address.
+	masqueraded cluster.Tristate
+	// ranged: loadBalancerSourceRanges guard the address; admitted: they admit the source.
+	ranged   bool
+	admitted cluster.Tristate
+	// served: nodePortAddresses include the node address that is dialled.
+	served cluster.Tristate
+	// bound: the address that is dialled is one of the judging node's own.
+	bound bool
+}
+
+// tally counts endpoints, ready ones and serving, terminating ones, and those of them on the host network.
+type tally struct {
+	ready, terminating         int
+	readyHost, terminatingHost int
+	// zoneHinted and nodeHinted are ready and hinted for the zone of the node they are on, or for that node.
+	zoneHinted, nodeHinted int
+}
+
+// usable is a number of endpoints, and how many of them are on the host network.
+type usable struct{ n, host int }
+
+// hints are the topology hints of a Service's ready endpoints, as the judging node sees them.
+type hints struct {
+	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other".
+	annotated string
+	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node.
+	everyZone, everyNode bool
+	zone, node           int
+}
+
+// all is what is usable anywhere in the cluster, and local what is on the node that judges.
+func (c *connection) all() usable {
+	if c.confinedByInternalPolicy() {
+		return c.local()
+	}
+	return c.total.usable(c.fallsBack())
+}
+
+func (c *connection) local() usable { return c.here.usable(c.fallsBack()) }
+
+// any: some endpoint is usable somewhere.
+func (c *connection) any() bool { return c.all().n > 0 || c.local().n > 0 }
+
+// usable falls back to serving, terminating endpoints where none is ready (KEP-1669).
+func (t tally) usable(fallsBack bool) usable {
+	if t.ready > 0 || !fallsBack {
+		return usable{t.ready, t.readyHost}
+	}
+	return usable{t.terminating, t.terminatingHost}
+}
+
+// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.22); the other data planes of today all do.
+func (c *connection) fallsBack() bool {
+	return c.name != cluster.KubeProxy || !c.version.Before(1, 26, 0) || c.gate("ProxyTerminatingEndpoints")
+}
+
+// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
+// (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
+func (c *connection) confinedByInternalPolicy() bool {
+	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && c.external != cluster.PolicyLocal &&
+		!c.version.Before(1, 22, 0) && c.version.Before(1, 24, 0)
+}
+
+func (c *connection) gate(name string) bool {
+	return c.dataplane.KubeProxy != nil && c.dataplane.KubeProxy.FeatureGates[name]
+}
+
+// policy is the one that holds for the address that is dialled.
+func (c *connection) policy() cluster.Policy {
+	if c.to == ClusterIP {
+		return c.internal
+	}
+	return c.external
+}
+
+func (c *connection) localOnly() bool { return c.policy() == cluster.PolicyLocal }
+
+// verdict is a Path without what was dialled.
+type verdict struct {
+	outcome   Outcome
+	endpoints Endpoints
+	clientIP  ClientIP
+	extraHop  ExtraHop
+	topology  string
+	could     Outcomes
+	rule      *Rule
+}
+
+func refused(r *Rule) verdict  { return verdict{outcome: Refused, endpoints: NoEndpoints, rule: r} }
+func timedOut(r *Rule) verdict { return verdict{outcome: TimedOut, endpoints: NoEndpoints, rule: r} }
+
+// unknown is the answer where nobody has established which of the outcomes it is.
+func unknown(r *Rule, could ...Outcome) verdict {
+	return verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, could: either(could...), rule: r}
+}
+
+// leaves: the node does not answer for the address, and the packet goes where the network sends it.
+func (c *connection) leaves(r *Rule) verdict {
+	if !c.any() {
+		return verdict{outcome: ViaLoadBalancer, endpoints: NoEndpoints, rule: r}
+	}
+	return verdict{outcome: ViaLoadBalancer, endpoints: AllEndpoints, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r}
+}
+
+// rewriting says what the node does to the client's address on the way to an endpoint.
+type rewriting uint8
+
+const (
+	keeps rewriting = iota
+	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own host network never pass.
+	masquerades
+	// masqueradesRemote: the node does so only where the endpoint is on another node.
+	masqueradesRemote
+	// dials: the source is the dialled address itself, and stays so.
+	dials
+)
+
+// reachesAll: any usable endpoint of the cluster, within topology hints.
+func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
+	if c.confinedByInternalPolicy() {
+		return c.reachesLocal(w, r)
+	}
+	all, local := c.all(), c.local()
+	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w), extraHop: hops(all.n, local.n), rule: r}
+	by, n, here := c.hinted()
+	if by == "" || n == all.n {
+		return v
+	}
+	v.topology, v.extraHop = by, hops(n, here)
+	if n == here && here == local.n {
+		v.endpoints = LocalEndpoints
+	} else {
+		v.endpoints = EndpointsUnknown
+	}
+	if all.host > 0 || w == masqueradesRemote {
+		v.clientIP = ClientIPUnknown
+	}
+	return v
+}
+
+// reachesLocal: the usable endpoints on the node that judges.
+func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
+	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w), rule: r}
+}
+
+// hinted is what topology hints leave of the ready endpoints: n of them, here of them on the judging node; by is "" where hints are not followed.
+//
+// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32, topologyModeFromHints from v1.33.
+func (c *connection) hinted() (by string, n, here int) {
+	if c.name != cluster.KubeProxy || c.total.ready == 0 {
+		return "", 0, 0
+	}
+	v, h := c.version, c.hints
+	if h.everyNode && h.node > 0 && (!v.Before(1, 34, 0) || c.gate("PreferSameTrafficDistribution")) {
+		return "Node", h.node, c.here.nodeHinted
+	}
+	var follows bool
+	switch {
+	case v.Before(1, 24, 0):
+		follows = c.gate("TopologyAwareHints") && h.annotated == "auto"
+	case v.Before(1, 27, 0):
+		follows = h.annotated == "auto"
+	case v.Before(1, 31, 0):
+		follows = h.annotated != "" || c.gate("ServiceTrafficDistribution")
+	default:
+		follows = true
+	}
+	if follows && h.everyZone && h.zone > 0 {
+		return "Zone", h.zone, c.here.zoneHinted
+	}
+	return "", 0, 0
+}
+
+// client says whose address the endpoints of a set see.
+//
+// Two things happen outside the data plane's own rules: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its
+// source; and a CNI that masquerades pods towards other nodes' addresses also does so where such an address is an endpoint.
+func (c *connection) client(set usable, w rewriting) ClientIP {
+	local := c.local()
+	hereOnHost := min(local.host, set.host)
+	thereOnHost := set.host - hereOnHost
+	switch {
+	case w == dials:
+		return Rewritten
+	case c.from == Node && !c.elsewhere:
+		return Preserved
+	case w == masquerades:
+		return share(hereOnHost, set.n)
+	case w == masqueradesRemote:
+		return share(min(local.n, set.n), set.n)
+	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
+		return Rewritten
+	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Undetermined:
+		return ClientIPUnknown
+	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Yes:
+		return share(set.n-thereOnHost, set.n)
+	default:
+		return Preserved
+	}
+}
+
+// share is what clients meet where keeping of n endpoints see their own address.
+func share(keeping, n int) ClientIP {
+	switch {
+	case keeping <= 0:
+		return Rewritten
+	case keeping >= n:
+		return Preserved
+	default:
+		return Mixed
+	}
+}
+
+// hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one.
+func hops(n, local int) ExtraHop {
+	switch {
+	case local >= n:
+		return Never
+	case local == 0:
+		return Always
+	default:
+		return Sometimes
+	}
+}
+
+// merge is what can be said where either a or b holds and r names what it depends on.
+func merge(a, b verdict, r *Rule) verdict {
+	if a.outcome != b.outcome {
+		return verdict{
+			outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, rule: r,
+			could: a.could | b.could | known(a.outcome) | known(b.outcome),
+		}
+	}
+	a.could |= b.could
+	if a.endpoints != b.endpoints {
+		a.endpoints = EndpointsUnknown
+	}
+	if a.clientIP != b.clientIP {
+		a.clientIP = ClientIPUnknown
+	}
+	if a.extraHop != b.extraHop {
+		a.extraHop = Sometimes
+	}
+	return a
+}
+
+func known(o Outcome) Outcomes {
+	if o == Unknown {
+		return 0
+	}
+	return either(o)
+}

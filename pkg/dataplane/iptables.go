@@ -1,0 +1,146 @@
+package dataplane
+
+import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+
+// iptables: chains of nat catch an address where it enters or leaves the node; pods and processes of the node are let past externalTrafficPolicy ("short-circuit"),
+// everybody else is held to it. What no chain of nat catches meets the filter table, which looks at what arrives and what is forwarded, not at what starts here.
+func iptables(c *connection) verdict {
+	v := c.version
+	switch {
+	case c.to == NodePort && c.served == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !v.Before(1, 25, 0):
+		return timedOut(ipt02)
+	case c.to == NodePort && c.served == cluster.No:
+		return refused(ipt01)
+	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
+		return c.leaves(ipt03)
+	case !c.any():
+		return refused(ipt04)
+	case c.to == ClusterIP:
+		return c.clusterIP(ipt05, ipt06, ipt07)
+	case c.ranged && c.admitted == cluster.No:
+		return timedOut(ipt08)
+	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Node && !c.bound:
+		return c.leaves(ipt09)
+	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Pod && !c.bound:
+		return unknown(ipt10, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	case !c.localOnly() && c.to == ExternalIP && v.Before(1, 24, 0) && c.detected():
+		return c.reachesAll(keeps, ipt11)
+	case !c.localOnly():
+		return c.reachesAll(masquerades, ipt12)
+	case c.startsOnHost() && v.Before(1, 15, 0) && c.local().n == 0:
+		return timedOut(ipt13)
+	case c.startsOnHost() && v.Before(1, 15, 0):
+		return c.reachesLocal(keeps, ipt13)
+	case c.startsOnHost():
+		return c.reachesAll(masquerades, ipt14)
+	case c.detected() && c.elsewhere:
+		return c.bypassed(ipt16)
+	case c.detected():
+		return c.reachesAll(keeps, ipt15)
+	case c.local().n > 0:
+		return c.reachesLocal(keeps, ipt17)
+	default:
+		return timedOut(ipt18)
+	}
+}
+
+// startsOnHost: a process on the judging node's own host network.
+func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
+
+// advertised: a load balancer address or an external IP, which no node owns unless it is bound there.
+func (c *connection) advertised() bool { return c.to == LoadBalancerIP || c.to == ExternalIP }
+
+// detected: kube-proxy sees a pod's own address and takes it for a pod's.
+func (c *connection) detected() bool {
+	return c.from == Pod && c.isPod == cluster.Yes && !(c.elsewhere && c.masqueraded == cluster.Yes)
+}
+
+// bypassed: the node sends another node's pod on to any endpoint without rewriting its address. Only endpoints on this node answer back through it; answers of the
+// others reach the pod from an address that it never dialled.
+func (c *connection) bypassed(r *Rule) verdict {
+	switch all, local := c.all().n, c.local().n; {
+	case local == 0:
+		return timedOut(r)
+	case local >= all:
+		return c.reachesLocal(keeps, r)
+	default:
+		v := c.reachesLocal(keeps, r)
+		v.outcome = Partial
+		return v
+	}
+}
+
+// clusterIP is what iptables and nftables share: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded for all or for strangers.
+func (c *connection) clusterIP(none, local, all *Rule) verdict {
+	w := keeps
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+		w = masquerades
+	}
+	switch {
+	case c.internal != cluster.PolicyLocal || c.version.Before(1, 24, 0):
+		return c.reachesAll(w, all)
+	case c.local().n == 0:
+		return timedOut(none)
+	default:
+		return c.reachesLocal(w, local)
+	}
+}
+
+const iptablesSource = "kubernetes/kubernetes pkg/proxy/iptables/proxier.go"
+
+var (
+	ipt01 = &Rule{
+		ID: "IPT-01", Basis: Source, Source: iptablesSource,
+		Reason: "nodePortAddresses leave out the node address that is dialled, and nothing listens there",
+	}
+	ipt02 = &Rule{
+		ID: "IPT-02", Basis: Source, Since: "1.25", Source: iptablesSource,
+		Reason: "the node has no endpoint of its own, and the rule that drops such connections does not ask which of the node's addresses is dialled",
+	}
+	ipt03 = &Rule{
+		ID: "IPT-03", Basis: Source, Source: iptablesSource + ", iptablesJumpChains",
+		Reason: "without any endpoint the address is not caught, and the rejecting chain does not look at what a process on the node sends: the packet leaves for the real load balancer",
+	}
+	ipt04 = &Rule{ID: "IPT-04", Basis: Source, Source: iptablesSource, Reason: "the Service has no usable endpoint, and kube-proxy rejects connections to it"}
+	ipt05 = &Rule{
+		ID: "IPT-05", Basis: Source, Since: "1.24", Source: iptablesSource,
+		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own, so the packet is dropped",
+	}
+	ipt06 = &Rule{ID: "IPT-06", Basis: Source, Since: "1.24", Source: iptablesSource, Reason: "internalTrafficPolicy Local hands it to an endpoint on the node"}
+	ipt07 = &Rule{ID: "IPT-07", Basis: Source, Source: iptablesSource, Reason: "a ClusterIP is handed to any endpoint"}
+	ipt08 = &Rule{
+		ID: "IPT-08", Basis: Source, Source: iptablesSource,
+		Reason: "the node answers for the address itself, and loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+	}
+	ipt09 = &Rule{
+		ID: "IPT-09", Basis: Source, Until: "1.21", Source: iptablesSource,
+		Reason: "before v1.21 external IPs are caught only for packets from off the machine",
+	}
+	ipt10 = &Rule{
+		ID: "IPT-10", Basis: Source, Until: "1.21", Source: iptablesSource,
+		Reason: "before v1.21 external IPs are not caught for pods behind a Linux bridge, and the API does not show how pods are attached",
+	}
+	ipt11 = &Rule{
+		ID: "IPT-11", Basis: Source, Since: "1.21", Until: "1.24", Source: iptablesSource,
+		Reason: "from v1.21 to v1.23 an external IP with policy Cluster keeps the address of a pod that kube-proxy knows as a pod",
+	}
+	ipt12 = &Rule{ID: "IPT-12", Basis: Source, Source: iptablesSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
+	ipt13 = &Rule{
+		ID: "IPT-13", Basis: Source, Until: "1.15", Source: "kubernetes/kubernetes#77523",
+		Reason: "before v1.15 a process on the node is held to policy Local like a stranger",
+	}
+	ipt14 = &Rule{
+		ID: "IPT-14", Basis: Source, Since: "1.15", Source: iptablesSource,
+		Reason: "the node answers for the address itself, and lets its own processes past policy Local to any endpoint",
+	}
+	ipt15 = &Rule{
+		ID: "IPT-15", Basis: Source, Source: iptablesSource,
+		Reason: "the node answers for the address itself, and lets pods past policy Local to any endpoint",
+	}
+	ipt16 = &Rule{
+		ID: "IPT-16", Basis: Source, Source: iptablesSource + "; kubernetes/kubernetes#74383",
+		Reason: "the node takes another node's pod for one of its own and sends it past policy Local without rewriting its address: only its own endpoints can answer back",
+	}
+	ipt17 = &Rule{ID: "IPT-17", Basis: Source, Source: iptablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	ipt18 = &Rule{ID: "IPT-18", Basis: Source, Source: iptablesSource, Reason: "policy Local, and the node has no endpoint of its own: the packet is dropped"}
+)

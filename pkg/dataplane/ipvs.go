@@ -1,0 +1,118 @@
+package dataplane
+
+import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+
+// ipvs: every ClusterIP, load balancer address and external IP sits on kube-ipvs0 of every node, so a node always answers for it itself. Nothing is told apart by
+// where it came from: policy Local is a virtual server that has only the node's own endpoints, for everybody.
+func ipvs(c *connection) verdict {
+	v := c.version
+	switch {
+	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
+		return refused(ipvs01)
+	case c.ranged && c.admitted == cluster.No && !(c.startsOnHost() && !v.Before(1, 25, 0) && v.Before(1, 29, 0)):
+		return timedOut(ipvs02)
+	case c.to == NodePort && c.served == cluster.No:
+		return refused(ipvs03)
+	case !c.any():
+		return refused(ipvs04)
+	case c.to == ClusterIP:
+		return c.ipvsClusterIP()
+	case !c.localOnly():
+		return c.reachesAll(masquerades, ipvs08)
+	case c.local().n > 0 && c.startsOnHost() && c.advertised() && !c.bound:
+		return c.reachesLocal(dials, ipvs09)
+	case c.local().n > 0:
+		return c.reachesLocal(keeps, ipvs10)
+	case v.Before(1, 24, 0):
+		return refused(ipvs11)
+	case c.from == Pod && !c.elsewhere:
+		return c.reachesAll(keeps, ipvs12)
+	case c.startsOnHost() && (c.to == NodePort || c.bound):
+		return c.reachesAll(keeps, ipvs12)
+	case c.startsOnHost():
+		return timedOut(ipvs13)
+	default:
+		return timedOut(ipvs14)
+	}
+}
+
+// ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the Service can be reached from outside too.
+func (c *connection) ipvsClusterIP() verdict {
+	w := keeps
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+		w = masquerades
+	}
+	switch v := c.version; {
+	case c.internal != cluster.PolicyLocal || v.Before(1, 22, 0):
+		return c.reachesAll(w, ipvs07)
+	case c.local().n > 0:
+		return c.reachesLocal(w, ipvs06)
+	case v.Before(1, 24, 0) || c.external == cluster.PolicyUnset:
+		return refused(ipvs05)
+	default:
+		return c.reachesAll(w, ipvs15)
+	}
+}
+
+// forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
+// (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
+func (c *connection) forgetsLocalExternalIPs() bool {
+	v := c.version
+	return !v.Before(1, 26, 0) && (v.Before(1, 28, 6) || (!v.Before(1, 29, 0) && v.Before(1, 29, 1)))
+}
+
+const ipvsSource = "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go"
+
+var (
+	ipvs01 = &Rule{
+		ID: "IPVS-01", Basis: Source, Since: "1.26", Until: "1.29.1", Source: "kubernetes/kubernetes#121909",
+		Reason: "from v1.26 until v1.28.6 and v1.29.1 kube-proxy rejects external IPs with policy Local together with the node's own ports",
+	}
+	ipvs02 = &Rule{
+		ID: "IPVS-02", Basis: Source, Source: ipvsSource + "; for processes on the node kubernetes/kubernetes#119791 (v1.29)",
+		Reason: "the node answers for the address itself, and loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+	}
+	ipvs03 = &Rule{
+		ID: "IPVS-03", Basis: Source, Source: ipvsSource,
+		Reason: "nodePortAddresses leave out the node address that is dialled, and nothing listens there",
+	}
+	ipvs04 = &Rule{
+		ID: "IPVS-04", Basis: Source, Source: ipvsSource + "; Linux net/netfilter/ipvs/ip_vs_core.c ip_vs_leave",
+		Reason: "a virtual server without any real server: the kernel refuses",
+	}
+	ipvs05 = &Rule{
+		ID: "IPVS-05", Basis: Source, Source: ipvsSource,
+		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: a virtual server without real servers, and the kernel refuses",
+	}
+	ipvs06 = &Rule{ID: "IPVS-06", Basis: Source, Since: "1.22", Source: ipvsSource, Reason: "internalTrafficPolicy Local hands it to an endpoint on the node"}
+	ipvs07 = &Rule{ID: "IPVS-07", Basis: Source, Source: ipvsSource, Reason: "a ClusterIP is handed to any endpoint"}
+	ipvs08 = &Rule{ID: "IPVS-08", Basis: Source, Source: ipvsSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
+	ipvs09 = &Rule{
+		ID: "IPVS-09", Basis: Source, Source: ipvsSource + "; kubernetes/kubernetes#75262",
+		Reason: "policy Local hands it to an endpoint on the node; the address is bound on the node, so the process speaks from that very address",
+	}
+	ipvs10 = &Rule{
+		ID: "IPVS-10", Basis: Source, Source: ipvsSource,
+		Reason: "policy Local hands it to an endpoint on the node, with the client's address; clients inside the cluster are held to it too",
+	}
+	ipvs11 = &Rule{
+		ID: "IPVS-11", Basis: Source, Until: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#92857",
+		Reason: "policy Local, and the node has no endpoint of its own: before v1.24 a virtual server without real servers, and the kernel refuses",
+	}
+	ipvs12 = &Rule{
+		ID: "IPVS-12", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",
+		Reason: "policy Local, and the node has no endpoint of its own: since v1.24 it falls back to any endpoint, and answers to the node's own clients find their way back",
+	}
+	ipvs13 = &Rule{
+		ID: "IPVS-13", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#93456",
+		Reason: "policy Local, and the node has no endpoint of its own: it falls back to endpoints elsewhere, but the process speaks from the dialled address, which every node takes for its own: no answer comes back",
+	}
+	ipvs14 = &Rule{
+		ID: "IPVS-14", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",
+		Reason: "policy Local, and the node has no endpoint of its own: the packet goes on to another node with the client's address, and the answer does not come back through this node",
+	}
+	ipvs15 = &Rule{
+		ID: "IPVS-15", Basis: Source, Since: "1.24", Source: ipvsSource,
+		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: since v1.24 it falls back to any endpoint all the same",
+	}
+)

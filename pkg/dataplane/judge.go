@@ -1,0 +1,171 @@
+package dataplane
+
+import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+
+// judge asks the table of the node's data plane. Where a fact that the table looks at is not known, it asks once for each thing the fact could be, and says only
+// what all answers share.
+func (p *Predictor) judge(c *connection) verdict {
+	rule, cases := c.unsettled()
+	if rule == nil {
+		return table(c)
+	}
+	if v, ok := p.judged[*c]; ok {
+		return v
+	}
+	v := p.judge(&cases[0])
+	for i := range cases[1:] {
+		v = merge(v, p.judge(&cases[1+i]), rule)
+	}
+	if c.name == cluster.UnknownDataplane {
+		// A data plane that none of the tables describes may do anything; what the described ones would do is the range, not the answer.
+		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, could: v.could | known(v.outcome), rule: rule}
+	}
+	if p.judged == nil {
+		p.judged = map[connection]verdict{}
+	}
+	p.judged[*c] = v
+	return v
+}
+
+func table(c *connection) verdict {
+	switch c.name {
+	case cluster.KubeProxy:
+		if c.dataplane.Cilium != nil {
+			if v := ciliumBeside(c); v.rule != nil {
+				return v
+			}
+		}
+		switch c.mode {
+		case cluster.IPTables:
+			return iptables(c)
+		case cluster.NFTables:
+			return nftables(c)
+		default:
+			return ipvs(c)
+		}
+	case cluster.Cilium:
+		return cilium(c)
+	case cluster.CalicoEBPF:
+		return calico(c)
+	case cluster.Antrea:
+		return antrea(c)
+	case cluster.OVNKubernetes:
+		return ovnKubernetes(c)
+	case cluster.KubeRouter:
+		return kubeRouter(c)
+	default:
+		return windows(c)
+	}
+}
+
+// unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
+func (c *connection) unsettled() (*Rule, []connection) {
+	switch {
+	case c.name == cluster.UnknownDataplane || c.name == "":
+		var cases []connection
+		for _, name := range []cluster.DataplaneName{cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.OVNKubernetes} {
+			as := *c
+			as.name = name
+			cases = append(cases, as)
+		}
+		return unknownDataplane, cases
+	case c.name != cluster.KubeProxy:
+		return nil, nil
+	case c.mode == "":
+		var cases []connection
+		for _, mode := range []cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables} {
+			as := *c
+			as.mode = mode
+			cases = append(cases, as)
+		}
+		return unknownMode, cases
+	case !c.version.Known():
+		var cases []connection
+		for _, v := range turningPoints(c.mode) {
+			as := *c
+			as.version = v
+			cases = append(cases, as)
+		}
+		return unknownVersion, cases
+	case c.ranged && c.admitted == cluster.Undetermined:
+		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
+	case c.to == NodePort && c.served == cluster.Undetermined:
+		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
+	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Undetermined:
+		return unknownMasquerade, c.either(func(as *connection, t cluster.Tristate) { as.masqueraded = t })
+	case c.from == Pod && c.mode != cluster.IPVS && c.isPod == cluster.Undetermined, c.to == ClusterIP && c.from == Pod && c.isPod == cluster.Undetermined:
+		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.isPod, as.detects = t, cluster.Yes })
+	default:
+		return nil, nil
+	}
+}
+
+func (c *connection) either(set func(*connection, cluster.Tristate)) []connection {
+	yes, no := *c, *c
+	set(&yes, cluster.Yes)
+	set(&no, cluster.No)
+	return []connection{yes, no}
+}
+
+// turningPoints are releases of kube-proxy, one from each stretch in which a mode does the same.
+func turningPoints(mode cluster.ProxyMode) []cluster.Version {
+	texts := map[cluster.ProxyMode][]string{
+		cluster.IPTables: {"v1.20.15", "v1.22.17", "v1.24.17", "v1.26.15", "v1.36.3"},
+		cluster.IPVS:     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.25.16", "v1.27.16", "v1.36.3"},
+		cluster.NFTables: {"v1.29.15", "v1.31.0", "v1.36.3"},
+	}[mode]
+	versions := make([]cluster.Version, len(texts))
+	for i, text := range texts {
+		versions[i], _ = cluster.ParseVersion(text)
+	}
+	return versions
+}
+
+// Rules of facts that are not known, and of what no data plane answers for.
+var (
+	endpointsNotRead = &Rule{ID: "SVC-01", Basis: Source, Reason: "the Service's EndpointSlices could not be read, so nobody knows what is behind it"}
+	virtualNode      = &Rule{ID: "SVC-02", Basis: Documented, Reason: "the node is a virtual kubelet: no kube-proxy runs there, and its pods have a network of their own"}
+	otherProxy       = &Rule{
+		ID: "SVC-03", Basis: Source, Source: "kubernetes/kubernetes cmd/kube-proxy/app/server.go, label service.kubernetes.io/service-proxy-name",
+		Reason: "the Service's label service.kubernetes.io/service-proxy-name hands it to another proxy than the node's own",
+	}
+	noNodePort = &Rule{
+		ID: "SVC-04", Basis: Source, Source: "Service spec.allocateLoadBalancerNodePorts",
+		Reason: "the Service has no node port, and nothing listens on the node for it",
+	}
+	noWayToNode = &Rule{
+		ID: "SVC-05", Basis: Source, Source: "Service spec.allocateLoadBalancerNodePorts",
+		Reason: "the Service has no node port and the node does not answer for the load balancer address: how the load balancer reaches pods is its own affair",
+	}
+	hostnameOnly = &Rule{
+		ID: "SVC-06", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/serviceport.go",
+		Reason: "only a host name is published, so no node answers for the address and the connection goes to the real load balancer",
+	}
+	proxyMode = &Rule{
+		ID: "SVC-07", Basis: Source, Since: "1.30", Source: "KEP-1860; kubernetes/kubernetes pkg/proxy/serviceport.go",
+		Reason: "ipMode is Proxy, so no node answers for the address and the connection goes to the real load balancer",
+	}
+	otherFamily = &Rule{
+		ID: "SVC-08", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/servicechangetracker.go",
+		Reason: "the Service has no ClusterIP of the address's family, so no node answers for it",
+	}
+
+	unknownDataplane = &Rule{ID: "UNK-01", Reason: "the node's data plane is not known; --dataplane says it"}
+	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and its modes differ here; --dataplane kube-proxy/MODE says it"}
+	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and releases differ here; --dataplane kube-proxy/MODE@VERSION says it"}
+	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
+	unknownAddress   = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
+
+	unknownMasquerade = &Rule{ID: "UNK-06", Reason: "the API does not show whether the CNI rewrites a pod's address towards other nodes, and it matters here"}
+	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
+)
+
+// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), so do Cilium and Antrea; kube-router skips such addresses too.
+func (c *connection) honoursIPMode() bool {
+	switch c.name {
+	case cluster.KubeProxy, cluster.Windows:
+		return !c.version.Known() || !c.version.Before(1, 30, 0) || c.gate("LoadBalancerIPMode")
+	default:
+		return true
+	}
+}

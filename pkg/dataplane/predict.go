@@ -1,0 +1,500 @@
+package dataplane
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// Predictor predicts what connections to one Service meet. Making one costs time proportional to nodes and endpoints; each question costs a constant.
+//
+// It is not safe for concurrent use.
+type Predictor struct {
+	snapshot *cluster.Snapshot
+	service  *cluster.Service
+	// groups of endpoints: for each Service port one for IPv4 and one for IPv6.
+	groups []group
+	// own holds every node's addresses, to tell endpoints on the host network from pods.
+	own map[netip.Addr]bool
+	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
+	strayed [2]bool
+	// pods are the addresses of endpoints that are pods, by family.
+	pods      [2][]netip.Addr
+	annotated string
+	// judged remembers connections that had to be judged under several assumptions.
+	judged map[connection]verdict
+}
+
+// group is the endpoints of one Service port in one address family.
+type group struct {
+	total tally
+	// on counts by node, in the snapshot's order; named by the name that endpoints carry.
+	on                   []tally
+	named                map[string]tally
+	everyZone, everyNode bool
+	zones, nodes         map[string]int
+	addresses            []netip.Addr
+}
+
+type family uint8
+
+const (
+	v4 family = iota
+	v6
+)
+
+func familyOf(a netip.Addr) family {
+	if a.Is6() && !a.Is4In6() {
+		return v6
+	}
+	return v4
+}
+
+// New prepares predictions for a Service of the snapshot.
+func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
+	p := &Predictor{snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)), annotated: annotation(svc)}
+	for i := range s.Nodes {
+		for _, a := range s.Nodes[i].InternalIPs {
+			p.own[a] = true
+		}
+		for _, a := range s.Nodes[i].ExternalIPs {
+			p.own[a] = true
+		}
+	}
+	p.groups = make([]group, 2*len(svc.Ports))
+	for i := range svc.Ports {
+		for f := v4; f <= v6; f++ {
+			p.fill(p.group(i, f), i, f)
+		}
+	}
+	for i := range svc.Endpoints {
+		p.learn(&svc.Endpoints[i])
+	}
+	return p
+}
+
+func (p *Predictor) group(port int, f family) *group { return &p.groups[2*port+int(f)] }
+
+// annotation is the Service's wish for topology aware routing, in the two spellings that Kubernetes has had for it.
+func annotation(svc *cluster.Service) string {
+	for _, key := range []string{"service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"} {
+		switch svc.Annotations[key] {
+		case "":
+		case "Auto", "auto":
+			return "auto"
+		case "Disabled", "disabled":
+			return ""
+		default:
+			return "other"
+		}
+	}
+	return ""
+}
+
+func (p *Predictor) fill(g *group, port int, f family) {
+	*g = group{on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true, zones: map[string]int{}, nodes: map[string]int{}}
+	for i := range p.service.Endpoints {
+		e := &p.service.Endpoints[i]
+		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) {
+			continue
+		}
+		one := tally{}
+		host := 0
+		if p.own[e.Address] {
+			host = 1
+		}
+		node := p.snapshot.NodeIndex(e.Node)
+		switch {
+		case e.Ready:
+			one.ready, one.readyHost = 1, host
+			g.everyZone = g.everyZone && len(e.ForZones) > 0
+			g.everyNode = g.everyNode && len(e.ForNodes) > 0
+			for _, z := range e.ForZones {
+				g.zones[z]++
+			}
+			for _, n := range e.ForNodes {
+				g.nodes[n]++
+			}
+			if node >= 0 && slices.Contains(e.ForZones, p.snapshot.Nodes[node].Zone) {
+				one.zoneHinted = 1
+			}
+			if slices.Contains(e.ForNodes, e.Node) {
+				one.nodeHinted = 1
+			}
+		case e.Serving && e.Terminating:
+			one.terminating, one.terminatingHost = 1, host
+		default:
+			continue
+		}
+		g.addresses = append(g.addresses, e.Address)
+		g.total.add(one)
+		if node >= 0 {
+			g.on[node].add(one)
+		}
+		if e.Node != "" {
+			t := g.named[e.Node]
+			t.add(one)
+			g.named[e.Node] = t
+		}
+	}
+}
+
+func (t *tally) add(o tally) {
+	t.ready += o.ready
+	t.terminating += o.terminating
+	t.readyHost += o.readyHost
+	t.terminatingHost += o.terminatingHost
+	t.zoneHinted += o.zoneHinted
+	t.nodeHinted += o.nodeHinted
+}
+
+func serves(e *cluster.Endpoint, want cluster.Port) bool {
+	for _, p := range e.Ports {
+		if p.Name == want.Name && p.Protocol == want.Protocol && p.Port != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// learn takes an endpoint as a witness of which addresses pods have.
+func (p *Predictor) learn(e *cluster.Endpoint) {
+	if p.own[e.Address] || e.Target == "" {
+		return
+	}
+	f := familyOf(e.Address)
+	p.pods[f] = append(p.pods[f], e.Address)
+	if node := p.snapshot.NodeIndex(e.Node); node >= 0 {
+		if cidr, ok := firstPrefix(p.snapshot.Nodes[node].PodCIDRs, f); ok && !cidr.Contains(e.Address) {
+			p.strayed[f] = true
+		}
+	}
+}
+
+func firstPrefix(prefixes []netip.Prefix, f family) (netip.Prefix, bool) {
+	for _, x := range prefixes {
+		if familyOf(x.Addr()) == f {
+			return x, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func first(addresses []netip.Addr, f family) (netip.Addr, bool) {
+	for _, a := range addresses {
+		if familyOf(a) == f {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Client is where a connection starts.
+type Client struct {
+	From From
+	// Node is the index in the snapshot of the node where it starts, or for External of the node that the packet has been sent to.
+	Node int
+	// Address is the zero Addr for any process or pod of the node; a pod's own where one pod is meant, such as a backend that dials itself.
+	Address netip.Addr
+}
+
+// Target is what a connection dials.
+type Target struct {
+	To To
+	// Address may be left out for LoadBalancerHostname, and for NodePort, where the node's own InternalIP is dialled.
+	Address  netip.Addr
+	Hostname string
+	// IPMode is that of a load balancer address; "" is VIP.
+	IPMode cluster.IPMode
+	// Port is the index of the Service port.
+	Port int
+	// Node is the node whose node port is dialled; it counts for NodePort only.
+	Node int
+	// IPv6 tells the family where there is no Address.
+	IPv6 bool
+	// Arrives is true for an External packet that comes to the node with the load balancer address as its destination still (announced by MetalLB, forwarded by
+	// GCP), not the node's node port.
+	Arrives bool
+}
+
+// Path predicts what a connection meets.
+func (p *Predictor) Path(client Client, t Target) Path {
+	port := &p.service.Ports[t.Port]
+	f := v4
+	if t.IPv6 || (t.Address.IsValid() && familyOf(t.Address) == v6) {
+		f = v6
+	}
+	path := Path{From: client.From, To: t.To, Address: t.Address, Hostname: t.Hostname, Port: port.Port, Protocol: port.Protocol}
+	if t.To == NodePort {
+		path.Port = port.NodePort
+		if !t.Address.IsValid() {
+			path.Address, _ = first(p.snapshot.Nodes[t.Node].InternalIPs, f)
+		}
+	}
+	c, v := p.connection(client, t, f, path.Address)
+	if v.rule == nil {
+		v = p.judge(&c)
+	}
+	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
+	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
+	if v.outcome == Unknown {
+		return path
+	}
+	path.Basis = v.rule.basis(c.version)
+	if path.ClientIP == Preserved && client.From == Pod && client.Address.IsValid() && c.name == cluster.KubeProxy {
+		path.ClientIP = p.seenByItself(path.Endpoints, client, p.group(t.Port, f))
+	}
+	return path
+}
+
+// seenByItself: kube-proxy masquerades a connection that comes back to the pod it came from, or its answer would not pass the node.
+func (p *Predictor) seenByItself(reached Endpoints, client Client, g *group) ClientIP {
+	if !slices.Contains(g.addresses, client.Address) {
+		return Preserved
+	}
+	n := g.total.usable(true).n
+	if reached == LocalEndpoints {
+		n = g.on[client.Node].usable(true).n
+	}
+	return share(n-1, n)
+}
+
+// connection gathers what the tables look at. Where that already settles the matter, the verdict has a rule.
+func (p *Predictor) connection(client Client, t Target, f family, dialled netip.Addr) (connection, verdict) {
+	judging := client.Node
+	if t.To == NodePort {
+		judging = t.Node
+	}
+	node, s, g := &p.snapshot.Nodes[judging], p.service, p.group(t.Port, f)
+	d := p.snapshot.DataplaneOf(node)
+	c := connection{
+		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
+		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy,
+		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
+		total: g.total, here: g.on[judging],
+		hints:       hints{annotated: p.annotated, everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
+		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
+		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
+	}
+	if k := d.KubeProxy; k != nil && k.HostnameOverride != "" && k.HostnameOverride != node.Name {
+		c.here = g.named[k.HostnameOverride]
+	}
+	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
+	if v := p.beforehand(&c, t, f, node, throughNodePort); v.rule != nil {
+		return c, v
+	}
+	if c.name == cluster.KubeProxy {
+		c.detects = detects(d, node, f)
+		if client.From == Pod {
+			c.isPod = p.isPod(&c, client, node, f)
+		}
+	}
+	if throughNodePort {
+		c.to = NodePort
+		at := dialled
+		if t.To != NodePort {
+			at, _ = first(node.InternalIPs, f)
+		}
+		c.served = nodePortServed(d, node, at, f)
+	} else if t.To == LoadBalancerIP {
+		c.ranged, c.admitted = p.sourceRanges(client, f)
+	}
+	return c, verdict{}
+}
+
+// beforehand is what is true of every data plane: what no node answers for, and what could not be read.
+func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.Node, throughNodePort bool) verdict {
+	s := p.service
+	switch {
+	case !s.EndpointsKnown:
+		return unknown(endpointsNotRead, Reachable, Refused, TimedOut)
+	case node.VirtualKubelet:
+		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	case s.ProxyName != "":
+		return unknown(otherProxy, Reachable, Refused, TimedOut)
+	case t.To == NodePort && s.Ports[t.Port].NodePort == 0:
+		return refused(noNodePort)
+	case throughNodePort:
+		return verdict{}
+	case c.from == External && t.To != ExternalIP && (t.To == LoadBalancerHostname || t.IPMode == cluster.Proxy):
+		return unknown(noWayToNode, Reachable, Refused, TimedOut)
+	case t.To == LoadBalancerHostname:
+		return c.leaves(hostnameOnly)
+	case t.To == LoadBalancerIP && t.IPMode == cluster.Proxy && c.honoursIPMode():
+		return c.leaves(proxyMode)
+	case t.To != ClusterIP && !p.hasFamily(f):
+		return c.leaves(otherFamily)
+	default:
+		return verdict{}
+	}
+}
+
+// hasFamily: the Service has a ClusterIP of that family; without one, kube-proxy and its kin know nothing of the Service in that family.
+func (p *Predictor) hasFamily(f family) bool {
+	_, ok := first(p.service.ClusterIPs, f)
+	return ok
+}
+
+// detects says whether kube-proxy on a node can tell pods from others in a family at all.
+func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristate {
+	switch d.PodDetection() {
+	case cluster.NoDetection:
+		return cluster.No
+	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
+		return cluster.Yes
+	case cluster.ClusterCIDR:
+		_, ok := firstPrefix(d.KubeProxy.ClusterCIDRs, f)
+		return cluster.Is(ok)
+	case cluster.NodeCIDR:
+		if _, ok := firstPrefix(node.PodCIDRs, f); ok || node.Known && len(node.PodCIDRs) > 0 {
+			return cluster.Is(ok)
+		}
+		return cluster.Undetermined
+	default:
+		return cluster.Undetermined
+	}
+}
+
+// isPod says whether kube-proxy on the judging node takes the pods of the source's node for pods, if it can tell pods at all.
+func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f family) cluster.Tristate {
+	switch c.dataplane.PodDetection() {
+	case cluster.ClusterCIDR:
+		if cidr, ok := firstPrefix(c.dataplane.KubeProxy.ClusterCIDRs, f); ok {
+			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
+		}
+		return cluster.No
+	case cluster.NodeCIDR:
+		if cidr, ok := firstPrefix(node.PodCIDRs, f); ok {
+			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
+		}
+		return cluster.No
+	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
+		// A pod's interface is on its own node only.
+		return cluster.Is(!c.elsewhere)
+	case cluster.NoDetection:
+		return cluster.No
+	default:
+		return cluster.Undetermined
+	}
+}
+
+// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all, No if none, as far as the API tells where pods' addresses come from.
+func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *cluster.Node, f family) cluster.Tristate {
+	if pod.IsValid() {
+		return cluster.Is(inAny(ranges, pod))
+	}
+	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.strayed[f] {
+		return covers(ranges, cidr)
+	}
+	if len(p.pods[f]) == 0 {
+		return cluster.Undetermined
+	}
+	in := 0
+	for _, a := range p.pods[f] {
+		if inAny(ranges, a) {
+			in++
+		}
+	}
+	switch in {
+	case len(p.pods[f]):
+		return cluster.Yes
+	case 0:
+		return cluster.No
+	default:
+		return cluster.Undetermined
+	}
+}
+
+func inAny(ranges []netip.Prefix, a netip.Addr) bool {
+	for _, r := range ranges {
+		if r.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers: Yes if one of the ranges holds all of x, No if none holds any of it.
+func covers(ranges []netip.Prefix, x netip.Prefix) cluster.Tristate {
+	result := cluster.No
+	for _, r := range ranges {
+		if r.Bits() <= x.Bits() && r.Contains(x.Addr()) {
+			return cluster.Yes
+		}
+		if r.Overlaps(x) {
+			result = cluster.Undetermined
+		}
+	}
+	return result
+}
+
+// sourceRanges says whether loadBalancerSourceRanges guard the Service in a family, and whether they admit a source.
+func (p *Predictor) sourceRanges(client Client, f family) (ranged bool, admitted cluster.Tristate) {
+	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
+	for _, r := range p.service.SourceRanges {
+		if familyOf(r.Addr()) == f {
+			ranges = append(ranges, r)
+		}
+	}
+	if len(ranges) == 0 || slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Bits() == 0 }) {
+		return false, cluster.Yes
+	}
+	node := &p.snapshot.Nodes[client.Node]
+	switch client.From {
+	case Pod:
+		return true, p.podsWithin(ranges, client.Address, node, f)
+	case Node:
+		if a, ok := first(node.InternalIPs, f); ok {
+			return true, cluster.Is(inAny(ranges, a))
+		}
+		return true, cluster.Undetermined
+	default:
+		if client.Address.IsValid() {
+			return true, cluster.Is(inAny(ranges, client.Address))
+		}
+		return true, cluster.Undetermined
+	}
+}
+
+// nodePortServed says whether kube-proxy answers for node ports at one of the node's addresses.
+func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
+	k := d.KubeProxy
+	switch {
+	case d.Name != cluster.KubeProxy:
+		return cluster.Yes
+	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && d.Mode != cluster.NFTables):
+		return cluster.Yes
+	case !at.IsValid():
+		return cluster.Undetermined
+	case len(k.NodePortAddresses) > 0:
+		return cluster.Is(inAny(k.NodePortAddresses, at))
+	default:
+		primary, ok := first(node.InternalIPs, f)
+		return cluster.Is(ok && primary == at)
+	}
+}
+
+// Counts are the Service's endpoints on a node, each address once whatever its ports. Index -1 counts those that name no node of the snapshot.
+func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
+	on = make([]Count, len(s.Nodes))
+	for i := range svc.Endpoints {
+		e := &svc.Endpoints[i]
+		c := &nowhere
+		if node := s.NodeIndex(e.Node); node >= 0 {
+			c = &on[node]
+		}
+		switch {
+		case e.Ready:
+			c.Ready++
+		case e.Serving && e.Terminating:
+			c.ServingTerminating++
+		default:
+			c.NotReady++
+		}
+	}
+	return on, nowhere
+}
+
+// Count of endpoints by what they can do.
+type Count struct{ Ready, ServingTerminating, NotReady int }

@@ -1,0 +1,41 @@
+package dataplane
+
+import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+
+// windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show; without it kube-proxy behaves as for Cluster.
+func windows(c *connection) verdict {
+	switch {
+	case !c.any():
+		return unknown(win01, Refused, TimedOut, ViaLoadBalancer)
+	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+		return unknown(win02, Reachable, Refused, TimedOut)
+	case !c.localOnly() || c.to == ClusterIP:
+		v := c.reachesAll(keeps, win03)
+		v.clientIP = ClientIPUnknown
+		return v
+	case c.local().n == 0 && c.to == NodePort:
+		return unknown(win04, Reachable, Refused, TimedOut)
+	case c.local().n == 0:
+		return unknown(win04, Reachable, ViaLoadBalancer)
+	default:
+		v := c.reachesLocal(keeps, win05)
+		v.endpoints, v.clientIP, v.extraHop = EndpointsUnknown, ClientIPUnknown, Sometimes
+		return v
+	}
+}
+
+const windowsSource = "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go"
+
+var (
+	win01 = &Rule{ID: "WIN-01", Source: windowsSource, Reason: "the Service has no usable endpoint, and the node sets up nothing for it: what then happens has not been established"}
+	win02 = &Rule{ID: "WIN-02", Source: windowsSource, Reason: "what Windows nodes do with internalTrafficPolicy Local has not been established"}
+	win03 = &Rule{ID: "WIN-03", Basis: Source, Source: windowsSource, Reason: "it is handed to any endpoint; whose address that sees depends on direct server return"}
+	win04 = &Rule{
+		ID: "WIN-04", Source: windowsSource,
+		Reason: "policy Local, and the node has no endpoint of its own: with direct server return nothing is set up on it, without it any endpoint is reached",
+	}
+	win05 = &Rule{
+		ID: "WIN-05", Basis: Source, Source: windowsSource,
+		Reason: "policy Local, and the node has an endpoint of its own: with direct server return only that is reached, without it any",
+	}
+)
