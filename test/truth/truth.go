@@ -120,9 +120,11 @@ type Target struct {
 
 // Probe is one target of one Service and what every source met there.
 type Probe struct {
-	Service string   `json:"service"` // namespace/name
-	Target  Target   `json:"target"`
-	Results []Result `json:"results"`
+	Service string `json:"service"` // namespace/name
+	Target  Target `json:"target"`
+	// Sticky: the Service has session affinity, so that a source keeps to one of the endpoints it could reach. Which one is chance.
+	Sticky  bool     `json:"sticky,omitempty"`
+	Results []Result `json:"results"` // in the order of the recording's Sources
 }
 
 // Result is what one source met at one target.
@@ -241,6 +243,9 @@ func (r *Recording) Encode() ([]byte, error) {
 		e.value(p.Service)
 		b.WriteString(`, "target": `)
 		e.value(p.Target)
+		if p.Sticky {
+			b.WriteString(`, "sticky": true`)
+		}
 		b.WriteString(`, "results": [`)
 		for j := range p.Results {
 			if j > 0 {

@@ -1,0 +1,165 @@
+// Package cluster knows how to make a cluster out of network namespaces: a real control plane, nodes with a real kube-proxy each, pods, a load balancer and
+// machines outside. It must run in network, mount and process namespaces of its own.
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
+)
+
+const (
+	hubIP   = "172.30.0.1" // the control plane's address on the nodes' network
+	hubIPv6 = "fd00:30::1"
+	token   = "lab-administrator"
+)
+
+// ControlPlane is a running etcd, kube-apiserver and kube-controller-manager with the endpoint controllers.
+type ControlPlane struct {
+	Kubeconfig string // path
+	Client     *kubernetes.Clientset
+	dir        string
+	starter    *agent.Starter
+}
+
+// StartControlPlane starts a control plane that keeps everything in dir, and waits until the API server is ready.
+func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) (*ControlPlane, error) {
+	c := &ControlPlane{Kubeconfig: filepath.Join(dir, "kubeconfig"), dir: dir, starter: starter}
+	if err := c.files(); err != nil {
+		return nil, fmt.Errorf("writing the control plane's files: %w", err)
+	}
+	if err := c.start("etcd", kube.EtcdVersion, "--data-dir="+dir+"/etcd", "--unsafe-no-fsync", "--log-level=error",
+		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
+		"--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380", "--initial-cluster=default=http://127.0.0.1:2380",
+	); err != nil {
+		return nil, err
+	}
+	if err := c.start("kube-apiserver", kube.Version, "--etcd-servers=http://127.0.0.1:2379", "--bind-address="+hubIP, "--advertise-address="+hubIP,
+		"--secure-port=6443", "--cert-dir="+dir+"/certs", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
+		"--service-account-issuer=https://lab", "--service-account-signing-key-file="+dir+"/sa.key", "--service-account-key-file="+dir+"/sa.key",
+		"--kubelet-preferred-address-types=InternalIP,Hostname", "--authorization-mode=AlwaysAllow", "--token-auth-file="+dir+"/tokens",
+		"--disable-admission-plugins=ServiceAccount",
+	); err != nil {
+		return nil, err
+	}
+	config := &rest.Config{Host: "https://" + hubIP + ":6443", BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1}
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	c.Client = client
+	err = wait(ctx, "the API server to be ready", func() (bool, error) {
+		body, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		return err == nil && string(body) == "ok", nil
+	})
+	if err != nil {
+		return nil, c.withLog(err, "kube-apiserver")
+	}
+	return c, c.start("kube-controller-manager", kube.Version, "--kubeconfig="+c.Kubeconfig, "--controllers=endpointslice-controller,endpoints-controller",
+		"--leader-elect=false", "--use-service-account-credentials=false", "--bind-address=127.0.0.1", "--kube-api-qps=500", "--kube-api-burst=1000",
+		"--concurrent-service-endpoint-syncs=20", "--concurrent-endpoint-syncs=20")
+}
+
+func (c *ControlPlane) files() error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	kubeconfig := strings.NewReplacer("HUB", hubIP, "TOKEN", token).Replace(`apiVersion: v1
+kind: Config
+clusters: [{name: lab, cluster: {server: "https://HUB:6443", insecure-skip-tls-verify: true}}]
+users: [{name: lab, user: {token: TOKEN}}]
+contexts: [{name: lab, context: {cluster: lab, user: lab, namespace: lab}}]
+current-context: lab
+`)
+	for name, data := range map[string][]byte{
+		"sa.key":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		"tokens":     []byte(token + ",lab,lab,\"system:masters\"\n"),
+		"kubeconfig": []byte(kubeconfig),
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *ControlPlane) start(name, version string, args ...string) error {
+	path, err := kube.Binary(name, version)
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(c.log(name))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(path, args...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := c.starter.Command(cmd); err != nil {
+		return fmt.Errorf("starting %s: %w", name, err)
+	}
+	return nil
+}
+
+func (c *ControlPlane) log(name string) string { return filepath.Join(c.dir, name+".log") }
+
+func (c *ControlPlane) withLog(err error, name string) error { return withLog(err, c.log(name)) }
+
+// withLog adds the end of a log to an error.
+func withLog(err error, path string) error {
+	if err == nil {
+		return nil
+	}
+	data, rerr := os.ReadFile(path)
+	if rerr != nil {
+		return err
+	}
+	const most = 3000
+	if len(data) > most {
+		data = data[len(data)-most:]
+	}
+	return fmt.Errorf("%w\nthe end of %s:\n%s", err, filepath.Base(path), data)
+}
+
+// patience is how long anything may take that is waited for. It is long because of machines without hardware virtualisation.
+const patience = 4 * time.Minute
+
+// wait asks until the answer is yes.
+func wait(ctx context.Context, what string, yes func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		ok, err := yes()
+		if err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,312 @@
+// Package record knows how to find out what connections meet in a running cluster, and how two recordings of it compare.
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
+	"github.com/kubectl-etp/kubectl-etp/test/truth"
+)
+
+const (
+	// first is how many connections every cell gets at once, and most how many it gets in all unless every endpoint of the Service has answered before.
+	// Each of three endpoints is missed by 40 random choices once in ten million cells.
+	first = 6
+	most  = 40
+	// balanced is the number for what goes through the load balancer, which sends to each of three nodes in turn: every node must reach every endpoint.
+	balanced = 3 * most
+)
+
+// cell is one source and one target of one Service.
+type cell struct {
+	service   *cluster.Service
+	from      string
+	agent     *agent.Agent
+	dial      agent.Dial
+	probe     int // index into the recording's probes
+	endpoints int // that the Service has
+	tries     int // at most
+	answers   agent.Answers
+}
+
+// Record dials everything in a settled cluster.
+func Record(ctx context.Context, c *cluster.Cluster) (*truth.Recording, error) {
+	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources()}
+	var cells []*cell
+	for _, s := range c.Services {
+		cells = append(cells, plan(c, r, s)...)
+	}
+	if err := dialAll(cells, func(*cell) int { return first }); err != nil {
+		return nil, err
+	}
+	if err := dialAll(slices.DeleteFunc(slices.Clone(cells), (*cell).clear), func(k *cell) int { return k.tries - first }); err != nil {
+		return nil, err
+	}
+	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only.
+	again := slices.DeleteFunc(slices.Clone(cells), func(k *cell) bool { return k.result().Outcome != truth.Partial })
+	for _, k := range again {
+		k.answers = agent.Answers{}
+	}
+	if err := dialAll(again, func(k *cell) int { return k.tries }); err != nil {
+		return nil, err
+	}
+	var strange []error
+	for _, k := range cells {
+		if len(k.answers.Other) > 0 {
+			strange = append(strange, fmt.Errorf("%s from %s to %s: %v", k.service.Name, k.from, k.dial.Address, k.answers.Other))
+		}
+		p := &r.Probes[k.probe]
+		p.Results = append(p.Results, k.result())
+	}
+	if len(strange) > 0 {
+		return nil, fmt.Errorf("connections ended in a way that a recording has no word for: %w", errors.Join(strange...))
+	}
+	objects, err := c.Objects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Objects = objects
+	return r, nil
+}
+
+// clear says that more connections could show nothing new.
+func (k *cell) clear() bool {
+	endpoints := map[string]bool{}
+	for from := range k.answers.From {
+		e, _, _ := strings.Cut(from, " ")
+		endpoints[e] = true
+	}
+	return k.tries == most && k.answers.Refused+k.answers.TimedOut == 0 && len(endpoints) >= k.endpoints
+}
+
+func (k *cell) result() truth.Result {
+	r := truth.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut}
+	saw := map[string]bool{}
+	for from, n := range k.answers.From {
+		endpoint, source, _ := strings.Cut(from, " ")
+		if r.Answered == nil {
+			r.Answered = map[string]int{}
+		}
+		r.Answered[endpoint] += n
+		saw[source] = true
+	}
+	for s := range saw {
+		r.Saw = append(r.Saw, s)
+	}
+	sort.Strings(r.Saw)
+	switch {
+	case r.Refused == r.Tries:
+		r.Outcome = truth.Refused
+	case r.TimedOut == r.Tries:
+		r.Outcome = truth.TimedOut
+	case r.Refused+r.TimedOut == 0:
+		r.Outcome = truth.Reachable
+	default:
+		r.Outcome = truth.Partial
+	}
+	return r
+}
+
+// dialAll makes so many connections for each cell, all agents at the same time.
+func dialAll(cells []*cell, tries func(*cell) int) error {
+	byAgent := map[*agent.Agent][]*cell{}
+	for _, k := range cells {
+		byAgent[k.agent] = append(byAgent[k.agent], k)
+	}
+	var g errgroup.Group
+	var mu sync.Mutex
+	for a, cells := range byAgent {
+		g.Go(func() error {
+			dials := make([]agent.Dial, len(cells))
+			for i, k := range cells {
+				dials[i] = k.dial
+				dials[i].Tries = tries(k)
+			}
+			answers, err := a.Dial(dials)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i, k := range cells {
+				k.answers.Add(answers[i])
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// plan adds the probes of a Service to the recording and returns their cells.
+func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
+	port := s.Object.Spec.Ports[0]
+	protocol := string(port.Protocol)
+	name := scenario.Namespace + "/" + s.Name
+	var cells []*cell
+	tries := most
+	probe := func(t truth.Target) func(from string, a *agent.Agent, local string) {
+		t.Protocol = protocol
+		r.Probes = append(r.Probes, truth.Probe{Service: name, Target: t, Sticky: s.Affinity})
+		i := len(r.Probes) - 1
+		return func(from string, a *agent.Agent, local string) {
+			cells = append(cells, &cell{
+				service: s, from: from, agent: a, probe: i, endpoints: s.Endpoints, tries: tries,
+				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
+			})
+		}
+	}
+	inside := func(dial func(string, *agent.Agent, string)) {
+		for _, n := range c.Network.Nodes {
+			dial("node/"+n.Name, n, "")
+		}
+		for _, p := range scenario.Pods() {
+			if p.Dials && (len(p.Sets) == 0 || slices.Contains(p.Sets, s.Backends)) {
+				dial("pod/"+p.Name, c.Network.Pods[p.Name], "")
+			}
+		}
+	}
+	family := func(address string) int {
+		if strings.Contains(address, ":") {
+			return 1
+		}
+		return 0
+	}
+	// arriving tries an address by packets that arrive at each node from outside.
+	arriving := func(t truth.Target) {
+		for i, n := range c.Network.Nodes {
+			t.Node = n.Name
+			probe(t)("external", c.Network.Fabric, cluster.FabricIP(i + 1)[family(t.Address)])
+		}
+	}
+	for i, address := range s.Addresses {
+		in := s.Object.Status.LoadBalancer.Ingress[i]
+		t := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: address, Port: int(port.Port)}
+		if in.IP == "" {
+			t.Kind, t.Hostname = truth.TargetLoadBalancerHostname, in.Hostname
+		}
+		dial := probe(t)
+		if cluster.Proxied(in) || s.OtherProxy {
+			tries = balanced
+		}
+		inside(dial)
+		tries = balanced
+		if _, served := c.Healthy[s.Name]; served {
+			dial("external", c.Network.Client, "")
+		}
+		tries = most
+		if !cluster.Proxied(in) {
+			arriving(t)
+		}
+	}
+	for _, address := range s.Object.Spec.ExternalIPs {
+		t := truth.Target{Kind: truth.TargetExternalIP, Address: address, Port: int(port.Port)}
+		inside(probe(t))
+		arriving(t)
+	}
+	for _, address := range s.Object.Spec.ClusterIPs {
+		inside(probe(truth.Target{Kind: truth.TargetClusterIP, Address: address, Port: int(port.Port)}))
+	}
+	if port.NodePort == 0 {
+		return cells
+	}
+	for i, n := range c.Network.Nodes {
+		at := func(address string) truth.Target {
+			return truth.Target{Kind: truth.TargetNodePort, Address: address, Node: n.Name, Port: int(port.NodePort)}
+		}
+		for _, ip := range s.Object.Spec.ClusterIPs {
+			f := family(ip)
+			dial := probe(at(scenario.NodeIP(i + 1)[f]))
+			inside(dial)
+			dial("external", c.Network.Fabric, cluster.FabricIP(0)[f])
+		}
+		if !s.EveryAddress {
+			continue
+		}
+		inside(probe(at(scenario.SecondIP(i + 1))))
+		probe(at("127.0.0.1"))("node/"+n.Name, n, "")
+	}
+	return cells
+}
+
+func sources() []truth.Source {
+	var out []truth.Source
+	for n := 1; n <= scenario.Nodes; n++ {
+		name, ip := fmt.Sprintf("n%d", n), scenario.NodeIP(n)
+		out = append(out, truth.Source{ID: "node/" + name, Kind: truth.SourceNode, Node: name, Addresses: ip[:]})
+	}
+	for i, p := range scenario.Pods() {
+		if p.Dials {
+			ip := scenario.PodIP(p.Node, i)
+			out = append(out, truth.Source{
+				ID: "pod/" + p.Name, Kind: truth.SourcePod, Node: fmt.Sprintf("n%d", p.Node), Pod: scenario.Namespace + "/" + p.Name, Addresses: ip[:],
+			})
+		}
+	}
+	external := truth.Source{ID: "external", Kind: truth.SourceExternal, Addresses: []string{cluster.ClientIP, cluster.ClientIPv6}}
+	for i := 0; i <= scenario.Nodes; i++ {
+		ip := cluster.FabricIP(i)
+		external.Addresses = append(external.Addresses, ip[:]...)
+	}
+	return append(out, external)
+}
+
+func network(c *cluster.Cluster) truth.Network {
+	n := truth.Network{PodMasquerade: !c.Scenario.NoMasquerade, LoadBalancer: truth.LoadBalancer{
+		Addresses: []string{cluster.LoadBalancerIP, cluster.LoadBalancerIPv6}, Services: map[string]truth.LoadBalancing{},
+	}}
+	for i := 1; i <= scenario.Nodes; i++ {
+		name, ip, bridge := fmt.Sprintf("n%d", i), scenario.NodeIP(i), scenario.BridgeIP(i)
+		n.Nodes = append(n.Nodes, truth.NodeNetwork{
+			Name: name, Addresses: []string{ip[0], ip[1], scenario.SecondIP(i), bridge[0], bridge[1]}, HostnameOverride: c.Scenario.Hostnames[name],
+		})
+	}
+	for _, s := range c.Services {
+		if healthy, served := c.Healthy[s.Name]; served {
+			n.LoadBalancer.Services[scenario.Namespace+"/"+s.Name] = truth.LoadBalancing{KeepsClientAddress: !s.ReplacesClient, HealthyNodes: healthy}
+		}
+	}
+	return n
+}
+
+func made(c *cluster.Cluster) truth.Made {
+	m := truth.Made{
+		Dataplane: c.Scenario.Mode, KubeProxy: c.Scenario.Version, Variant: c.Scenario.Variant, Changed: c.Scenario.Changed, KubeAPIServer: kube.Version,
+		Tools: map[string]string{}, Date: time.Now().UTC().Format(time.DateOnly),
+	}
+	var u syscall.Utsname
+	if syscall.Uname(&u) == nil {
+		var b []byte
+		for _, x := range u.Release {
+			if x == 0 {
+				break
+			}
+			b = append(b, byte(x))
+		}
+		// What follows the third number names a build, not the kernel.
+		m.Kernel, _, _ = strings.Cut(string(b), "-")
+	}
+	for name, args := range map[string][]string{"iptables": {"--version"}, "nft": {"--version"}, "ipset": {"--version"}, "ipvsadm": {"--version"}} {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err == nil {
+			line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+			m.Tools[name] = strings.TrimSpace(line)
+		}
+	}
+	return m
+}

@@ -1,0 +1,308 @@
+// Package scenario knows what the lab tries: the clusters, and the pods and Services in each of them.
+package scenario
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Namespace holds all pods and Services of the lab.
+const Namespace = "lab"
+
+// Nodes is the number of nodes, n1 and up.
+const Nodes = 3
+
+// State is how a pod fares.
+type State int
+
+// The states of a pod.
+const (
+	Ready              State = iota
+	Unready                  // running, not ready
+	TerminatingServing       // being deleted, still ready
+	Terminating              // being deleted, not ready any more
+)
+
+// Pod is a pod. It answers on port 8080, TCP and UDP; one on the host network on 18080.
+type Pod struct {
+	Name        string
+	Node        int
+	Sets        []string // which Services choose it, by Service.Backends
+	HostNetwork bool
+	State       State
+	Dials       bool // it is a source of connections
+}
+
+// Pods are the pods of every cluster. Node 3 has a backend only for Services of the set all.
+func Pods() []Pod {
+	return []Pod{
+		{Name: "client-1", Node: 1, Dials: true},
+		{Name: "client-2", Node: 2, Dials: true},
+		{Name: "client-3", Node: 3, Dials: true},
+		{Name: "backend-1a", Node: 1, Sets: []string{"some", "many", "all", "one"}, Dials: true},
+		{Name: "backend-1b", Node: 1, Sets: []string{"many"}},
+		{Name: "backend-2", Node: 2, Sets: []string{"some", "many", "all", "mixed", "leaving", "gone"}, Dials: true},
+		{Name: "backend-3", Node: 3, Sets: []string{"all"}},
+		{Name: "host-1", Node: 1, Sets: []string{"host", "mixed"}, HostNetwork: true},
+		{Name: "leaving-1", Node: 1, Sets: []string{"leaving", "leaving-alone"}, State: TerminatingServing},
+		{Name: "gone-1", Node: 1, Sets: []string{"gone"}, State: Terminating},
+		{Name: "unready-1", Node: 1, Sets: []string{"unready"}, State: Unready},
+	}
+}
+
+// Service is a Service of type LoadBalancer with one port 80, unless a field says otherwise.
+type Service struct {
+	Name     string
+	Type     corev1.ServiceType
+	Policy   corev1.ServiceExternalTrafficPolicy
+	Internal corev1.ServiceInternalTrafficPolicy
+	Backends string // the set of pods that it chooses; "" chooses none
+	// HandMade: it chooses no pods; its one slice is written by hand, with the addresses of the set's pods and without node names.
+	HandMade string
+	// Ingress are its load balancer addresses; nil is one address, captured by the nodes.
+	Ingress         []Ingress
+	ExternalIPs     int // number of external IP addresses
+	SourceRanges    []string
+	Affinity        bool
+	NoNodePorts     bool
+	Protocol        corev1.Protocol
+	Families        []corev1.IPFamily // nil is IPv4
+	ReplacesClient  bool              // the load balancer puts its own address in place of the client's
+	OtherProxy      bool              // labelled as another proxy's to serve
+	EveryAddress    bool              // nodePorts are dialled at the node's second and loopback addresses too
+	Core            bool              // tried in every cluster; the others only where the cluster is complete
+	FlipToOther     bool              // its policy is changed while connections are open
+	PublishNotReady bool
+}
+
+// Ingress is one entry of status.loadBalancer.ingress.
+type Ingress struct {
+	IPMode   corev1.LoadBalancerIPMode // empty leaves it to the API server
+	Hostname bool                      // the entry gives a host name in place of the address
+}
+
+const (
+	local   = corev1.ServiceExternalTrafficPolicyLocal
+	cluster = corev1.ServiceExternalTrafficPolicyCluster
+	v4      = corev1.IPv4Protocol
+	v6      = corev1.IPv6Protocol
+)
+
+// Services are the Services of a complete cluster.
+func Services() []Service {
+	var all []Service
+	add := func(s Service) {
+		for _, p := range []corev1.ServiceExternalTrafficPolicy{local, cluster} {
+			c := s
+			c.Policy = p
+			c.Name = map[corev1.ServiceExternalTrafficPolicy]string{local: "local-", cluster: "cluster-"}[p] + s.Name
+			all = append(all, c)
+		}
+	}
+	// Where the endpoints are.
+	add(Service{Name: "some", Backends: "some", Core: true, EveryAddress: true})
+	add(Service{Name: "many", Backends: "many"})
+	add(Service{Name: "all", Backends: "all"})
+	add(Service{Name: "one", Backends: "one", Core: true})
+	add(Service{Name: "none", Core: true, EveryAddress: true})
+	add(Service{Name: "host", Backends: "host", Core: true})
+	add(Service{Name: "mixed", Backends: "mixed"})
+	add(Service{Name: "leaving", Backends: "leaving"})
+	add(Service{Name: "leaving-alone", Backends: "leaving-alone"})
+	add(Service{Name: "gone", Backends: "gone"})
+	add(Service{Name: "unready", Backends: "unready"})
+	add(Service{Name: "published", Backends: "unready", PublishNotReady: true})
+	add(Service{Name: "nodeless", HandMade: "some", Core: true})
+	// Which addresses it has.
+	add(Service{Name: "proxy", Backends: "some", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeProxy}}, Core: true})
+	add(Service{Name: "proxy-none", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeProxy}}})
+	add(Service{Name: "vip", Backends: "one", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeVIP}}})
+	add(Service{Name: "hostname", Backends: "some", Ingress: []Ingress{{Hostname: true}}})
+	add(Service{Name: "two", Backends: "some", Ingress: []Ingress{{}, {}}})
+	add(Service{Name: "vip-and-proxy", Backends: "some", Ingress: []Ingress{{}, {IPMode: corev1.LoadBalancerIPModeProxy}}})
+	add(Service{Name: "external-ip", Backends: "some", ExternalIPs: 1, Core: true})
+	add(Service{Name: "external-ip-none", ExternalIPs: 1, Type: corev1.ServiceTypeNodePort})
+	add(Service{Name: "clusterip", Backends: "some", ExternalIPs: 1, Type: corev1.ServiceTypeClusterIP})
+	add(Service{Name: "nodeport", Backends: "some", Type: corev1.ServiceTypeNodePort, Core: true})
+	add(Service{Name: "no-nodeports", Backends: "some", NoNodePorts: true})
+	// What else decides.
+	add(Service{Name: "ranges-pods", Backends: "some", SourceRanges: []string{"10.244.0.0/16"}, Core: true})
+	add(Service{Name: "ranges-nodes", Backends: "some", SourceRanges: []string{"172.30.0.0/24"}})
+	add(Service{Name: "ranges-outside", Backends: "some", SourceRanges: []string{"198.51.100.0/24", "192.0.2.0/24"}})
+	add(Service{Name: "ranges-anywhere", Backends: "one", SourceRanges: []string{"198.51.100.0/24", "0.0.0.0/0"}})
+	add(Service{Name: "ranges-none", SourceRanges: []string{"198.51.100.0/24"}})
+	add(Service{Name: "internal-local", Backends: "some", Internal: corev1.ServiceInternalTrafficPolicyLocal, Core: true})
+	add(Service{Name: "affinity", Backends: "some", Affinity: true})
+	add(Service{Name: "replaced", Backends: "some", ReplacesClient: true})
+	add(Service{Name: "other-proxy", Backends: "some", OtherProxy: true})
+	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP})
+	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}})
+	add(Service{Name: "v6-none", Families: []corev1.IPFamily{v6}})
+	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}})
+	add(Service{Name: "flip", Backends: "some", FlipToOther: true})
+	return all
+}
+
+// Cluster is one cluster: a data plane of one version with its settings.
+type Cluster struct {
+	Mode    string // iptables, ipvs, nftables
+	Version string // of kube-proxy
+	Variant string // empty: the default settings
+	Changed string // what the variant has different, in one sentence
+	// Settings are fields of KubeProxyConfiguration that differ from the lab's defaults; nil removes a field.
+	Settings map[string]any
+	// NoMasquerade: the CNI leaves pod addresses as they are towards nodes and the world outside.
+	NoMasquerade bool
+	// Hostnames are the node names that kube-proxies are told where it is not the real one.
+	Hostnames map[string]string
+	// Complete: all Services are tried; otherwise the core ones.
+	Complete bool
+	// IPv4 only: the cluster's kube-proxy serves one family.
+	IPv4 bool
+}
+
+// Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
+func (c Cluster) Name() string {
+	n := c.Mode + "@" + c.Version
+	if c.Variant != "" {
+		n += "/" + c.Variant
+	}
+	return n
+}
+
+// File is the name of the cluster's recording.
+func (c Cluster) File() string {
+	n := c.Mode + "-" + c.Version
+	if c.Variant != "" {
+		n += "-" + c.Variant
+	}
+	return n + ".json"
+}
+
+// Services are the Services tried in this cluster.
+func (c Cluster) Services() []Service {
+	var out []Service
+	for _, s := range Services() {
+		if !c.Complete && !s.Core {
+			continue
+		}
+		six := false
+		for _, f := range s.Families {
+			six = six || f == v6
+		}
+		if six && c.IPv4 {
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Newest is the version at which variants are tried.
+const Newest = "v1.36.3"
+
+// Versions of kube-proxy tried with the default settings, by mode.
+func versions() map[string][]string {
+	return map[string][]string{
+		"iptables": {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.14", "v1.32.13", "v1.34.2", "v1.36.3", "v1.37.2"},
+		"nftables": {"v1.31.0", "v1.32.13", "v1.33.4", "v1.33.6", "v1.34.2", "v1.36.3", "v1.37.2"},
+		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.14", "v1.32.13", "v1.34.2", "v1.36.3"},
+	}
+}
+
+// Clusters are all clusters, in the order in which they are tried.
+func Clusters() []Cluster {
+	var out []Cluster
+	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
+		for _, v := range versions()[mode] {
+			c := Cluster{Mode: mode, Version: v, Complete: true, IPv4: v == "v1.20.15"}
+			if v == "v1.20.15" {
+				c.Settings = map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
+			}
+			out = append(out, c)
+			if v == Newest {
+				out = append(out, variants(mode, v)...)
+			}
+		}
+	}
+	detector := map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil}
+	for _, v := range []string{"v1.33.4", "v1.33.6"} {
+		out = append(out, Cluster{Mode: "nftables", Version: v, Variant: "bridge", Changed: "pods are told by the bridge they come from", Settings: detector})
+	}
+	return out
+}
+
+func variants(mode, version string) []Cluster {
+	v := []Cluster{
+		{Variant: "nomasquerade", Changed: "the CNI leaves pod addresses as they are", NoMasquerade: true},
+		{Variant: "nodetection", Changed: "clusterCIDR is empty: pods are not told from other clients", Settings: map[string]any{"clusterCIDR": nil}},
+		{Variant: "nodecidr", Changed: "pods are told by the node's podCIDRs", Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil}},
+		{
+			Variant: "hostname", Changed: "kube-proxy of n1 was told a node name that is not n1's", Hostnames: map[string]string{"n1": "n1.example.internal"},
+		},
+		{
+			Variant: "masqueradeall", Changed: "masqueradeAll is on",
+			Settings: map[string]any{mode: map[string]any{"masqueradeAll": true}},
+		},
+		{
+			Variant: "nodeportaddresses", Changed: "nodePorts are served on the second network of the nodes only",
+			Settings: map[string]any{"nodePortAddresses": []any{"172.31.0.0/24"}},
+		},
+	}
+	if mode != "ipvs" {
+		v = append(v,
+			Cluster{
+				Variant: "bridge", Changed: "pods are told by the bridge they come from",
+				Settings: map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil},
+			},
+			Cluster{
+				Variant: "prefix", Changed: "pods are told by the prefix of the interface they come from",
+				Settings: map[string]any{"detectLocalMode": "InterfaceNamePrefix", "detectLocal": map[string]any{"interfaceNamePrefix": "cni"}, "clusterCIDR": nil},
+			},
+			Cluster{
+				Variant: "nomasquerade-nodecidr", Changed: "the CNI leaves pod addresses as they are, and pods are told by the node's podCIDRs", NoMasquerade: true,
+				Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil},
+			},
+		)
+	}
+	for i := range v {
+		v[i].Mode, v[i].Version = mode, version
+	}
+	return v
+}
+
+// Addresses of the lab's networks. Nodes, pods and Services are numbered from 1.
+
+// NodeIP are the addresses of node n on the network on which nodes talk to each other: IPv4, IPv6.
+func NodeIP(n int) [2]string {
+	return [2]string{fmt.Sprintf("172.30.0.%d", 10+n), fmt.Sprintf("fd00:30::%x", 0x10+n)}
+}
+
+// SecondIP is the address of node n on a second network.
+func SecondIP(n int) string { return fmt.Sprintf("172.31.0.%d", 10+n) }
+
+// PodCIDRs are the ranges of node n's pods: IPv4, IPv6.
+func PodCIDRs(n int) [2]string {
+	return [2]string{fmt.Sprintf("10.244.%d.0/24", n), fmt.Sprintf("fd00:244:0:%x::/64", n)}
+}
+
+// BridgeIP are the addresses of node n on its pods' bridge.
+func BridgeIP(n int) [2]string {
+	return [2]string{fmt.Sprintf("10.244.%d.1", n), fmt.Sprintf("fd00:244:0:%x::1", n)}
+}
+
+// PodIP are the addresses of the i-th pod of all, on node n.
+func PodIP(n, i int) [2]string {
+	return [2]string{fmt.Sprintf("10.244.%d.%d", n, 10+i), fmt.Sprintf("fd00:244:0:%x::%x", n, 0x10+i)}
+}
+
+// VIP are the k-th load balancer addresses of Service i.
+func VIP(i, k int) [2]string {
+	return [2]string{fmt.Sprintf("203.0.113.%d", 128*k+i), fmt.Sprintf("2001:db8:203::%x", 0x100*(k+1)+i)}
+}
+
+// ClusterIP are the cluster addresses of Service i.
+func ClusterIP(i int) [2]string {
+	return [2]string{fmt.Sprintf("10.96.1.%d", i), fmt.Sprintf("fd00:96::%x", 0x100+i)}
+}

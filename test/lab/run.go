@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
+	"github.com/kubectl-etp/kubectl-etp/test/truth"
+)
+
+const usage = `usage: lab COMMAND [flags] [-- PROGRAM ARG...]
+
+commands:
+  list      names the clusters
+  compare   makes clusters and shows where connections meet something else than their recordings say; exits with 1 where they do
+  record    makes clusters and rewrites their recordings
+  hold      makes one cluster, runs PROGRAM with KUBECONFIG set, and exits as it does
+
+flags:
+`
+
+type options struct {
+	only    string
+	truth   string
+	require bool
+}
+
+func run(ctx context.Context, args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(os.Stderr, usage)
+		return 2
+	}
+	command := args[0]
+	var o options
+	f := flag.NewFlagSet(command, flag.ContinueOnError)
+	f.StringVar(&o.only, "only", "", "comma-separated names of clusters, as list shows them; a name that ends in * stands for all that begin with it")
+	f.StringVar(&o.truth, "truth", "../truth", "the folder of the recordings")
+	f.BoolVar(&o.require, "require", os.Getenv(kube.RequireEnv) == "1", "fail where something is missing, instead of skipping; the default with "+kube.RequireEnv+"=1")
+	f.Usage = func() { fmt.Fprint(os.Stderr, usage); f.PrintDefaults() }
+	if err := f.Parse(args[1:]); err != nil {
+		return 2
+	}
+	clusters, err := choose(o.only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 2
+	}
+	switch command {
+	case "list":
+		for _, c := range clusters {
+			fmt.Printf("%-40s %s\n", c.Name(), c.Changed)
+		}
+		return 0
+	case "stage": // this program again, inside namespaces of its own
+		return stage(ctx, clusters[0], f.Args())
+	case "compare", "record", "hold":
+		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return each(ctx, command, o, clusters, f.Args())
+	default:
+		fmt.Fprintf(os.Stderr, "lab: no command %q\n", command)
+		f.Usage()
+		return 2
+	}
+}
+
+func choose(only string) ([]scenario.Cluster, error) {
+	all := scenario.Clusters()
+	if only == "" {
+		return all, nil
+	}
+	var out []scenario.Cluster
+	for name := range strings.SplitSeq(only, ",") {
+		found := false
+		for _, c := range all {
+			prefix, wild := strings.CutSuffix(name, "*")
+			if c.Name() == name || wild && strings.HasPrefix(c.Name(), prefix) {
+				out = append(out, c)
+				found = true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("no cluster is named %q; the command list names them", name)
+		}
+	}
+	return out, nil
+}
+
+// missing says what a cluster needs and this machine lacks; empty where nothing is missing.
+func missing(c scenario.Cluster) []string {
+	var out []string
+	if os.Geteuid() != 0 {
+		out = append(out, "the lab makes network namespaces, which only root may")
+	}
+	tools := map[string][]string{"iptables": {"iptables", "ip6tables", "conntrack", "nft"}, "nftables": {"nft", "conntrack"}, "ipvs": {"iptables", "ipset", "ipvsadm", "conntrack", "nft"}}
+	for _, tool := range tools[c.Mode] {
+		if _, err := exec.LookPath(tool); err != nil {
+			out = append(out, "no program "+tool+" (Debian: apt-get install iptables ipset ipvsadm conntrack nftables)")
+		}
+	}
+	var want []kube.Target
+	for _, t := range []kube.Target{
+		{Name: "etcd", Version: kube.EtcdVersion}, {Name: "kube-apiserver", Version: kube.Version}, {Name: "kube-controller-manager", Version: kube.Version},
+		{Name: "kube-proxy", Version: c.Version},
+	} {
+		var m *kube.MissingError
+		if _, err := kube.Binary(t.Name, t.Version); errors.As(err, &m) {
+			want = append(want, t)
+		} else if err != nil {
+			out = append(out, err.Error())
+		}
+	}
+	if len(want) > 0 {
+		out = append(out, (&kube.MissingError{Targets: want}).Error())
+	}
+	return out
+}
+
+// each runs a command for one cluster after another.
+func each(ctx context.Context, command string, o options, clusters []scenario.Cluster, program []string) int {
+	if command == "hold" && (len(clusters) != 1 || len(program) == 0) {
+		fmt.Fprintln(os.Stderr, "lab: hold needs one cluster, named by -only, and after -- the program to run")
+		return 2
+	}
+	code, skipped := 0, 0
+	for _, c := range clusters {
+		if m := missing(c); len(m) > 0 {
+			for _, reason := range m {
+				fmt.Printf("%-40s skipped: %s\n", c.Name(), reason)
+			}
+			skipped++
+			continue
+		}
+		start := time.Now()
+		got, err := inside(ctx, c, program)
+		switch {
+		case err != nil:
+			fmt.Printf("%-40s failed: %v\n", c.Name(), err)
+			code = 1
+		case command == "hold":
+		case command == "record":
+			err = rewrite(o, c, got)
+			if err != nil {
+				fmt.Printf("%-40s failed: %v\n", c.Name(), err)
+				code = 1
+				continue
+			}
+			fmt.Printf("%-40s recorded, %d results in %.0fs\n", c.Name(), count(got), time.Since(start).Seconds())
+		default:
+			differences, err := compare(o, c, got)
+			if err != nil {
+				fmt.Printf("%-40s failed: %v\n", c.Name(), err)
+				code = 1
+				continue
+			}
+			for _, d := range differences {
+				fmt.Println("  " + d)
+				code = 1
+			}
+			fmt.Printf("%-40s %d results, %d differ, in %.0fs\n", c.Name(), count(got), len(differences), time.Since(start).Seconds())
+		}
+		if ctx.Err() != nil {
+			return 1
+		}
+	}
+	if skipped > 0 && o.require {
+		fmt.Printf("lab: %d clusters were skipped, and nothing may be\n", skipped)
+		code = 1
+	}
+	return code
+}
+
+func count(r *truth.Recording) int {
+	n := 0
+	for _, p := range r.Probes {
+		n += len(p.Results)
+	}
+	return n
+}
+
+func rewrite(o options, c scenario.Cluster, r *truth.Recording) error {
+	path := filepath.Join(o.truth, c.File())
+	if old, err := truth.Read(path); err == nil {
+		record.Keep(old, r)
+	}
+	return r.Write(path)
+}
+
+func compare(o options, c scenario.Cluster, r *truth.Recording) ([]string, error) {
+	old, err := truth.Read(filepath.Join(o.truth, c.File()))
+	if err != nil {
+		return nil, err
+	}
+	return record.Differences(old, r), nil
+}
+
+// inside runs the cluster in namespaces of its own, made by this program started again as the first process of them, so that when it ends, however it ends,
+// the kernel ends everything in them.
+func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.Recording, error) {
+	dir, err := os.MkdirTemp("", "kubectl-etp-lab-")
+	if err != nil {
+		return nil, fmt.Errorf("making a folder for the recording: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, c.File())
+	args := append([]string{"stage", "-only", c.Name(), "--", out}, program...)
+	// The kernel kills the child when this thread ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("the cluster's own process: %w", err)
+	}
+	if len(program) > 0 {
+		return nil, nil
+	}
+	return truth.Read(out)
+}
+
+// stage is the life of one cluster, inside namespaces of its own. The first argument is the file that receives the recording, the others a program to run
+// instead of recording.
+func stage(ctx context.Context, c scenario.Cluster, args []string) int {
+	if err := perform(ctx, c, args[0], args[1:]); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
+		return 1
+	}
+	return 0
+}
+
+// workDir is where a cluster keeps its files: in memory, and at the same place in every run, because kube-proxy's recorded configuration names it.
+const workDir = "/run/lab"
+
+func perform(ctx context.Context, c scenario.Cluster, out string, program []string) error {
+	for _, m := range []struct{ source, target, kind string }{{"", "/", ""}, {"proc", "/proc", "proc"}, {"tmpfs", "/run", "tmpfs"}} {
+		flags := uintptr(0)
+		if m.kind == "" {
+			flags = syscall.MS_REC | syscall.MS_PRIVATE
+		}
+		if err := syscall.Mount(m.source, m.target, m.kind, flags, ""); err != nil {
+			return fmt.Errorf("mounting %s: %w", m.target, err)
+		}
+	}
+	if err := os.Mkdir(workDir, 0o755); err != nil {
+		return err
+	}
+	start := time.Now()
+	k, err := cluster.Start(ctx, c, workDir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "%s: settled after %.1fs\n", c.Name(), time.Since(start).Seconds())
+	if len(program) > 0 {
+		cmd := exec.CommandContext(ctx, program[0], program[1:]...)
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+k.Control.Kubeconfig)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd.Run()
+	}
+	r, err := record.Record(ctx, k)
+	if err != nil {
+		return err
+	}
+	return r.Write(out)
+}
+
+var _ io.Writer = os.Stderr
