@@ -131,9 +131,20 @@ func (s *Style) paint(p span) string {
 
 func (s *Style) cells(text string) int { return s.width.StringWidth(text) }
 
-// clean makes text from a cluster harmless: control characters, escape sequences, direction overrides and everything else that does not print are shown as
-// escapes. Where only ASCII may be written, so is every other character.
-func (s *Style) clean(text string) string {
+// clean makes text from a cluster harmless. Where only ASCII may be written, every other character is an escape too.
+func (s *Style) clean(text string) string { return escape(text, s.ascii) }
+
+// Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and everything else that does not print are
+// shown as escapes. Line breaks stay.
+func Escape(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = escape(l, false)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func escape(text string, ascii bool) string {
 	harmless := true
 	for i := 0; i < len(text) && harmless; i++ {
 		harmless = text[i] >= ' ' && text[i] <= '~'
@@ -148,7 +159,7 @@ func (s *Style) clean(text string) string {
 		case r == utf8.RuneError && size == 1:
 			b.WriteString(`\x`)
 			b.WriteString(strconv.FormatUint(uint64(text[0])+0x100, 16)[1:])
-		case unicode.IsPrint(r) && (r < utf8.RuneSelf || !s.ascii):
+		case unicode.IsPrint(r) && (r < utf8.RuneSelf || !ascii):
 			b.WriteRune(r)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)

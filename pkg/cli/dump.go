@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+)
+
+// dumpOptions are what the flags of dump mean.
+type dumpOptions struct {
+	*app
+	query     collect.Query
+	files     []string
+	anonymize bool
+}
+
+func newDump(a *app, run func(context.Context, *dumpOptions) error) *cobra.Command {
+	f, anonymize := &queryFlags{}, false
+	c := &cobra.Command{
+		Use:   "dump [svc/NAME...]",
+		Short: "Write what status reads as one file that -f takes",
+		Long: `Write what kubectl etp status reads as one YAML file, which kubectl etp status -f takes: to look at later, elsewhere, or to report
+a bug. With --anonymize, names, addresses and the values of annotations are replaced, the same by the same, and the structure stays.`,
+		Example: `  # For a bug report
+  kubectl etp dump svc/web -n shop --anonymize > dump.yaml
+
+  # See what it shows
+  kubectl etp status -f dump.yaml`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return run(c.Context(), &dumpOptions{app: a, query: f.query(a, args), files: f.files, anonymize: anonymize})
+		},
+	}
+	f.add(c.Flags())
+	c.Flags().BoolVar(&anonymize, "anonymize", false, "Replace names, addresses and the values of annotations")
+	return c
+}
+
+func (o *dumpOptions) run(ctx context.Context) error {
+	objects, err := o.read(ctx)
+	if err != nil {
+		return err
+	}
+	if o.anonymize {
+		objects = collect.Anonymize(objects)
+	}
+	var b bytes.Buffer
+	if err := collect.Dump(&b, objects); err != nil {
+		return failed(err, "")
+	}
+	return o.write(b.Bytes())
+}
+
+func (o *dumpOptions) read(ctx context.Context) (*collect.Objects, error) {
+	if len(o.files) > 0 {
+		return o.offline(ctx, o.files)
+	}
+	client, err := collect.NewClient(o.config)
+	if err != nil {
+		return nil, o.reading(err)
+	}
+	objects, err := client.Read(ctx, o.query)
+	return objects, o.reading(err)
+}

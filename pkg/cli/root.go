@@ -1,0 +1,75 @@
+// Package cli knows the commands of kubectl etp: what can be typed, what each command does with it, and how it ends.
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to sign in that kubectl has
+)
+
+// Main runs the command line args (without the program's name) and gives the exit code. Cancelling ctx interrupts it.
+func Main(ctx context.Context, args []string, streams Streams, env Environment) int {
+	root := newRoot(&app{streams: streams, env: env})
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	return exit(ctx, streams.Err, command.CommandPath(), err)
+}
+
+// app is what all commands share.
+type app struct {
+	streams Streams
+	env     Environment
+	config  *genericclioptions.ConfigFlags
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-etp",
+		Short: "Say, node by node, what connections to a load balancer meet",
+		Long: `Say, node by node, what connections to a Kubernetes load balancer meet: from outside, from processes on
+the nodes, and from pods. Where they fail, say why, and what can be done about it.`,
+		Example: `  # The map of one Service
+  kubectl etp status svc/web -n shop
+
+  # Every LoadBalancer and NodePort Service of the cluster, worst first
+  kubectl etp status -A`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etp"},
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(a.streams.In)
+	root.SetOut(a.streams.Out)
+	root.SetErr(a.streams.Err)
+	root.CompletionOptions.DisableDefaultCmd = true
+	a.config = genericclioptions.NewConfigFlags(true)
+	a.config.AddFlags(root.PersistentFlags())
+	root.AddCommand(
+		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
+		newDump(a, func(ctx context.Context, o *dumpOptions) error { return o.run(ctx) }),
+		newCompletion(a),
+		newVersion(a),
+	)
+	return root
+}
+
+// write puts all of a command's output out at once.
+func (a *app) write(data []byte) error {
+	if _, err := a.streams.Out.Write(data); err != nil {
+		return failed(err, "")
+	}
+	return nil
+}
+
+// failed is an error for which nobody is at fault who typed.
+func failed(err error, next string) error {
+	var e *ExitError
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &ExitError{Code: exitFailed, Err: err, Next: next}
+}

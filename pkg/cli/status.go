@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// queryFlags say which Services, and where they are read.
+type queryFlags struct {
+	files         []string
+	selector      string
+	allNamespaces bool
+}
+
+func (f *queryFlags) add(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.files, "filename", "f", nil, "Read manifests or a dump from this file or directory, or from stdin (-), instead of a cluster; may be repeated")
+	flags.StringVarP(&f.selector, "selector", "l", "", "Take the Services with these labels, as in -l app=web,tier!=test")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Take the Services of all namespaces")
+}
+
+func (f *queryFlags) query(a *app, args []string) collect.Query {
+	return collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector}
+}
+
+// statusFlags are what was typed.
+type statusFlags struct {
+	queryFlags
+	output                              format
+	color                               render.ColorMode
+	failOn                              threshold
+	dataplane                           string
+	ascii, all, live, watch, showPassed bool
+}
+
+func (f *statusFlags) add(flags *pflag.FlagSet) {
+	f.queryFlags.add(flags)
+	flags.VarP(&f.output, "output", "o", "Print in this form instead of the usual screen")
+	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
+	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
+	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
+	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")
+	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
+	flags.Var(failOnFlag(&f.failOn), "fail-on", "End with exit code 3 where there are findings of this severity or above, and with 4 where that cannot be decided")
+	flags.BoolVarP(&f.watch, "watch", "w", false, "Stay, and show again what changes")
+	flags.BoolVar(&f.showPassed, "show-passed", false, "Show the checks that found nothing wrong, too")
+}
+
+// statusOptions are what the flags mean.
+type statusOptions struct {
+	*app
+	query collect.Query
+	files []string
+	// listing: no Service was asked for by name.
+	listing     bool
+	output      format
+	screen      render.Options
+	failOn      threshold
+	live, watch bool
+	showPassed  bool
+}
+
+func newStatus(a *app, run func(context.Context, *statusOptions) error) *cobra.Command {
+	f := &statusFlags{color: render.ColorAuto, failOn: onNever}
+	c := &cobra.Command{
+		Use:   "status [svc/NAME...]",
+		Short: "Show, node by node, what connections to Services meet",
+		Long: `Show, node by node, what connections to Services meet: from the load balancer, from processes on the node,
+and from pods on it; then what is wrong, why, and what to do about it.
+
+Services are named as kubectl names things. An Ingress or a Gateway stands for the Services behind it. Without a name, every
+LoadBalancer and NodePort Service of the namespace is listed, worst first.
+
+With -f nothing is read but the files, and no kubeconfig is needed. What -f takes: manifests, the output of kubectl get -o yaml or
+-o json, and what kubectl etp dump writes.
+
+` + exitCodes,
+		Example: `  # The map of one Service
+  kubectl etp status svc/web -n shop
+
+  # Every LoadBalancer and NodePort Service of the cluster, worst first
+  kubectl etp status -A
+
+  # Without a cluster, from a file
+  kubectl get svc,endpointslices,nodes -A -o yaml | kubectl etp status svc/web -f -
+
+  # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
+  kubectl etp status svc/web -n shop --fail-on error -o json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := f.options(a, args)
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), o)
+		},
+	}
+	f.add(c.Flags())
+	return c
+}
+
+func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
+	o := &statusOptions{
+		app: a, query: f.query(a, args), files: f.files, listing: unnamed(args), output: f.output, failOn: f.failOn, live: f.live, watch: f.watch,
+		showPassed: f.showPassed,
+	}
+	switch {
+	case f.live && len(f.files) > 0:
+		return nil, misuse("leave out --live, or -f to read a cluster", "--live asks the nodes of a cluster, and -f reads none")
+	case f.watch && len(f.files) > 0:
+		return nil, misuse("leave out --watch, or -f to read a cluster", "--watch follows a cluster, and -f reads none")
+	case f.watch && f.output.name != "" && f.output.name != "wide":
+		return nil, misuse("leave out --watch, or -o", "--watch shows a screen, and -o %s is none", f.output.String())
+	case f.allNamespaces && !o.listing:
+		return nil, misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
+	case f.selector != "" && !o.listing:
+		return nil, misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
+	}
+	if f.dataplane != "" {
+		override, err := collect.ParseDataplane(f.dataplane)
+		if err != nil {
+			return nil, misuse("", "--dataplane %s: %w", f.dataplane, err)
+		}
+		o.query.Dataplane = override
+	}
+	o.screen = render.Options{
+		Style:      render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)),
+		All:        f.all,
+		Wide:       f.output.name == "wide",
+		Namespaces: f.allNamespaces,
+		Closes:     collect.RBACRule,
+	}
+	return o, nil
+}
+
+// unnamed says whether the arguments name no Service: there are none, or only the word service.
+func unnamed(args []string) bool {
+	return len(args) == 0 || len(args) == 1 && slices.Contains([]string{"svc", "service", "services"}, args[0])
+}
+
+func (o *statusOptions) run(ctx context.Context) error {
+	if len(o.files) > 0 {
+		objects, err := o.offline(ctx, o.files)
+		if err != nil {
+			return err
+		}
+		s, err := objects.Snapshot(o.query)
+		if err != nil {
+			return o.reading(err)
+		}
+		// A file about one Service is a question about it.
+		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
+		return o.print(s)
+	}
+	client, err := collect.NewClient(o.config)
+	if err != nil {
+		return o.reading(err)
+	}
+	objects, err := client.Read(ctx, o.query)
+	if err != nil {
+		return o.reading(err)
+	}
+	s, err := objects.Snapshot(o.query)
+	if err != nil {
+		return o.reading(err)
+	}
+	if o.live {
+		if err := o.ask(ctx, client, s); err != nil {
+			return o.reading(err)
+		}
+	}
+	if o.watch {
+		return o.follow(ctx, client, objects, s)
+	}
+	return o.print(s)
+}
+
+// offline reads files instead of a cluster.
+func (a *app) offline(ctx context.Context, files []string) (*collect.Objects, error) {
+	objects, err := collect.Offline(ctx, collect.Input{Paths: files, Open: a.env.Open, Stdin: a.streams.In})
+	return objects, a.reading(err)
+}
+
+// ask the nodes themselves, with a line of progress where somebody watches.
+func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *cluster.Snapshot) error {
+	var progress func(done, total int)
+	if _, watched := o.env.Columns(o.streams.Err); watched {
+		progress = func(done, total int) { fmt.Fprintf(o.streams.Err, "\rasked %d of %d nodes", done, total) }
+		defer fmt.Fprint(o.streams.Err, "\r\x1b[K")
+	}
+	return client.Live(ctx, s, progress)
+}
+
+// reports of a snapshot; checks that passed are left out unless they were asked for.
+func (o *statusOptions) reports(s *cluster.Snapshot) []report.Report {
+	reports := report.Diagnose(s)
+	if !o.showPassed {
+		for i := range reports {
+			reports[i].Findings = slices.DeleteFunc(reports[i].Findings, func(f finding.Finding) bool { return f.Result == finding.Pass })
+		}
+	}
+	return reports
+}
+
+func (o *statusOptions) print(s *cluster.Snapshot) error {
+	reports := o.reports(s)
+	out, err := o.format(reports)
+	if err != nil {
+		return err
+	}
+	if err := o.write(out); err != nil {
+		return err
+	}
+	if len(reports) == 0 && o.output.name == "" {
+		where := "in the files"
+		switch {
+		case len(o.files) > 0:
+		case o.query.AllNamespaces:
+			where = "in the cluster"
+		default:
+			where = "in this namespace"
+		}
+		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
+			return failed(err, "")
+		}
+	}
+	return o.verdict(reports)
+}
+
+// verdict is the exit code that the findings ask for.
+func (o *statusOptions) verdict(reports []report.Report) error {
+	code := exitDone
+	for i := range reports {
+		for _, f := range reports[i].Findings {
+			switch {
+			case f.Result == finding.Pass || !o.failOn.reaches(f.Severity):
+			case f.Result == finding.Fail:
+				return &ExitError{Code: exitFound}
+			default:
+				code = exitUndecided
+			}
+		}
+	}
+	if code == exitDone {
+		return nil
+	}
+	return &ExitError{Code: code}
+}

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+)
+
+// Streams are what the process reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Environment is what the rest of the process's surroundings say.
+type Environment struct {
+	// Getenv gives the value of an environment variable, "" where it is not set.
+	Getenv func(string) string
+	Now    func() time.Time
+	// After is a channel that receives once, d later.
+	After func(d time.Duration) <-chan time.Time
+	// Open opens a file or directory that -f names.
+	Open func(name string) (fs.File, error)
+	// Columns is the width of the terminal that w is, 0 where it is one that does not say, and false where w is no terminal.
+	Columns func(w io.Writer) (int, bool)
+	// Windows is true on an operating system that has no locale in its environment.
+	Windows bool
+}
+
+// System is the process's own streams and environment.
+func System() (Streams, Environment) {
+	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, Environment{
+		Getenv:  os.Getenv,
+		Now:     time.Now,
+		After:   time.After,
+		Open:    func(name string) (fs.File, error) { return os.Open(name) },
+		Columns: columns,
+		Windows: runtime.GOOS == "windows",
+	}
+}
+
+func columns(w io.Writer) (int, bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, true
+	}
+	return width, true
+}
+
+// terminal is what is known of the writer w.
+func (e *Environment) terminal(w io.Writer) render.Terminal {
+	width, interactive := e.Columns(w)
+	return render.Terminal{
+		Interactive: interactive,
+		Columns:     width,
+		Term:        e.Getenv("TERM"),
+		NoColor:     e.Getenv("NO_COLOR") != "",
+		UTF8:        e.utf8(),
+	}
+}
+
+// utf8 is what the locale says: the first of the three variables that is set decides, and none of them means the C locale.
+func (e *Environment) utf8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := e.Getenv(name); v != "" {
+			v = strings.ToUpper(v)
+			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
+		}
+	}
+	return e.Windows
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+)
+
+// choice is a flag that takes one of a few words.
+type choice[T ~string] struct {
+	value *T
+	words []T
+}
+
+func (c choice[T]) String() string {
+	if c.value == nil {
+		return ""
+	}
+	return string(*c.value)
+}
+
+func (c choice[T]) Set(s string) error {
+	if !slices.Contains(c.words, T(s)) {
+		return fmt.Errorf("it is one of %s", c.list(", "))
+	}
+	*c.value = T(s)
+	return nil
+}
+
+// Type is what --help shows in place of the value.
+func (c choice[T]) Type() string { return c.list("|") }
+
+func (c choice[T]) list(separator string) string {
+	words := make([]string, len(c.words))
+	for i, w := range c.words {
+		words[i] = string(w)
+	}
+	return strings.Join(words, separator)
+}
+
+func colorFlag(v *render.ColorMode) choice[render.ColorMode] {
+	return choice[render.ColorMode]{v, []render.ColorMode{render.ColorAuto, render.ColorAlways, render.ColorNever}}
+}
+
+// threshold is the value of --fail-on.
+type threshold string
+
+const (
+	onError   threshold = "error"
+	onWarning threshold = "warning"
+	onInfo    threshold = "info"
+	onNever   threshold = "never"
+)
+
+func failOnFlag(v *threshold) choice[threshold] {
+	return choice[threshold]{v, []threshold{onError, onWarning, onInfo, onNever}}
+}
+
+// reaches says whether a severity is at or above the threshold.
+func (t threshold) reaches(s finding.Severity) bool {
+	switch t {
+	case onError:
+		return s >= finding.Error
+	case onWarning:
+		return s >= finding.Warning
+	case onInfo:
+		return true
+	case onNever:
+	}
+	return false
+}
+
+// format is the value of -o: the screen, wide, json, yaml, name, or jsonpath with its template.
+type format struct {
+	name     string
+	template string
+}
+
+func (f *format) String() string {
+	if f.template != "" {
+		return f.name + "=" + f.template
+	}
+	return f.name
+}
+
+func (f *format) Set(s string) error {
+	name, template, templated := strings.Cut(s, "=")
+	switch {
+	case name == "jsonpath" && template != "":
+	case !templated && slices.Contains([]string{"wide", "json", "yaml", "name"}, name):
+	case name == "jsonpath":
+		return fmt.Errorf("a template is missing, as in -o jsonpath='{.findings[*].code}'")
+	default:
+		return fmt.Errorf("it is one of wide, json, yaml, name, jsonpath=TEMPLATE")
+	}
+	f.name, f.template = name, template
+	return nil
+}
+
+func (*format) Type() string { return "wide|json|yaml|name|jsonpath=TEMPLATE" }
