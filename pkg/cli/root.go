@@ -37,7 +37,6 @@ the nodes, and from pods. Where they fail, say why, and what can be done about i
   # Every LoadBalancer and NodePort Service of the cluster, worst first
   kubectl etp status -A`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etp"},
-		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
