@@ -1,0 +1,496 @@
+package finding
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// evidenced is how many nodes a finding names as evidence; the map has them all.
+const evidenced = 3
+
+var noReadyEndpoint = Kind{
+	Code: "ETP001", Severity: Error, Title: "No ready endpoint",
+	Explain: "Nothing behind the Service is ready, so no traffic policy can help. Look at the pods that its selector names, and at their readiness probes.",
+	check: func(f *Facts) []Finding {
+		if !f.Service.EndpointsKnown {
+			r := f.finding(Error)
+			r.Result, r.Message = Unknown, "its EndpointSlices could not be read"
+			r.Evidence = []Evidence{{Fact: "no EndpointSlice was read", Source: f.slices(nil)}}
+			return []Finding{r}
+		}
+		total := f.total()
+		if total.Ready > 0 {
+			return nil
+		}
+		r := f.finding(Error)
+		switch {
+		case total.ServingTerminating > 0:
+			r.Message = fmt.Sprintf("none of its endpoints is ready; %s still serving while terminating", plural(total.ServingTerminating, "is", "are"))
+		case total.NotReady > 0:
+			r.Message = fmt.Sprintf("none of its %d endpoints is ready", total.NotReady)
+		case !f.Service.HasSelector:
+			r.Message = "it has no endpoints, and no selector: its EndpointSlices are kept by hand"
+		default:
+			r.Message = "it has no endpoints: its selector names no pod that has an address"
+		}
+		r.Evidence = []Evidence{{Fact: fmt.Sprintf("%d ready, %d serving while terminating, %d not ready", total.Ready, total.ServingTerminating, total.NotReady), Source: f.slices(nil)}}
+		r.Remedies = []Remedy{{Text: fmt.Sprintf("kubectl get endpointslices -n %s -l kubernetes.io/service-name=%s -o wide", f.Service.Namespace, f.Service.Name), Gain: "shows them"}}
+		return []Finding{r}
+	},
+}
+
+var unreachableInside = Kind{
+	Code: "ETP002", Severity: Error, Title: "In-cluster clients cannot use the load balancer address on some nodes",
+	Explain: "A node answers for a load balancer address (or an external IP) itself, so connections from pods never leave it. Where its data plane then has nowhere to " +
+		"hand them to, they are refused or time out, from this node only. Confirm with: kubectl debug node/NAME -it --image=busybox -- wget -T 3 -O- http://ADDRESS:PORT",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check:    func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
+}
+
+var unreachableFromHost = Kind{
+	Code: "ETP003", Severity: Warning, Title: "Processes on the host network cannot use the load balancer address on some nodes",
+	Explain: "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
+	// Where pods fail too, ETP002 has said so of both.
+	hiddenBy: []string{noReadyEndpoint.Code, unreachableInside.Code},
+	check:    func(f *Facts) []Finding { return f.inside(dataplane.Node) },
+}
+
+var uneven = Kind{
+	Code: "ETP007", Severity: Warning, Title: "Uneven load under externalTrafficPolicy Local",
+	Explain: "The load balancer gives each node the same share, and the node divides it among its own endpoints: where one node has two endpoints and another has one, " +
+		"the one gets twice the traffic. Spread the pods evenly over nodes.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods {
+			return nil
+		}
+		var most, least *Row
+		for i := range f.Rows {
+			row := &f.Rows[i]
+			if !row.LoadBalancer.Receives || row.Endpoints.Ready == 0 {
+				continue
+			}
+			if most == nil || row.Endpoints.Ready < most.Endpoints.Ready {
+				most = row
+			}
+			if least == nil || row.Endpoints.Ready > least.Endpoints.Ready {
+				least = row
+			}
+		}
+		if most == nil || least.Endpoints.Ready < 2*most.Endpoints.Ready {
+			return nil
+		}
+		r := f.finding(Warning)
+		r.Message = fmt.Sprintf("uneven: a pod on %s gets %s the traffic of one on %s", most.Node.Name, times(least.Endpoints.Ready, most.Endpoints.Ready), least.Node.Name)
+		for _, row := range []*Row{most, least} {
+			r.Evidence = append(r.Evidence, Evidence{
+				Fact:   fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")),
+				Source: f.slices(row.Node),
+			})
+		}
+		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		return []Finding{r}
+	},
+}
+
+var singleNode = Kind{
+	Code: "ETP008", Severity: Warning, Title: "All external traffic depends on one node",
+	Explain:  "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || len(f.Rows) < 2 {
+			return nil
+		}
+		var only *Row
+		for i := range f.Rows {
+			switch row := &f.Rows[i]; {
+			case row.Endpoints.Ready == 0:
+			case only != nil:
+				return nil
+			default:
+				only = row
+			}
+		}
+		if only == nil {
+			return nil
+		}
+		r := f.finding(Warning)
+		r.Message = fmt.Sprintf("all its ready endpoints (%d) are on %s", only.Endpoints.Ready, only.Node.Name)
+		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
+		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		return []Finding{r}
+	},
+}
+
+var nodePortSomewhere = Kind{
+	Code: "ETP025", Severity: Warning, Title: "The node port answers on some nodes only",
+	Explain: "A Service of type NodePort with externalTrafficPolicy Local answers clients outside the cluster only at nodes that have a ready endpoint, and there is no " +
+		"health check node port that would tell a load balancer which they are.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		if f.Service.Type != cluster.TypeNodePort {
+			return nil
+		}
+		failing, of := f.failing(func(p *dataplane.Path) bool { return p.From == dataplane.External && p.To == dataplane.NodePort })
+		if len(failing) == 0 {
+			return nil
+		}
+		r := f.finding(Warning)
+		path := failing[0].path
+		r.Message = fmt.Sprintf("%s of %d nodes %s connections from outside to port %d", count(len(failing)), of, did(path.Outcome, len(failing)), path.Port)
+		r.Detail = "Why: " + path.Rule.Reason + "."
+		r.Evidence = f.evidence(failing)
+		return []Finding{r}
+	},
+}
+
+var withoutNode = Kind{
+	Code: "ETP027", Severity: Error, Title: "Endpoint without a node",
+	Explain: "No node takes an endpoint that names no node, or one that is not in the cluster, for its own: under a policy Local it gets no traffic. " +
+		"Such endpoints come from EndpointSlices kept by hand or by an operator; their owner should set nodeName.",
+	check: func(f *Facts) []Finding {
+		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 {
+			return nil
+		}
+		severity := Error
+		if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal && f.Service.InternalTrafficPolicy != cluster.PolicyLocal {
+			severity = Info
+		}
+		r := f.finding(severity)
+		r.Message = fmt.Sprintf("%s on no node of the cluster", plural(f.Nowhere.Ready, "ready endpoint is", "ready endpoints are"))
+		for i := range f.Service.Endpoints {
+			e := &f.Service.Endpoints[i]
+			if !e.Ready || f.Snapshot.NodeIndex(e.Node) >= 0 || len(r.Evidence) == evidenced {
+				continue
+			}
+			fact := fmt.Sprintf("endpoint %s names no node", e.Address)
+			if e.Node != "" {
+				fact = fmt.Sprintf("endpoint %s names node %s, which is not in the cluster", e.Address, e.Node)
+			}
+			r.Evidence = append(r.Evidence, Evidence{Fact: fact, Source: "endpointslice " + f.Service.Namespace + "/" + e.Slice})
+		}
+		return []Finding{r}
+	},
+}
+
+var disagrees = Kind{
+	Code: "ETP048", Severity: Error, Title: "A node counts other endpoints than the EndpointSlices do",
+	Explain: "kube-proxy takes an endpoint for its own where the slice's nodeName is the node name it was started with. Where --hostname-override (or the machine's host " +
+		"name) differs from the Node object's name, the node fails its health check and drops what it should serve. Confirm with: curl NODE:HEALTHCHECKNODEPORT/healthz",
+	check: func(f *Facts) []Finding {
+		var wrong []*Row
+		for i := range f.Rows {
+			live := f.Rows[i].Live
+			if live != nil && live.HealthCheck != cluster.Unreachable && live.LocalEndpoints >= 0 && live.LocalEndpoints != f.Rows[i].Endpoints.Ready {
+				wrong = append(wrong, &f.Rows[i])
+			}
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		r := f.finding(Error)
+		row := wrong[0]
+		r.Message = fmt.Sprintf("%s itself counts %s of its own, and the EndpointSlices %d", row.Node.Name, plural(row.Live.LocalEndpoints, "ready endpoint", "ready endpoints"), row.Endpoints.Ready)
+		if len(wrong) > 1 {
+			r.Message += fmt.Sprintf("; %d more nodes disagree", len(wrong)-1)
+		}
+		r.Detail = "What the node counts is what packets meet there. If it stays so, kube-proxy may run under another node name: look at --hostname-override."
+		for _, row := range wrong[:min(len(wrong), evidenced)] {
+			r.Evidence = append(r.Evidence,
+				Evidence{
+					Fact:   fmt.Sprintf("node %s answers %s with %d local endpoints", row.Node.Name, row.Live.HealthCheck, row.Live.LocalEndpoints),
+					Source: fmt.Sprintf("health check node port %d of node %s", f.Service.HealthCheckNodePort, row.Node.Name),
+				},
+				Evidence{Fact: fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")), Source: f.slices(row.Node)})
+		}
+		return []Finding{r}
+	},
+}
+
+// hit is one path of one row.
+type hit struct {
+	row  *Row
+	path *dataplane.Path
+}
+
+// worst orders outcomes by what they do to a client.
+func worst(o dataplane.Outcome) int {
+	switch o {
+	case dataplane.Refused, dataplane.TimedOut:
+		return 3
+	case dataplane.Partial:
+		return 2
+	case dataplane.Unknown:
+		return 1
+	default:
+		return 0
+	}
+}
+
+// worstHits is the worst path of each row among those wanted, for rows that have one at least as bad as Unknown, and how many rows have a wanted path.
+func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) {
+	for i := range f.Rows {
+		row := &f.Rows[i]
+		if row.Node.VirtualKubelet {
+			continue
+		}
+		var bad *dataplane.Path
+		wanted := false
+		for j := range row.Paths {
+			path := &row.Paths[j]
+			if !want(path) {
+				continue
+			}
+			wanted = true
+			if bad == nil || worst(path.Outcome) > worst(bad.Outcome) {
+				bad = path
+			}
+		}
+		if wanted {
+			of++
+		}
+		if bad != nil && worst(bad.Outcome) > 0 {
+			hits = append(hits, hit{row, bad})
+		}
+	}
+	return hits, of
+}
+
+// failing are the rows on which a wanted path surely fails.
+func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
+	hits, of = f.worstHits(want)
+	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.path.Outcome == dataplane.Unknown || h.path.Outcome == dataplane.Partial })
+	return hits, of
+}
+
+// inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients.
+func (f *Facts) inside(from dataplane.From) []Finding {
+	hits, of := f.worstHits(func(p *dataplane.Path) bool {
+		return p.From == from && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.ExternalIP || p.To == dataplane.LoadBalancerHostname)
+	})
+	if len(hits) == 0 {
+		return nil
+	}
+	var sure, partial, unknown []hit
+	for _, h := range hits {
+		switch h.path.Outcome {
+		case dataplane.Unknown:
+			unknown = append(unknown, h)
+		case dataplane.Partial:
+			partial = append(partial, h)
+		default:
+			sure = append(sure, h)
+		}
+	}
+	severity := Error
+	if from == dataplane.Node {
+		severity = Warning
+	}
+	switch {
+	case len(sure) > 0:
+		return []Finding{f.failure(from, severity, sure, of)}
+	case len(partial) > 0:
+		r := f.finding(Warning)
+		r.Message = fmt.Sprintf("on %s of %d nodes some connections to %s from inside the cluster fail", count(len(partial)), of, dialled(partial[0].path))
+		r.Detail = "Why: " + partial[0].path.Rule.Reason + "."
+		r.Evidence = f.evidence(partial)
+		return []Finding{r}
+	default:
+		r := f.finding(severity)
+		r.Result = Unknown
+		r.Message = fmt.Sprintf("what connections to %s from %s meet is not known on %s of %d nodes", dialled(unknown[0].path), people(from), count(len(unknown)), of)
+		r.Detail = "Why: " + unknown[0].path.Rule.Reason + "."
+		r.Evidence = f.evidence(unknown)
+		return []Finding{r}
+	}
+}
+
+// failure describes connections that surely fail, with what would cure them.
+func (f *Facts) failure(from dataplane.From, severity Severity, hits []hit, of int) Finding {
+	r := f.finding(severity)
+	path := hits[0].path
+	outcomes := map[dataplane.Outcome]int{}
+	fromHost := true
+	for _, h := range hits {
+		outcomes[h.path.Outcome]++
+		fromHost = fromHost && h.row.fails(dataplane.Node, h.path)
+	}
+	verb := "cannot reach"
+	r.Message = fmt.Sprintf("%s of %d nodes %s %s from inside the cluster", count(len(hits)), of, verb, dialled(path))
+	who := people(from)
+	if from == dataplane.Pod && fromHost {
+		who = "pods and processes on the host network"
+	}
+	if from == dataplane.Node {
+		r.Message = fmt.Sprintf("processes on the host network of %s of %d nodes cannot reach %s", count(len(hits)), of, dialled(path))
+	}
+	meets := `"connection refused"`
+	switch {
+	case len(outcomes) > 1:
+		meets = `"connection refused" or a timeout`
+	case path.Outcome == dataplane.TimedOut:
+		meets = "a timeout"
+	}
+	r.Detail = fmt.Sprintf("%s there get %s: %s.", strings.ToUpper(who[:1])+who[1:], meets, path.Rule.Reason)
+	r.Evidence = f.evidence(hits)
+	r.Remedies = f.remedies(hits[0])
+	return r
+}
+
+// fails: the row's path to the same address and port from somewhere else fails as well.
+func (row *Row) fails(from dataplane.From, like *dataplane.Path) bool {
+	for i := range row.Paths {
+		p := &row.Paths[i]
+		if p.From == from && p.To == like.To && p.Address == like.Address && p.Port == like.Port && p.Protocol == like.Protocol {
+			return worst(p.Outcome) == 3
+		}
+	}
+	return false
+}
+
+// remedies for connections from inside: not to use the address, or what a prediction with policy Cluster shows to help.
+func (f *Facts) remedies(h hit) []Remedy {
+	s := f.Service
+	list := []Remedy{{Text: fmt.Sprintf("call %s.%s from inside", s.Name, s.Namespace)}}
+	if s.Headless || len(s.ClusterIPs) == 0 {
+		list = nil
+	}
+	client := dataplane.Client{From: h.path.From, Node: h.row.Index}
+	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
+	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
+		patch := fmt.Sprintf("kubectl patch svc %s -n %s -p '{%%s\"spec\":{\"externalTrafficPolicy\":\"Cluster\"}}'", s.Name, s.Namespace)
+		if f.canAttachPods() {
+			list = append(list, Remedy{
+				Mode: "eni",
+				Text: fmt.Sprintf(patch, `"metadata":{"annotations":{"service.beta.kubernetes.io/backend-type":"eni"}},`),
+				Gain: "keeps the client IP (Terway)",
+			})
+		}
+		list = append(list, Remedy{Mode: "cluster", Text: fmt.Sprintf(patch, ""), Gain: "loses the client IP"})
+	}
+	return append(list, Remedy{Mode: "dns"})
+}
+
+// canAttachPods: the load balancer is Alibaba Cloud's, and no endpoint lies in a node's podCIDR, as far as is known.
+func (f *Facts) canAttachPods() bool {
+	if f.Provider.Name != "alibaba" {
+		return false
+	}
+	for i := range f.Service.Endpoints {
+		e := &f.Service.Endpoints[i]
+		node := f.Snapshot.NodeIndex(e.Node)
+		if node < 0 {
+			continue
+		}
+		for _, cidr := range f.Snapshot.Nodes[node].PodCIDRs {
+			if cidr.Contains(e.Address) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (f *Facts) portIndex(path *dataplane.Path) int {
+	return max(0, slices.IndexFunc(f.Service.Ports, func(p cluster.Port) bool { return p.Port == path.Port && p.Protocol == path.Protocol }))
+}
+
+// evidence names the first nodes with what they have, and what their data plane is.
+func (f *Facts) evidence(hits []hit) []Evidence {
+	list := make([]Evidence, 0, evidenced+1)
+	for _, h := range hits[:min(len(hits), evidenced)] {
+		fact := fmt.Sprintf("node %s has %s", h.row.Node.Name, plural(h.row.Endpoints.Ready, "ready endpoint", "ready endpoints"))
+		if h.row.Endpoints.Ready == 0 {
+			fact = fmt.Sprintf("node %s has no ready endpoint", h.row.Node.Name)
+		}
+		list = append(list, Evidence{Fact: fact, Source: f.slices(h.row.Node)})
+	}
+	d := f.Snapshot.DataplaneOf(hits[0].row.Node)
+	if d.Source == "" {
+		return list
+	}
+	words := []string{string(d.Name), string(d.Mode), d.Version.String()}
+	return append(list, Evidence{Fact: "data plane is " + strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " "), Source: d.Source})
+}
+
+// slices names the EndpointSlices that say what is on a node; all of the Service's for nil or where none names the node.
+func (f *Facts) slices(node *cluster.Node) string {
+	var all, here []string
+	for i := range f.Service.Endpoints {
+		e := &f.Service.Endpoints[i]
+		if !slices.Contains(all, e.Slice) {
+			all = append(all, e.Slice)
+		}
+		if node != nil && e.Node == node.Name && !slices.Contains(here, e.Slice) {
+			here = append(here, e.Slice)
+		}
+	}
+	if len(here) == 0 {
+		here = all
+	}
+	if len(here) == 0 {
+		return "endpointslices of " + f.Service.Namespace + "/" + f.Service.Name
+	}
+	slices.Sort(here)
+	return "endpointslice " + f.Service.Namespace + "/" + strings.Join(here, ", ")
+}
+
+func (f *Facts) total() dataplane.Count {
+	total := f.Nowhere
+	for i := range f.Rows {
+		total.Ready += f.Rows[i].Endpoints.Ready
+		total.ServingTerminating += f.Rows[i].Endpoints.ServingTerminating
+		total.NotReady += f.Rows[i].Endpoints.NotReady
+	}
+	return total
+}
+
+func dialled(p *dataplane.Path) string {
+	if p.Hostname != "" {
+		return p.Hostname
+	}
+	return p.Address.String()
+}
+
+func people(from dataplane.From) string {
+	return [...]string{"processes on the host network", "pods", "clients outside"}[from]
+}
+
+func did(o dataplane.Outcome, n int) string {
+	switch {
+	case o == dataplane.TimedOut && n == 1:
+		return "drops"
+	case o == dataplane.TimedOut:
+		return "drop"
+	case n == 1:
+		return "refuses"
+	default:
+		return "refuse"
+	}
+}
+
+func count(n int) string { return fmt.Sprint(n) }
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// times says how many times a is b.
+func times(a, b int) string {
+	switch {
+	case a == 2*b:
+		return "twice"
+	case a%b == 0:
+		return fmt.Sprintf("%d times", a/b)
+	default:
+		return fmt.Sprintf("%.1f times", float64(a)/float64(b))
+	}
+}

@@ -1,0 +1,13 @@
+package provider
+
+// gke recognises Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still.
+func gke(c candidate) (LoadBalancer, bool) {
+	lb := LoadBalancer{Name: "gke", Title: "Google Cloud passthrough NLB", Product: "passthrough NLB", Backends: Nodes}
+	if f := c.finalizer("gke.networking.io/"); f != "" {
+		lb.Source = "finalizer " + f
+		return lb, true
+	}
+	source, ok := c.fromNodes("gce://")
+	lb.Source = source
+	return lb, ok
+}

@@ -1,0 +1,262 @@
+package report
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the snapshot and changes nothing in it.
+func Diagnose(s *cluster.Snapshot) []Report {
+	order := byName(s.Nodes)
+	reports := make([]Report, len(s.Services))
+	for i := range s.Services {
+		reports[i] = diagnose(s, &s.Services[i], order)
+	}
+	return reports
+}
+
+func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
+	r := Report{Service: svc, Dataplane: &s.Dataplane, Provider: provider.Of(s, svc), Gaps: s.Gaps, Unsupported: unsupported(svc)}
+	if r.Unsupported != "" {
+		return r
+	}
+	predictor := dataplane.New(s, svc)
+	counts, nowhere := dataplane.Counts(s, svc)
+	r.Nodes = make([]Row, len(order))
+	dialled := targets(svc)
+	for i, node := range order {
+		row := &r.Nodes[i]
+		row.Node, row.Index, row.Endpoints = &s.Nodes[node], node, counts[node]
+		if live, ok := svc.Live[row.Node.Name]; ok {
+			row.Live = &live
+		}
+		row.Paths = paths(predictor, dialled, svc, row.Node, node)
+	}
+	share(svc, r.Provider, r.Nodes)
+	r.Findings, r.Passed = finding.Check(&finding.Facts{
+		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
+		Predict:        predictor.Path,
+		PredictCluster: asCluster(s, svc),
+	})
+	return r
+}
+
+// asCluster predicts for the Service as it would be with externalTrafficPolicy Cluster. Nothing is prepared until it is asked.
+func asCluster(s *cluster.Snapshot, svc *cluster.Service) func(dataplane.Client, dataplane.Target) dataplane.Path {
+	var predictor *dataplane.Predictor
+	return func(client dataplane.Client, target dataplane.Target) dataplane.Path {
+		if predictor == nil {
+			flipped := *svc
+			flipped.ExternalTrafficPolicy, flipped.HealthCheckNodePort = cluster.PolicyCluster, 0
+			predictor = dataplane.New(s, &flipped)
+		}
+		return predictor.Path(client, target)
+	}
+}
+
+func unsupported(svc *cluster.Service) string {
+	switch {
+	case svc.Type == cluster.TypeExternalName:
+		return "it is of type ExternalName, a DNS name for something else: no node answers for it, and no traffic policy applies"
+	case len(svc.Ports) == 0:
+		return "it has no ports, so nothing can connect to it"
+	case svc.Type == cluster.TypeClusterIP && len(svc.ExternalIPs) == 0 && svc.Headless:
+		return "it is headless: its name stands for its pods' own addresses, and no node answers for it"
+	case svc.Type == cluster.TypeClusterIP && len(svc.ExternalIPs) == 0:
+		return "it is of type ClusterIP without external IPs: it can be reached from inside the cluster only, and externalTrafficPolicy does not apply"
+	default:
+		return ""
+	}
+}
+
+// targets are the addresses of a Service that are the same on every node, for every port: published ones first, ClusterIPs last.
+func targets(svc *cluster.Service) (all []dataplane.Target) {
+	each := func(t dataplane.Target) {
+		for i := range svc.Ports {
+			t.Port = i
+			if !slices.ContainsFunc(all, func(o dataplane.Target) bool {
+				return o.To == t.To && o.Address == t.Address && o.Hostname == t.Hostname && o.Port == i
+			}) {
+				all = append(all, t)
+			}
+		}
+	}
+	for _, in := range svc.Ingress {
+		switch {
+		case in.IP.IsValid():
+			each(dataplane.Target{To: dataplane.LoadBalancerIP, Address: in.IP, IPMode: in.IPMode})
+		case in.Hostname != "":
+			each(dataplane.Target{To: dataplane.LoadBalancerHostname, Hostname: in.Hostname, IPv6: onlyIPv6(svc.ClusterIPs)})
+		}
+	}
+	for _, a := range svc.ExternalIPs {
+		each(dataplane.Target{To: dataplane.ExternalIP, Address: a})
+	}
+	if svc.Type == cluster.TypeNodePort || svc.Type == cluster.TypeLoadBalancer {
+		for i, port := range svc.Ports {
+			if port.NodePort == 0 {
+				continue
+			}
+			for _, v6 := range families(svc.ClusterIPs) {
+				all = append(all, dataplane.Target{To: dataplane.NodePort, Port: i, IPv6: v6})
+			}
+		}
+	}
+	for _, a := range svc.ClusterIPs {
+		each(dataplane.Target{To: dataplane.ClusterIP, Address: a})
+	}
+	return all
+}
+
+func onlyIPv6(addresses []netip.Addr) bool {
+	return len(addresses) > 0 && !slices.ContainsFunc(addresses, netip.Addr.Is4)
+}
+
+// families are those of a Service's ClusterIPs, true for IPv6; IPv4 where it has none.
+func families(addresses []netip.Addr) []bool {
+	list := make([]bool, 0, 2)
+	for _, a := range addresses {
+		if !slices.Contains(list, a.Is6()) {
+			list = append(list, a.Is6())
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, false)
+	}
+	return list
+}
+
+// paths predicts from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
+func paths(p *dataplane.Predictor, dialled []dataplane.Target, svc *cluster.Service, node *cluster.Node, index int) []dataplane.Path {
+	list := make([]dataplane.Path, 0, 3*len(dialled))
+	for _, t := range dialled {
+		t.Node = index
+		if t.To == dataplane.NodePort && node.Known && !hasFamily(node.InternalIPs, t.IPv6) && len(node.InternalIPs) > 0 {
+			continue
+		}
+		for _, from := range [...]dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
+			if from == dataplane.External && t.To == dataplane.ClusterIP {
+				continue
+			}
+			t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && svc.Ports[t.Port].NodePort == 0
+			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
+		}
+	}
+	return list
+}
+
+func hasFamily(addresses []netip.Addr, v6 bool) bool {
+	return slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Is6() == v6 })
+}
+
+// share settles which nodes a load balancer sends to that balances evenly over the nodes that pass its health check, and what part each gets.
+func share(svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
+	receivers, ready := 0, 0
+	for i := range rows {
+		row := &rows[i]
+		row.LoadBalancer.Reason = withheld(svc, lb, row)
+		row.LoadBalancer.Receives = row.LoadBalancer.Reason == ""
+		ready += row.Endpoints.Ready
+		if row.LoadBalancer.Receives {
+			receivers++
+		}
+	}
+	for i := range rows {
+		row := &rows[i]
+		if !row.LoadBalancer.Receives {
+			continue
+		}
+		row.LoadBalancer.Share = 1 / float64(receivers)
+		switch {
+		case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready > 0:
+			row.LoadBalancer.PodShare = row.LoadBalancer.Share / float64(row.Endpoints.Ready)
+		case svc.ExternalTrafficPolicy != cluster.PolicyLocal && row.Endpoints.Ready > 0:
+			row.LoadBalancer.PodShare = 1 / float64(ready)
+		}
+	}
+}
+
+// withheld says why a load balancer does not send to a node, "" where it does. The rules are those of the Kubernetes service controller
+// (kubernetes/cloud-provider controllers/service/controller.go) and of the health check node port, which counts ready endpoints only.
+func withheld(svc *cluster.Service, lb provider.LoadBalancer, row *Row) string {
+	switch {
+	case svc.Type != cluster.TypeLoadBalancer:
+		return "NoLoadBalancer"
+	case lb.Backends == provider.Pods:
+		return "SendsToPods"
+	case row.Node.VirtualKubelet:
+		return "RunsNoProxy"
+	case excluded(row.Node):
+		return "ExcludedByLabel"
+	case row.Node.Deleting || slices.ContainsFunc(row.Node.Taints, func(t string) bool { return strings.HasPrefix(t, "ToBeDeletedByClusterAutoscaler") }):
+		return "BeingRemoved"
+	case !svc.EndpointsKnown:
+		return "NotKnown"
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0:
+		return "NoLocalEndpoint"
+	default:
+		return ""
+	}
+}
+
+// excluded: the label excludes a node unless its value is one that means false.
+func excluded(n *cluster.Node) bool {
+	value, ok := n.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]
+	if !ok {
+		return false
+	}
+	off, err := strconv.ParseBool(value)
+	return err != nil || off
+}
+
+// byName orders nodes as people read names: node-9 before node-10.
+func byName(nodes []cluster.Node) []int {
+	order := make([]int, len(nodes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return compareNames(nodes[a].Name, nodes[b].Name) })
+	return order
+}
+
+// compareNames compares runs of digits by their value, everything else byte by byte.
+func compareNames(a, b string) int {
+	for a != "" && b != "" {
+		digitsA, digitsB := leadingDigits(a), leadingDigits(b)
+		if digitsA > 0 && digitsB > 0 {
+			x, y := strings.TrimLeft(a[:digitsA], "0"), strings.TrimLeft(b[:digitsB], "0")
+			if len(x) != len(y) {
+				return len(x) - len(y)
+			}
+			if c := strings.Compare(x, y); c != 0 {
+				return c
+			}
+			a, b = a[digitsA:], b[digitsB:]
+			continue
+		}
+		if a[0] != b[0] {
+			return int(a[0]) - int(b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return len(a) - len(b)
+}
+
+func leadingDigits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// Title is the Service as namespace/name.
+func (r *Report) Title() string { return fmt.Sprintf("%s/%s", r.Service.Namespace, r.Service.Name) }
