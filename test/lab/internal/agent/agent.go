@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Timeout is how long a connection may take to be made and answered: more than one retransmission of a SYN, which comes after a second.
+// Timeout is how long a connection may take to be made and answered, unless told otherwise: longer than the second after which a SYN is sent again.
 const Timeout = 1800 * time.Millisecond
 
 // Dial is a number of connections to make to one address.
@@ -29,6 +29,12 @@ type Dial struct {
 	Address string // address:port
 	Local   string // the address to dial from; empty lets the kernel choose
 	Tries   int
+}
+
+// Pace is how hard connections are tried.
+type Pace struct {
+	AtOnce  int           // the number of connections under way at the same time, for each agent
+	Timeout time.Duration // how long one may take to be made and answered
 }
 
 // Answers is what became of the connections of one Dial.
@@ -93,8 +99,9 @@ type Response struct {
 type request struct {
 	ID int
 	// One of:
-	Serve   []string          `json:",omitempty"` // network:address:port, answered with "own-address client-address"
-	Dial    []Dial            `json:",omitempty"`
+	Serve   []string `json:",omitempty"` // network:address:port, answered with "own-address client-address"
+	Dial    []Dial   `json:",omitempty"`
+	Pace    Pace
 	Start   *Process          `json:",omitempty"`
 	Stop    string            `json:",omitempty"`
 	Run     *Command          `json:",omitempty"`
@@ -123,7 +130,7 @@ func Serve(hostname string, in io.Reader, out io.Writer) error {
 	if err := settle(hostname); err != nil {
 		return err
 	}
-	s := &server{out: json.NewEncoder(out), procs: map[string]*exec.Cmd{}, open: map[string]net.Conn{}, limit: make(chan struct{}, 512), start: make(chan func())}
+	s := &server{out: json.NewEncoder(out), procs: map[string]*exec.Cmd{}, open: map[string]net.Conn{}, start: make(chan func())}
 	lines := make(chan request)
 	errs := make(chan error, 1)
 	go func() {
@@ -172,7 +179,6 @@ type server struct {
 	procs map[string]*exec.Cmd
 	ended []string
 	open  map[string]net.Conn
-	limit chan struct{}
 	start chan func()
 }
 
@@ -187,7 +193,7 @@ func (s *server) serve(r request) {
 			}
 		}
 	case r.Dial != nil:
-		a.Answers = s.dial(r.Dial)
+		a.Answers = dial(r.Dial, r.Pace)
 	case r.Start != nil:
 		err = s.startProcess(*r.Start)
 	case r.Stop != "":
@@ -343,7 +349,8 @@ func listen(what string) error {
 	return nil
 }
 
-func (s *server) dial(dials []Dial) []Answers {
+func dial(dials []Dial, pace Pace) []Answers {
+	limit := make(chan struct{}, pace.AtOnce)
 	out := make([]Answers, len(dials))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -355,10 +362,10 @@ func (s *server) dial(dials []Dial) []Answers {
 				continue
 			}
 			more = true
-			s.limit <- struct{}{}
+			limit <- struct{}{}
 			wg.Go(func() {
-				defer func() { <-s.limit }()
-				a := once(d)
+				defer func() { <-limit }()
+				a := once(d, pace.Timeout)
 				mu.Lock()
 				out[i].Add(a)
 				mu.Unlock()
@@ -372,8 +379,8 @@ func (s *server) dial(dials []Dial) []Answers {
 	return out
 }
 
-func dialer(d Dial) *net.Dialer {
-	n := &net.Dialer{Timeout: Timeout, FallbackDelay: -1}
+func dialer(d Dial, timeout time.Duration) *net.Dialer {
+	n := &net.Dialer{Timeout: timeout, FallbackDelay: -1}
 	if d.Local != "" {
 		if ip := net.ParseIP(d.Local); d.Network == "udp" {
 			n.LocalAddr = &net.UDPAddr{IP: ip}
@@ -385,9 +392,9 @@ func dialer(d Dial) *net.Dialer {
 }
 
 // once makes one connection and reads what answers.
-func once(d Dial) Answers {
-	deadline := time.Now().Add(Timeout)
-	c, err := dialer(d).Dial(d.Network, d.Address)
+func once(d Dial, timeout time.Duration) Answers {
+	deadline := time.Now().Add(timeout)
+	c, err := dialer(d, timeout).Dial(d.Network, d.Address)
 	if err != nil {
 		return failed(err)
 	}
@@ -423,7 +430,7 @@ func failed(err error) Answers {
 }
 
 func (s *server) keep(d Dial) error {
-	c, err := dialer(d).Dial(d.Network, d.Address)
+	c, err := dialer(d, Timeout).Dial(d.Network, d.Address)
 	if err != nil {
 		return err
 	}

@@ -138,12 +138,12 @@ func (a *Agent) Serve(addresses ...string) error {
 	return err
 }
 
-// Dial makes all connections at the same time; the answers are in the order of the dials.
-func (a *Agent) Dial(dials []Dial) ([]Answers, error) {
+// Dial makes all connections; the answers are in the order of the dials.
+func (a *Agent) Dial(dials []Dial, pace Pace) ([]Answers, error) {
 	if len(dials) == 0 {
 		return nil, nil
 	}
-	r, err := a.ask(request{Dial: dials})
+	r, err := a.ask(request{Dial: dials, Pace: pace})
 	return r.Answers, err
 }
 

@@ -206,7 +206,7 @@ func (c *Cluster) Settle(ctx context.Context) error {
 				if err != nil || len(ended) > 0 {
 					return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
 				}
-				a, err := node.Dial([]agent.Dial{{Network: "tcp", Address: ip + ":80", Tries: 1}})
+				a, err := node.Dial([]agent.Dial{{Network: "tcp", Address: ip + ":80", Tries: 1}}, agent.Pace{AtOnce: 1, Timeout: agent.Timeout})
 				return err == nil && len(a[0].From) == 1, err
 			})
 			if err != nil {

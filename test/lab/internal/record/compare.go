@@ -11,8 +11,8 @@ import (
 // same says whether two results of a probe are the same truth.
 func same(sticky bool, a, b truth.Result) bool {
 	if sticky {
-		// Which endpoint a source keeps to is chance; that one answers is not.
-		a.Answered, b.Answered = nil, nil
+		// Which endpoint a source keeps to is chance, and with it the way to it; that one answers is not.
+		a.Answered, b.Answered, a.Saw, b.Saw = nil, nil, nil, nil
 	}
 	return a.Same(b)
 }

@@ -52,18 +52,25 @@ func Record(ctx context.Context, c *cluster.Cluster) (*truth.Recording, error) {
 	for _, s := range c.Services {
 		cells = append(cells, plan(c, r, s)...)
 	}
-	if err := dialAll(cells, func(*cell) int { return first }); err != nil {
+	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, func(*cell) int { return first }); err != nil {
 		return nil, err
 	}
-	if err := dialAll(slices.DeleteFunc(slices.Clone(cells), (*cell).clear), func(k *cell) int { return k.tries - first }); err != nil {
+	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
+	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == first })
+	_, unclear := split(answered, (*cell).clear)
+	rest := func(k *cell) int { return k.tries - first }
+	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: agent.Timeout}, rest); err != nil {
 		return nil, err
 	}
-	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only.
-	again := slices.DeleteFunc(slices.Clone(cells), func(k *cell) bool { return k.result().Outcome != truth.Partial })
-	for _, k := range again {
+	if err := dialAll(unclear, agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, rest); err != nil {
+		return nil, err
+	}
+	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time.
+	mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial })
+	for _, k := range mixed {
 		k.answers = agent.Answers{}
 	}
-	if err := dialAll(again, func(k *cell) int { return k.tries }); err != nil {
+	if err := dialAll(mixed, agent.Pace{AtOnce: 32, Timeout: 4 * time.Second}, func(k *cell) int { return k.tries }); err != nil {
 		return nil, err
 	}
 	var strange []error
@@ -83,6 +90,18 @@ func Record(ctx context.Context, c *cluster.Cluster) (*truth.Recording, error) {
 	}
 	r.Objects = objects
 	return r, nil
+}
+
+// split parts the cells of which something is true from the others.
+func split(cells []*cell, is func(*cell) bool) (yes, no []*cell) {
+	for _, k := range cells {
+		if is(k) {
+			yes = append(yes, k)
+		} else {
+			no = append(no, k)
+		}
+	}
+	return yes, no
 }
 
 // clear says that more connections could show nothing new.
@@ -124,7 +143,7 @@ func (k *cell) result() truth.Result {
 }
 
 // dialAll makes so many connections for each cell, all agents at the same time.
-func dialAll(cells []*cell, tries func(*cell) int) error {
+func dialAll(cells []*cell, pace agent.Pace, tries func(*cell) int) error {
 	byAgent := map[*agent.Agent][]*cell{}
 	for _, k := range cells {
 		byAgent[k.agent] = append(byAgent[k.agent], k)
@@ -138,7 +157,7 @@ func dialAll(cells []*cell, tries func(*cell) int) error {
 				dials[i] = k.dial
 				dials[i].Tries = tries(k)
 			}
-			answers, err := a.Dial(dials)
+			answers, err := a.Dial(dials, pace)
 			if err != nil {
 				return err
 			}
