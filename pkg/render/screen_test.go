@@ -6,8 +6,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -176,19 +178,409 @@ func ipvsLocal() *report.Report {
 	return r
 }
 
-func TestTheStory(t *testing.T) {
-	golden(t, "story", Screen(ipvsLocal(), Options{Style: plainStyle(wide100)}))
+func TestScreens(t *testing.T) {
+	narrow := func(columns int) Options {
+		return Options{Style: plainStyle(Terminal{Interactive: true, Columns: columns, UTF8: true})}
+	}
+	usual := narrow(100)
+	piped := Options{Style: plainStyle(Terminal{UTF8: true})}
+	closes := func(g cluster.Gap) string {
+		if g.Reason != cluster.Forbidden {
+			return ""
+		}
+		return `{apiGroups: [""], resources: ["` + g.Resource + `"], verbs: ["get", "list"]}`
+	}
+	for _, c := range []struct {
+		name string
+		r    *report.Report
+		o    Options
+	}{
+		{"story", ipvsLocal(), usual},
+		{"story-80", ipvsLocal(), narrow(80)},
+		{"story-60", ipvsLocal(), narrow(60)},
+		{"story-unknown-width", ipvsLocal(), narrow(0)},
+		{"story-color", ipvsLocal(), Options{Style: NewStyle(ColorAlways, false, wide100)}},
+		{"story-ascii", ipvsLocal(), Options{Style: NewStyle(ColorNever, true, wide100)}},
+		{"story-c-locale-piped", few(ipvsLocal(), 4), Options{Style: plainStyle(Terminal{})}},
+		{"story-piped", ipvsLocal(), piped},
+		{"story-all", few(ipvsLocal(), 8), Options{Style: plainStyle(wide100), All: true}},
+		{"story-wide", few(ipvsLocal(), 4), Options{Style: plainStyle(wide100), Wide: true}},
+		{"chinese-names", chinese(), usual},
+		{"hostile-names", hostile(), usual},
+		{"hostile-names-ascii", hostile(), Options{Style: NewStyle(ColorNever, true, wide100)}},
+		{"one-port-fails", onePortFails(), usual},
+		{"dual-stack-proxy", dualStack(), usual},
+		{"node-port", nodePort(), usual},
+		{"live", asked(), usual},
+		{"nothing-read", unread(), Options{Style: plainStyle(wide100), Closes: closes}},
+		{"unsupported", unsupported(), usual},
+		{"pending", pending(), usual},
+		{"external-ips", external(), usual},
+		{"cluster-ip-fails", clusterIPFails(), usual},
+		{"mixed-nodes", mixed(), usual},
+		{"no-nodes", few(ipvsLocal(), 0), usual},
+	} {
+		t.Run(c.name, func(t *testing.T) { golden(t, c.name, Screen(c.r, c.o)) })
+	}
 }
 
-func TestPrint(t *testing.T) {
-	if !testing.Verbose() {
-		t.Skip()
+func few(r *report.Report, n int) *report.Report {
+	r.Nodes = r.Nodes[:n]
+	return r
+}
+
+// chinese has names and zones of wide characters.
+func chinese() *report.Report {
+	r := few(ipvsLocal(), 4)
+	r.Findings = nil
+	for i, name := range []string{"节点-一", "节点-二十二", "node-3", "ノード-4"} {
+		r.Nodes[i].Node.Name = name
+		r.Nodes[i].Node.Zone = []string{"杭州-可用区甲", "杭州-可用区乙", "", "杭州-c"}[i]
 	}
-	fmt.Println(strings.Repeat("=", 100))
-	fmt.Print(string(Screen(ipvsLocal(), Options{Style: plainStyle(wide100)})))
-	fmt.Print(string(Screen(ipvsLocal(), Options{Style: NewStyle(ColorAlways, true, Terminal{Interactive: true, Columns: 60})})))
-	fmt.Print(string(List([]report.Report{*ipvsLocal()}, Options{Style: plainStyle(wide100), Namespaces: true})))
-	r := ipvsLocal()
-	r.Nodes = r.Nodes[:4]
-	fmt.Print(string(Screen(r, Options{Style: plainStyle(wide100), Wide: true})))
+	return r
+}
+
+// hostile has everything that an object's author can put where a terminal might obey it.
+func hostile() *report.Report {
+	r := few(ipvsLocal(), 3)
+	r.Nodes[0].Node.Name = "red\x1b[31mnode\x1b[0m"
+	r.Nodes[1].Node.Name = "title\x1b]0;owned\x07"
+	r.Nodes[2].Node.Name = "\u202egnp.exe\u2066\u009b2J\r\n"
+	r.Nodes[2].Node.Zone = "tab\there\x00\xff"
+	r.Service.Name = "web\x1b[2J"
+	r.Provider.Source = "annotation x\u200b\u2028y"
+	r.Dataplane.Source = "configmap\x08\x08"
+	r.Findings[0].Message = "38\x1b[1A nodes"
+	r.Findings[0].Detail = "first \x1b[5mblink\nsecond é"
+	r.Findings[0].Remedies = []finding.Remedy{{Text: "kubectl patch \x1b]52;c;cm0gLXJm\x07", Gain: "\x1b[8m"}}
+	r.Gaps = []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Failed, Message: "boom\x1b[2J"}}
+	return r
+}
+
+// onePortFails: nothing serves port 443, and no cell of the other port may hide it.
+func onePortFails() *report.Report {
+	r := few(ipvsLocal(), 7)
+	r.Findings = nil
+	for i := range r.Nodes {
+		for j := range r.Nodes[i].Paths {
+			p := &r.Nodes[i].Paths[j]
+			if p.Port == 443 || p.Port == 30443 {
+				p.Outcome, p.Endpoints, p.Rule = dataplane.Refused, dataplane.NoEndpoints, ruleRefused
+			}
+		}
+	}
+	return r
+}
+
+// dualStack has two addresses of the load balancer, one of them with ipMode Proxy, and a name.
+func dualStack() *report.Report {
+	r := few(ipvsLocal(), 3)
+	r.Findings = nil
+	s := r.Service
+	s.Ingress = []cluster.Ingress{{IP: addr("203.0.113.10"), IPMode: cluster.VIP}, {IP: addr("2001:db8::10"), IPMode: cluster.Proxy}, {Hostname: "lb.example.com", IPMode: cluster.VIP}}
+	for i := range r.Nodes {
+		n := r.Nodes[i].Node
+		n.InternalIPs = append(n.InternalIPs, addr(fmt.Sprintf("2001:db8:1::%d", i)))
+		o := reachable
+		if i == 2 {
+			o = refused
+		}
+		r.Nodes[i].Paths = paths(s, n, o)
+		for j := range r.Nodes[i].Paths {
+			p := &r.Nodes[i].Paths[j]
+			if p.From != dataplane.External && (p.To == dataplane.LoadBalancerHostname || p.To == dataplane.LoadBalancerIP && p.Address.Is6()) {
+				p.Outcome, p.Endpoints = dataplane.ViaLoadBalancer, dataplane.AllEndpoints
+			}
+		}
+	}
+	return r
+}
+
+func nodePort() *report.Report {
+	r := few(ipvsLocal(), 4)
+	r.Service.Type, r.Service.Ingress, r.Service.HealthCheckNodePort = cluster.TypeNodePort, nil, 0
+	r.Provider = provider.LoadBalancer{}
+	for i := range r.Nodes {
+		o := reachable
+		if i > 1 {
+			o = outcomes{dataplane.TimedOut, dataplane.Reachable, dataplane.Partial, dataplane.AllEndpoints}
+		}
+		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, o)
+		r.Nodes[i].LoadBalancer = report.Receives{Reason: "NoLoadBalancer"}
+	}
+	r.Findings = []finding.Finding{
+		{Code: "ETP006", Severity: finding.Info, Result: finding.Fail, Message: "node ports answer outside on 2 of 4 nodes"},
+		{Code: "ETP008", Severity: finding.Error, Result: finding.Unknown, Message: "whether pods reach other nodes' ports depends on the CNI"},
+		{Code: "ETP001", Severity: finding.Error, Result: finding.Pass, Message: "No ready endpoint: no"},
+	}
+	return r
+}
+
+func asked() *report.Report {
+	r := few(ipvsLocal(), 6)
+	for i, l := range []*cluster.Live{
+		{HealthCheck: cluster.Pass, LocalEndpoints: 2},
+		{HealthCheck: cluster.Fail, LocalEndpoints: 0},
+		{HealthCheck: cluster.Fail, LocalEndpoints: 0},
+		{HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "timed out"},
+		{HealthCheck: cluster.Pass, LocalEndpoints: -1},
+		nil,
+	} {
+		r.Nodes[i].Live = l
+	}
+	r.Nodes[0].Node.ProxyMode = "ipvs"
+	r.Nodes[1].Node.ProxyMode = "iptables"
+	r.Findings = nil
+	return r
+}
+
+// unread: neither nodes nor EndpointSlices could be listed, and the data plane is a guess about versions.
+func unread() *report.Report {
+	r := few(ipvsLocal(), 2)
+	r.Service.EndpointsKnown = false
+	r.Provider = provider.LoadBalancer{}
+	r.Dataplane = &cluster.Dataplane{Name: cluster.UnknownDataplane, Confidence: cluster.UnknownConfidence}
+	for i := range r.Nodes {
+		n := r.Nodes[i].Node
+		n.Known, n.Zone, n.Ready = false, "", cluster.Undetermined
+		r.Nodes[i].Endpoints = report.Counts{}
+		r.Nodes[i].LoadBalancer = report.Receives{Reason: "NotKnown"}
+		r.Nodes[i].Paths = paths(r.Service, n, outcomes{})
+	}
+	r.Findings = []finding.Finding{{Code: "ETP002", Severity: finding.Error, Result: finding.Unknown, Message: "which nodes answer is not known"}}
+	r.Gaps = []cluster.Gap{
+		{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden, Message: "nodes is forbidden"},
+		{Resource: "configmaps", Verb: "get", Namespace: "kube-system", Name: "kube-proxy", Reason: cluster.TimedOut},
+		{Resource: "daemonsets.apps", Verb: "list", Namespace: "kube-system", Reason: cluster.NotFound},
+		{Resource: "endpointslices.discovery.k8s.io", Verb: "list", Namespace: "kube-system", Reason: cluster.Failed, Message: "the connection was cut"},
+	}
+	return r
+}
+
+func unsupported() *report.Report {
+	return &report.Report{
+		Service:     &cluster.Service{Namespace: "shop", Name: "mail", Type: cluster.TypeExternalName},
+		Unsupported: "An ExternalName Service is a name in DNS: connections go where that name points, and no node of the cluster answers for it.",
+	}
+}
+
+// pending has no address yet: what there is to dial are the node ports.
+func pending() *report.Report {
+	r := few(ipvsLocal(), 3)
+	r.Service.Ingress = nil
+	r.Findings = nil
+	for i := range r.Nodes {
+		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, refused)
+		r.Nodes[i].LoadBalancer = report.Receives{Reason: "NoLoadBalancer"}
+	}
+	return r
+}
+
+// external has a load balancer address and external IPs, which no load balancer stands before.
+func external() *report.Report {
+	r := few(ipvsLocal(), 3)
+	r.Findings = nil
+	r.Service.ExternalIPs = []netip.Addr{addr("198.51.100.7"), addr("198.51.100.8")}
+	r.Service.SourceRanges = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")}
+	r.Service.InternalTrafficPolicy = cluster.PolicyLocal
+	for i := range r.Nodes {
+		o := reachable
+		if i == 2 {
+			o = refused
+		}
+		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, o)
+	}
+	return r
+}
+
+func clusterIPFails() *report.Report {
+	r := few(ipvsLocal(), 5)
+	r.Findings = nil
+	for i := range r.Nodes {
+		for j := range r.Nodes[i].Paths {
+			p := &r.Nodes[i].Paths[j]
+			if p.To == dataplane.ClusterIP && i > 1 {
+				p.Outcome, p.Endpoints = dataplane.TimedOut, dataplane.NoEndpoints
+				if p.From == dataplane.Pod && i == 4 {
+					p.Outcome = dataplane.Unknown
+				}
+			}
+		}
+	}
+	return r
+}
+
+// mixed has nodes of every kind, and shares that are not round.
+func mixed() *report.Report {
+	r := few(ipvsLocal(), 9)
+	r.Findings = nil
+	r.Dataplane.VersionSource, r.Dataplane.VersionConfidence = "the kubelets", cluster.Inferred
+	r.Dataplane.Confidence = cluster.Assumed
+	windows := cluster.Dataplane{Name: cluster.Windows, Confidence: cluster.Inferred}
+	n := func(i int) *cluster.Node { return r.Nodes[i].Node }
+	n(1).Ready = cluster.No
+	n(2).Ready, n(2).Deleting = cluster.Undetermined, true
+	n(3).Unschedulable = true
+	n(4).Known = false
+	n(5).VirtualKubelet = true
+	n(6).Dataplane = &windows
+	n(7).Dataplane = &cluster.Dataplane{Name: cluster.KubeProxy, Mode: cluster.IPTables, Version: version("v1.30.2")}
+	r.Nodes[5].Paths = nil
+	r.Nodes[5].LoadBalancer.Reason = "RunsNoProxy"
+	r.Nodes[6].LoadBalancer.Reason = "SendsToPods"
+	r.Nodes[7].Paths = paths(r.Service, n(7), outcomes{dataplane.Reachable, dataplane.Reachable, dataplane.Reachable, dataplane.AllEndpoints})
+	for i := range r.Nodes[7].Paths {
+		if p := &r.Nodes[7].Paths[i]; p.From == dataplane.Pod {
+			p.Topology = "Zone"
+		}
+	}
+	r.Nodes[7].LoadBalancer = report.Receives{Receives: true, Share: 1. / 3}
+	r.Nodes[7].Endpoints = report.Counts{Ready: 1, ServingTerminating: 2, NotReady: 1}
+	r.Nodes[8].Endpoints = report.Counts{NotReady: 1}
+	return r
+}
+
+func TestLists(t *testing.T) {
+	healthy, undecided, info := ipvsLocal(), ipvsLocal(), nodePort()
+	healthy.Service.Name, healthy.Findings = "a-healthy", nil
+	undecided.Service.Name, undecided.Service.Namespace = "undecided", "shop"
+	undecided.Findings = []finding.Finding{{Code: "ETP002", Severity: finding.Error, Result: finding.Unknown, Message: "which nodes answer is not known"}}
+	undecided.Service.EndpointsKnown = false
+	undecided.Service.Ingress = nil
+	undecided.Gaps = []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden}}
+	info.Service.Name = "node-port"
+	info.Findings = info.Findings[:1]
+	info.Gaps = undecided.Gaps
+	bad := external()
+	bad.Findings = ipvsLocal().Findings
+	reports := []report.Report{*healthy, *info, *undecided, *bad}
+	for name, o := range map[string]Options{
+		"list":       {Style: plainStyle(wide100)},
+		"list-all":   {Style: plainStyle(wide100), Namespaces: true},
+		"list-70":    {Style: plainStyle(Terminal{Interactive: true, Columns: 70, UTF8: true}), Namespaces: true},
+		"list-piped": {Style: plainStyle(Terminal{}), Namespaces: true},
+		"list-wide":  {Style: plainStyle(wide100), Wide: true, Namespaces: true},
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, name, List(reports, o)) })
+	}
+}
+
+// Every table fits the terminal, whatever its width, down to what cannot be made narrower.
+func TestTablesFitTheTerminal(t *testing.T) {
+	for columns := 58; columns <= 130; columns++ {
+		style := plainStyle(Terminal{Interactive: true, Columns: columns, UTF8: true})
+		for _, r := range []*report.Report{ipvsLocal(), chinese(), hostile()} {
+			r.Findings = nil
+			for l := range strings.Lines(string(Screen(r, Options{Style: style}))) {
+				l = strings.TrimSuffix(l, "\n")
+				if strings.HasPrefix(l, "  ") && !strings.HasPrefix(l, "  and ") {
+					continue // the head holds things to copy, and does not cut them
+				}
+				if w := style.cells(l); w > columns {
+					t.Errorf("%d columns: %d cells in %q", columns, w, l)
+				}
+			}
+		}
+	}
+}
+
+// Colour is laid over a screen, and never moves it.
+func TestColorChangesNoText(t *testing.T) {
+	escapes := regexp.MustCompile("\x1b\\[[0-9;]*m")
+	for _, r := range []*report.Report{ipvsLocal(), chinese(), mixed(), asked(), unread()} {
+		want := string(Screen(r, Options{Style: plainStyle(wide100)}))
+		colored := string(Screen(r, Options{Style: NewStyle(ColorAlways, false, wide100)}))
+		if diff := cmp.Diff(want, escapes.ReplaceAllString(colored, "")); diff != "" {
+			t.Error(diff)
+		}
+		if !strings.Contains(colored, "\x1b[") {
+			t.Error("no colour at all")
+		}
+	}
+}
+
+func TestWhenColorIsUsed(t *testing.T) {
+	on := Terminal{Interactive: true, UTF8: true}
+	for _, c := range []struct {
+		name string
+		mode ColorMode
+		t    Terminal
+		want bool
+	}{
+		{"a terminal has colour", ColorAuto, on, true},
+		{"a pipe has none", ColorAuto, Terminal{UTF8: true}, false},
+		{"NO_COLOR", ColorAuto, Terminal{Interactive: true, NoColor: true}, false},
+		{"TERM=dumb", ColorAuto, Terminal{Interactive: true, Term: "dumb"}, false},
+		{"--color=never", ColorNever, on, false},
+		{"--color=always into a pipe", ColorAlways, Terminal{}, true},
+		{"--color=always in spite of NO_COLOR", ColorAlways, Terminal{NoColor: true, Term: "dumb"}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := NewStyle(c.mode, false, c.t)
+			if got := s.paint(span{"x", bad}) != "x"; got != c.want {
+				t.Errorf("coloured %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// Nothing that a terminal obeys, and in ASCII nothing else either, passes into a screen.
+func FuzzNothingHarmfulPasses(f *testing.F) {
+	f.Add("red\x1b[31m\u202e\x9b2J\xff")
+	f.Fuzz(func(t *testing.T, text string) {
+		r := hostile()
+		r.Nodes[0].Node.Name, r.Service.Name, r.Findings[0].Detail, r.Gaps[0].Message = text, text, text, text
+		for _, ascii := range []bool{false, true} {
+			out := string(Screen(r, Options{Style: NewStyle(ColorNever, ascii, wide100)})) + Escape(text)
+			for _, c := range strings.ReplaceAll(out, "\n", "") {
+				if !unicode.IsPrint(c) {
+					t.Fatalf("%q in the screen of %q", c, text)
+				}
+			}
+			if ascii && strings.ContainsFunc(strings.TrimSuffix(out, Escape(text)), func(c rune) bool { return c >= 0x80 }) {
+				t.Fatalf("not ASCII:\n%s", out)
+			}
+		}
+	})
+}
+
+func TestWorseOfTwoVerdictsWins(t *testing.T) {
+	all := []verdict{
+		{outcome: dataplane.Reachable, endpoints: dataplane.AllEndpoints},
+		{outcome: dataplane.Reachable, endpoints: dataplane.LocalEndpoints},
+		{outcome: dataplane.ViaLoadBalancer, endpoints: dataplane.AllEndpoints},
+		{outcome: dataplane.ViaLoadBalancer, endpoints: dataplane.NoEndpoints},
+		{outcome: dataplane.Refused, endpoints: dataplane.NoEndpoints},
+		{outcome: dataplane.TimedOut, endpoints: dataplane.NoEndpoints},
+		{outcome: dataplane.Partial, endpoints: dataplane.AllEndpoints},
+		{outcome: dataplane.Unknown},
+	}
+	fine := func(v verdict) bool { m := v.cell().mark; return m == ok || m == via }
+	for _, a := range all {
+		for _, b := range all {
+			both := a.and(b)
+			if fine(both) != (fine(a) && fine(b)) {
+				t.Errorf("%v and %v look like %v", a.cell(), b.cell(), both.cell())
+			}
+			if (a.failing() && b.failing()) != both.failing() {
+				t.Errorf("%v and %v fail: %v", a.cell(), b.cell(), both.failing())
+			}
+			if both.cell() != b.and(a).cell() {
+				t.Errorf("%v and %v: the order matters", a.cell(), b.cell())
+			}
+		}
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for f, want := range map[float64]string{1: "100%", 0.5: "50%", 1. / 3: "33%", 0.0994: "9.9%", 0.0996: "10%", 0.025: "2.5%", 0.02: "2%", 0.0002: "0.02%", 1. / 7000: "0.014%"} {
+		if got := percent(f); got != want {
+			t.Errorf("percent(%v) = %s, want %s", f, got, want)
+		}
+	}
+}
+
+func TestRedrawStartsOver(t *testing.T) {
+	o := Options{Style: plainStyle(wide100)}
+	golden(t, "redraw", Redraw([]byte("screen\n"), []string{"node c lost its last ready endpoint", "node \x1b[2J is gone"}, o))
 }

@@ -15,11 +15,13 @@ type verdict struct {
 	endpoints dataplane.Endpoints
 	// none: there is no such path. mixed: the paths differ, and outcome is Partial or, where all of them fail or work, one of theirs.
 	none, mixed bool
-	rules       string
+	// topology is Zone or Node where hints confine the choice among all endpoints.
+	topology string
+	rules    string
 }
 
 func of(p *dataplane.Path) verdict {
-	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints}
+	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints, topology: p.Topology}
 	if p.Rule != nil {
 		v.rules = p.Rule.ID
 	}
@@ -50,6 +52,9 @@ func (v verdict) and(w verdict) verdict {
 	if !strings.Contains(" "+v.rules+" ", " "+w.rules+" ") {
 		both.rules = strings.TrimSpace(v.rules + " " + w.rules)
 	}
+	if v.topology != w.topology {
+		both.topology = ""
+	}
 	if v.outcome == w.outcome && v.endpoints == w.endpoints && v.mixed == w.mixed {
 		return both
 	}
@@ -79,6 +84,10 @@ func (v verdict) cell() cell {
 	switch v.outcome {
 	case dataplane.Reachable:
 		switch {
+		case v.endpoints == dataplane.AllEndpoints && v.topology == "Zone":
+			return cell{ok, "own zone", good}
+		case v.endpoints == dataplane.AllEndpoints && v.topology == "Node":
+			return cell{ok, "own node", good}
 		case v.endpoints == dataplane.AllEndpoints:
 			return cell{ok, "any node", good}
 		case v.endpoints == dataplane.LocalEndpoints:
