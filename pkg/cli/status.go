@@ -200,12 +200,12 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 	return client.Live(ctx, s, progress)
 }
 
-// reports of a snapshot; checks that passed are left out unless they were asked for.
+// reports of a snapshot; checks that passed stand after the findings where they were asked for.
 func (o *statusOptions) reports(s *cluster.Snapshot) []report.Report {
 	reports := report.Diagnose(s)
-	if !o.showPassed {
+	if o.showPassed {
 		for i := range reports {
-			reports[i].Findings = slices.DeleteFunc(reports[i].Findings, func(f finding.Finding) bool { return f.Result == finding.Pass })
+			reports[i].Findings = slices.Concat(reports[i].Findings, reports[i].Passed)
 		}
 	}
 	return reports

@@ -557,8 +557,11 @@ func look(f *finding.Finding) (mark, tone) {
 }
 
 func (p *screen) findings() {
-	if len(p.r.Findings) > 0 {
+	if len(p.r.Findings) > 0 || len(p.r.Gaps) == 0 && p.r.Unsupported == "" {
 		p.WriteByte('\n')
+	}
+	if len(p.r.Findings) == 0 && len(p.r.Gaps) == 0 && p.r.Unsupported == "" {
+		p.put(span{p.glyphs[ok] + " no findings", good})
 	}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
@@ -590,8 +593,9 @@ func (p *screen) findings() {
 }
 
 // remedies stand one below the other, with what each keeps or costs in a column of its own; below each where that would be too wide. They are never wrapped:
-// most are lines to copy.
+// most are lines to copy. One without text has nothing to show here.
 func (p *screen) remedies(list []finding.Remedy) {
+	list = slices.DeleteFunc(slices.Clone(list), func(r finding.Remedy) bool { return r.Text == "" })
 	longest, widest := 0, 0
 	for _, r := range list {
 		if r.Gain == "" {

@@ -109,8 +109,10 @@ func node(row *report.Row, known bool) Node {
 		Endpoints: EndpointCounts{
 			Known: known, Ready: row.Endpoints.Ready, ServingTerminating: row.Endpoints.ServingTerminating, NotReady: row.Endpoints.NotReady,
 		},
-		LoadBalancer: LoadBalancer(row.LoadBalancer),
-		Paths:        each(row.Paths, path),
+		LoadBalancer: LoadBalancer{
+			Receives: row.LoadBalancer.Receives, Reason: row.LoadBalancer.Reason, Share: row.LoadBalancer.Share, PodShare: row.LoadBalancer.PodShare,
+		},
+		Paths: each(row.Paths, path),
 	}
 	if row.Node.Dataplane != nil {
 		own := plane(row.Node.Dataplane)
@@ -127,6 +129,7 @@ func path(p *dataplane.Path) Path {
 		From: From(p.From.String()), To: To(p.To.String()), Port: int(p.Port), Protocol: string(p.Protocol),
 		Outcome: Outcome(p.Outcome.String()), Endpoints: Endpoints(p.Endpoints.String()), ClientIP: ClientIP(p.ClientIP.String()),
 		ExtraHop: ExtraHop(p.ExtraHop.String()), Basis: Basis(p.Basis.String()),
+		Topology: p.Topology,
 	}
 	switch {
 	case p.To == dataplane.LoadBalancerHostname:
@@ -171,11 +174,14 @@ func one(f *finding.Finding) Finding {
 		Subject:  Subject(f.Subject),
 		Evidence: each(f.Evidence, func(e *finding.Evidence) Evidence { return Evidence(*e) }),
 		Remedies: []string{},
-		Advice:   each(f.Remedies, func(r *finding.Remedy) Advice { return Advice(*r) }),
+		Advice:   []Advice{},
 	}
 	for _, r := range f.Remedies {
 		if r.Mode != "" {
 			out.Remedies = append(out.Remedies, r.Mode)
+		}
+		if r.Text != "" {
+			out.Advice = append(out.Advice, Advice{Mode: r.Mode, Text: r.Text, Gain: r.Gain})
 		}
 	}
 	return out

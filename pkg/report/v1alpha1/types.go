@@ -177,6 +177,8 @@ type Path struct {
 	Basis     Basis     `json:"basis"`
 	// Rule is the id of the rule that decided; the report lists it under rules.
 	Rule string `json:"rule"`
+	// Topology is Zone or Node where topology hints confine the choice of endpoints to the client's own; left out elsewhere.
+	Topology string `json:"topology,omitempty"`
 	// Could lists the outcomes that remain possible where Outcome is Unknown; left out elsewhere.
 	Could []Outcome `json:"could,omitempty"`
 }

@@ -1,0 +1,354 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// world is a process without a terminal, whose environment holds what the test says.
+type world struct {
+	out, err bytes.Buffer
+	env      map[string]string
+	in       string
+}
+
+func (w *world) streams() Streams {
+	return Streams{In: strings.NewReader(w.in), Out: &w.out, Err: &w.err}
+}
+
+func (w *world) environment() Environment {
+	return Environment{
+		Getenv:  func(name string) string { return w.env[name] },
+		Now:     func() time.Time { return time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC) },
+		After:   func(time.Duration) <-chan time.Time { c := make(chan time.Time, 1); c <- time.Time{}; return c },
+		Open:    func(name string) (fs.File, error) { return os.Open(name) },
+		Columns: func(io.Writer) (int, bool) { return 0, false },
+	}
+}
+
+func (w *world) app() *app { return &app{streams: w.streams(), env: w.environment()} }
+
+// main runs the command line.
+func (w *world) main(t *testing.T, args ...string) int {
+	t.Helper()
+	return Main(t.Context(), args, w.streams(), w.environment())
+}
+
+func TestFlagsOfStatus(t *testing.T) {
+	parse := func(t *testing.T, args ...string) (*statusOptions, error) {
+		w := &world{}
+		a := w.app()
+		root := newRoot(a)
+		var got *statusOptions
+		status := newStatus(a, func(_ context.Context, o *statusOptions) error { got = o; return nil })
+		for _, c := range root.Commands() {
+			if c.Name() == "status" {
+				root.RemoveCommand(c)
+			}
+		}
+		root.AddCommand(status)
+		root.SetArgs(append([]string{"status"}, args...))
+		err := root.ExecuteContext(t.Context())
+		return got, err
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		want func(*statusOptions) any
+		is   any
+	}{
+		{"a name", []string{"svc/web", "-n", "shop"}, func(o *statusOptions) any {
+			return fmt.Sprintf("%v %v %v", o.query.Args, o.query.Namespace, o.listing)
+		}, "[svc/web] shop false"},
+		{"no name is a list", nil, func(o *statusOptions) any { return o.listing }, true},
+		{"svc alone is a list", []string{"svc"}, func(o *statusOptions) any { return o.listing }, true},
+		{"svc with names is none", []string{"svc", "a", "b"}, func(o *statusOptions) any { return o.listing }, false},
+		{"everything", []string{"-A", "-l", "a=b"}, func(o *statusOptions) any {
+			return fmt.Sprintf("%v %v %v", o.query.AllNamespaces, o.query.Selector, o.screen.Namespaces)
+		}, "true a=b true"},
+		{"files", []string{"-f", "a", "-f", "-"}, func(o *statusOptions) any { return strings.Join(o.files, " ") }, "a -"},
+		{"files with commas in their names", []string{"-f", "a,b"}, func(o *statusOptions) any { return len(o.files) }, 1},
+		{"wide", []string{"-o", "wide"}, func(o *statusOptions) any { return o.screen.Wide }, true},
+		{"jsonpath keeps what is behind the second =", []string{"-o", "jsonpath={.items[?(@.a==1)]}"}, func(o *statusOptions) any {
+			return o.output.template
+		}, "{.items[?(@.a==1)]}"},
+		{"the usual threshold", nil, func(o *statusOptions) any { return o.failOn }, onNever},
+		{"a threshold", []string{"--fail-on=warning"}, func(o *statusOptions) any { return o.failOn }, onWarning},
+		{"a data plane", []string{"--dataplane", "kube-proxy/ipvs@v1.22.17"}, func(o *statusOptions) any {
+			return fmt.Sprintf("%v %v %v", o.query.Dataplane.Name, o.query.Dataplane.Mode, o.query.Dataplane.Version)
+		}, "kube-proxy ipvs v1.22.17"},
+		{"live and watch", []string{"svc/web", "--live", "-w"}, func(o *statusOptions) any { return o.live && o.watch }, true},
+		{"the rest", []string{"--all", "--show-passed"}, func(o *statusOptions) any { return o.screen.All && o.showPassed }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o, err := parse(t, c.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.is, c.want(o)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"-f", "x", "--live"}, "--live asks the nodes of a cluster"},
+		{[]string{"-f", "x", "--watch"}, "--watch follows a cluster"},
+		{[]string{"-w", "-o", "json"}, "--watch shows a screen, and -o json is none"},
+		{[]string{"-w", "-o", "jsonpath={.a}"}, "-o jsonpath={.a} is none"},
+		{[]string{"svc/web", "-A"}, "by name in all namespaces"},
+		{[]string{"svc/web", "-l", "a=b"}, "by name and by label"},
+		{[]string{"--dataplane", "iptables-ng"}, "--dataplane iptables-ng"},
+		{[]string{"-o", "table"}, "it is one of wide, json, yaml, name, jsonpath=TEMPLATE"},
+		{[]string{"-o", "jsonpath"}, "a template is missing"},
+		{[]string{"-o", "json=x"}, "it is one of wide"},
+		{[]string{"--color", "sometimes"}, "it is one of auto, always, never"},
+		{[]string{"--fail-on", "fatal"}, "it is one of error, warning, info, never"},
+		{[]string{"--nonsense"}, "unknown flag"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			w := &world{}
+			if code := w.main(t, append([]string{"status"}, c.args...)...); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			if !strings.Contains(w.err.String(), c.says) || !strings.HasPrefix(w.err.String(), "error: ") {
+				t.Errorf("stderr says %q, want %q", w.err.String(), c.says)
+			}
+			if strings.Count(w.err.String(), "\n") != 2 {
+				t.Errorf("no next step, or more than one: %q", w.err.String())
+			}
+			if w.out.Len() != 0 {
+				t.Errorf("stdout has %q", w.out.String())
+			}
+		})
+	}
+}
+
+func TestUnknownCommandIsUsage(t *testing.T) {
+	w := &world{}
+	if code := w.main(t, "statsu"); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	if got := w.err.String(); !strings.Contains(got, `unknown command "statsu"`) || !strings.Contains(got, "status") || !strings.Contains(got, "see 'kubectl etp --help'") {
+		t.Errorf("stderr says %q", got)
+	}
+}
+
+func TestHowItEnds(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		code int
+		says string
+	}{
+		{"well", t.Context(), nil, 0, ""},
+		{"findings say themselves", t.Context(), &ExitError{Code: exitFound}, 3, ""},
+		{"with the next step", t.Context(), fmt.Errorf("more: %w", failed(errors.New("boom"), "do this")), 1, "error: boom\ndo this\n"},
+		{"without one", t.Context(), failed(errors.New("boom\x1b[2J\ntwice"), ""), 1, "error: boom\\x1b[2J\ntwice\n"},
+		{"usage", t.Context(), misuse("", "no"), 2, "error: no\nsee 'etp --help'\n"},
+		{"what cobra says", t.Context(), errors.New("unknown flag"), 2, "error: unknown flag\nsee 'etp --help'\n"},
+		{"interrupted", cancelled, failed(errors.New("cancelled"), ""), 130, ""},
+		{"nobody reads", t.Context(), failed(fmt.Errorf("write: %w", syscall.EPIPE), ""), 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var b bytes.Buffer
+			if code := exit(c.ctx, &b, "etp", c.err); code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			if diff := cmp.Diff(c.says, b.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestThreshold(t *testing.T) {
+	f := func(s finding.Severity, r finding.Result) finding.Finding {
+		return finding.Finding{Severity: s, Result: r}
+	}
+	failedError, failedWarning, failedInfo := f(finding.Error, finding.Fail), f(finding.Warning, finding.Fail), f(finding.Info, finding.Fail)
+	unknownError, passed := f(finding.Error, finding.Unknown), f(finding.Error, finding.Pass)
+	for _, c := range []struct {
+		failOn   threshold
+		findings []finding.Finding
+		code     int
+	}{
+		{onNever, []finding.Finding{failedError, unknownError}, exitDone},
+		{onError, []finding.Finding{failedWarning, failedInfo, passed}, exitDone},
+		{onError, []finding.Finding{unknownError, failedError}, exitFound},
+		{onError, []finding.Finding{unknownError, failedWarning}, exitUndecided},
+		{onWarning, []finding.Finding{failedWarning}, exitFound},
+		{onInfo, []finding.Finding{failedInfo}, exitFound},
+		{onInfo, []finding.Finding{passed}, exitDone},
+	} {
+		o := &statusOptions{failOn: c.failOn}
+		err := o.verdict([]report.Report{{}, {Findings: c.findings}})
+		if code := exit(t.Context(), io.Discard, "", err); code != c.code {
+			t.Errorf("--fail-on %s with %v ends with %d, want %d", c.failOn, c.findings, code, c.code)
+		}
+	}
+}
+
+// Help of every command follows one form, and its examples are commands that parse.
+func TestEveryCommandExplainsItself(t *testing.T) {
+	var visit func(*cobra.Command)
+	seen := 0
+	visit = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			visit(sub)
+		}
+		if c.Name() == "help" {
+			return // cobra's own
+		}
+		seen++
+		first, _, _ := strings.Cut(c.Short, " ")
+		verbs := []string{"Say", "Show", "Write", "Print"}
+		if strings.HasSuffix(c.Short, ".") || !unicode.IsUpper([]rune(c.Short)[0]) || !slices.Contains(verbs, strings.TrimSuffix(first, ",")) {
+			t.Errorf("%s: %q is not a verb with a capital and no full stop", c.CommandPath(), c.Short)
+		}
+		if c.Example == "" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		for l := range strings.Lines(c.Example) {
+			_, typed, is := strings.Cut(strings.TrimSpace(l), "kubectl etp ")
+			if !is {
+				continue
+			}
+			typed, _, _ = strings.Cut(strings.TrimSuffix(typed, ")"), " > ")
+			w := &world{}
+			root := newRoot(w.app())
+			command, rest, err := root.Find(strings.Fields(typed))
+			if err != nil {
+				t.Errorf("example %q: %v", typed, err)
+				continue
+			}
+			if err := command.ParseFlags(rest); err != nil {
+				t.Errorf("example %q: %v", typed, err)
+			}
+		}
+	}
+	w := &world{}
+	visit(newRoot(w.app()))
+	if seen < 5 {
+		t.Errorf("only %d commands seen", seen)
+	}
+}
+
+func TestHelpNamesThePluginAndItsExitCodes(t *testing.T) {
+	w := &world{}
+	if code := w.main(t, "status", "--help"); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for _, want := range []string{"kubectl etp status [svc/NAME...]", "3    findings at or above --fail-on", "130  interrupted", "--fail-on error|warning|info|never"} {
+		if !strings.Contains(w.out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, w.out.String())
+		}
+	}
+	if strings.Contains(w.out.String(), "kubectl-etp ") {
+		t.Errorf("the help calls the plugin by its file name:\n%s", w.out.String())
+	}
+}
+
+func TestVersionAndCompletionAskNobody(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "broken"))
+	for _, args := range [][]string{{"version"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"}} {
+		w := &world{}
+		if code := w.main(t, args...); code != 0 || w.out.Len() == 0 {
+			t.Errorf("%v: exit code %d, %d bytes, %s", args, code, w.out.Len(), w.err.String())
+		}
+	}
+	w := &world{}
+	if code := w.main(t, "completion", "tcsh"); code != exitUsage {
+		t.Errorf("completion tcsh: exit code %d", code)
+	}
+}
+
+func TestLocale(t *testing.T) {
+	for _, c := range []struct {
+		env     map[string]string
+		windows bool
+		want    bool
+	}{
+		{map[string]string{"LANG": "en_US.UTF-8"}, false, true},
+		{map[string]string{"LANG": "zh_CN.utf8"}, false, true},
+		{map[string]string{"LANG": "zh_CN.GB18030"}, false, false},
+		{map[string]string{"LC_ALL": "C", "LANG": "en_US.UTF-8"}, false, false},
+		{map[string]string{"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LANG": "C"}, false, true},
+		{nil, false, false},
+		{nil, true, true},
+	} {
+		e := Environment{Getenv: func(name string) string { return c.env[name] }, Windows: c.windows}
+		if got := e.utf8(); got != c.want {
+			t.Errorf("%v on windows %v: %v", c.env, c.windows, got)
+		}
+	}
+}
+
+func TestJSONPath(t *testing.T) {
+	reports := []report.Report{{Service: &cluster.Service{Namespace: "shop", Name: "web", Type: cluster.TypeNodePort}}}
+	for _, c := range []struct {
+		template string
+		listing  bool
+		want     string
+	}{
+		{"{.service.name}", false, "web"},
+		{".service.name", false, "web"},
+		{"{.items[*].service.name}", true, "web"},
+		{`{range .nodes[*]}{.name}{"\n"}{end}`, false, ""},
+		{"{.nothing}", false, ""},
+	} {
+		o := &statusOptions{output: format{"jsonpath", c.template}, listing: c.listing}
+		got, err := o.format(reports)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.template, got, err, c.want)
+		}
+	}
+	o := &statusOptions{output: format{"jsonpath", "{.a"}}
+	_, err := o.format(reports)
+	var e *ExitError
+	if !errors.As(err, &e) || e.Code != exitUsage {
+		t.Errorf("an unclosed template gives %v", err)
+	}
+}
+
+// A usage error of the reader is one of the command line, too.
+func TestReadingErrors(t *testing.T) {
+	w := &world{}
+	a := w.app()
+	newRoot(a)
+	var e *ExitError
+	if err := a.reading(fmt.Errorf("status: %w", &collect.UsageError{Message: "no such kind"})); !errors.As(err, &e) || e.Code != exitUsage {
+		t.Errorf("%v", err)
+	}
+	if err := a.reading(fmt.Errorf("dial: %w", syscall.ECONNREFUSED)); !errors.As(err, &e) || e.Code != exitFailed || e.Next == "" {
+		t.Errorf("%v, next %q", err, e.Next)
+	}
+	if err := a.reading(nil); err != nil {
+		t.Errorf("%v", err)
+	}
+}
