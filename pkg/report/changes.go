@@ -79,7 +79,7 @@ func service(before, after *cluster.Service) []string {
 	var said []string
 	differ := func(what, old, now string) {
 		if old != now {
-			said = append(said, fmt.Sprintf("%s is %s, was %s", what, orNone(now), orNone(old)))
+			said = append(said, fmt.Sprintf("%s: %s, was %s", what, orNone(now), orNone(old)))
 		}
 	}
 	differ("type", string(before.Type), string(after.Type))
