@@ -62,9 +62,11 @@ type statusOptions struct {
 	query collect.Query
 	files []string
 	// listing: no Service was asked for by name.
-	listing     bool
-	output      format
-	screen      render.Options
+	listing bool
+	output  format
+	screen  render.Options
+	// style is that of the terminal as wide as it is now.
+	style       func() *render.Style
 	failOn      threshold
 	live, watch bool
 	showPassed  bool
@@ -132,8 +134,9 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		}
 		o.query.Dataplane = override
 	}
+	o.style = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)) }
 	o.screen = render.Options{
-		Style:      render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)),
+		Style:      o.style(),
 		All:        f.all,
 		Wide:       f.output.name == "wide",
 		Namespaces: f.allNamespaces,
@@ -173,15 +176,21 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if err != nil {
 		return o.reading(err)
 	}
+	var ask func(*cluster.Snapshot) error
 	if o.live {
-		if err := o.ask(ctx, client, s); err != nil {
+		ask = func(s *cluster.Snapshot) error { return o.ask(ctx, client, s) }
+		if err := ask(s); err != nil {
 			return o.reading(err)
 		}
 	}
-	if o.watch {
-		return o.follow(ctx, client, objects, s)
+	if !o.watch {
+		return o.print(s)
 	}
-	return o.print(s)
+	changes, err := client.Watch(ctx, o.query, objects)
+	if err != nil {
+		return o.reading(err)
+	}
+	return o.follow(ctx, s, changes, ask)
 }
 
 // offline reads files instead of a cluster.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,16 +18,13 @@ import (
 const oftenest = time.Second / 5
 
 // follow shows a screen, and another one whenever what it shows has changed, until ctx ends or the cluster cannot be watched any more. On a terminal a screen takes
-// the place of the one before; elsewhere the changes are printed as lines, then the screen.
-func (o *statusOptions) follow(ctx context.Context, client *collect.Client, first *collect.Objects, s *cluster.Snapshot) error {
-	changes, err := client.Watch(ctx, o.query, first)
-	if err != nil {
-		return o.reading(err)
-	}
-	before := o.reports(s)
+// the place of the one before; elsewhere the changes are printed as lines, then the screen. Ask completes a snapshot with what the nodes themselves say; it may be
+// nil.
+func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, changes <-chan collect.Change, ask func(*cluster.Snapshot) error) error {
 	_, interactive := o.env.Columns(o.streams.Out)
 	var shown []byte
 	show := func(now []report.Report, said []string) error {
+		o.screen.Style = o.style()
 		screen := o.show(now)
 		if bytes.Equal(screen, shown) && len(said) == 0 {
 			return nil
@@ -36,6 +35,7 @@ func (o *statusOptions) follow(ctx context.Context, client *collect.Client, firs
 		}
 		return o.write(slices.Concat(render.Changed(said, o.screen), screen))
 	}
+	before := o.reports(first)
 	if err := show(before, nil); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (o *statusOptions) follow(ctx context.Context, client *collect.Client, firs
 		case c, open := <-changes:
 			switch {
 			case !open:
-				return failed(ctx.Err(), "")
+				return failed(cmp.Or(ctx.Err(), errors.New("watch: the cluster sends no more changes")), "")
 			case c.Err != nil:
 				return o.reading(c.Err)
 			}
@@ -59,16 +59,15 @@ func (o *statusOptions) follow(ctx context.Context, client *collect.Client, firs
 		if latest == nil || pause != nil {
 			continue
 		}
-		if o.live {
-			if err := o.ask(ctx, client, latest); err != nil {
+		if ask != nil {
+			if err := ask(latest); err != nil {
 				return o.reading(err)
 			}
 		}
 		now := o.reports(latest)
-		latest = nil
 		if err := show(now, report.Changes(before, now)); err != nil {
 			return err
 		}
-		before, pause = now, o.env.After(oftenest)
+		before, latest, pause = now, nil, o.env.After(oftenest)
 	}
 }
