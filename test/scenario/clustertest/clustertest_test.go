@@ -1,0 +1,242 @@
+package clustertest
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+var same = cmp.Options{cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+
+// TestEverySnapshotCanBePrinted fills every field there is, so a new field without a key is noticed.
+func TestEverySnapshotCanBePrinted(t *testing.T) {
+	for seed := range uint64(100) {
+		f := filler{rand.New(rand.NewPCG(seed, 1))}
+		var want cluster.Snapshot
+		f.fill(reflect.ValueOf(&want).Elem())
+		contract(&want)
+		printed := Print(&want)
+		got, err := Parse(printed)
+		if err != nil {
+			t.Fatalf("seed %d: %v in\n%s", seed, err, printed)
+		}
+		if diff := cmp.Diff(&want, got, same); diff != "" {
+			t.Fatalf("seed %d: (-filled +read back)\n%s\nfrom\n%s", seed, diff, printed)
+		}
+		if again := Print(got); again != printed {
+			t.Fatalf("seed %d: printing again differs:\n%s", seed, cmp.Diff(printed, again))
+		}
+	}
+}
+
+// filler puts something into every field, and sometimes nothing.
+type filler struct{ *rand.Rand }
+
+func pick[T any](f filler, list ...T) T { return list[f.IntN(len(list))] }
+
+func (f filler) fill(v reflect.Value) {
+	if f.IntN(4) == 0 && v.Kind() != reflect.Struct {
+		return
+	}
+	switch p := v.Addr().Interface().(type) {
+	case *netip.Addr:
+		*p = pick(f, netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("10.244.1.9"))
+		return
+	case *netip.Prefix:
+		*p = pick(f, netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00::/64"))
+		return
+	case *cluster.Version:
+		*p, _ = cluster.ParseVersion(pick(f, "v1.20.15", "v1.30.4-eks-abc", "1.19"))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f.fill(v.Field(i))
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem())
+	case reflect.Slice:
+		for range 1 + f.IntN(3) {
+			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+			f.fill(v.Index(v.Len() - 1))
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		for range 1 + f.IntN(2) {
+			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			f.fill(key)
+			f.fill(value)
+			v.SetMapIndex(key, value)
+		}
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.String:
+		v.SetString(pick(f, "plain", "kube-system/x_1.y", "two words", `say "no", = \`, "节点", "true", "1"))
+	case reflect.Uint8:
+		v.SetUint(uint64(f.IntN(3)))
+	case reflect.Uint16:
+		v.SetUint(uint64(1 + f.IntN(65535)))
+	case reflect.Int:
+		v.SetInt(int64(f.IntN(5)))
+	default:
+		panic("no way to fill a " + v.Type().String())
+	}
+}
+
+// contract makes what was filled at random a Snapshot that the API could lead to: words from closed lists, names that are names, everything in order.
+func contract(s *cluster.Snapshot) {
+	f := filler{rand.New(rand.NewPCG(uint64(len(s.Nodes)), 2))}
+	plane := func(d *cluster.Dataplane) {
+		d.Name = pick(f, cluster.KubeProxy, cluster.Cilium, cluster.Windows, cluster.UnknownDataplane)
+		d.Mode = pick(f, "", cluster.IPTables, cluster.IPVS)
+		if d.KubeProxy != nil {
+			d.KubeProxy.PodDetection = pick(f, "", cluster.ClusterCIDR, cluster.NodeCIDR)
+		}
+	}
+	plane(&s.Dataplane)
+	for i := range s.Nodes {
+		s.Nodes[i].Name += string(rune('a' + i))
+		if s.Nodes[i].Dataplane != nil {
+			plane(s.Nodes[i].Dataplane)
+		}
+	}
+	slices.SortFunc(s.Nodes, func(a, b cluster.Node) int { return strings.Compare(a.Name, b.Name) })
+	for i := range s.Services {
+		svc := &s.Services[i]
+		svc.Namespace, svc.Name = "shop", "web"
+		svc.Type = pick(f, cluster.TypeClusterIP, cluster.TypeLoadBalancer, cluster.TypeExternalName)
+		svc.ExternalTrafficPolicy = pick(f, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal)
+		svc.InternalTrafficPolicy = pick(f, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal)
+		for j := range svc.Ingress {
+			in := &svc.Ingress[j]
+			in.IPMode = pick(f, cluster.VIP, cluster.Proxy)
+			if in.Hostname = pick(f, "lb.example.com", ""); !in.IP.IsValid() {
+				in.Hostname = "lb.example.com"
+			}
+		}
+		for j := range svc.Ports {
+			p := &svc.Ports[j]
+			p.Name, p.TargetPort, p.Protocol = pick(f, "", "http"), pick(f, "", "8443", "web"), pick(f, cluster.TCP, cluster.UDP, cluster.SCTP)
+		}
+		for j := range svc.Endpoints {
+			e := &svc.Endpoints[j]
+			e.Address = netip.AddrFrom4([4]byte{10, 244, 7, byte(j + 1)})
+			for k := range e.Ports {
+				e.Ports[k].Name, e.Ports[k].Protocol = pick(f, "", "http"), pick(f, cluster.TCP, cluster.UDP)
+			}
+		}
+		live := map[string]cluster.Live{}
+		for name, l := range svc.Live {
+			l.HealthCheck = pick(f, cluster.Pass, cluster.Fail, cluster.Unreachable)
+			live["n"+name] = l
+		}
+		svc.Live = live
+	}
+	for i := range s.Gaps {
+		g := &s.Gaps[i]
+		g.Verb, g.Resource, g.Reason = "list", "nodes", pick(f, cluster.Forbidden, cluster.TimedOut)
+	}
+}
+
+func TestParse(t *testing.T) {
+	got, err := Parse(`
+# a comment
+dataplane kube-proxy/ipvs@v1.20.15 pods=ClusterCIDR:10.244.0.0/16
+dataplane windows@v1.30.4 on=w1
+node n{9..10} zone=h podcidr=auto
+node w1 os=windows ready=unknown
+svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7,lb.example.com port=http:80:30080>8080,dns:53/UDP
+ep 10.244.1.11,10.244.1.10 node=n9
+ep 10.244.2.10 terminating node=n10
+live n9 pass 2
+gap list nodes Forbidden message="nodes is forbidden"
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v20, _ := cluster.ParseVersion("v1.20.15")
+	v30, _ := cluster.ParseVersion("v1.30.4")
+	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
+	serves := []cluster.EndpointPort{{Name: "http", Protocol: cluster.TCP, Port: 8080}, {Name: "dns", Protocol: cluster.UDP, Port: 8080}}
+	want := &cluster.Snapshot{
+		Dataplane: cluster.Dataplane{
+			Name: cluster.KubeProxy, Mode: cluster.IPVS, Version: v20, Confidence: cluster.Observed,
+			KubeProxy: &cluster.KubeProxySettings{PodDetection: cluster.ClusterCIDR, ClusterCIDRs: []netip.Prefix{prefix("10.244.0.0/16")}},
+		},
+		Nodes: []cluster.Node{
+			{Name: "n10", Zone: "h", Known: true, Ready: cluster.Yes, OS: "linux", InternalIPs: []netip.Addr{addr("192.168.0.2")}, PodCIDRs: []netip.Prefix{prefix("10.244.2.0/24")}},
+			{Name: "n9", Zone: "h", Known: true, Ready: cluster.Yes, OS: "linux", InternalIPs: []netip.Addr{addr("192.168.0.1")}, PodCIDRs: []netip.Prefix{prefix("10.244.1.0/24")}},
+			{
+				Name: "w1", Known: true, OS: "windows", InternalIPs: []netip.Addr{addr("192.168.0.3")},
+				Dataplane: &cluster.Dataplane{Name: cluster.Windows, Version: v30, Confidence: cluster.Observed},
+			},
+		},
+		Services: []cluster.Service{{
+			Namespace: "shop", Name: "web", Type: cluster.TypeLoadBalancer, ExternalTrafficPolicy: cluster.PolicyLocal, InternalTrafficPolicy: cluster.PolicyCluster,
+			HealthCheckNodePort: 32000, HasSelector: true, EndpointsKnown: true, ClusterIPs: []netip.Addr{addr("10.96.0.1")},
+			Ingress: []cluster.Ingress{{IP: addr("203.0.113.7"), IPMode: cluster.VIP}, {Hostname: "lb.example.com", IPMode: cluster.VIP}},
+			Ports:   []cluster.Port{{Name: "http", Protocol: cluster.TCP, Port: 80, NodePort: 30080, TargetPort: "8080"}, {Name: "dns", Protocol: cluster.UDP, Port: 53}},
+			Endpoints: []cluster.Endpoint{
+				{Address: addr("10.244.1.10"), Node: "n9", Ready: true, Serving: true, Ports: serves, Target: "shop/web-2", Slice: "web-1"},
+				{Address: addr("10.244.1.11"), Node: "n9", Ready: true, Serving: true, Ports: serves, Target: "shop/web-1", Slice: "web-1"},
+				{Address: addr("10.244.2.10"), Node: "n10", Serving: true, Terminating: true, Ports: serves, Target: "shop/web-3", Slice: "web-1"},
+			},
+			Live: map[string]cluster.Live{"n9": {HealthCheck: cluster.Pass, LocalEndpoints: 2}},
+		}},
+		Gaps: []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden, Message: "nodes is forbidden"}},
+	}
+	if diff := cmp.Diff(want, got, same); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestParseSaysWhereItFails(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"pod a", `line 1: unknown word "pod"; a line starts with dataplane, node, svc, ep, live or gap`},
+		{"\nnode a\nnode", "line 3: node: too short, want: node NAME[,NAME…]"},
+		{"node a zon=h", `line 1: node: unknown key "zon"; known are zone, podcidr, `},
+		{"node a zone=h zone=i", "line 1: node: key zone is there twice"},
+		{"node a,a", "line 1: node: a is there twice"},
+		{"node a ready=maybe", `line 1: node: ready: "maybe" is none of`},
+		{"node a ip=1.2.3", `line 1: node: ip: ParseAddr("1.2.3")`},
+		{`node a zone="h`, "line 1: node: zone: invalid syntax"},
+		{"dataplane kube-proxi", `line 1: dataplane: name: "kube-proxi" is none of`},
+		{"dataplane kube-proxy/userspace", `line 1: dataplane: mode: "userspace" is none of`},
+		{"dataplane kube-proxy@latest", `line 1: dataplane: version: "latest" is no version`},
+		{"dataplane kube-proxy pods=Guess", `line 1: dataplane: pods: "Guess" is none of`},
+		{"dataplane kube-proxy\ndataplane cilium", "line 2: dataplane: the cluster's is there twice; on=NODE is for a node that differs"},
+		{"dataplane windows on=w1", "line 1: dataplane: on=w1: there is no such node"},
+		{"svc web LoadBalancer", `line 1: svc: "web" is not NAMESPACE/NAME`},
+		{"svc shop/web Balancer", `line 1: svc: type "Balancer" is none of`},
+		{"svc shop/web NodePort port=80", `line 1: svc: port: "80" is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT]`},
+		{"svc shop/web NodePort port=a:80/TPC", `line 1: svc: port: protocol "TPC" is not TCP, UDP or SCTP`},
+		{"svc shop/web NodePort port=a:80000", `line 1: svc: port: strconv.ParseUint: parsing "80000": value out of range`},
+		{"svc shop/web LoadBalancer ingress=1.2.3.4/Vip", `line 1: svc: ingress: ipMode "Vip" is not VIP or Proxy`},
+		{"svc shop/web LoadBalancer etp=local", `line 1: svc: etp: "local" is none of`},
+		{"ep 10.0.0.1", "line 1: ep: there is no svc line above"},
+		{"svc shop/web NodePort\nep 10.0.0 ready", `line 2: ep: ParseAddr("10.0.0")`},
+		{"svc shop/web NodePort\nep 10.0.0.1 redy", `line 2: ep: unknown key "redy"`},
+		{"svc shop/web NodePort\nep 10.0.0.1 conditions=ready+set", `line 2: ep: conditions: "set" is not ready, serving or terminating`},
+		{"live a pass", "line 1: live: there is no svc line above"},
+		{"svc shop/web NodePort\nlive a ok", `line 2: live: "ok" is not pass, fail or unreachable`},
+		{"svc shop/web NodePort\nlive a pass many", `line 2: live: "many" is no number of endpoints`},
+		{"gap list nodes Denied", `line 1: gap: reason: "Denied" is none of`},
+	} {
+		got, err := Parse(c.text)
+		if err == nil {
+			t.Errorf("%q is read without an error, as %+v", c.text, got)
+		} else if !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: error is\n%v\nwant it to start\n%s", c.text, err, c.want)
+		}
+	}
+}

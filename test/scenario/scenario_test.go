@@ -1,0 +1,335 @@
+// Package scenario_test knows what whole clusters look like and what is true of them: one .txtar a cluster, with everything that a diagnosis says of it.
+//
+// A file starts with a comment that says what the case is about. Its sections are:
+//
+//	cluster   the cluster, in the lines of package clustertest
+//	paths     one line for each kind of connection that nodes share: NODES  FROM -> TO  OUTCOME  DETAILS; * is every node
+//	findings  what failed or is not known, worst first: CODE SEVERITY RESULT MESSAGE
+//	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets
+//	screen    optional: the screen, 100 columns, without colour
+//
+// With several Services, each one's lines follow a line with its name. go test ./test/scenario -update writes all but the cluster anew; read every line of the
+// difference, because it is a claim about what packets do.
+package scenario_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
+)
+
+var update = flag.Bool("update", false, "write the expectations anew")
+
+// required are the expectations that every file has.
+var required = []string{"paths", "findings"}
+
+var sections = map[string]func(*report.Report) string{
+	"paths":    paths,
+	"findings": findings,
+	"share":    share,
+	"screen":   screen,
+}
+
+func TestScenarios(t *testing.T) {
+	for _, file := range files(t) {
+		t.Run(strings.TrimSuffix(file, ".txtar"), func(t *testing.T) { run(t, file) })
+	}
+}
+
+func files(t *testing.T) []string {
+	t.Helper()
+	list, err := filepath.Glob("*.txtar")
+	if err != nil || len(list) == 0 {
+		t.Fatal("no *.txtar here", err)
+	}
+	return list
+}
+
+func run(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problem := malformed(archive); problem != "" {
+		t.Fatalf("%s: %s", file, problem)
+	}
+	// Empty lines make the numbers of errors those of the file.
+	above := strings.Repeat("\n", bytes.Count(archive.Comment, []byte("\n"))+1)
+	snapshot, err := clustertest.Parse(above + string(archive.Files[0].Data))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	if len(snapshot.Services) == 0 {
+		t.Fatalf("%s: the cluster has no svc, so nothing is said of it", file)
+	}
+	reports := report.Diagnose(snapshot)
+	for i := range archive.Files[1:] {
+		section := &archive.Files[1+i]
+		got := expectation(section.Name, reports)
+		if diff := cmp.Diff(string(section.Data), got); diff != "" && !*update {
+			t.Errorf("%s: section %s (-want +got):\n%s", file, section.Name, diff)
+		}
+		section.Data = []byte(got)
+	}
+	if !*update {
+		return
+	}
+	if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// malformed says what a file lacks, "" for nothing.
+func malformed(a *txtar.Archive) string {
+	if !strings.HasPrefix(string(a.Comment), "# ") {
+		return "it does not start with a comment that says what the case is about (# …)"
+	}
+	if len(a.Files) == 0 || a.Files[0].Name != "cluster" {
+		return "its first section is not cluster"
+	}
+	var names []string
+	for _, f := range a.Files[1:] {
+		if sections[f.Name] == nil || slices.Contains(names, f.Name) {
+			return fmt.Sprintf("section %s is unknown, or there twice", f.Name)
+		}
+		names = append(names, f.Name)
+	}
+	for _, name := range required {
+		if !slices.Contains(names, name) {
+			return "it has no expectation in section " + name
+		}
+	}
+	return ""
+}
+
+func expectation(section string, reports []report.Report) string {
+	var b strings.Builder
+	for i := range reports {
+		if len(reports) > 1 {
+			fmt.Fprintf(&b, "%s/%s\n", reports[i].Service.Namespace, reports[i].Service.Name)
+		}
+		b.WriteString(sections[section](&reports[i]))
+	}
+	return b.String()
+}
+
+func TestEveryFileIsRun(t *testing.T) {
+	run := files(t)
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && filepath.Ext(path) != ".go" && !slices.Contains(run, path) {
+			t.Errorf("%s is not a case that runs: cases are *.txtar in this folder", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestMalformedFilesAreNoticed(t *testing.T) {
+	const whole = "# About\n-- cluster --\nnode a\n-- paths --\n-- findings --\n"
+	if problem := malformed(txtar.Parse([]byte(whole))); problem != "" {
+		t.Errorf("a whole file is refused: %s", problem)
+	}
+	for _, part := range []string{"# About\n", "-- cluster --\nnode a\n", "-- paths --\n", "-- findings --\n"} {
+		if malformed(txtar.Parse([]byte(strings.Replace(whole, part, "", 1)))) == "" {
+			t.Errorf("a file without %q is taken", part)
+		}
+	}
+	for _, section := range []string{"-- pathes --\n", "-- paths --\n"} {
+		if malformed(txtar.Parse([]byte(whole+section))) == "" {
+			t.Errorf("a file with a further %q is taken", section)
+		}
+	}
+}
+
+// question is what makes paths of different nodes comparable: from where to what.
+type question struct {
+	from dataplane.From
+	to   string
+	port uint16
+	tcp  string
+}
+
+// paths has one line for each question and answer that nodes share, and the ports that share them too.
+func paths(r *report.Report) string {
+	if r.Unsupported != "" {
+		return "none: " + r.Unsupported + "\n"
+	}
+	answers := map[question]map[string][]int{}
+	var order []question
+	for i := range r.Nodes {
+		for j := range r.Nodes[i].Paths {
+			p := &r.Nodes[i].Paths[j]
+			q := question{p.From, target(p), p.Port, string(p.Protocol)}
+			if answers[q] == nil {
+				answers[q] = map[string][]int{}
+				order = append(order, q)
+			}
+			a := answer(p)
+			answers[q][a] = append(answers[q][a], i)
+		}
+	}
+	var lines [][3]string
+	ports := map[[3]string][]string{}
+	for _, q := range order {
+		port := strconv.Itoa(int(q.port))
+		if q.tcp != string(cluster.TCP) {
+			port += "/" + q.tcp
+		}
+		for _, a := range byFirst(answers[q]) {
+			line := [3]string{among(r, answers[q][a]), q.from.String() + " -> " + q.to, a}
+			if ports[line] == nil {
+				lines = append(lines, line)
+			}
+			ports[line] = append(ports[line], port)
+		}
+	}
+	rows := make([][]string, len(lines))
+	for i, line := range lines {
+		outcome, details, _ := strings.Cut(line[2], " ")
+		rows[i] = []string{line[0], line[1] + ":" + strings.Join(ports[line], ","), outcome, details}
+	}
+	return columns(rows)
+}
+
+func target(p *dataplane.Path) string {
+	switch {
+	case p.To == dataplane.LoadBalancerHostname:
+		return p.To.String() + " " + p.Hostname
+	case p.To == dataplane.NodePort && p.Address.Is6():
+		return p.To.String() + " [node]"
+	case p.To == dataplane.NodePort:
+		// Each node dials its own.
+		return p.To.String() + " node"
+	case p.Address.Is6():
+		return p.To.String() + " [" + p.Address.String() + "]"
+	default:
+		return p.To.String() + " " + p.Address.String()
+	}
+}
+
+func answer(p *dataplane.Path) string {
+	words := []string{p.Outcome.String(), "rule=" + p.Rule.ID, "endpoints=" + p.Endpoints.String()}
+	if p.ClientIP != dataplane.NoClientIP {
+		words = append(words, "client="+p.ClientIP.String(), "hop="+p.ExtraHop.String())
+	}
+	if p.Topology != "" {
+		words = append(words, "topology="+p.Topology)
+	}
+	var could []string
+	for o := dataplane.Unknown; o <= dataplane.ViaLoadBalancer; o++ {
+		if p.Could.Has(o) {
+			could = append(could, o.String())
+		}
+	}
+	if len(could) > 0 {
+		words = append(words, "could="+strings.Join(could, ","))
+	}
+	return strings.Join(words, " ")
+}
+
+// byFirst orders answers by the first node that gives them.
+func byFirst(answers map[string][]int) []string {
+	list := make([]string, 0, len(answers))
+	for a := range answers {
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b string) int { return answers[a][0] - answers[b][0] })
+	return list
+}
+
+// among names rows: all of them as *, and three or more in a row by the first and the last.
+func among(r *report.Report, rows []int) string {
+	if len(rows) == len(r.Nodes) {
+		return "*"
+	}
+	var parts []string
+	for i := 0; i < len(rows); {
+		j := i
+		for j+1 < len(rows) && rows[j+1] == rows[j]+1 {
+			j++
+		}
+		if j-i < 2 {
+			j = i
+			parts = append(parts, r.Nodes[rows[i]].Node.Name)
+		} else {
+			parts = append(parts, r.Nodes[rows[i]].Node.Name+".."+r.Nodes[rows[j]].Node.Name)
+		}
+		i = j + 1
+	}
+	return strings.Join(parts, ",")
+}
+
+func columns(rows [][]string) string {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			fmt.Fprintf(&line, "%-*s  ", widths[i], cell)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return b.String()
+}
+
+func findings(r *report.Report) string {
+	var rows [][]string
+	for _, f := range r.Findings {
+		rows = append(rows, []string{f.Code, f.Severity.String(), f.Result.String(), f.Message})
+	}
+	return columns(rows)
+}
+
+func share(r *report.Report) string {
+	percent := func(f float64) string { return strconv.FormatFloat(math.Round(f*1000)/10, 'f', -1, 64) + "%" }
+	var rows [][]string
+	for i := range r.Nodes {
+		row := &r.Nodes[i]
+		to := row.LoadBalancer
+		rest := []string{to.Reason}
+		if to.Receives {
+			rest = []string{percent(to.Share)}
+			if to.PodShare > 0 {
+				rest = append(rest, percent(to.PodShare)+" a pod")
+			}
+		}
+		rows = append(rows, append([]string{row.Node.Name, fmt.Sprintf("%d ready", row.Endpoints.Ready)}, rest...))
+	}
+	return columns(rows)
+}
+
+func screen(r *report.Report) string {
+	style := render.NewStyle(render.ColorNever, false, render.Terminal{Interactive: true, Columns: 100, UTF8: true})
+	var b strings.Builder
+	for l := range bytes.Lines(render.Screen(r, render.Options{Style: style})) {
+		b.WriteString(strings.TrimRight(string(l), " \n") + "\n")
+	}
+	return b.String()
+}
