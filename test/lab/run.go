@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/guest"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
@@ -37,6 +37,7 @@ type options struct {
 	only    string
 	truth   string
 	require bool
+	slow    bool
 }
 
 func run(ctx context.Context, args []string) int {
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string) int {
 	f.StringVar(&o.only, "only", "", "comma-separated names of clusters, as list shows them; a name that ends in * stands for all that begin with it")
 	f.StringVar(&o.truth, "truth", "../truth", "the folder of the recordings")
 	f.BoolVar(&o.require, "require", os.Getenv(kube.RequireEnv) == "1", "fail where something is missing, instead of skipping; the default with "+kube.RequireEnv+"=1")
+	f.BoolVar(&o.slow, "slow", false, "give connections more time to be answered; meant for machines without hardware virtualisation")
 	f.Usage = func() { fmt.Fprint(os.Stderr, usage); f.PrintDefaults() }
 	if err := f.Parse(args[1:]); err != nil {
 		return 2
@@ -66,7 +68,7 @@ func run(ctx context.Context, args []string) int {
 		}
 		return 0
 	case "stage": // this program again, inside namespaces of its own
-		return stage(ctx, clusters[0], f.Args())
+		return stage(ctx, o, clusters[0], f.Args())
 	case "compare", "record", "hold":
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -112,6 +114,13 @@ func missing(c scenario.Cluster) []string {
 			out = append(out, "no program "+tool+" (Debian: apt-get install iptables ipset ipvsadm conntrack nftables)")
 		}
 	}
+	if c.Mode == "ipvs" && !hasIPVS() {
+		for program, pkg := range guest.Programs() {
+			if _, err := exec.LookPath(program); err != nil {
+				out = append(out, "this kernel has no ip_vs, and running Debian's needs "+program+" (Debian: apt-get install "+pkg+")")
+			}
+		}
+	}
 	var want []kube.Target
 	for _, t := range []kube.Target{
 		{Name: "etcd", Version: kube.EtcdVersion}, {Name: "kube-apiserver", Version: kube.Version}, {Name: "kube-controller-manager", Version: kube.Version},
@@ -128,6 +137,14 @@ func missing(c scenario.Cluster) []string {
 		out = append(out, (&kube.MissingError{Targets: want}).Error())
 	}
 	return out
+}
+
+// hasIPVS says whether this machine's kernel has ip_vs, loading it where it is a module.
+func hasIPVS() bool {
+	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
+		return true
+	}
+	return exec.Command("modprobe", "-a", "ip_vs", "ip_vs_rr", "dummy").Run() == nil
 }
 
 // each runs a command for one cluster after another.
@@ -217,6 +234,17 @@ func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.R
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, c.File())
+	if c.Mode == "ipvs" && !hasIPVS() {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		args := append([]string{self, "stage", "-slow", "-only", c.Name(), "--", "/mnt/" + c.File()}, program...)
+		if err := guest.Run(ctx, dir, args...); err != nil || len(program) > 0 {
+			return nil, err
+		}
+		return truth.Read(out)
+	}
 	args := append([]string{"stage", "-only", c.Name(), "--", out}, program...)
 	// The kernel kills the child when this thread ends.
 	runtime.LockOSThread()
@@ -238,8 +266,8 @@ func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.R
 
 // stage is the life of one cluster, inside namespaces of its own. The first argument is the file that receives the recording, the others a program to run
 // instead of recording.
-func stage(ctx context.Context, c scenario.Cluster, args []string) int {
-	if err := perform(ctx, c, args[0], args[1:]); err != nil {
+func stage(ctx context.Context, o options, c scenario.Cluster, args []string) int {
+	if err := perform(ctx, o, c, args[0], args[1:]); err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			return exit.ExitCode()
@@ -253,7 +281,7 @@ func stage(ctx context.Context, c scenario.Cluster, args []string) int {
 // workDir is where a cluster keeps its files: in memory, and at the same place in every run, because kube-proxy's recorded configuration names it.
 const workDir = "/run/lab"
 
-func perform(ctx context.Context, c scenario.Cluster, out string, program []string) error {
+func perform(ctx context.Context, o options, c scenario.Cluster, out string, program []string) error {
 	for _, m := range []struct{ source, target, kind string }{{"", "/", ""}, {"proc", "/proc", "proc"}, {"tmpfs", "/run", "tmpfs"}} {
 		flags := uintptr(0)
 		if m.kind == "" {
@@ -278,11 +306,12 @@ func perform(ctx context.Context, c scenario.Cluster, out string, program []stri
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 		return cmd.Run()
 	}
-	r, err := record.Record(ctx, k)
+	r, err := record.Record(ctx, k, o.slow)
 	if err != nil {
+		return err
+	}
+	if r.Flips, err = record.Flip(ctx, k); err != nil {
 		return err
 	}
 	return r.Write(out)
 }
-
-var _ io.Writer = os.Stderr

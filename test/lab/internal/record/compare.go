@@ -63,6 +63,34 @@ func Differences(old, now *truth.Recording) []string {
 			}
 		}
 	}
+	flipped := flips(old)
+	for _, f := range now.Flips {
+		k := key{f.Service, f.Target, f.From}
+		before, ok := flipped[k]
+		delete(flipped, k)
+		switch {
+		case !ok:
+			line(k, "not recorded as open when the policy changed")
+		case before.Survived != f.Survived:
+			line(k, "open when the policy changed, and then recorded survived=%v; now %v", before.Survived, f.Survived)
+		case !before.After.Same(f.After):
+			line(k, "after the policy changed recorded %s; now %s", before.After, f.After)
+		}
+	}
+	for _, f := range old.Flips {
+		k := key{f.Service, f.Target, f.From}
+		if _, left := flipped[k]; left {
+			line(k, "recorded as open when the policy changed; not open now")
+		}
+	}
+	return out
+}
+
+func flips(r *truth.Recording) map[key]truth.Flip {
+	out := map[key]truth.Flip{}
+	for _, f := range r.Flips {
+		out[key{f.Service, f.Target, f.From}] = f
+	}
 	return out
 }
 
@@ -76,6 +104,12 @@ func Keep(old, now *truth.Recording) {
 			if before, ok := was[key{p.Service, p.Target, res.From}]; ok && same(p.Sticky, before, res) {
 				p.Results[j] = before
 			}
+		}
+	}
+	flipped := flips(old)
+	for i, f := range now.Flips {
+		if before, ok := flipped[key{f.Service, f.Target, f.From}]; ok && before.Survived == f.Survived && before.After.Same(f.After) {
+			now.Flips[i] = before
 		}
 	}
 	if reflect.DeepEqual(plain(old.Objects), plain(now.Objects)) {

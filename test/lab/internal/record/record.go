@@ -45,24 +45,28 @@ type cell struct {
 	answers   agent.Answers
 }
 
-// Record dials everything in a settled cluster.
-func Record(ctx context.Context, c *cluster.Cluster) (*truth.Recording, error) {
+// Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
+func Record(ctx context.Context, c *cluster.Cluster, slow bool) (*truth.Recording, error) {
+	timeout, patience := agent.Timeout, 2500*time.Millisecond
+	if slow {
+		timeout, patience = 3500*time.Millisecond, 8*time.Second
+	}
 	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources()}
 	var cells []*cell
 	for _, s := range c.Services {
 		cells = append(cells, plan(c, r, s)...)
 	}
-	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, func(*cell) int { return first }); err != nil {
+	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: timeout}, func(*cell) int { return first }); err != nil {
 		return nil, err
 	}
 	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
 	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == first })
 	_, unclear := split(answered, (*cell).clear)
 	rest := func(k *cell) int { return k.tries - first }
-	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: agent.Timeout}, rest); err != nil {
+	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: timeout}, rest); err != nil {
 		return nil, err
 	}
-	if err := dialAll(unclear, agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, rest); err != nil {
+	if err := dialAll(unclear, agent.Pace{AtOnce: 32, Timeout: timeout}, rest); err != nil {
 		return nil, err
 	}
 	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time.
@@ -70,7 +74,7 @@ func Record(ctx context.Context, c *cluster.Cluster) (*truth.Recording, error) {
 	for _, k := range mixed {
 		k.answers = agent.Answers{}
 	}
-	if err := dialAll(mixed, agent.Pace{AtOnce: 32, Timeout: 4 * time.Second}, func(k *cell) int { return k.tries }); err != nil {
+	if err := dialAll(mixed, agent.Pace{AtOnce: 64, Timeout: patience}, func(k *cell) int { return k.tries }); err != nil {
 		return nil, err
 	}
 	var strange []error

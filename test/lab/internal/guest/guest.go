@@ -1,0 +1,251 @@
+// Package guest knows how to run a program of this machine under another kernel: Debian's, in a virtual machine that sees this machine's files and cannot
+// change them.
+package guest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube"
+)
+
+// Programs are what Run needs on this machine, each with the Debian package that has it.
+func Programs() map[string]string {
+	return map[string]string{
+		"qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "depmod": "kmod", "apt-get": "apt", "dpkg": "dpkg",
+	}
+}
+
+// boot are the modules, in this order, without which the guest cannot see this machine's files.
+func boot() []string {
+	return []string{
+		"virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "netfs", "fscache", "9pnet", "9pnet_virtio", "9p", "overlay",
+	}
+}
+
+// modules are what a node's network needs and the kernel does not load by itself.
+func modules() []string {
+	return []string{
+		"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "nf_conntrack", "dummy", "veth", "bridge", "br_netfilter", "iptable_nat", "ip6table_nat", "nf_tables",
+		"xt_set", "ip_set_hash_ipport",
+	}
+}
+
+// kernel is an unpacked kernel package with a first file system that starts it.
+type kernel struct {
+	release string
+	dir     string // that holds boot and lib
+	initrd  string
+}
+
+// prepare finds the kernel in the cache, or puts it there.
+func prepare(ctx context.Context) (*kernel, error) {
+	cache, err := kube.CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(cache, "linux")
+	if k := cached(dir); k != nil {
+		return k, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp(cache, "linux-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	out, err := output(ctx, work, "apt-cache", "depends", "linux-image-amd64")
+	if err != nil {
+		return nil, err
+	}
+	_, name, found := strings.Cut(out, "Depends: ")
+	if !found {
+		return nil, fmt.Errorf("finding Debian's kernel: linux-image-amd64 depends on nothing; apt-get update may help")
+	}
+	name, _, _ = strings.Cut(name, "\n")
+	name = strings.TrimSpace(name)
+	if _, err := output(ctx, work, "apt-get", "download", name); err != nil {
+		return nil, err
+	}
+	debs, err := filepath.Glob(filepath.Join(work, "*.deb"))
+	if err != nil || len(debs) != 1 {
+		return nil, fmt.Errorf("downloading %s: found %v", name, debs)
+	}
+	if _, err := output(ctx, work, "dpkg", "-x", debs[0], "root"); err != nil {
+		return nil, err
+	}
+	release := strings.TrimPrefix(name, "linux-image-")
+	root := filepath.Join(work, "root")
+	if _, err := output(ctx, work, "depmod", "-b", root, release); err != nil {
+		return nil, err
+	}
+	if err := initrd(ctx, root, release); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(root, dir); err != nil {
+		return nil, err
+	}
+	if k := cached(dir); k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("the kernel in %s is not complete", dir)
+}
+
+func cached(dir string) *kernel {
+	images, err := filepath.Glob(filepath.Join(dir, "boot", "vmlinuz-*"))
+	k := &kernel{dir: dir, initrd: filepath.Join(dir, "initrd")}
+	if err != nil || len(images) != 1 {
+		return nil
+	}
+	if _, err := os.Stat(k.initrd); err != nil {
+		return nil
+	}
+	k.release = strings.TrimPrefix(filepath.Base(images[0]), "vmlinuz-")
+	return k
+}
+
+// initrd writes root/initrd: busybox, the modules for starting, and an init that makes this machine's files the guest's, under a layer of memory.
+func initrd(ctx context.Context, root, release string) error {
+	work, err := os.MkdirTemp(filepath.Dir(root), "initrd-")
+	if err != nil {
+		return err
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return err
+	}
+	script := "#!/busybox sh\n/busybox mkdir /proc /sys /dev /host /memory /root\n" +
+		"/busybox mount -t proc proc /proc; /busybox mount -t sysfs sysfs /sys; /busybox mount -t devtmpfs dev /dev\n"
+	files := map[string]string{"busybox": busybox}
+	for _, m := range boot() {
+		var path string
+		err := filepath.WalkDir(filepath.Join(root, "lib", "modules", release), func(p string, _ fs.DirEntry, err error) error {
+			if filepath.Base(p) == m+".ko" {
+				path = p
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if path == "" {
+			return fmt.Errorf("the kernel %s has no module %s", release, m)
+		}
+		files[m+".ko"] = path
+		script += "/busybox insmod /" + m + ".ko\n"
+	}
+	const options = "trans=virtio,version=9p2000.L,msize=512000"
+	script += "/busybox mount -t 9p -o " + options + ",ro,cache=loose host /host\n" +
+		"/busybox mount -t tmpfs memory /memory; /busybox mkdir /memory/upper /memory/work\n" +
+		"/busybox mount -t overlay -o lowerdir=/host,upperdir=/memory/upper,workdir=/memory/work overlay /root\n" +
+		"/busybox mount -t 9p -o " + options + " out /root/mnt\n" +
+		"for d in proc sys dev; do /busybox mount -o move /$d /root/$d; done\n" +
+		"exec /busybox switch_root /root /bin/sh /mnt/start\n"
+	names := "init\n"
+	if err := os.WriteFile(filepath.Join(work, "init"), []byte(script), 0o755); err != nil {
+		return err
+	}
+	for name, from := range files {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(work, name), data, 0o755); err != nil {
+			return err
+		}
+		names += name + "\n"
+	}
+	out, err := os.Create(filepath.Join(root, "initrd"))
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.CommandContext(ctx, busybox, "cpio", "-o", "-H", "newc")
+	cmd.Dir, cmd.Stdin, cmd.Stdout = work, strings.NewReader(names), out
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("packing the guest's first file system: %w: %s", err, errOut.String())
+	}
+	return out.Close()
+}
+
+func output(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = dir
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errOut.String()))
+	}
+	return out.String(), nil
+}
+
+// Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints goes to this
+// process's standard error. A program that fails is an error. The guest ends with this process at the latest.
+func Run(ctx context.Context, out string, args ...string) error {
+	k, err := prepare(ctx)
+	if err != nil {
+		return fmt.Errorf("preparing the guest's kernel: %w", err)
+	}
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+	}
+	cache, err := kube.CacheDir()
+	if err != nil {
+		return err
+	}
+	start := strings.Join([]string{
+		"export HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin " + kube.CacheEnv + "='" + cache + "'",
+		fmt.Sprintf("date -u -s @%d >/dev/null", time.Now().Unix()),
+		"mkdir -p /lib/modules && mount --bind '" + filepath.Join(k.dir, "lib", "modules") + "' /lib/modules",
+		"for m in " + strings.Join(modules(), " ") + "; do modprobe $m || echo no module $m; done",
+		"ulimit -n 20000",
+		strings.Join(quoted, " ") + " </dev/null >/dev/console 2>&1",
+		"echo $? >/mnt/code", "sync", "busybox reboot -f", "",
+	}, "\n")
+	if err := os.WriteFile(filepath.Join(out, "start"), []byte(start), 0o644); err != nil {
+		return err
+	}
+	// The kernel kills the guest when this thread ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
+		"-nographic", "-no-reboot", "-net", "none", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
+		"-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the guest: %w", err)
+	}
+	code, err := os.ReadFile(filepath.Join(out, "code"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("the guest stopped before its program did")
+	}
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(code))); err != nil || n != 0 {
+		return fmt.Errorf("the program in the guest ended with %s", bytes.TrimSpace(code))
+	}
+	return nil
+}
