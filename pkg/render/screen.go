@@ -102,10 +102,13 @@ func (p *screen) head() {
 		p.WriteString("  " + r.label + strings.Repeat(" ", longest-len(r.label)+2) + p.clean(r.value))
 		if r.note != "" {
 			note := p.clean(r.note)
-			if p.columns > 0 && longest+4+p.cells(r.value)+3+p.cells(note) > p.columns {
-				p.WriteString("\n" + strings.Repeat(" ", longest+4))
-			} else {
+			switch w := p.cells(note); {
+			case p.columns == 0 || longest+4+p.cells(r.value)+3+w <= p.columns:
 				p.WriteString("   ")
+			case longest+4+w <= p.columns:
+				p.WriteString("\n" + strings.Repeat(" ", longest+4))
+			default:
+				p.WriteString("\n    ")
 			}
 			p.WriteString(p.paint(span{note, faint}))
 		}
@@ -380,8 +383,22 @@ func together(targets []target, row *report.Row) verdicts {
 func (p *screen) verdict(v verdict) cell { return p.ruled(v.cell(), v) }
 
 func (p *screen) ruled(c cell, v verdict) cell {
-	if p.o.Wide && !v.none && v.rules != "" {
+	if !p.o.Wide || v.none {
+		return c
+	}
+	if v.rules != "" {
 		c.text += " " + p.clean(v.rules)
+	}
+	if v.outcome == dataplane.Unknown {
+		var could []string
+		for o := dataplane.Reachable; o <= dataplane.ViaLoadBalancer; o++ {
+			if v.could.Has(o) {
+				could = append(could, verdict{outcome: o}.cell().text)
+			}
+		}
+		if len(could) > 0 {
+			c.text += " (" + strings.Join(could, " or ") + ")"
+		}
 	}
 	return c
 }

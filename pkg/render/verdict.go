@@ -18,10 +18,12 @@ type verdict struct {
 	// topology is Zone or Node where hints confine the choice among all endpoints.
 	topology string
 	rules    string
+	// could are the outcomes that remain possible where outcome is Unknown.
+	could dataplane.Outcomes
 }
 
 func of(p *dataplane.Path) verdict {
-	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints, topology: p.Topology}
+	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints, topology: p.Topology, could: p.Could}
 	if p.Rule != nil {
 		v.rules = p.Rule.ID
 	}
@@ -52,6 +54,7 @@ func (v verdict) and(w verdict) verdict {
 	if !strings.Contains(" "+v.rules+" ", " "+w.rules+" ") {
 		both.rules = strings.TrimSpace(v.rules + " " + w.rules)
 	}
+	both.could |= w.could
 	if v.topology != w.topology {
 		both.topology = ""
 	}
@@ -203,7 +206,7 @@ func live(l *cluster.Live, c report.Counts, known bool) cell {
 		said = cell{ok, "pass" + own, good}
 	case cluster.Fail:
 		said = cell{fails, "fail" + own, bad}
-	default:
+	case cluster.Unreachable:
 		return cell{unsure, "no answer", doubtful}
 	}
 	if known && disagrees(l, c) {
