@@ -12,7 +12,8 @@ func newCompletion(a *app) *cobra.Command {
 		Short: "Print a completion script for a shell",
 		Long: `Print a completion script for the command kubectl-etp in a shell.
 
-kubectl completes "kubectl etp" by itself where it finds an executable of the name kubectl_complete-etp on the PATH. It is one line:
+kubectl itself completes "kubectl etp" where it finds an executable of the name
+kubectl_complete-etp on the PATH. It is one line:
   kubectl etp __complete "$@"`,
 		Example: `  # Bash, for this session
   source <(kubectl etp completion bash)`,

@@ -22,13 +22,15 @@ func newDump(a *app, run func(context.Context, *dumpOptions) error) *cobra.Comma
 	c := &cobra.Command{
 		Use:   "dump [svc/NAME...]",
 		Short: "Write what status reads as one file that -f takes",
-		Long: `Write what kubectl etp status reads as one YAML file, which kubectl etp status -f takes: to look at later, elsewhere, or to report
-a bug. With --anonymize, names, addresses and the values of annotations are replaced, the same by the same, and the structure stays.`,
+		Long: `Write what kubectl etp status reads as one YAML file, which kubectl etp status -f takes: to look at
+later, elsewhere, or to report a bug. With --anonymize, names, addresses and the values of
+annotations are replaced, the same by the same, and the structure stays.`,
 		Example: `  # For a bug report
   kubectl etp dump svc/web -n shop --anonymize > dump.yaml
 
   # See what it shows
   kubectl etp status -f dump.yaml`,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return run(c.Context(), &dumpOptions{app: a, query: f.query(a, args), files: f.files, anonymize: anonymize})
 		},

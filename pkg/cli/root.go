@@ -29,8 +29,8 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-etp",
 		Short: "Say, node by node, what connections to a load balancer meet",
-		Long: `Say, node by node, what connections to a Kubernetes load balancer meet: from outside, from processes on
-the nodes, and from pods. Where they fail, say why, and what can be done about it.`,
+		Long: `Say, node by node, what connections to a Kubernetes load balancer meet: from outside, from processes
+on the nodes, and from pods. Where they fail, say why, and what can be done about it.`,
 		Example: `  # The map of one Service
   kubectl etp status svc/web -n shop
 

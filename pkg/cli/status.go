@@ -77,14 +77,14 @@ func newStatus(a *app, run func(context.Context, *statusOptions) error) *cobra.C
 	c := &cobra.Command{
 		Use:   "status [svc/NAME...]",
 		Short: "Show, node by node, what connections to Services meet",
-		Long: `Show, node by node, what connections to Services meet: from the load balancer, from processes on the node,
-and from pods on it; then what is wrong, why, and what to do about it.
+		Long: `Show, node by node, what connections to Services meet: from the load balancer, from processes on the
+node, and from pods on it; then what is wrong, why, and what to do about it.
 
-Services are named as kubectl names things. An Ingress or a Gateway stands for the Services behind it. Without a name, every
-LoadBalancer and NodePort Service of the namespace is listed, worst first.
+Services are named as kubectl names things. An Ingress or a Gateway stands for the Services behind
+it. Without a name, every LoadBalancer and NodePort Service of the namespace is listed, worst first.
 
-With -f nothing is read but the files, and no kubeconfig is needed. What -f takes: manifests, the output of kubectl get -o yaml or
--o json, and what kubectl etp dump writes.
+With -f nothing is read but the files, and no kubeconfig is needed. They may hold manifests, the
+output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 
 ` + exitCodes,
 		Example: `  # The map of one Service
@@ -98,6 +98,7 @@ With -f nothing is read but the files, and no kubeconfig is needed. What -f take
 
   # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(a, args)
 			if err != nil {
