@@ -228,7 +228,7 @@ func target(p *dataplane.Path) string {
 
 func answer(p *dataplane.Path) string {
 	words := []string{p.Outcome.String(), "rule=" + p.Rule.ID, "endpoints=" + p.Endpoints.String()}
-	if p.ClientIP != dataplane.NoClientIP {
+	if p.ClientIP != dataplane.NoClientIP && p.Outcome != dataplane.Unknown {
 		words = append(words, "client="+p.ClientIP.String(), "hop="+p.ExtraHop.String())
 	}
 	if p.Topology != "" {
