@@ -205,10 +205,14 @@ func TestThreshold(t *testing.T) {
 		{onWarning, []finding.Finding{failedWarning}, exitFound},
 		{onInfo, []finding.Finding{failedInfo}, exitFound},
 		{onInfo, []finding.Finding{passed}, exitDone},
+		{onError, []finding.Finding{failedError, unknownError}, exitFound},
 	} {
 		o := &statusOptions{failOn: c.failOn}
-		err := o.verdict([]report.Report{{}, {Findings: c.findings}})
-		if code := exit(t.Context(), io.Discard, "", err); code != c.code {
+		code := exitDone
+		for _, r := range []report.Report{{}, {Findings: c.findings}, {}} {
+			code = o.judge(code, &r)
+		}
+		if code != c.code {
 			t.Errorf("--fail-on %s with %v ends with %d, want %d", c.failOn, c.findings, code, c.code)
 		}
 	}
@@ -323,13 +327,13 @@ func TestJSONPath(t *testing.T) {
 		{"{.nothing}", false, ""},
 	} {
 		o := &statusOptions{output: format{"jsonpath", c.template}, listing: c.listing}
-		got, err := o.format(reports)
+		got, err := o.format(pointers(reports))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.template, got, err, c.want)
 		}
 	}
 	o := &statusOptions{output: format{"jsonpath", "{.a"}}
-	_, err := o.format(reports)
+	_, err := o.format(pointers(reports))
 	var e *ExitError
 	if !errors.As(err, &e) || e.Code != exitUsage {
 		t.Errorf("an unclosed template gives %v", err)

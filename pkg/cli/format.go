@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
@@ -13,24 +14,25 @@ import (
 )
 
 // format prints reports in the form that -o asks for.
-func (o *statusOptions) format(reports []report.Report) ([]byte, error) {
+func (o *statusOptions) format(reports iter.Seq[*report.Report]) ([]byte, error) {
 	switch o.output.name {
 	case "json":
 		out, err := o.json(reports)
 		return out, failed(err, "")
 	case "yaml":
-		if o.single(reports) {
-			out, err := v1alpha1.YAML(v1alpha1.Of(&reports[0]))
+		single, list := o.publish(reports)
+		if single != nil {
+			out, err := v1alpha1.YAML(single)
 			return out, failed(err, "")
 		}
-		out, err := v1alpha1.YAML(v1alpha1.List(reports))
+		out, err := v1alpha1.YAML(list)
 		return out, failed(err, "")
 	case "jsonpath":
 		return o.jsonpath(reports)
 	case "name":
 		var b strings.Builder
-		for i := range reports {
-			b.WriteString("service/" + render.Escape(reports[i].Service.Name) + "\n")
+		for r := range reports {
+			b.WriteString("service/" + render.Escape(r.Service.Name) + "\n")
 		}
 		return []byte(b.String()), nil
 	}
@@ -38,29 +40,40 @@ func (o *statusOptions) format(reports []report.Report) ([]byte, error) {
 }
 
 // show is the screen: a list where none was asked for by name, else one Service after the other.
-func (o *statusOptions) show(reports []report.Report) []byte {
+func (o *statusOptions) show(reports iter.Seq[*report.Report]) []byte {
 	if o.listing {
-		return render.List(reports, o.screen)
+		list := render.NewList(o.screen)
+		for r := range reports {
+			list.Add(r)
+		}
+		return list.Bytes()
 	}
-	screens := make([][]byte, len(reports))
-	for i := range reports {
-		screens[i] = render.Screen(&reports[i], o.screen)
+	var screens [][]byte
+	for r := range reports {
+		screens = append(screens, render.Screen(r, o.screen))
 	}
 	return bytes.Join(screens, []byte("\n"))
 }
 
-// single says whether the reports are published as one.
-func (o *statusOptions) single(reports []report.Report) bool { return len(reports) == 1 && !o.listing }
-
-func (o *statusOptions) json(reports []report.Report) ([]byte, error) {
-	if o.single(reports) {
-		return v1alpha1.JSON(v1alpha1.Of(&reports[0]))
+// publish is the one report where one was asked for, else the list of them.
+func (o *statusOptions) publish(reports iter.Seq[*report.Report]) (*v1alpha1.ServiceReport, *v1alpha1.ServiceReportList) {
+	list := v1alpha1.List(reports)
+	if len(list.Items) == 1 && !o.listing {
+		return &list.Items[0], nil
 	}
-	return v1alpha1.JSON(v1alpha1.List(reports))
+	return nil, list
+}
+
+func (o *statusOptions) json(reports iter.Seq[*report.Report]) ([]byte, error) {
+	single, list := o.publish(reports)
+	if single != nil {
+		return v1alpha1.JSON(single)
+	}
+	return v1alpha1.JSON(list)
 }
 
 // jsonpath fills in the template with the published report.
-func (o *statusOptions) jsonpath(reports []report.Report) ([]byte, error) {
+func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, error) {
 	template := o.output.template
 	if !strings.Contains(template, "{") {
 		// kubectl takes .a.b for {.a.b}, too.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -210,58 +211,64 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 	return client.Live(ctx, s, progress)
 }
 
-// reports of a snapshot; checks that passed stand after the findings where they were asked for.
-func (o *statusOptions) reports(s *cluster.Snapshot) []report.Report {
-	reports := report.Diagnose(s)
-	if o.showPassed {
-		for i := range reports {
-			reports[i].Findings = slices.Concat(reports[i].Findings, reports[i].Passed)
+// reports of a snapshot, one after the other; checks that passed stand after the findings where they were asked for.
+func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
+	return func(yield func(*report.Report) bool) {
+		for r := range report.Each(s) {
+			if o.showPassed {
+				r.Findings = slices.Concat(r.Findings, r.Passed)
+			}
+			if !yield(&r) {
+				return
+			}
 		}
 	}
-	return reports
 }
 
 func (o *statusOptions) print(s *cluster.Snapshot) error {
-	reports := o.reports(s)
-	out, err := o.format(reports)
+	code := exitDone
+	out, err := o.format(func(yield func(*report.Report) bool) {
+		for r := range o.reports(s) {
+			code = o.judge(code, r)
+			if !yield(r) {
+				return
+			}
+		}
+	})
 	if err != nil {
 		return err
 	}
 	if err := o.write(out); err != nil {
 		return err
 	}
-	if len(reports) == 0 && o.output.name == "" {
-		where := "in the files"
+	if len(s.Services) == 0 && o.output.name == "" {
+		where := "in this namespace"
 		switch {
 		case len(o.files) > 0:
+			where = "in the files"
 		case o.query.AllNamespaces:
 			where = "in the cluster"
-		default:
-			where = "in this namespace"
 		}
 		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
 			return failed(err, "")
-		}
-	}
-	return o.verdict(reports)
-}
-
-// verdict is the exit code that the findings ask for.
-func (o *statusOptions) verdict(reports []report.Report) error {
-	code := exitDone
-	for i := range reports {
-		for _, f := range reports[i].Findings {
-			switch {
-			case f.Result == finding.Pass || !o.failOn.reaches(f.Severity):
-			case f.Result == finding.Fail:
-				return &ExitError{Code: exitFound}
-			default:
-				code = exitUndecided
-			}
 		}
 	}
 	if code == exitDone {
 		return nil
 	}
 	return &ExitError{Code: code}
+}
+
+// judge is the exit code that the findings of one more report ask for: found beats undecided, and that beats done.
+func (o *statusOptions) judge(code int, r *report.Report) int {
+	for i := range r.Findings {
+		switch f := &r.Findings[i]; {
+		case f.Result == finding.Pass || !o.failOn.reaches(f.Severity):
+		case f.Result == finding.Fail:
+			return exitFound
+		case code == exitDone:
+			code = exitUndecided
+		}
+	}
+	return code
 }

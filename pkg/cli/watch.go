@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 	var shown []byte
 	show := func(now []report.Report, said []string) error {
 		o.screen.Style = o.style()
-		screen := o.show(now)
+		screen := o.show(pointers(now))
 		if bytes.Equal(screen, shown) && len(said) == 0 {
 			return nil
 		}
@@ -35,7 +36,7 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 		}
 		return o.write(slices.Concat(render.Changed(said, o.screen), screen))
 	}
-	before := o.reports(first)
+	before := o.keep(first)
 	if err := show(before, nil); err != nil {
 		return err
 	}
@@ -64,10 +65,34 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 				return o.reading(err)
 			}
 		}
-		now := o.reports(latest)
+		now := o.keep(latest)
 		if err := show(now, report.Changes(before, now)); err != nil {
 			return err
 		}
 		before, latest, pause = now, nil, o.env.After(oftenest)
+	}
+}
+
+// keep all reports of a snapshot, without what a list does not show: of a list, there may be hundreds.
+func (o *statusOptions) keep(s *cluster.Snapshot) []report.Report {
+	var all []report.Report
+	for r := range o.reports(s) {
+		if o.listing {
+			for i := range r.Nodes {
+				r.Nodes[i].Paths = nil
+			}
+		}
+		all = append(all, *r)
+	}
+	return all
+}
+
+func pointers(reports []report.Report) iter.Seq[*report.Report] {
+	return func(yield func(*report.Report) bool) {
+		for i := range reports {
+			if !yield(&reports[i]) {
+				return
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,24 +11,57 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// List shows Services, a line each, worst first: by the severity of their worst finding, then those with missing evidence, then by namespace and name. Gaps that
-// several reports share are shown once.
-func List(reports []report.Report, o Options) []byte {
-	order := make([]*report.Report, len(reports))
-	for i := range reports {
-		order[i] = &reports[i]
-	}
-	slices.SortStableFunc(order, func(a, b *report.Report) int {
-		if x, y := badness(a), badness(b); x != y {
-			return y - x
-		}
-		if c := strings.Compare(a.Service.Namespace, b.Service.Namespace); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Service.Name, b.Service.Name)
-	})
+// List is a list of Services, a line each. It keeps of each report only what its line shows.
+type List struct {
+	o     Options
+	lines []listed
+	gaps  []cluster.Gap
+}
 
-	p := &screen{Style: o.Style, o: o, r: &report.Report{}}
+// listed is one line of a list.
+type listed struct {
+	namespace, name string
+	badness         int
+	cells           []cell
+}
+
+// NewList makes an empty list.
+func NewList(o Options) *List { return &List{o: o} }
+
+// Add a Service.
+func (l *List) Add(r *report.Report) {
+	p, s := l.o.Style, r.Service
+	namespace := cell{}
+	if l.o.Namespaces {
+		namespace.text = p.clean(s.Namespace)
+	}
+	policy := string(s.ExternalTrafficPolicy)
+	if policy == "" {
+		policy = "<none>"
+	}
+	var ports []string
+	for i := range s.Ports {
+		if l.o.Wide {
+			ports = append(ports, portText(&s.Ports[i], true))
+		}
+	}
+	ready, nodes := spread(r)
+	l.lines = append(l.lines, listed{s.Namespace, s.Name, badness(r), []cell{
+		namespace, {text: p.clean(s.Name)}, {text: string(s.Type)}, {text: policy}, {text: p.clean(address(s, l.o.Wide))}, {text: strings.Join(ports, " ")},
+		ready, nodes, p.worst(r),
+	}})
+	for _, g := range r.Gaps {
+		if !slices.Contains(l.gaps, g) {
+			l.gaps = append(l.gaps, g)
+		}
+	}
+}
+
+// Bytes is the list, worst first: by the severity of the worst finding, then those with missing evidence, then by namespace and name. Gaps stand below it, each once.
+func (l *List) Bytes() []byte {
+	slices.SortStableFunc(l.lines, func(a, b listed) int {
+		return cmp.Or(b.badness-a.badness, strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
+	})
 	t := table{columns: []column{
 		{title: "NAMESPACE", give: inMiddle},
 		{title: "NAME", give: inMiddle},
@@ -39,40 +73,12 @@ func List(reports []report.Report, o Options) []byte {
 		{title: "NODES"},
 		{title: "FINDING", give: atEnd},
 	}}
-	for _, r := range order {
-		s := r.Service
-		cells := make([]cell, 0, len(t.columns))
-		if o.Namespaces {
-			cells = append(cells, cell{text: p.clean(s.Namespace)})
-		} else {
-			cells = append(cells, cell{})
-		}
-		policy := string(s.ExternalTrafficPolicy)
-		if policy == "" {
-			policy = "<none>"
-		}
-		ports := ""
-		if o.Wide {
-			var list []string
-			for i := range s.Ports {
-				list = append(list, portText(&s.Ports[i], true))
-			}
-			ports = strings.Join(list, " ")
-		}
-		ready, nodes := spread(r)
-		cells = append(
-			cells, cell{text: p.clean(s.Name)}, cell{text: string(s.Type)}, cell{text: policy}, cell{text: p.clean(address(s, o.Wide))}, cell{text: ports},
-			ready, nodes, p.worst(r),
-		)
-		t.lines = append(t.lines, line{cells: cells})
-		for _, g := range r.Gaps {
-			if !slices.Contains(p.r.Gaps, g) {
-				p.r.Gaps = append(p.r.Gaps, g)
-			}
-		}
+	for _, service := range l.lines {
+		t.lines = append(t.lines, line{cells: service.cells})
 	}
+	p := &screen{Style: l.o.Style, o: l.o, r: &report.Report{Gaps: l.gaps}}
 	if len(t.lines) > 0 {
-		p.table(&p.Builder, t, p.o.Wide)
+		p.table(&p.Builder, t, l.o.Wide)
 	}
 	p.gaps()
 	return []byte(p.String())
@@ -102,7 +108,7 @@ func weight(f *finding.Finding) int {
 }
 
 // worst is the worst finding of a report, and how many more there are.
-func (p *screen) worst(r *report.Report) cell {
+func (p *Style) worst(r *report.Report) cell {
 	var worst *finding.Finding
 	count := 0
 	for i := range r.Findings {

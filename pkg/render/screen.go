@@ -42,7 +42,7 @@ func Screen(r *report.Report, o Options) []byte {
 	p.head()
 	if r.Unsupported != "" {
 		p.WriteByte('\n')
-		for _, l := range p.wrap(p.clean(r.Unsupported), p.proseColumns()) {
+		for _, l := range p.wrap("no map: "+p.clean(r.Unsupported), p.proseColumns()) {
 			p.put(span{l, plain})
 		}
 	} else {

@@ -360,7 +360,7 @@ func unread() *report.Report {
 func unsupported() *report.Report {
 	return &report.Report{
 		Service:     &cluster.Service{Namespace: "shop", Name: "mail", Type: cluster.TypeExternalName},
-		Unsupported: "An ExternalName Service is a name in DNS: connections go where that name points, and no node of the cluster answers for it.",
+		Unsupported: "it is of type ExternalName, a DNS name for something else: no node answers for it, and no traffic policy applies",
 	}
 }
 
@@ -461,7 +461,13 @@ func TestLists(t *testing.T) {
 		"list-piped": {Style: plainStyle(Terminal{}), Namespaces: true},
 		"list-wide":  {Style: plainStyle(wide100), Wide: true, Namespaces: true},
 	} {
-		t.Run(name, func(t *testing.T) { golden(t, name, List(reports, o)) })
+		t.Run(name, func(t *testing.T) {
+			l := NewList(o)
+			for i := range reports {
+				l.Add(&reports[i])
+			}
+			golden(t, name, l.Bytes())
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -12,10 +13,10 @@ import (
 )
 
 // List converts reports, in their order.
-func List(reports []report.Report) *ServiceReportList {
-	l := &ServiceReportList{APIVersion: APIVersion, Kind: "ServiceReportList", Items: make([]ServiceReport, len(reports))}
-	for i := range reports {
-		l.Items[i] = *Of(&reports[i])
+func List(reports iter.Seq[*report.Report]) *ServiceReportList {
+	l := &ServiceReportList{APIVersion: APIVersion, Kind: "ServiceReportList", Items: []ServiceReport{}}
+	for r := range reports {
+		l.Items = append(l.Items, *Of(r))
 	}
 	return l
 }

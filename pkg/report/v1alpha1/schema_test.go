@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,11 +214,11 @@ func TestOutputHoldsToTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	several, err := JSON(List([]report.Report{full, poor}))
+	several, err := JSON(List(slices.Values([]*report.Report{&full, &poor})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	none, err := JSON(List(nil))
+	none, err := JSON(List(slices.Values([]*report.Report(nil))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,19 @@
+package report
+
+import (
+	"iter"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// Each makes the reports of Diagnose one after the other, for whoever keeps only a part of each: with thousands of nodes, a report is megabytes.
+func Each(s *cluster.Snapshot) iter.Seq[Report] {
+	return func(yield func(Report) bool) {
+		order := byName(s.Nodes)
+		for i := range s.Services {
+			if !yield(diagnose(s, &s.Services[i], order)) {
+				return
+			}
+		}
+	}
+}
