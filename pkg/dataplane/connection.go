@@ -12,15 +12,23 @@ type connection struct {
 	elsewhere bool
 
 	internal, external cluster.Policy
-	dataplane          *cluster.Dataplane
-	name               cluster.DataplaneName
-	mode               cluster.ProxyMode
-	version            cluster.Version
+	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
+	clusterIPType bool
+	dataplane     *cluster.Dataplane
+	name          cluster.DataplaneName
+	mode          cluster.ProxyMode
+	version       cluster.Version
 
-	// total counts the endpoints of the cluster, here those on the node that judges.
-	total, here tally
-	hints       hints
+	// total counts the endpoints of the cluster, beside those on the node that judges, here those that its kube-proxy takes for the node's own: the same, unless it
+	// runs under another node's name.
+	total, beside, here tally
+	// unplaced: some endpoint names no node of the cluster, and may be anywhere.
+	unplaced bool
+	hints    hints
 
+	// itself: the source is a pod that is a usable endpoint too; beside its judge where judge and source are on one node, and ownPod where the judging kube-proxy
+	// takes the endpoint for its node's own.
+	itself, besideJudge, ownPod bool
 	// detects: the judging kube-proxy can tell pods from others; isPod: it takes the source for one.
 	detects, isPod cluster.Tristate
 	// masqueraded: the CNI puts the node's address on a pod's packets to another node's address.
@@ -64,6 +72,14 @@ func (c *connection) all() usable {
 
 func (c *connection) local() usable { return c.here.usable(c.fallsBack()) }
 
+// near is the part of all that is on the node that judges, whatever its kube-proxy knows of it.
+func (c *connection) near() usable {
+	if c.total.ready > 0 || !c.fallsBack() {
+		return usable{c.beside.ready, c.beside.readyHost}
+	}
+	return usable{c.beside.terminating, c.beside.terminatingHost}
+}
+
 // any: some endpoint is usable somewhere.
 func (c *connection) any() bool { return c.all().n > 0 || c.local().n > 0 }
 
@@ -91,12 +107,17 @@ func (c *connection) gate(name string) bool {
 	return c.dataplane.KubeProxy != nil && c.dataplane.KubeProxy.FeatureGates[name]
 }
 
-// policy is the one that holds for the address that is dialled.
+// policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy only for types LoadBalancer and NodePort
+// (pkg/api/v1/service/util.go ExternalPolicyLocal).
 func (c *connection) policy() cluster.Policy {
-	if c.to == ClusterIP {
+	switch {
+	case c.to == ClusterIP:
 		return c.internal
+	case c.clusterIPType && c.name == cluster.KubeProxy && c.version.Before(1, 29, 0):
+		return cluster.PolicyCluster
+	default:
+		return c.external
 	}
-	return c.external
 }
 
 func (c *connection) localOnly() bool { return c.policy() == cluster.PolicyLocal }
@@ -147,12 +168,15 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 		return c.reachesLocal(w, r)
 	}
 	all, local := c.all(), c.local()
-	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w), extraHop: hops(all.n, local.n), rule: r}
+	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
+	if c.itself && w == keeps && c.losesItself() {
+		return c.withoutItself(v, all.n)
+	}
 	by, n, here := c.hinted()
 	if by == "" || n == all.n {
 		return v
 	}
-	v.topology, v.extraHop = by, hops(n, here)
+	v.topology, v.extraHop = by, c.hops(n, here)
 	if n == here && here == local.n {
 		v.endpoints = LocalEndpoints
 	} else {
@@ -166,7 +190,7 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 
 // reachesLocal: the usable endpoints on the node that judges.
 func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
-	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w), rule: r}
+	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.itself && c.besideJudge), rule: r}
 }
 
 // hinted is what topology hints leave of the ready endpoints: n of them, here of them on the judging node; by is "" where hints are not followed.
@@ -197,32 +221,54 @@ func (c *connection) hinted() (by string, n, here int) {
 	return "", 0, 0
 }
 
-// client says whose address the endpoints of a set see.
+// losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
+// nftables since v1.35, only for endpoints that kube-proxy takes for the node's own.
+func (c *connection) losesItself() bool {
+	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.version.Before(1, 35, 0))
+	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
+}
+
+// withoutItself is v where one of n endpoints cannot answer, being the client.
+func (c *connection) withoutItself(v verdict, n int) verdict {
+	if n == 1 {
+		return timedOut(ownConnection)
+	}
+	v.outcome, v.endpoints, v.clientIP, v.rule = Partial, EndpointsUnknown, ClientIPUnknown, ownConnection
+	return v
+}
+
+var ownConnection = &Rule{
+	ID: "SVC-09", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/nftables/proxier.go hairpin-connections, pkg/proxy/ipvs/proxier.go KUBE-LOOP-BACK",
+	Reason: "the pod can be handed its own connection, and kube-proxy does not know it for a pod of this node and leaves the address as it is: the pod does not take it",
+}
+
+// client says whose address the endpoints of a set see; itself: the client is one of them.
 //
-// Two things happen outside the data plane's own rules: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its
-// source; and a CNI that masquerades pods towards other nodes' addresses also does so where such an address is an endpoint.
-func (c *connection) client(set usable, w rewriting) ClientIP {
-	local := c.local()
-	hereOnHost := min(local.host, set.host)
+// Three things happen outside the tables: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its source; a CNI
+// that masquerades pods towards other nodes' addresses also does so where such an address is an endpoint; and a pod that is handed its own connection sees an
+// address of the node.
+func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
+	hereOnHost := min(c.near().host, set.host)
 	thereOnHost := set.host - hereOnHost
+	keeping := set.n
 	switch {
-	case w == dials:
+	case w == dials, c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
 		return Rewritten
 	case c.from == Node && !c.elsewhere:
 		return Preserved
 	case w == masquerades:
 		return share(hereOnHost, set.n)
 	case w == masqueradesRemote:
-		return share(min(local.n, set.n), set.n)
-	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
-		return Rewritten
+		return share(min(c.near().n, set.n), set.n)
 	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Undetermined:
 		return ClientIPUnknown
 	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Yes:
-		return share(set.n-thereOnHost, set.n)
-	default:
-		return Preserved
+		keeping -= thereOnHost
 	}
+	if itself {
+		keeping--
+	}
+	return share(keeping, set.n)
 }
 
 // share is what clients meet where keeping of n endpoints see their own address.
@@ -238,8 +284,10 @@ func share(keeping, n int) ClientIP {
 }
 
 // hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one.
-func hops(n, local int) ExtraHop {
+func (c *connection) hops(n, local int) ExtraHop {
 	switch {
+	case c.unplaced:
+		return Sometimes
 	case local >= n:
 		return Never
 	case local == 0:

@@ -17,6 +17,8 @@ func iptables(c *connection) verdict {
 		return refused(ipt04)
 	case c.to == ClusterIP:
 		return c.clusterIP(ipt05, ipt06, ipt07)
+	case c.ranged && c.admitted == cluster.No && c.escapes():
+		return c.passesOn(ipt19)
 	case c.ranged && c.admitted == cluster.No:
 		return timedOut(ipt08)
 	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Node && !c.bound:
@@ -39,6 +41,8 @@ func iptables(c *connection) verdict {
 		return c.reachesAll(keeps, ipt15)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, ipt17)
+	case c.escapes():
+		return c.passesOn(ipt19)
 	default:
 		return timedOut(ipt18)
 	}
@@ -55,18 +59,39 @@ func (c *connection) detected() bool {
 	return c.from == Pod && c.isPod == cluster.Yes && !(c.elsewhere && c.masqueraded == cluster.Yes)
 }
 
+// escapes: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets looks at what arrives for the node itself and
+// at what it sends, not at what it forwards.
+func (c *connection) escapes() bool {
+	return c.version.Before(1, 25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
+}
+
+// passesOn: the packet is forwarded with the address that was dialled. A pod's goes to the real load balancer; what becomes of one from outside is the network's affair.
+func (c *connection) passesOn(r *Rule) verdict {
+	if c.from == External {
+		return unknown(r, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	}
+	return c.leaves(r)
+}
+
 // bypassed: the node sends another node's pod on to any endpoint without rewriting its address. Only endpoints on this node answer back through it; answers of the
 // others reach the pod from an address that it never dialled.
 func (c *connection) bypassed(r *Rule) verdict {
-	switch all, local := c.all().n, c.local().n; {
-	case local == 0:
+	all, answering := c.all(), c.near()
+	if c.itself && !c.besideJudge && !c.losesItself() {
+		// Its own connection comes back to it with this node's address on it, and its answer through this node.
+		answering.n++
+	}
+	switch {
+	case c.unplaced:
+		return unknown(r, Reachable, TimedOut, Partial)
+	case answering.n == 0:
 		return timedOut(r)
-	case local >= all:
-		return c.reachesLocal(keeps, r)
+	case answering.n >= all.n:
+		return verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, keeps, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
+	case answering.n > c.near().n || answering.n != c.local().n:
+		return verdict{outcome: Partial, endpoints: EndpointsUnknown, clientIP: c.client(answering, keeps, answering.n > c.near().n), extraHop: Sometimes, rule: r}
 	default:
-		v := c.reachesLocal(keeps, r)
-		v.outcome = Partial
-		return v
+		return verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, keeps, false), rule: r}
 	}
 }
 
@@ -142,5 +167,9 @@ var (
 		Reason: "the node takes another node's pod for one of its own and sends it past policy Local without rewriting its address: only its own endpoints can answer back",
 	}
 	ipt17 = &Rule{ID: "IPT-17", Basis: Source, Source: iptablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	ipt19 = &Rule{
+		ID: "IPT-19", Basis: Source, Until: "1.25", Source: iptablesSource + "; kubernetes/kubernetes pkg/kubelet/kubelet_network_linux.go",
+		Reason: "before v1.25 the packet is only marked to be dropped, and nothing drops what a node forwards: it goes on to the real load balancer",
+	}
 	ipt18 = &Rule{ID: "IPT-18", Basis: Source, Source: iptablesSource, Reason: "policy Local, and the node has no endpoint of its own: the packet is dropped"}
 )

@@ -7,6 +7,8 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 func nftables(c *connection) verdict {
 	v := c.version
 	switch {
+	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.mistakesInterfaces():
+		return unknown(nft11, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case c.ranged && v.Before(1, 30, 0) && c.admitted == cluster.No:
 		return unknown(nft02, Reachable, Refused, TimedOut)
 	case c.ranged && c.admitted == cluster.No:
@@ -25,8 +27,6 @@ func nftables(c *connection) verdict {
 		return timedOut(nft09)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, nft10)
-	case c.from == Pod && c.byInterface() && c.mistakesInterfaces():
-		return c.unsureOfInterface()
 	case c.detected() && c.elsewhere:
 		return c.bypassed(nft13)
 	case c.detected():
@@ -38,27 +38,11 @@ func nftables(c *connection) verdict {
 	}
 }
 
-// byInterface: kube-proxy tells pods by the interface they come in at.
-func (c *connection) byInterface() bool {
-	d := c.dataplane.PodDetection()
-	return !c.elsewhere && (d == cluster.BridgeInterface || d == cluster.InterfaceNamePrefix)
-}
-
-// mistakesInterfaces: the rules say iif, which holds an interface's number from when the rule was written, where they mean iifname
+// mistakesInterfaces: the rules say iif, which wants one interface that is there, where they mean iifname, which takes a prefix
 // (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
 func (c *connection) mistakesInterfaces() bool {
 	v := c.version
 	return v.Before(1, 33, 6) || (!v.Before(1, 34, 0) && v.Before(1, 34, 2))
-}
-
-func (c *connection) unsureOfInterface() verdict {
-	without := timedOut(nft11)
-	if c.local().n > 0 {
-		without = c.reachesLocal(keeps, nft11)
-	}
-	v := merge(c.reachesAll(keeps, nft11), without, nft11)
-	v.rule = nft11
-	return v
 }
 
 const nftablesSource = "kubernetes/kubernetes pkg/proxy/nftables/proxier.go"
@@ -96,8 +80,8 @@ var (
 		Reason: "the node answers for the address itself, and lets its own processes past policy Local to any endpoint",
 	}
 	nft11 = &Rule{
-		ID: "NFT-11", Basis: Source, Until: "1.34.2", Source: "kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2",
-		Reason: "kube-proxy tells pods by their interface, and this release writes that rule with an interface's number instead of its name: it may not match",
+		ID: "NFT-11", Until: "1.34.2", Source: "kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2",
+		Reason: "kube-proxy tells pods by an interface name prefix, and this release writes that as the name of one interface: its rules may not load at all",
 	}
 	nft12 = &Rule{
 		ID: "NFT-12", Basis: Source, Source: nftablesSource,

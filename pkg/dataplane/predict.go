@@ -35,6 +35,8 @@ type group struct {
 	everyZone, everyNode bool
 	zones, nodes         map[string]int
 	addresses            []netip.Addr
+	// unplaced: an endpoint names no node of the snapshot.
+	unplaced bool
 }
 
 type family uint8
@@ -131,6 +133,8 @@ func (p *Predictor) fill(g *group, port int, f family) {
 		g.total.add(one)
 		if node >= 0 {
 			g.on[node].add(one)
+		} else {
+			g.unplaced = true
 		}
 		if e.Node != "" {
 			t := g.named[e.Node]
@@ -242,22 +246,7 @@ func (p *Predictor) Path(client Client, t Target) Path {
 		return path
 	}
 	path.Basis = v.rule.basis(c.version)
-	if path.ClientIP == Preserved && client.From == Pod && client.Address.IsValid() && c.name == cluster.KubeProxy {
-		path.ClientIP = p.seenByItself(path.Endpoints, client, p.group(t.Port, f))
-	}
 	return path
-}
-
-// seenByItself: kube-proxy masquerades a connection that comes back to the pod it came from, or its answer would not pass the node.
-func (p *Predictor) seenByItself(reached Endpoints, client Client, g *group) ClientIP {
-	if !slices.Contains(g.addresses, client.Address) {
-		return Preserved
-	}
-	n := g.total.usable(true).n
-	if reached == LocalEndpoints {
-		n = g.on[client.Node].usable(true).n
-	}
-	return share(n-1, n)
 }
 
 // connection gathers what the tables look at. Where that already settles the matter, the verdict has a rule.
@@ -270,16 +259,18 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	d := p.snapshot.DataplaneOf(node)
 	c := connection{
 		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
-		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy,
+		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
-		total: g.total, here: g.on[judging],
+		total: g.total, unplaced: g.unplaced, beside: g.on[judging], here: g.on[judging],
 		hints:       hints{annotated: p.annotated, everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
 		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
 	}
-	if k := d.KubeProxy; k != nil && k.HostnameOverride != "" && k.HostnameOverride != node.Name {
-		c.here = g.named[k.HostnameOverride]
+	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
+	if name, wrong := misnamed(d, node); wrong {
+		c.here, c.ownPod = g.named[name], false
 	}
+	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
 	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
 	if v := p.beforehand(&c, t, f, node, throughNodePort); v.rule != nil {
 		return c, v
@@ -301,6 +292,14 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		c.ranged, c.admitted = p.sourceRanges(client, f)
 	}
 	return c, verdict{}
+}
+
+// misnamed: kube-proxy on the node was started under another node's name.
+func misnamed(d *cluster.Dataplane, node *cluster.Node) (name string, wrong bool) {
+	if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" || d.KubeProxy.HostnameOverride == node.Name {
+		return "", false
+	}
+	return d.KubeProxy.HostnameOverride, true
 }
 
 // beforehand is what is true of every data plane: what no node answers for, and what could not be read.
@@ -457,18 +456,34 @@ func (p *Predictor) sourceRanges(client Client, f family) (ranged bool, admitted
 	}
 }
 
+// ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's InternalIP.
+func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node) cluster.Tristate {
+	if len(node.InternalIPs) == 0 {
+		return nodePortServed(d, node, netip.Addr{}, v4)
+	}
+	return nodePortServed(d, node, node.InternalIPs[0], familyOf(node.InternalIPs[0]))
+}
+
 // nodePortServed says whether kube-proxy answers for node ports at one of the node's addresses.
 func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
 	k := d.KubeProxy
+	_, wrong := misnamed(d, node)
 	switch {
 	case d.Name != cluster.KubeProxy:
 		return cluster.Yes
+	case at.IsLoopback() && d.Mode == "":
+		return cluster.Undetermined
+	case at.IsLoopback() && (d.Mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
+		return cluster.No
 	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && d.Mode != cluster.NFTables):
 		return cluster.Yes
 	case !at.IsValid():
 		return cluster.Undetermined
 	case len(k.NodePortAddresses) > 0:
 		return cluster.Is(inAny(k.NodePortAddresses, at))
+	case wrong:
+		// Without a Node object of that name kube-proxy knows no primary address, and serves them all.
+		return cluster.Yes
 	default:
 		primary, ok := first(node.InternalIPs, f)
 		return cluster.Is(ok && primary == at)

@@ -336,7 +336,7 @@ func (f *Facts) failure(from dataplane.From, severity Severity, hits []hit, of i
 	case path.Outcome == dataplane.TimedOut:
 		meets = "a timeout"
 	}
-	r.Detail = fmt.Sprintf("%s there get %s: %s.", strings.ToUpper(who[:1])+who[1:], meets, path.Rule.Reason)
+	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], meets, f.dataplane(hits[0].row.Node), path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
 	r.Remedies = f.remedies(hits[0])
 	return r
@@ -410,12 +410,17 @@ func (f *Facts) evidence(hits []hit) []Evidence {
 		}
 		list = append(list, Evidence{Fact: fact, Source: f.slices(h.row.Node)})
 	}
-	d := f.Snapshot.DataplaneOf(hits[0].row.Node)
-	if d.Source == "" {
-		return list
+	if d := f.Snapshot.DataplaneOf(hits[0].row.Node); d.Source != "" {
+		list = append(list, Evidence{Fact: "data plane is " + f.dataplane(hits[0].row.Node), Source: d.Source})
 	}
+	return list
+}
+
+// dataplane names what runs on a node: kube-proxy ipvs v1.20.15.
+func (f *Facts) dataplane(node *cluster.Node) string {
+	d := f.Snapshot.DataplaneOf(node)
 	words := []string{string(d.Name), string(d.Mode), d.Version.String()}
-	return append(list, Evidence{Fact: "data plane is " + strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " "), Source: d.Source})
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
 // slices names the EndpointSlices that say what is on a node; all of the Service's for nil or where none names the node.

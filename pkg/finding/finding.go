@@ -94,7 +94,8 @@ type Row struct {
 // Receives says what part of the external connections a load balancer that balances evenly over nodes sends to a node.
 type Receives struct {
 	Receives bool
-	// Reason is "" where it receives, else one of NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer, SendsToPods, RunsNoProxy, NotKnown.
+	// Reason is "" where it receives, else one of NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer, SendsToPods, RunsNoProxy,
+	// HealthCheckNotServed, NotKnown.
 	Reason string
 	// Share is 0 to 1; PodShare is what each ready endpoint on the node gets of all connections, 0 where none does.
 	Share, PodShare float64

@@ -32,15 +32,18 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	counts, nowhere := dataplane.Counts(s, svc)
 	r.Nodes = make([]Row, len(order))
 	dialled := targets(svc)
+	backing := make([]dataplane.Path, 0, 3*len(dialled)*len(order))
 	for i, node := range order {
 		row := &r.Nodes[i]
 		row.Node, row.Index, row.Endpoints = &s.Nodes[node], node, counts[node]
 		if live, ok := svc.Live[row.Node.Name]; ok {
 			row.Live = &live
 		}
-		row.Paths = paths(predictor, dialled, svc, row.Node, node)
+		start := len(backing)
+		backing = paths(backing, predictor, dialled, svc, row.Node, node)
+		row.Paths = backing[start:len(backing):len(backing)]
 	}
-	share(svc, r.Provider, r.Nodes)
+	share(s, svc, r.Provider, r.Nodes)
 	r.Findings, r.Passed = finding.Check(&finding.Facts{
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
 		Predict:        predictor.Path,
@@ -134,9 +137,8 @@ func families(addresses []netip.Addr) []bool {
 	return list
 }
 
-// paths predicts from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
-func paths(p *dataplane.Predictor, dialled []dataplane.Target, svc *cluster.Service, node *cluster.Node, index int) []dataplane.Path {
-	list := make([]dataplane.Path, 0, 3*len(dialled))
+// paths appends what connections meet from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
+func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, svc *cluster.Service, node *cluster.Node, index int) []dataplane.Path {
 	for _, t := range dialled {
 		t.Node = index
 		if t.To == dataplane.NodePort && node.Known && !hasFamily(node.InternalIPs, t.IPv6) && len(node.InternalIPs) > 0 {
@@ -158,11 +160,11 @@ func hasFamily(addresses []netip.Addr, v6 bool) bool {
 }
 
 // share settles which nodes a load balancer sends to that balances evenly over the nodes that pass its health check, and what part each gets.
-func share(svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
+func share(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
 	receivers, ready := 0, 0
 	for i := range rows {
 		row := &rows[i]
-		row.LoadBalancer.Reason = withheld(svc, lb, row)
+		row.LoadBalancer.Reason = withheld(svc, lb, s.DataplaneOf(row.Node), row)
 		row.LoadBalancer.Receives = row.LoadBalancer.Reason == ""
 		ready += row.Endpoints.Ready
 		if row.LoadBalancer.Receives {
@@ -186,7 +188,7 @@ func share(svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
 
 // withheld says why a load balancer does not send to a node, "" where it does. The rules are those of the Kubernetes service controller
 // (kubernetes/cloud-provider controllers/service/controller.go) and of the health check node port, which counts ready endpoints only.
-func withheld(svc *cluster.Service, lb provider.LoadBalancer, row *Row) string {
+func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Dataplane, row *Row) string {
 	switch {
 	case svc.Type != cluster.TypeLoadBalancer:
 		return "NoLoadBalancer"
@@ -202,6 +204,8 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, row *Row) string {
 		return "NotKnown"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0:
 		return "NoLocalEndpoint"
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && dataplane.ServesNodePorts(d, row.Node) == cluster.No:
+		return "HealthCheckNotServed"
 	default:
 		return ""
 	}

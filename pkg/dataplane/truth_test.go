@@ -1,0 +1,440 @@
+package dataplane_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/test/truth"
+)
+
+const corpus = "../../test/truth"
+
+// TestPredictionsEqualWhatPacketsDid replays every recording: from the recorded API objects, read as any dump is, to a prediction for every recorded cell. A cell
+// agrees where outcome, endpoints that answered, addresses they saw and hops all do. Cells that the engine calls Unknown are counted, and must be among what it
+// says could happen.
+func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
+	files, err := truth.Files(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("the corpus is empty")
+	}
+	var tally []string
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			r := replay(t, file)
+			tally = append(tally, fmt.Sprintf("%-40s %6d cells %6d agreed %5d unknown", strings.TrimSuffix(filepath.Base(file), ".json"), r.cells, r.agreed, r.unknown))
+			for rule, n := range r.unknownBy {
+				tally = append(tally, fmt.Sprintf("    %s %d", rule, n))
+			}
+			if r.agreed == 0 {
+				t.Error("no cell agreed")
+			}
+		})
+	}
+	t.Logf("\n%s", strings.Join(tally, "\n"))
+}
+
+// replayed is what came of one recording.
+type replayed struct {
+	cells, agreed, unknown int
+	unknownBy              map[string]int
+	// rules that agreed with packets somewhere.
+	rules map[string]bool
+	made  truth.Made
+}
+
+func replay(t *testing.T, file string) *replayed {
+	t.Helper()
+	recording, err := truth.Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot := read(t, recording)
+	result := &replayed{unknownBy: map[string]int{}, rules: map[string]bool{}, made: recording.Made}
+	for i := range snapshot.Services {
+		svc := &snapshot.Services[i]
+		h := &holder{t: t, recording: recording, snapshot: snapshot, service: svc, predictor: dataplane.New(snapshot, svc), result: result}
+		for _, probe := range recording.Probes {
+			if probe.Service != svc.Namespace+"/"+svc.Name {
+				continue
+			}
+			for _, got := range probe.Results {
+				h.hold(probe, got)
+			}
+		}
+	}
+	receives(t, recording, snapshot)
+	return result
+}
+
+// read is the recorded cluster, with what the API does not show added as facts.
+func read(t *testing.T, recording *truth.Recording) *cluster.Snapshot {
+	t.Helper()
+	var stream bytes.Buffer
+	for _, object := range recording.Objects {
+		stream.WriteString("---\n")
+		stream.Write(object)
+		stream.WriteByte('\n')
+	}
+	objects, err := collect.Offline(t.Context(), collect.Input{Paths: []string{"-"}, Stdin: &stream})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot, err := objects.Snapshot(collect.Query{AllNamespaces: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if snapshot.Dataplane.Name != cluster.KubeProxy || string(snapshot.Dataplane.Mode) != recording.Made.Dataplane || snapshot.Dataplane.Version.Text != recording.Made.KubeProxy {
+		t.Fatalf("read %s %s %s from the recorded objects, recorded was kube-proxy %s %s",
+			snapshot.Dataplane.Name, snapshot.Dataplane.Mode, snapshot.Dataplane.Version, recording.Made.Dataplane, recording.Made.KubeProxy)
+	}
+	snapshot.Dataplane.PodMasquerade = cluster.Is(recording.Network.PodMasquerade)
+	for _, node := range recording.Network.Nodes {
+		if node.HostnameOverride == "" {
+			continue
+		}
+		own := *snapshot.DataplaneOf(&snapshot.Nodes[snapshot.NodeIndex(node.Name)])
+		settings := *own.KubeProxy
+		settings.HostnameOverride = node.HostnameOverride
+		own.KubeProxy = &settings
+		snapshot.Nodes[snapshot.NodeIndex(node.Name)].Dataplane = &own
+	}
+	return snapshot
+}
+
+// receives holds the report's word on which nodes a load balancer sends to against the nodes that passed the recorded load balancer's health checks.
+func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapshot) {
+	t.Helper()
+	for _, r := range report.Diagnose(snapshot) {
+		name := r.Service.Namespace + "/" + r.Service.Name
+		balancing, ok := recording.Network.LoadBalancer.Services[name]
+		if !ok || r.Service.ProxyName != "" {
+			continue
+		}
+		predicted := []string{}
+		overridden := false
+		for _, row := range r.Nodes {
+			if row.LoadBalancer.Receives {
+				predicted = append(predicted, row.Node.Name)
+			}
+			overridden = overridden || row.Node.Dataplane != nil
+		}
+		if overridden {
+			continue
+		}
+		if !slices.Equal(predicted, balancing.HealthyNodes) {
+			t.Errorf("%s: predicted that the load balancer sends to %v, its health checks passed on %v", name, predicted, balancing.HealthyNodes)
+		}
+	}
+}
+
+// holder holds the predictions for one Service against its cells.
+type holder struct {
+	t         *testing.T
+	recording *truth.Recording
+	snapshot  *cluster.Snapshot
+	service   *cluster.Service
+	predictor *dataplane.Predictor
+	result    *replayed
+}
+
+func (h *holder) hold(probe truth.Probe, got truth.Result) {
+	source := h.recording.Sources[slices.IndexFunc(h.recording.Sources, func(s truth.Source) bool { return s.ID == got.From })]
+	h.result.cells++
+	paths, through := h.predict(source, probe.Target)
+	if through && !(source.Kind == truth.SourceExternal && h.balancing().KeepsClientAddress) {
+		source = truth.Source{Kind: truth.SourceExternal, Addresses: h.recording.Network.LoadBalancer.Addresses}
+	}
+	if len(paths) == 0 {
+		// The load balancer has no node to send to: that is its own doing, and the recorded one drops.
+		if got.Outcome != truth.TimedOut {
+			h.t.Errorf("%s %s -> %v: no node receives, recorded %s", probe.Service, got.From, probe.Target, got)
+			return
+		}
+		h.result.agreed++
+		return
+	}
+	difference := ""
+	unknown := false
+	if len(paths) > 1 {
+		difference, unknown = h.compareAll(paths, source, probe, got)
+	} else {
+		difference, unknown = h.compare(paths[0], source, probe, got)
+	}
+	switch {
+	case difference != "":
+		h.t.Errorf("%s %s -> %s %s node=%s :%d %s\n  predicted %s\n  recorded  %s\n  %s", probe.Service, got.From, probe.Target.Kind, probe.Target.Address, probe.Target.Node,
+			probe.Target.Port, probe.Target.Protocol, describe(paths[0].Path), got, difference)
+	case unknown:
+		h.result.unknown++
+		h.result.unknownBy[paths[0].Rule.ID+" "+paths[0].Rule.Reason]++
+	default:
+		h.result.agreed++
+		for _, p := range paths {
+			h.result.rules[p.Rule.ID] = true
+		}
+	}
+}
+
+// at is a path and the node that judges it.
+type at struct {
+	dataplane.Path
+	node int
+}
+
+// predict is one path, or one for each node that the load balancer chooses among where the connection goes through it.
+func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, through bool) {
+	address := netip.MustParseAddr(target.Address)
+	t := dataplane.Target{Address: address, Hostname: target.Hostname, IPv6: address.Is6()}
+	client := dataplane.Client{Node: h.snapshot.NodeIndex(source.Node)}
+	switch source.Kind {
+	case truth.SourcePod:
+		client.From = dataplane.Pod
+	case truth.SourceExternal:
+		client.From = dataplane.External
+	}
+	switch own := ofFamily(source.Addresses, address); {
+	case client.From == dataplane.Pod:
+		client.Address = own[0]
+	case client.From == dataplane.External && target.Node != "" && target.Kind != truth.TargetNodePort:
+		// The last addresses of the machine outside are on the links to the nodes, in the nodes' order.
+		client.Address = own[len(own)-len(h.snapshot.Nodes)+h.snapshot.NodeIndex(target.Node)]
+	}
+	switch target.Kind {
+	case truth.TargetLoadBalancerIP:
+		t.To = dataplane.LoadBalancerIP
+		for _, in := range h.service.Ingress {
+			if in.IP == address {
+				t.IPMode = in.IPMode
+			}
+		}
+	case truth.TargetLoadBalancerHostname:
+		t.To, t.Address = dataplane.LoadBalancerHostname, netip.Addr{}
+	case truth.TargetExternalIP:
+		t.To = dataplane.ExternalIP
+	case truth.TargetNodePort:
+		t.To, t.Node = dataplane.NodePort, h.snapshot.NodeIndex(target.Node)
+	case truth.TargetClusterIP:
+		t.To = dataplane.ClusterIP
+	}
+	t.Port = slices.IndexFunc(h.service.Ports, func(p cluster.Port) bool {
+		port := int(p.Port)
+		if t.To == dataplane.NodePort {
+			port = int(p.NodePort)
+		}
+		return port == target.Port && string(p.Protocol) == target.Protocol
+	})
+	if t.Port < 0 {
+		h.t.Fatalf("%s/%s has no port for %v", h.service.Namespace, h.service.Name, target)
+	}
+	if client.From != dataplane.External {
+		judge := client.Node
+		if t.To == dataplane.NodePort {
+			judge = t.Node
+		}
+		path := h.predictor.Path(client, t)
+		if path.Outcome == dataplane.ViaLoadBalancer && t.To == dataplane.ExternalIP {
+			return nil, false // nobody outside owns it
+		}
+		if path.Outcome == dataplane.ViaLoadBalancer {
+			return h.throughLoadBalancer(t), true
+		}
+		return []at{{path, judge}}, false
+	}
+	if target.Node == "" {
+		return h.throughLoadBalancer(t), true
+	}
+	client.Node = h.snapshot.NodeIndex(target.Node)
+	t.Arrives = t.To != dataplane.NodePort
+	return []at{{h.predictor.Path(client, t), client.Node}}, false
+}
+
+func (h *holder) balancing() truth.LoadBalancing {
+	return h.recording.Network.LoadBalancer.Services[h.service.Namespace+"/"+h.service.Name]
+}
+
+// throughLoadBalancer is one path for each node that the recorded load balancer sent to.
+func (h *holder) throughLoadBalancer(t dataplane.Target) (paths []at) {
+	for _, name := range h.balancing().HealthyNodes {
+		node := h.snapshot.NodeIndex(name)
+		paths = append(paths, at{h.predictor.Path(dataplane.Client{From: dataplane.External, Node: node}, t), node})
+	}
+	return paths
+}
+
+// compareAll holds several paths, one of which the load balancer chose for each connection, against what they met together.
+func (h *holder) compareAll(paths []at, source truth.Source, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
+	outcomes := map[string]bool{}
+	answer := map[string]bool{}
+	for _, p := range paths {
+		if p.Outcome == dataplane.Unknown {
+			return "", true
+		}
+		outcomes[p.Outcome.String()] = true
+		for _, a := range h.endpoints(p, probe) {
+			answer[a] = true
+		}
+	}
+	want := string(got.Outcome)
+	if len(outcomes) > 1 {
+		if got.Outcome != truth.Partial {
+			return fmt.Sprintf("nodes differ (%v), yet all connections fared alike", slices.Sorted(maps.Keys(outcomes))), false
+		}
+	} else if !outcomes[want] {
+		return "outcome", false
+	}
+	answered := slices.Sorted(maps.Keys(got.Answered))
+	if !probe.Sticky && !slices.Equal(answered, slices.Sorted(maps.Keys(answer))) {
+		return fmt.Sprintf("endpoints: predicted %v", slices.Sorted(maps.Keys(answer))), false
+	}
+	return "", false
+}
+
+func (h *holder) compare(p at, source truth.Source, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
+	if p.Outcome == dataplane.Unknown {
+		if !p.Could.Has(dataplane.ViaLoadBalancer) && !couldBe(p.Could, got.Outcome) {
+			return fmt.Sprintf("not among what could happen (%08b)", p.Could), false
+		}
+		return "", true
+	}
+	if p.Outcome.String() != string(got.Outcome) {
+		return "outcome", false
+	}
+	if got.Outcome != truth.Reachable && got.Outcome != truth.Partial {
+		if p.Endpoints != dataplane.NoEndpoints || p.ClientIP != dataplane.NoClientIP {
+			return "something is said to be reached", false
+		}
+		return "", false
+	}
+	var differences []string
+	answered := slices.Sorted(maps.Keys(got.Answered))
+	if p.Endpoints != dataplane.EndpointsUnknown {
+		predicted := h.endpoints(p, probe)
+		if probe.Sticky {
+			for _, a := range answered {
+				if !slices.Contains(predicted, a) {
+					differences = append(differences, fmt.Sprintf("endpoints: predicted some of %v", predicted))
+				}
+			}
+		} else if !slices.Equal(predicted, answered) {
+			differences = append(differences, fmt.Sprintf("endpoints: predicted %v", predicted))
+		}
+	}
+	if clientIP := h.clientIP(source, got.Saw); p.ClientIP != dataplane.ClientIPUnknown && p.ClientIP.String() != clientIP && !(probe.Sticky && p.ClientIP == dataplane.Mixed) {
+		differences = append(differences, "client IP: seen is "+clientIP)
+	}
+	if hop := h.hop(p.node, answered); !probe.Sticky && got.Outcome == truth.Reachable && p.ExtraHop.String() != hop {
+		differences = append(differences, "extra hop: "+hop)
+	}
+	return strings.Join(differences, "; "), false
+}
+
+func couldBe(could dataplane.Outcomes, got truth.Outcome) bool {
+	for _, o := range []dataplane.Outcome{dataplane.Reachable, dataplane.Refused, dataplane.TimedOut, dataplane.Partial} {
+		if could.Has(o) && o.String() == string(got) {
+			return true
+		}
+	}
+	return false
+}
+
+// endpoints are the addresses that a path's word for them stands for.
+func (h *holder) endpoints(p at, probe truth.Probe) []string {
+	if p.Endpoints == dataplane.NoEndpoints {
+		return nil
+	}
+	version := h.snapshot.DataplaneOf(&h.snapshot.Nodes[p.node]).Version
+	address := netip.MustParseAddr(probe.Target.Address)
+	local := p.Endpoints == dataplane.LocalEndpoints
+	for _, terminating := range []bool{false, true} {
+		var found []string
+		for i := range h.service.Endpoints {
+			e := &h.service.Endpoints[i]
+			usable := e.Ready
+			if terminating {
+				usable = e.Serving && e.Terminating && !version.Before(1, 26, 0)
+			}
+			if usable && e.Address.Is6() == address.Is6() && (!local || e.Node == h.snapshot.Nodes[p.node].Name) {
+				found = append(found, e.Address.String())
+			}
+		}
+		if len(found) > 0 {
+			sort.Strings(found)
+			return slices.Compact(found)
+		}
+	}
+	return nil
+}
+
+// clientIP is the report's word for the addresses that endpoints saw.
+func (h *holder) clientIP(source truth.Source, saw []string) string {
+	own := source.Addresses
+	if source.Kind == truth.SourceNode {
+		for _, node := range h.recording.Network.Nodes {
+			if node.Name == source.Node {
+				own = node.Addresses
+			}
+		}
+	}
+	kept := 0
+	for _, a := range saw {
+		if slices.Contains(own, a) {
+			kept++
+		}
+	}
+	switch kept {
+	case len(saw):
+		return "Preserved"
+	case 0:
+		return "Rewritten"
+	default:
+		return "Mixed"
+	}
+}
+
+func (h *holder) hop(judge int, answered []string) string {
+	here := 0
+	for _, a := range answered {
+		e := &h.service.Endpoints[slices.IndexFunc(h.service.Endpoints, func(e cluster.Endpoint) bool { return e.Address.String() == a })]
+		switch e.Node {
+		case "":
+			return "Sometimes" // it may be anywhere
+		case h.snapshot.Nodes[judge].Name:
+			here++
+		}
+	}
+	switch here {
+	case len(answered):
+		return "Never"
+	case 0:
+		return "Always"
+	default:
+		return "Sometimes"
+	}
+}
+
+func ofFamily(addresses []string, like netip.Addr) (of []netip.Addr) {
+	for _, text := range addresses {
+		if a := netip.MustParseAddr(text); a.Is4() == like.Is4() {
+			of = append(of, a)
+		}
+	}
+	return of
+}
+
+func describe(p dataplane.Path) string {
+	return fmt.Sprintf("%s endpoints=%s clientIP=%s extraHop=%s (%s: %s)", p.Outcome, p.Endpoints, p.ClientIP, p.ExtraHop, p.Rule.ID, p.Rule.Reason)
+}
