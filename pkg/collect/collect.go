@@ -46,8 +46,9 @@ type Objects struct {
 	// Gaps lists what was asked for and could not be read.
 	Gaps []cluster.Gap
 
-	// offline is true for objects that came from files: they may be manifests without the API server's defaults, and what is absent was never asked for.
-	offline bool
+	// asked is true where everything that matters was asked for, so that what is neither here nor in Gaps does not exist. Files that are not a dump give no
+	// such certainty.
+	asked bool
 }
 
 // partialAnnotation marks a Node of which only the metadata and the columns of `kubectl get nodes -o wide` were read, also in a dump.

@@ -1,12 +1,290 @@
 package collect
 
 import (
-	"errors"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Snapshot turns what was read into facts: the Services that the query means, their endpoints, every node and the data plane.
+// Snapshot turns what was read into facts: the Services that the query means, their endpoints, every node and the data plane. Named Services of any type are
+// kept, in the order of the names; others are ordered by namespace and name. It changes nothing in o.
 func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
-	return nil, errors.New("not built yet")
+	chosen, err := o.choose(q)
+	if err != nil {
+		return nil, err
+	}
+	out := &cluster.Snapshot{Gaps: slices.Clone(o.Gaps)}
+	slicesOf := map[objectKey][]*discoveryv1.EndpointSlice{}
+	for i := range o.Slices {
+		slice := &o.Slices[i]
+		key := objectKey{"", namespaceOf(slice.Namespace, q), slice.Labels[discoveryv1.LabelServiceName]}
+		slicesOf[key] = append(slicesOf[key], slice)
+	}
+	endpointsRead := !slices.ContainsFunc(o.Gaps, func(g cluster.Gap) bool { return g.Resource == endpointSlicesResource })
+	named := map[string]bool{}
+	for _, service := range chosen {
+		facts := convertService(service, q)
+		facts.Endpoints = endpoints(slicesOf[objectKey{"", facts.Namespace, facts.Name}])
+		facts.EndpointsKnown = endpointsRead
+		for i := range facts.Endpoints {
+			if name := facts.Endpoints[i].Node; name != "" {
+				named[name] = true
+			}
+		}
+		out.Services = append(out.Services, facts)
+	}
+	nodes := make([]*corev1.Node, 0, len(o.Nodes))
+	for i := range o.Nodes {
+		nodes = append(nodes, &o.Nodes[i])
+		delete(named, o.Nodes[i].Name)
+	}
+	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return cmp.Compare(a.Name, b.Name) })
+	out.Nodes = make([]cluster.Node, 0, len(nodes)+len(named))
+	for _, n := range nodes {
+		out.Nodes = append(out.Nodes, convertNode(n))
+	}
+	out.Dataplane = newDetector(o).perNode(nodes, out.Nodes, q.Dataplane)
+	for name := range named {
+		out.Nodes = append(out.Nodes, cluster.Node{Name: name, Zone: zoneFromEndpoints(out.Services, name)})
+	}
+	slices.SortFunc(out.Nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// zoneFromEndpoints is the zone that the slices give a node that was not read.
+func zoneFromEndpoints(services []cluster.Service, node string) string {
+	for i := range services {
+		for j := range services[i].Endpoints {
+			if e := &services[i].Endpoints[j]; e.Node == node && e.Zone != "" {
+				return e.Zone
+			}
+		}
+	}
+	return ""
+}
+
+// namespaceOf settles the namespace of a manifest that names none, as kubectl apply does.
+func namespaceOf(namespace string, q Query) string {
+	return cmp.Or(namespace, q.Namespace, corev1.NamespaceDefault)
+}
+
+// choose finds the Services that a query means.
+func (o *Objects) choose(q Query) ([]*corev1.Service, error) {
+	targets, err := q.targets()
+	if err != nil {
+		return nil, err
+	}
+	selector, err := labels.Parse(q.Selector)
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("-l %q: %v", q.Selector, err)}
+	}
+	namespace := q.Namespace
+	if q.AllNamespaces {
+		namespace = ""
+	}
+	var here []*corev1.Service
+	for i := range o.Services {
+		service := &o.Services[i]
+		if namespace == "" || namespaceOf(service.Namespace, q) == namespace {
+			here = append(here, service)
+		}
+	}
+	slices.SortFunc(here, func(a, b *corev1.Service) int {
+		return cmp.Or(cmp.Compare(namespaceOf(a.Namespace, q), namespaceOf(b.Namespace, q)), cmp.Compare(a.Name, b.Name))
+	})
+	if len(targets) == 0 {
+		var out []*corev1.Service
+		for _, service := range here {
+			if selector.Matches(labels.Set(service.Labels)) && (q.Selector != "" || externallyAccessible(service)) {
+				out = append(out, service)
+			}
+		}
+		return out, nil
+	}
+	var out []*corev1.Service
+	for _, t := range targets {
+		var found []*corev1.Service
+		var err error
+		if t.kind == serviceTarget {
+			for _, service := range here {
+				if service.Name == t.name {
+					found = append(found, service)
+				}
+			}
+			if len(found) == 0 {
+				return nil, o.noService(t.name, namespace, q)
+			}
+			if len(found) > 1 {
+				var spaces []string
+				for _, service := range found {
+					spaces = append(spaces, namespaceOf(service.Namespace, q))
+				}
+				return nil, fmt.Errorf("get service %s: there is one in each of the namespaces %s; choose by -n", t.name, strings.Join(spaces, ", "))
+			}
+		} else if found, err = o.behind(t, namespace, q); err != nil {
+			return nil, err
+		}
+		for _, service := range found {
+			if !slices.Contains(out, service) {
+				out = append(out, service)
+			}
+		}
+	}
+	return out, nil
+}
+
+// noService is the error for a Service that is not there, with what is.
+func (o *Objects) noService(name, namespace string, q Query) error {
+	where := "in what was read"
+	if namespace != "" {
+		where = "in namespace " + namespace
+	}
+	var here, elsewhere []string
+	for i := range o.Services {
+		service := &o.Services[i]
+		space := namespaceOf(service.Namespace, q)
+		full := space + "/" + service.Name
+		switch {
+		case service.Name == name:
+			elsewhere = append(elsewhere, space)
+		case namespace == "" || space == namespace:
+			here = append(here, full)
+		}
+	}
+	return notFound(name, namespace, where, here, elsewhere)
+}
+
+func notFound(name, namespace, where string, here, elsewhere []string) error {
+	full := name
+	if namespace != "" {
+		full = namespace + "/" + name
+	}
+	slices.Sort(elsewhere)
+	if len(elsewhere) > 0 {
+		return fmt.Errorf("get service %s: not found %s; there is one in %s: add -n %s", full, where, strings.Join(elsewhere, ", "), elsewhere[0])
+	}
+	if len(here) == 0 {
+		return fmt.Errorf("get service %s: not found; there is no Service %s", full, where)
+	}
+	slices.SortFunc(here, func(a, b string) int {
+		return cmp.Or(cmp.Compare(distance(a, name), distance(b, name)), cmp.Compare(a, b))
+	})
+	const most = 5
+	rest := ""
+	if len(here) > most {
+		rest = fmt.Sprintf(" and %d more", len(here)-most)
+		here = here[:most]
+	}
+	return fmt.Errorf("get service %s: not found %s; there are %s%s", full, where, strings.Join(here, ", "), rest)
+}
+
+// distance is how many letters namespace/name would have to change to carry the wanted name; one within the other counts as near.
+func distance(full, wanted string) int {
+	_, name, _ := strings.Cut(full, "/")
+	if strings.Contains(name, wanted) || strings.Contains(wanted, name) {
+		return 0
+	}
+	row := make([]int, len(wanted)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(name); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(wanted); j++ {
+			change := diagonal
+			if name[i-1] != wanted[j-1] {
+				change++
+			}
+			diagonal = row[j]
+			row[j] = min(change, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(wanted)]
+}
+
+// behind finds the Services whose load balancer addresses an Ingress or a Gateway has taken over, or that were made for a Gateway.
+func (o *Objects) behind(t target, namespace string, q Query) ([]*corev1.Service, error) {
+	addresses, space, found := o.addressesOf(t, namespace, q)
+	name := t.name
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	if !found {
+		return nil, fmt.Errorf("get %s %s: not found in what was read", t.kind, name)
+	}
+	var out []*corev1.Service
+	for i := range o.Services {
+		service := &o.Services[i]
+		if t.kind == gatewayTarget && service.Labels[gatewayNameLabel] == t.name && namespaceOf(service.Namespace, q) == space {
+			out = append(out, service)
+			continue
+		}
+		if !externallyAccessible(service) {
+			continue
+		}
+		for _, ingress := range service.Status.LoadBalancer.Ingress {
+			if ingress.IP != "" && slices.Contains(addresses, ingress.IP) || ingress.Hostname != "" && slices.Contains(addresses, ingress.Hostname) {
+				out = append(out, service)
+				break
+			}
+		}
+	}
+	if len(out) == 0 {
+		if len(addresses) == 0 {
+			return nil, fmt.Errorf("get %s %s: it has no address yet, so no Service can be found behind it; name the Service of its controller: svc/NAME -n NAMESPACE", t.kind, name)
+		}
+		return nil, fmt.Errorf("get %s %s: no Service that was read has its address %s (some controllers have none); name the Service itself: svc/NAME -n NAMESPACE",
+			t.kind, name, strings.Join(addresses, ", "))
+	}
+	slices.SortFunc(out, func(a, b *corev1.Service) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return out, nil
+}
+
+// gatewayNameLabel is on what a Gateway's controller makes for it (GEP-1762).
+const gatewayNameLabel = "gateway.networking.k8s.io/gateway-name"
+
+func (o *Objects) addressesOf(t target, namespace string, q Query) (addresses []string, space string, found bool) {
+	if t.kind == ingressTarget {
+		for i := range o.Ingresses {
+			ingress := &o.Ingresses[i]
+			if ingress.Name != t.name || namespace != "" && namespaceOf(ingress.Namespace, q) != namespace {
+				continue
+			}
+			for _, entry := range ingress.Status.LoadBalancer.Ingress {
+				if address := cmp.Or(entry.IP, entry.Hostname); address != "" {
+					addresses = append(addresses, address)
+				}
+			}
+			return addresses, namespaceOf(ingress.Namespace, q), true
+		}
+		return nil, "", false
+	}
+	for i := range o.Others {
+		gateway := &o.Others[i]
+		if gateway.GetKind() != "Gateway" || gateway.GetName() != t.name || namespace != "" && namespaceOf(gateway.GetNamespace(), q) != namespace {
+			continue
+		}
+		// A malformed status has no addresses.
+		entries, _, _ := unstructured.NestedSlice(gateway.Object, "status", "addresses")
+		for _, entry := range entries {
+			if fields, ok := entry.(map[string]any); ok {
+				if address, ok := fields["value"].(string); ok && address != "" {
+					addresses = append(addresses, address)
+				}
+			}
+		}
+		return addresses, namespaceOf(gateway.GetNamespace(), q), true
+	}
+	return nil, "", false
 }
