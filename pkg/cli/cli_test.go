@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,12 +19,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
+
+var update = flag.Bool("update", false, "write the screens in testdata anew")
 
 // world is a process without a terminal, whose environment holds what the test says.
 type world struct {
@@ -123,6 +127,7 @@ func TestFlagsOfStatus(t *testing.T) {
 		{[]string{"--dataplane", "iptables-ng"}, "--dataplane iptables-ng"},
 		{[]string{"-o", "table"}, "it is one of wide, json, yaml, name, jsonpath=TEMPLATE"},
 		{[]string{"-o", "jsonpath"}, "a template is missing"},
+		{[]string{"-o", "jsonpath={.a"}, "unclosed action"},
 		{[]string{"-o", "json=x"}, "it is one of wide"},
 		{[]string{"--color", "sometimes"}, "it is one of auto, always, never"},
 		{[]string{"--fail-on", "fatal"}, "it is one of error, warning, info, never"},
@@ -332,12 +337,6 @@ func TestJSONPath(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", c.template, got, err, c.want)
 		}
 	}
-	o := &statusOptions{output: format{"jsonpath", "{.a"}}
-	_, err := o.format(pointers(reports))
-	var e *ExitError
-	if !errors.As(err, &e) || e.Code != exitUsage {
-		t.Errorf("an unclosed template gives %v", err)
-	}
 }
 
 // A usage error of the reader is one of the command line, too.
@@ -352,7 +351,52 @@ func TestReadingErrors(t *testing.T) {
 	if err := a.reading(fmt.Errorf("dial: %w", syscall.ECONNREFUSED)); !errors.As(err, &e) || e.Code != exitFailed || e.Next == "" {
 		t.Errorf("%v, next %q", err, e.Next)
 	}
+	empty := clientcmd.NewEmptyConfigError("no configuration")
+	if err := a.reading(fmt.Errorf("kubeconfig: %w", empty)); !errors.As(err, &e) || !strings.Contains(e.Next, "get-contexts") {
+		t.Errorf("%v, next %q", err, e.Next)
+	}
 	if err := a.reading(nil); err != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+// The example that the repository opens with, without a kubeconfig that could be read.
+func TestTheExample(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "broken"))
+	w := &world{env: map[string]string{"LANG": "C.UTF-8", "TERM": "xterm"}}
+	e := w.environment()
+	e.Columns = func(io.Writer) (int, bool) { return 105, true }
+	args := []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system", "-f", "../../examples/ack-ipvs-local.yaml", "--color=never"}
+	if code := Main(t.Context(), args, w.streams(), e); code != 0 {
+		t.Fatalf("exit code %d: %s", code, w.err.String())
+	}
+	file := filepath.Join("testdata", "example.txt")
+	if *update {
+		if err := os.WriteFile(file, w.out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), w.out.String()); diff != "" {
+		t.Error(diff)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		out  string
+	}{
+		{[]string{"status", "-f", "../../examples/ack-ipvs-local.yaml", "-o", "jsonpath={.kind}"}, 0, "ServiceReport"},
+		{[]string{"status", "-A", "-f", "../../examples/ack-ipvs-local.yaml", "-o", "jsonpath={.kind}"}, 0, "ServiceReportList"},
+		{[]string{"status", "-f", "../../examples/ack-ipvs-local.yaml", "-o", "name", "--fail-on=error"}, exitFound, "service/nginx-ingress-lb\n"},
+		{[]string{"status", "-f", "../../examples", "-n", "nowhere"}, 0, ""},
+		{[]string{"status", "-f", "no-such-file.yaml"}, exitFailed, ""},
+	} {
+		w := &world{}
+		if code := w.main(t, c.args...); code != c.code || w.out.String() != c.out {
+			t.Errorf("%v: exit code %d, %q, %s", c.args, code, w.out.String(), w.err.String())
+		}
 	}
 }

@@ -74,14 +74,9 @@ func (o *statusOptions) json(reports iter.Seq[*report.Report]) ([]byte, error) {
 
 // jsonpath fills in the template with the published report.
 func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, error) {
-	template := o.output.template
-	if !strings.Contains(template, "{") {
-		// kubectl takes .a.b for {.a.b}, too.
-		template = "{." + strings.TrimPrefix(template, ".") + "}"
-	}
-	path := jsonpath.New("-o").AllowMissingKeys(true)
-	if err := path.Parse(template); err != nil {
-		return nil, misuse("", "-o jsonpath=%s: %w", o.output.template, err)
+	path, err := parseJSONPath(o.output.template)
+	if err != nil {
+		return nil, failed(err, "")
 	}
 	data, err := o.json(reports)
 	if err != nil {
@@ -96,4 +91,13 @@ func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, erro
 		return nil, misuse("-o json shows what there is", "-o jsonpath=%s: %w", o.output.template, err)
 	}
 	return b.Bytes(), nil
+}
+
+// parseJSONPath takes .a.b for {.a.b}, as kubectl does.
+func parseJSONPath(template string) (*jsonpath.JSONPath, error) {
+	if !strings.Contains(template, "{") {
+		template = "{." + strings.TrimPrefix(template, ".") + "}"
+	}
+	path := jsonpath.New("-o").AllowMissingKeys(true)
+	return path, path.Parse(template)
 }

@@ -90,6 +90,9 @@ func (f *format) Set(s string) error {
 	name, template, templated := strings.Cut(s, "=")
 	switch {
 	case name == "jsonpath" && template != "":
+		if _, err := parseJSONPath(template); err != nil {
+			return err
+		}
 	case !templated && slices.Contains([]string{"wide", "json", "yaml", "name"}, name):
 	case name == "jsonpath":
 		return fmt.Errorf("a template is missing, as in -o jsonpath='{.findings[*].code}'")
