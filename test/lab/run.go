@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/guest"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
@@ -38,6 +39,7 @@ type options struct {
 	truth   string
 	require bool
 	slow    bool
+	control string
 }
 
 func run(ctx context.Context, args []string) int {
@@ -52,6 +54,7 @@ func run(ctx context.Context, args []string) int {
 	f.StringVar(&o.truth, "truth", "../truth", "the folder of the recordings")
 	f.BoolVar(&o.require, "require", os.Getenv(kube.RequireEnv) == "1", "fail where something is missing, instead of skipping; the default with "+kube.RequireEnv+"=1")
 	f.BoolVar(&o.slow, "slow", false, "give connections more time to be answered; meant for machines without hardware virtualisation")
+	f.StringVar(&o.control, "control", "", "the address of an API server to use; for the lab's own use in its guest")
 	f.Usage = func() { fmt.Fprint(os.Stderr, usage); f.PrintDefaults() }
 	if err := f.Parse(args[1:]); err != nil {
 		return 2
@@ -69,6 +72,8 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	case "stage": // this program again, inside namespaces of its own
 		return stage(ctx, o, clusters[0], f.Args())
+	case "host": // this program again, around a guest
+		return exit(clusters[0], host(ctx, clusters[0], f.Args()))
 	case "compare", "record", "hold":
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -234,18 +239,11 @@ func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.R
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, c.File())
+	command := "stage"
 	if c.Mode == "ipvs" && !hasIPVS() {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, err
-		}
-		args := append([]string{self, "stage", "-slow", "-only", c.Name(), "--", "/mnt/" + c.File()}, program...)
-		if err := guest.Run(ctx, dir, args...); err != nil || len(program) > 0 {
-			return nil, err
-		}
-		return truth.Read(out)
+		command = "host"
 	}
-	args := append([]string{"stage", "-only", c.Name(), "--", out}, program...)
+	args := append([]string{command, "-only", c.Name(), "--", out}, program...)
 	// The kernel kills the child when this thread ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -267,7 +265,11 @@ func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.R
 // stage is the life of one cluster, inside namespaces of its own. The first argument is the file that receives the recording, the others a program to run
 // instead of recording.
 func stage(ctx context.Context, o options, c scenario.Cluster, args []string) int {
-	if err := perform(ctx, o, c, args[0], args[1:]); err != nil {
+	return exit(c, perform(ctx, o, c, args[0], args[1:]))
+}
+
+func exit(c scenario.Cluster, err error) int {
+	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			return exit.ExitCode()
@@ -281,7 +283,64 @@ func stage(ctx context.Context, o options, c scenario.Cluster, args []string) in
 // workDir is where a cluster keeps its files: in memory, and at the same place in every run, because kube-proxy's recorded configuration names it.
 const workDir = "/run/lab"
 
+// host is the life of one cluster in a guest, its control plane, for speed, outside: what stage is without a guest.
+func host(ctx context.Context, c scenario.Cluster, args []string) error {
+	if err := mounts(); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, file := filepath.Split(args[0])
+	inner := []string{self, "stage", "-slow", "-only", c.Name()}
+	if len(args) == 1 {
+		if err := cluster.Hub(); err != nil {
+			return err
+		}
+		if _, err := cluster.StartControlPlane(ctx, agent.NewStarter(), workDir); err != nil {
+			return err
+		}
+		inner = append(inner, "-control", guest.Host+":6443")
+	}
+	return guest.Run(ctx, dir, append(append(inner, "--", "/mnt/"+file), args[1:]...)...)
+}
+
 func perform(ctx context.Context, o options, c scenario.Cluster, out string, program []string) error {
+	if err := mounts(); err != nil {
+		return err
+	}
+	if o.control != "" {
+		if err := cluster.Uplink(guest.Address); err != nil {
+			return err
+		}
+	}
+	start := time.Now()
+	progress := func(what string) {
+		fmt.Fprintf(os.Stderr, "%s: %5.1fs %s\n", c.Name(), time.Since(start).Seconds(), what)
+	}
+	k, err := cluster.Start(ctx, c, workDir, o.control, progress)
+	if err != nil {
+		return err
+	}
+	if len(program) > 0 {
+		cmd := exec.CommandContext(ctx, program[0], program[1:]...)
+		cmd.Env = append(os.Environ(), "KUBECONFIG="+k.Control.Kubeconfig)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		return cmd.Run()
+	}
+	r, err := record.Record(ctx, k, o.slow, progress)
+	if err != nil {
+		return err
+	}
+	if r.Flips, err = record.Flip(ctx, k); err != nil {
+		return err
+	}
+	return r.Write(out)
+}
+
+// mounts gives this process, the first of its namespaces, files of its own: /proc, and a /run in memory.
+func mounts() error {
 	for _, m := range []struct{ source, target, kind string }{{"", "/", ""}, {"proc", "/proc", "proc"}, {"tmpfs", "/run", "tmpfs"}} {
 		flags := uintptr(0)
 		if m.kind == "" {
@@ -291,27 +350,5 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 			return fmt.Errorf("mounting %s: %w", m.target, err)
 		}
 	}
-	if err := os.Mkdir(workDir, 0o755); err != nil {
-		return err
-	}
-	start := time.Now()
-	k, err := cluster.Start(ctx, c, workDir)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "%s: settled after %.1fs\n", c.Name(), time.Since(start).Seconds())
-	if len(program) > 0 {
-		cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+k.Control.Kubeconfig)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		return cmd.Run()
-	}
-	r, err := record.Record(ctx, k, o.slow)
-	if err != nil {
-		return err
-	}
-	if r.Flips, err = record.Flip(ctx, k); err != nil {
-		return err
-	}
-	return r.Write(out)
+	return os.Mkdir(workDir, 0o755)
 }

@@ -418,7 +418,8 @@ func failed(err error) Answers {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Answers{Refused: 1}
-	case errors.As(err, &ne) && ne.Timeout():
+	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, syscall.EPERM):
+		// A datagram dropped by a rule of its own machine is not permitted; of a TCP connection the kernel keeps that to itself and tries on.
 		return Answers{TimedOut: 1}
 	default:
 		text := err.Error()

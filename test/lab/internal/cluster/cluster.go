@@ -36,7 +36,8 @@ type Cluster struct {
 }
 
 // Start makes the cluster of a scenario in this process's namespaces, keeping its files in dir, and waits until it is settled. It ends with this process.
-func Start(ctx context.Context, s scenario.Cluster, dir string) (*Cluster, error) {
+// With control, the address of an API server without objects, it has no control plane of its own. It tells progress what it has done.
+func Start(ctx context.Context, s scenario.Cluster, dir, control string, progress func(string)) (*Cluster, error) {
 	c := &Cluster{Scenario: s, dir: dir, Healthy: map[string][]string{}}
 	config, err := c.proxyConfig()
 	if err != nil {
@@ -50,16 +51,26 @@ func Start(ctx context.Context, s scenario.Cluster, dir string) (*Cluster, error
 	if err := c.serve(); err != nil {
 		return nil, err
 	}
-	if c.Control, err = StartControlPlane(ctx, starter, dir); err != nil {
+	progress("made the network")
+	if control != "" {
+		c.Control, err = RelayControlPlane(ctx, dir, control)
+	} else {
+		c.Control, err = StartControlPlane(ctx, starter, dir)
+	}
+	if err != nil {
 		return nil, err
 	}
+	progress("started the control plane")
 	if err := c.createAll(ctx); err != nil {
 		return nil, err
 	}
+	progress("created the objects")
 	if err := c.startProxies(); err != nil {
 		return nil, err
 	}
-	return c, c.Settle(ctx)
+	err = c.Settle(ctx)
+	progress("settled")
+	return c, err
 }
 
 // serve makes the pods answer.

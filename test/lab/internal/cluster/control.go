@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +38,7 @@ type ControlPlane struct {
 	starter    *agent.Starter
 }
 
-// StartControlPlane starts a control plane that keeps everything in dir, and waits until the API server is ready.
+// StartControlPlane starts a control plane that keeps everything in dir, and waits until the API server is ready. This machine must have the address hubIP.
 func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) (*ControlPlane, error) {
 	c := &ControlPlane{Kubeconfig: filepath.Join(dir, "kubeconfig"), dir: dir, starter: starter}
 	if err := c.files(); err != nil {
@@ -48,7 +50,7 @@ func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) 
 	); err != nil {
 		return nil, err
 	}
-	if err := c.start("kube-apiserver", kube.Version, "--etcd-servers=http://127.0.0.1:2379", "--bind-address="+hubIP, "--advertise-address="+hubIP,
+	if err := c.start("kube-apiserver", kube.Version, "--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--advertise-address="+hubIP,
 		"--secure-port=6443", "--cert-dir="+dir+"/certs", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
 		"--service-account-issuer=https://lab", "--service-account-signing-key-file="+dir+"/sa.key", "--service-account-key-file="+dir+"/sa.key",
 		"--kubelet-preferred-address-types=InternalIP,Hostname", "--authorization-mode=AlwaysAllow", "--token-auth-file="+dir+"/tokens",
@@ -56,23 +58,74 @@ func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) 
 	); err != nil {
 		return nil, err
 	}
-	config := &rest.Config{Host: "https://" + hubIP + ":6443", BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1}
-	config.WarningHandler = rest.NoWarnings{}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
-	c.Client = client
-	err = wait(ctx, "the API server to be ready", func() (bool, error) {
-		body, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
-		return err == nil && string(body) == "ok", nil
-	})
-	if err != nil {
+	if err := c.connect(ctx); err != nil {
 		return nil, c.withLog(err, "kube-apiserver")
 	}
 	return c, c.start("kube-controller-manager", kube.Version, "--kubeconfig="+c.Kubeconfig, "--controllers=endpointslice-controller,endpoints-controller",
 		"--leader-elect=false", "--use-service-account-credentials=false", "--bind-address=127.0.0.1", "--kube-api-qps=500", "--kube-api-burst=1000",
 		"--concurrent-service-endpoint-syncs=20", "--concurrent-endpoint-syncs=20")
+}
+
+// connect waits until the API server is ready.
+func (c *ControlPlane) connect(ctx context.Context) error {
+	config := &rest.Config{
+		Host: "https://" + hubIP + ":6443", BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1, WarningHandler: rest.NoWarnings{},
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	c.Client = client
+	return wait(ctx, "the API server to be ready", func() (bool, error) {
+		body, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		return err == nil && string(body) == "ok", nil
+	})
+}
+
+// RelayControlPlane makes a control plane that runs elsewhere, its API server at address, the one of this machine, which must have the address hubIP.
+func RelayControlPlane(ctx context.Context, dir, address string) (*ControlPlane, error) {
+	c := &ControlPlane{Kubeconfig: filepath.Join(dir, "kubeconfig"), dir: dir}
+	if err := os.WriteFile(c.Kubeconfig, []byte(kubeconfig()), 0o600); err != nil {
+		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
+	}
+	l, err := net.Listen("tcp", hubIP+":6443")
+	if err != nil {
+		return nil, fmt.Errorf("relaying to the control plane: %w", err)
+	}
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go relay(near, address)
+		}
+	}()
+	return c, c.connect(ctx)
+}
+
+func relay(near net.Conn, address string) {
+	defer near.Close()
+	far, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer far.Close()
+	go func() {
+		defer far.Close()
+		_, _ = io.Copy(far, near)
+	}()
+	_, _ = io.Copy(near, far)
+}
+
+func kubeconfig() string {
+	return strings.NewReplacer("HUB", hubIP, "TOKEN", token).Replace(`apiVersion: v1
+kind: Config
+clusters: [{name: lab, cluster: {server: "https://HUB:6443", insecure-skip-tls-verify: true}}]
+users: [{name: lab, user: {token: TOKEN}}]
+contexts: [{name: lab, context: {cluster: lab, user: lab, namespace: lab}}]
+current-context: lab
+`)
 }
 
 func (c *ControlPlane) files() error {
@@ -84,17 +137,10 @@ func (c *ControlPlane) files() error {
 	if err != nil {
 		return err
 	}
-	kubeconfig := strings.NewReplacer("HUB", hubIP, "TOKEN", token).Replace(`apiVersion: v1
-kind: Config
-clusters: [{name: lab, cluster: {server: "https://HUB:6443", insecure-skip-tls-verify: true}}]
-users: [{name: lab, user: {token: TOKEN}}]
-contexts: [{name: lab, context: {cluster: lab, user: lab, namespace: lab}}]
-current-context: lab
-`)
 	for name, data := range map[string][]byte{
 		"sa.key":     pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
 		"tokens":     []byte(token + ",lab,lab,\"system:masters\"\n"),
-		"kubeconfig": []byte(kubeconfig),
+		"kubeconfig": []byte(kubeconfig()),
 	} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), data, 0o600); err != nil {
 			return err
@@ -142,7 +188,7 @@ func withLog(err error, path string) error {
 }
 
 // patience is how long anything may take that is waited for. It is long because of machines without hardware virtualisation.
-const patience = 4 * time.Minute
+const patience = 10 * time.Minute
 
 // wait asks until the answer is yes.
 func wait(ctx context.Context, what string, yes func() (bool, error)) error {

@@ -173,6 +173,32 @@ table ip6 cni { chain postrouting { type nat hook postrouting priority srcnat; i
 	return n, err
 }
 
+// Hub gives this machine, in a network namespace of its own, the address at which a control plane serves, and nothing else.
+func Hub() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("finding the loopback interface: %w", err)
+	}
+	a, err := netlink.ParseAddr(hubIP + "/32")
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetUp(lo), netlink.AddrAdd(lo, a))
+}
+
+// Uplink gives this machine's first network card an address.
+func Uplink(address string) error {
+	card, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return fmt.Errorf("finding the network card: %w", err)
+	}
+	a, err := netlink.ParseAddr(address)
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetUp(card), netlink.AddrAdd(card, a))
+}
+
 // namespace starts an agent in a namespace of its own and sets what is true of every machine of the lab.
 func (b *builder) namespace(name string) (*agent.Agent, place) {
 	if b.err != nil {

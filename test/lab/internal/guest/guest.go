@@ -38,7 +38,7 @@ func boot() []string {
 func modules() []string {
 	return []string{
 		"ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "nf_conntrack", "dummy", "veth", "bridge", "br_netfilter", "iptable_nat", "ip6table_nat", "nf_tables",
-		"xt_set", "ip_set_hash_ipport",
+		"xt_set", "ip_set_hash_ipport", "virtio_net",
 	}
 }
 
@@ -130,7 +130,7 @@ func initrd(ctx context.Context, root, release string) error {
 	if err != nil {
 		return err
 	}
-	script := "#!/busybox sh\n/busybox mkdir /proc /sys /dev /host /memory /root\n" +
+	script := "#!/busybox sh\n/busybox mkdir -p /proc /sys /dev /host /memory /root\n" +
 		"/busybox mount -t proc proc /proc; /busybox mount -t sysfs sysfs /sys; /busybox mount -t devtmpfs dev /dev\n"
 	files := map[string]string{"busybox": busybox}
 	for _, m := range boot() {
@@ -197,6 +197,12 @@ func output(ctx context.Context, dir string, args ...string) (string, error) {
 	return out.String(), nil
 }
 
+// Addresses on the guest's network card.
+const (
+	Address = "10.0.2.15/24" // to be taken by the guest
+	Host    = "10.0.2.2"     // reaches this machine's loopback addresses
+)
+
 // Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints goes to this
 // process's standard error. A program that fails is an error. The guest ends with this process at the latest.
 func Run(ctx context.Context, out string, args ...string) error {
@@ -228,7 +234,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
-		"-nographic", "-no-reboot", "-net", "none", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
+		"-nographic", "-no-reboot", "-nic", "user,model=virtio-net-pci", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
 		"-append", "console=ttyS0 quiet panic=-1 mitigations=off",
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")

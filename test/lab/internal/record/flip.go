@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -55,24 +56,27 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 	if err := c.Settle(ctx); err != nil {
 		return nil, err
 	}
-	var out []truth.Flip
-	for _, h := range open {
-		alive, err := h.agent.Alive(h.dial.Address)
-		if err != nil {
-			return nil, err
-		}
-		h.Survived = alive
-		k := &cell{from: h.From, dial: h.dial}
-		k.dial.Tries = most
-		answers, err := h.agent.Dial([]agent.Dial{k.dial}, agent.Pace{AtOnce: most, Timeout: 3500 * time.Millisecond})
-		if err != nil {
-			return nil, err
-		}
-		k.answers = answers[0]
-		h.After = k.result()
-		out = append(out, h.Flip)
+	out := make([]truth.Flip, len(open))
+	var g errgroup.Group
+	for i, h := range open {
+		g.Go(func() error {
+			alive, err := h.agent.Alive(h.dial.Address)
+			if err != nil {
+				return err
+			}
+			h.Survived = alive
+			dial := h.dial
+			dial.Tries = most
+			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: most, Timeout: 3500 * time.Millisecond})
+			if err != nil {
+				return err
+			}
+			h.After = (&cell{from: h.From, answers: answers[0]}).result()
+			out[i] = h.Flip
+			return nil
+		})
 	}
-	return out, nil
+	return out, g.Wait()
 }
 
 // opposite is the patch that gives a Service the other policy.

@@ -46,7 +46,7 @@ type cell struct {
 }
 
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
-func Record(ctx context.Context, c *cluster.Cluster, slow bool) (*truth.Recording, error) {
+func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*truth.Recording, error) {
 	timeout, patience := agent.Timeout, 2500*time.Millisecond
 	if slow {
 		timeout, patience = 3500*time.Millisecond, 8*time.Second
@@ -59,16 +59,23 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool) (*truth.Recordin
 	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: timeout}, func(*cell) int { return first }); err != nil {
 		return nil, err
 	}
+	progress(fmt.Sprintf("dialled %d cells", len(cells)))
 	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
 	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == first })
 	_, unclear := split(answered, (*cell).clear)
 	rest := func(k *cell) int { return k.tries - first }
+	for _, k := range unclear {
+		if endpoints, ways := k.seen(); ways > endpoints {
+			k.tries = balanced // it has gone through the load balancer after all
+		}
+	}
 	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: timeout}, rest); err != nil {
 		return nil, err
 	}
 	if err := dialAll(unclear, agent.Pace{AtOnce: 32, Timeout: timeout}, rest); err != nil {
 		return nil, err
 	}
+	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
 	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time.
 	mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial })
 	for _, k := range mixed {
@@ -77,6 +84,7 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool) (*truth.Recordin
 	if err := dialAll(mixed, agent.Pace{AtOnce: 64, Timeout: patience}, func(k *cell) int { return k.tries }); err != nil {
 		return nil, err
 	}
+	progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
 	var strange []error
 	for _, k := range cells {
 		if len(k.answers.Other) > 0 {
@@ -110,12 +118,18 @@ func split(cells []*cell, is func(*cell) bool) (yes, no []*cell) {
 
 // clear says that more connections could show nothing new.
 func (k *cell) clear() bool {
-	endpoints := map[string]bool{}
+	endpoints, ways := k.seen()
+	return k.tries == most && k.answers.Refused+k.answers.TimedOut == 0 && endpoints >= k.endpoints && ways == endpoints
+}
+
+// seen is the number of endpoints that answered, and of pairs of an endpoint and a source address that it saw.
+func (k *cell) seen() (endpoints, ways int) {
+	by := map[string]bool{}
 	for from := range k.answers.From {
 		e, _, _ := strings.Cut(from, " ")
-		endpoints[e] = true
+		by[e] = true
 	}
-	return k.tries == most && k.answers.Refused+k.answers.TimedOut == 0 && len(endpoints) >= k.endpoints
+	return len(by), len(k.answers.From)
 }
 
 func (k *cell) result() truth.Result {
@@ -199,7 +213,7 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
 			dial("node/"+n.Name, n, "")
 		}
 		for _, p := range scenario.Pods() {
-			if p.Dials && (len(p.Sets) == 0 || slices.Contains(p.Sets, s.Backends)) {
+			if p.Dials && (len(p.Sets) == 0 || slices.Contains(p.Sets, s.Backends) || slices.Contains(p.Sets, s.HandMade)) {
 				dial("pod/"+p.Name, c.Network.Pods[p.Name], "")
 			}
 		}
@@ -224,7 +238,7 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
 			t.Kind, t.Hostname = truth.TargetLoadBalancerHostname, in.Hostname
 		}
 		dial := probe(t)
-		if cluster.Proxied(in) || s.OtherProxy {
+		if cluster.Proxied(in) || s.OtherProxy || len(s.SourceRanges) > 0 {
 			tries = balanced
 		}
 		inside(dial)
@@ -232,10 +246,13 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
 		if _, served := c.Healthy[s.Name]; served {
 			dial("external", c.Network.Client, "")
 		}
-		tries = most
+		if len(s.SourceRanges) == 0 {
+			tries = most
+		}
 		if !cluster.Proxied(in) {
 			arriving(t)
 		}
+		tries = most
 	}
 	for _, address := range s.Object.Spec.ExternalIPs {
 		t := truth.Target{Kind: truth.TargetExternalIP, Address: address, Port: int(port.Port)}
