@@ -360,6 +360,28 @@ func TestReadingErrors(t *testing.T) {
 	}
 }
 
+// Services of several namespaces are told apart, also where nobody asked for all namespaces.
+func TestListOfAFileWithSeveralNamespaces(t *testing.T) {
+	const manifest = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: %s}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 30080}]}\n---\n"
+	for _, c := range []struct {
+		namespaces []string
+		args       []string
+		heads      string
+	}{
+		{[]string{"shop", "mall"}, nil, "NAMESPACE  NAME"},
+		{[]string{"shop", "mall"}, []string{"-n", "mall", "-A"}, "NAMESPACE  NAME"},
+		{[]string{"shop"}, nil, "shop/web   NodePort"},
+	} {
+		w := &world{}
+		for _, ns := range c.namespaces {
+			w.in += fmt.Sprintf(manifest, ns)
+		}
+		if code := w.main(t, append([]string{"status", "-f", "-"}, c.args...)...); code != 0 || !strings.HasPrefix(w.out.String(), c.heads) {
+			t.Errorf("%v %v: exit code %d\n%s%s", c.namespaces, c.args, code, w.out.String(), w.err.String())
+		}
+	}
+}
+
 // The example that the repository opens with, without a kubeconfig that could be read.
 func TestTheExample(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "broken"))

@@ -162,8 +162,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 		if err != nil {
 			return o.reading(err)
 		}
-		// A file about one Service is a question about it.
+		// A file about one Service is a question about it; Services of several namespaces are told apart.
 		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
+		o.screen.Namespaces = o.screen.Namespaces || slices.ContainsFunc(s.Services, func(svc cluster.Service) bool { return svc.Namespace != s.Services[0].Namespace })
 		return o.print(s)
 	}
 	client, err := collect.NewClient(o.config)
