@@ -83,6 +83,9 @@ func (q Query) namesWithoutAll(targets []target) error {
 		if t.name == "" {
 			return &UsageError{"a name is empty; write svc/NAME"}
 		}
+		if t.name == "." || t.name == ".." || strings.ContainsAny(t.name, "/%") {
+			return &UsageError{fmt.Sprintf("%q cannot be a name in Kubernetes", t.name)}
+		}
 	}
 	return nil
 }

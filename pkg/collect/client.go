@@ -2,48 +2,180 @@ package collect
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	discoveryv1beta1 "k8s.io/api/discovery/v1beta1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-
-	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Client reads from an API server.
+// Client reads from an API server. It asks for what it knows by name: no discovery, no informers.
 type Client struct {
+	rest      *rest.RESTClient
+	host      string
 	namespace string
 }
 
+const (
+	protobuf = "application/vnd.kubernetes.protobuf,application/json"
+	table    = "application/json;as=Table;v=v1;g=meta.k8s.io"
+	metadata = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+)
+
 // NewClient takes the connection from kubectl's flags and kubeconfig. It sends nothing.
 func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
-	return nil, errors.New("not built yet")
+	config, err := getter.ToRESTConfig()
+	if err != nil {
+		return nil, noConnection(err)
+	}
+	namespace, _, err := getter.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, noConnection(err)
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme, discoveryv1beta1.AddToScheme, networkingv1.AddToScheme, metav1.AddMetaToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
+	config = rest.CopyConfig(config)
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	// The reads of one command are few and known; waiting between them would only make it slow.
+	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{}
+	config.WarningHandlerWithContext = nil
+	if config.UserAgent == "" {
+		config.UserAgent = "kubectl-etp"
+	}
+	client, err := rest.UnversionedRESTClientFor(config)
+	if err != nil {
+		return nil, noConnection(err)
+	}
+	return &Client{rest: client, host: config.Host, namespace: namespace}, nil
+}
+
+func noConnection(err error) error {
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return fmt.Errorf("no cluster to read from: there is no kubeconfig; give --kubeconfig or set KUBECONFIG, or read files with -f: %w", err)
+	case clientcmd.IsContextNotFound(err):
+		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts there are", err)
+	case clientcmd.IsConfigurationInvalid(err):
+		return fmt.Errorf("the kubeconfig cannot be used: %w; see `kubectl config view`", err)
+	}
+	return fmt.Errorf("connecting to the cluster: %w", err)
 }
 
 // Namespace is that of -n, else the context's.
 func (c *Client) Namespace() string { return c.namespace }
 
-// Read gets what a Snapshot of the query needs, and no more.
-func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
-	return nil, errors.New("not built yet")
+// request is one read: where, in which form, with which parameters.
+type request struct {
+	path       string
+	accept     string
+	parameters url.Values
 }
 
-// Names lists the Services of a namespace by name.
+func resourcePath(prefix, namespace, resource, name string) string {
+	parts := []string{prefix}
+	if namespace != "" {
+		parts = append(parts, "namespaces", namespace)
+	}
+	parts = append(parts, resource)
+	if name != "" {
+		parts = append(parts, name)
+	}
+	return strings.Join(parts, "/")
+}
+
+// fromCache lets the API server answer from its cache: for what changes rarely, a moment's staleness does no harm.
+func fromCache() url.Values { return url.Values{"resourceVersion": {"0"}} }
+
+func (c *Client) send(ctx context.Context, r request) rest.Result {
+	accept := r.accept
+	if accept == "" {
+		accept = protobuf
+	}
+	// The path is escaped here, and only here: a name goes through as one segment whatever it holds.
+	get := c.rest.Get().AbsPath(r.path).SetHeader("Accept", accept)
+	for key, values := range r.parameters {
+		for _, value := range values {
+			get = get.Param(key, value)
+		}
+	}
+	return get.Do(ctx)
+}
+
+func (c *Client) into(ctx context.Context, r request, object runtime.Object) error {
+	return c.send(ctx, r).Into(object)
+}
+
+func (c *Client) json(ctx context.Context, r request, value any) error {
+	raw, err := c.send(ctx, r).Raw()
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, value); err != nil {
+		return fmt.Errorf("the server's answer cannot be read: %w", err)
+	}
+	return nil
+}
+
+// pageSize bounds what one list answers with.
+const pageSize = 500
+
+// pages lists everything in pages. next fills a list and says how it goes on; a list that ran out of time on the server starts over without pages.
+func pages(parameters url.Values, list func(url.Values) (metav1.ListInterface, error)) error {
+	parameters = cloneValues(parameters)
+	parameters.Set("limit", strconv.Itoa(pageSize))
+	for {
+		page, err := list(parameters)
+		if err != nil {
+			return err
+		}
+		if page.GetContinue() == "" {
+			return nil
+		}
+		parameters = cloneValues(parameters)
+		parameters.Set("continue", page.GetContinue())
+	}
+}
+
+func cloneValues(v url.Values) url.Values {
+	out := url.Values{}
+	for key, values := range v {
+		out[key] = slices.Clone(values)
+	}
+	return out
+}
+
+// Names lists the Services of a namespace by name, in order.
 func (c *Client) Names(ctx context.Context, namespace string) ([]string, error) {
-	return nil, errors.New("not built yet")
-}
-
-// Live asks the nodes themselves.
-func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
-	return errors.New("not built yet")
-}
-
-// Change is what Watch saw.
-type Change struct {
-	Snapshot *cluster.Snapshot
-	Err      error
-}
-
-// Watch follows what a Snapshot of the query depends on.
-func (c *Client) Watch(ctx context.Context, q Query, first *Objects) (<-chan Change, error) {
-	return nil, errors.New("not built yet")
+	var found metav1.PartialObjectMetadataList
+	r := request{path: resourcePath("/api/v1", namespace, "services", ""), accept: metadata, parameters: fromCache()}
+	if err := c.into(ctx, r, &found); err != nil {
+		return nil, fmt.Errorf("list services in namespace %s: %w", namespace, c.explain(err, "list", "services", namespace))
+	}
+	out := make([]string, 0, len(found.Items))
+	for i := range found.Items {
+		out = append(out, found.Items[i].Name)
+	}
+	slices.Sort(out)
+	return out, nil
 }

@@ -1,8 +1,104 @@
 package collect
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
 
-const endpointSlicesResource = "endpointslices.discovery.k8s.io"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-// RBACRule is the rule of a Role or ClusterRole that would close a gap, "" where no rule would.
-func RBACRule(g cluster.Gap) string { return "" }
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// Resources as gaps name them.
+const (
+	nodesResource          = "nodes"
+	endpointSlicesResource = "endpointslices.discovery.k8s.io"
+	daemonSetsResource     = "daemonsets.apps"
+	configMapsResource     = "configmaps"
+	podsResource           = "pods"
+	felixResource          = "felixconfigurations.crd.projectcalico.org"
+	nodesProxyResource     = "nodes/proxy"
+	servicesResource       = "services"
+	ingressesResource      = "ingresses.networking.k8s.io"
+	gatewaysResource       = "gateways.gateway.networking.k8s.io"
+)
+
+// newGap says that something could not be read, and why.
+func newGap(resource, verb, namespace, name string, err error) cluster.Gap {
+	out := cluster.Gap{Resource: resource, Verb: verb, Namespace: namespace, Name: name, Reason: cluster.Failed, Message: message(err)}
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		out.Reason = cluster.Forbidden
+	case apierrors.IsNotFound(err):
+		out.Reason = cluster.NotFound
+	case timedOut(err):
+		out.Reason = cluster.TimedOut
+	}
+	return out
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// message is the API server's own sentence, or the transport's without the address it repeats.
+func message(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Message != "" {
+		return status.Status().Message
+	}
+	var address *url.Error
+	if errors.As(err, &address) {
+		return address.Err.Error()
+	}
+	return err.Error()
+}
+
+// explain says what to do about a read that the job cannot go on without.
+func (c *Client) explain(err error, verb, resource, namespace string) error {
+	in := ""
+	if namespace != "" {
+		in = " -n " + namespace
+	}
+	plural, _, _ := strings.Cut(resource, ".")
+	var network *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it",
+			message(err), verb, plural, in)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("the server at %s does not accept the credentials of this context (%s): they may have expired; log in again, or choose another context by --context",
+			c.host, message(err))
+	case timedOut(err):
+		return fmt.Errorf("the server at %s did not answer in time (%s); try again, give it longer by --request-timeout, or choose another context by --context", c.host, message(err))
+	case errors.As(err, &dns), errors.As(err, &network):
+		return fmt.Errorf("the server at %s cannot be reached (%s); `kubectl cluster-info` tries the same; another context is chosen by --context", c.host, message(err))
+	case apierrors.IsTooManyRequests(err):
+		return fmt.Errorf("the server at %s is overloaded and asks to try again later (%s)", c.host, message(err))
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", c.host)
+	}
+	return fmt.Errorf("%s", message(err))
+}
+
+// RBACRule is the rule of a Role or ClusterRole, as one line of YAML, that would close a gap; "" where no rule would.
+func RBACRule(g cluster.Gap) string {
+	if g.Reason != cluster.Forbidden {
+		return ""
+	}
+	resource, group, _ := strings.Cut(g.Resource, ".")
+	names := ""
+	if g.Verb == "get" && g.Name != "" && resource != nodesResource {
+		names = fmt.Sprintf(", resourceNames: [%q]", g.Name)
+	}
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q]%s, verbs: [%q]}", group, resource, names, g.Verb)
+}

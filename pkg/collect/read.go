@@ -1,0 +1,664 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	discoveryv1beta1 "k8s.io/api/discovery/v1beta1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+const (
+	// requestBudget bounds the requests for one Service, however many nodes there are.
+	requestBudget = 12
+	// mostFullNodes bounds the nodes of a large cluster that are read in full after all.
+	mostFullNodes = 6
+	// smallCluster is up to how many nodes every Node is read in full, by one list.
+	smallCluster = 250
+)
+
+// Read gets what a Snapshot of the query needs, and no more. Without the Services there is nothing to say, so what keeps them from being read is an error;
+// anything else becomes a Gap.
+func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
+	targets, err := q.targets()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := labels.Parse(q.Selector); err != nil {
+		return nil, &UsageError{fmt.Sprintf("-l %q: %v", q.Selector, err)}
+	}
+	namespace := q.Namespace
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	if q.AllNamespaces {
+		namespace = ""
+	}
+	// Whatever cannot be done without the Services stops when they cannot be read.
+	group, whole := errgroup.WithContext(ctx)
+	r := &reading{client: c, ctx: whole, objects: &Objects{asked: true}}
+	group.Go(func() error { return r.services(targets, namespace, q) })
+	group.Go(r.nodes)
+	group.Go(r.daemonSets)
+	group.Go(r.felix)
+	if names, ok := serviceNames(targets); ok {
+		group.Go(func() error { return r.slices(namespace, names) })
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	r.ctx = ctx
+	if _, ok := serviceNames(targets); !ok {
+		if err := r.slicesBehind(); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.details(); err != nil {
+		return nil, err
+	}
+	return r.objects, nil
+}
+
+// reading is one Read under way.
+type reading struct {
+	client *Client
+	ctx    context.Context
+
+	lock     sync.Mutex
+	objects  *Objects
+	requests int
+	// partial are the nodes that were not read in full.
+	partial bool
+}
+
+func (r *reading) count() {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.requests++
+}
+
+// gap notes what could not be read. It is an error only where the whole reading has been given up.
+func (r *reading) gap(resource, verb, namespace, name string, err error) error {
+	if r.ctx.Err() == context.Canceled {
+		return context.Canceled
+	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.objects.Gaps = append(r.objects.Gaps, newGap(resource, verb, namespace, name, err))
+	return nil
+}
+
+// serviceNames are the names of the Services to look for slices of, nil for all of a namespace; it is false where the Services must be known first.
+func serviceNames(targets []target) ([]string, bool) {
+	var out []string
+	for _, t := range targets {
+		if t.kind != serviceTarget {
+			return nil, false
+		}
+		out = append(out, t.name)
+	}
+	return out, true
+}
+
+func (r *reading) services(targets []target, namespace string, q Query) error {
+	if len(targets) == 0 {
+		return r.listServices(namespace, q.Selector)
+	}
+	group, ctx := errgroup.WithContext(r.ctx)
+	group.SetLimit(8)
+	names := make([]string, 0, len(targets))
+	others := false
+	for _, t := range targets {
+		if t.kind == serviceTarget {
+			names = append(names, t.name)
+			continue
+		}
+		others = true
+		group.Go(func() error { return r.front(ctx, t, namespace) })
+	}
+	found := make([]corev1.Service, len(names))
+	for i, name := range names {
+		group.Go(func() error {
+			r.count()
+			err := r.client.into(ctx, request{path: resourcePath("/api/v1", namespace, "services", name)}, &found[i])
+			if apierrors.IsNotFound(err) {
+				return r.client.noService(ctx, namespace, name)
+			}
+			if err != nil {
+				return fmt.Errorf("get service %s/%s: %w", namespace, name, r.client.explain(err, "get", servicesResource, namespace))
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	r.lock.Lock()
+	for i := range found {
+		trimService(&found[i])
+		r.objects.Services = append(r.objects.Services, found[i])
+	}
+	r.lock.Unlock()
+	if !others {
+		return nil
+	}
+	// The Service behind an Ingress is its controller's, in whatever namespace that lives.
+	if err := r.listServices("", ""); err != nil {
+		if namespace == "" {
+			return err
+		}
+		if narrow := r.listServices(namespace, ""); narrow != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// front reads an Ingress or a Gateway, which stands for the Services behind it.
+func (r *reading) front(ctx context.Context, t target, namespace string) error {
+	full := t.name
+	if namespace != "" {
+		full = namespace + "/" + t.name
+	}
+	if t.kind == ingressTarget {
+		var ingress networkingv1.Ingress
+		r.count()
+		if err := r.client.into(ctx, request{path: resourcePath("/apis/networking.k8s.io/v1", namespace, "ingresses", t.name)}, &ingress); err != nil {
+			return fmt.Errorf("get ingress %s: %w", full, r.client.explain(err, "get", ingressesResource, namespace))
+		}
+		trimIngress(&ingress)
+		r.lock.Lock()
+		defer r.lock.Unlock()
+		r.objects.Ingresses = append(r.objects.Ingresses, ingress)
+		return nil
+	}
+	var gateway unstructured.Unstructured
+	r.count()
+	from := request{path: resourcePath("/apis/gateway.networking.k8s.io/v1", namespace, "gateways", t.name), accept: "application/json"}
+	if err := r.client.json(ctx, from, &gateway.Object); err != nil {
+		return fmt.Errorf("get gateway %s: %w", full, r.client.explain(err, "get", gatewaysResource, namespace))
+	}
+	trimOther(&gateway)
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.objects.Others = append(r.objects.Others, gateway)
+	return nil
+}
+
+func (r *reading) listServices(namespace, selector string) error {
+	parameters := url.Values{}
+	if selector != "" {
+		parameters.Set("labelSelector", selector)
+	}
+	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+		var list corev1.ServiceList
+		r.count()
+		err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", namespace, "services", ""), parameters: page}, &list)
+		if err != nil {
+			return nil, err
+		}
+		r.lock.Lock()
+		defer r.lock.Unlock()
+		for i := range list.Items {
+			if trimService(&list.Items[i]); !slices.ContainsFunc(r.objects.Services, func(s corev1.Service) bool {
+				return s.Namespace == list.Items[i].Namespace && s.Name == list.Items[i].Name
+			}) {
+				r.objects.Services = append(r.objects.Services, list.Items[i])
+			}
+		}
+		return &list.ListMeta, nil
+	})
+	if err != nil {
+		where := "in all namespaces"
+		if namespace != "" {
+			where = "in namespace " + namespace
+		}
+		return fmt.Errorf("list services %s: %w", where, r.client.explain(err, "list", servicesResource, namespace))
+	}
+	return nil
+}
+
+// noService is the error for a Service that is not there, with the names that are near and the namespaces where it is, as far as the user may see them.
+func (c *Client) noService(ctx context.Context, namespace, name string) error {
+	var here, elsewhere []string
+	var group errgroup.Group
+	group.Go(func() error {
+		names, err := c.Names(ctx, namespace)
+		for _, found := range names {
+			here = append(here, namespace+"/"+found)
+		}
+		return err
+	})
+	group.Go(func() error {
+		var found metav1.PartialObjectMetadataList
+		parameters := fromCache()
+		parameters.Set("fieldSelector", "metadata.name="+name)
+		err := c.into(ctx, request{path: resourcePath("/api/v1", "", "services", ""), accept: metadata, parameters: parameters}, &found)
+		for i := range found.Items {
+			elsewhere = append(elsewhere, found.Items[i].Namespace)
+		}
+		return err
+	})
+	where := "in namespace " + namespace
+	if err := group.Wait(); err != nil && len(here) == 0 && len(elsewhere) == 0 {
+		// Who may get one Service need not be allowed to list them.
+		return fmt.Errorf("get service %s/%s: not found %s; another namespace is chosen by -n", namespace, name, where)
+	}
+	return notFound(name, namespace, where, here, elsewhere)
+}
+
+// slices reads the EndpointSlices of some Services of a namespace, or of all.
+func (r *reading) slices(namespace string, names []string) error {
+	parameters := url.Values{"labelSelector": {discoveryv1.LabelServiceName}}
+	switch len(names) {
+	case 0:
+	case 1:
+		parameters.Set("labelSelector", discoveryv1.LabelServiceName+"="+names[0])
+	default:
+		parameters.Set("labelSelector", discoveryv1.LabelServiceName+" in ("+strings.Join(names, ",")+")")
+	}
+	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+		var list discoveryv1.EndpointSliceList
+		r.count()
+		err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), parameters: page}, &list)
+		if err != nil {
+			return nil, err
+		}
+		r.addSlices(list.Items)
+		return &list.ListMeta, nil
+	})
+	// Before v1.21 there is v1beta1 alone.
+	if apierrors.IsNotFound(err) {
+		err = pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+			var list discoveryv1beta1.EndpointSliceList
+			r.count()
+			err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1beta1", namespace, "endpointslices", ""), parameters: page}, &list)
+			if err != nil {
+				return nil, err
+			}
+			converted := make([]discoveryv1.EndpointSlice, 0, len(list.Items))
+			for i := range list.Items {
+				converted = append(converted, fromV1beta1(&list.Items[i]))
+			}
+			r.addSlices(converted)
+			return &list.ListMeta, nil
+		})
+	}
+	if err != nil {
+		return r.gap(endpointSlicesResource, "list", namespace, "", err)
+	}
+	return nil
+}
+
+func (r *reading) addSlices(items []discoveryv1.EndpointSlice) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for i := range items {
+		if trimSlice(&items[i]) {
+			r.objects.Slices = append(r.objects.Slices, items[i])
+		}
+	}
+}
+
+// slicesBehind reads the EndpointSlices of the Services that an Ingress or a Gateway stands for, and leaves out the Services that it does not.
+func (r *reading) slicesBehind() error {
+	kept := r.objects.Services[:0]
+	spaces := map[string][]string{}
+	for _, service := range r.objects.Services {
+		if len(service.Status.LoadBalancer.Ingress) > 0 || service.Labels[gatewayNameLabel] != "" || externallyAccessible(&service) {
+			kept = append(kept, service)
+			spaces[service.Namespace] = append(spaces[service.Namespace], service.Name)
+		}
+	}
+	r.objects.Services = kept
+	group := errgroup.Group{}
+	group.SetLimit(4)
+	for namespace, names := range spaces {
+		group.Go(func() error { return r.slices(namespace, names) })
+	}
+	return group.Wait()
+}
+
+// nodes reads every Node: in full where there are few. For many, the labels come as metadata, and readiness, cordon, version and addresses from the table that
+// `kubectl get nodes -o wide` shows: a hundredth of the bytes.
+func (r *reading) nodes() error {
+	var few corev1.NodeList
+	var labelled metav1.PartialObjectMetadataList
+	var shown nodeTable
+	var group errgroup.Group
+	var fewErr, labelledErr, shownErr error
+	group.Go(func() error {
+		r.count()
+		fewErr = r.client.into(r.ctx, request{path: "/api/v1/nodes", parameters: url.Values{"limit": {fmt.Sprint(smallCluster)}}}, &few)
+		for i := range few.Items {
+			trimNode(&few.Items[i])
+		}
+		return nil
+	})
+	group.Go(func() error {
+		r.count()
+		labelledErr = r.client.into(r.ctx, request{path: "/api/v1/nodes", accept: metadata, parameters: fromCache()}, &labelled)
+		return nil
+	})
+	group.Go(func() error {
+		r.count()
+		parameters := fromCache()
+		parameters.Set("includeObject", "None")
+		shownErr = r.client.json(r.ctx, request{path: "/api/v1/nodes", accept: table, parameters: parameters}, &shown)
+		return nil
+	})
+	_ = group.Wait()
+	r.lock.Lock()
+	whole := fewErr == nil && few.Continue == ""
+	r.objects.Nodes = few.Items
+	if !whole {
+		r.partial = true
+		r.objects.Nodes = join(few.Items, labelled.Items, &shown)
+	}
+	r.lock.Unlock()
+	if whole {
+		return nil
+	}
+	for _, err := range []error{fewErr, labelledErr, shownErr} {
+		if err != nil {
+			return r.gap(nodesResource, "list", "", "", err)
+		}
+	}
+	return nil
+}
+
+// nodeTable is what the server prints of nodes.
+type nodeTable struct {
+	Columns []struct {
+		Name string `json:"name"`
+	} `json:"columnDefinitions"`
+	Rows []struct {
+		Cells []any `json:"cells"`
+	} `json:"rows"`
+}
+
+// join makes Nodes of what each list knows of them. A node that was read in full stays as it is.
+func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *nodeTable) []corev1.Node {
+	known := make(map[string]int, len(labelled))
+	out := slices.Grow(full, len(labelled))
+	for i := range out {
+		known[out[i].Name] = -1
+	}
+	partial := func(name string) *corev1.Node {
+		at, ok := known[name]
+		if ok && at < 0 {
+			return nil
+		}
+		if !ok {
+			at = len(out)
+			known[name] = at
+			out = append(out, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		}
+		return &out[at]
+	}
+	for i := range labelled {
+		if node := partial(labelled[i].Name); node != nil {
+			node.ObjectMeta = labelled[i].ObjectMeta
+			trimNode(node)
+		}
+	}
+	column := func(name string) int {
+		return slices.IndexFunc(shown.Columns, func(c struct {
+			Name string `json:"name"`
+		},
+		) bool {
+			return c.Name == name
+		})
+	}
+	name, status, version, internal, external := column("Name"), column("Status"), column("Version"), column("Internal-IP"), column("External-IP")
+	for i := range shown.Rows {
+		cell := func(column int) string {
+			if column < 0 || column >= len(shown.Rows[i].Cells) {
+				return ""
+			}
+			text, _ := shown.Rows[i].Cells[column].(string)
+			if strings.HasPrefix(text, "<") {
+				return ""
+			}
+			return text
+		}
+		if cell(name) == "" {
+			continue
+		}
+		node := partial(cell(name))
+		if node == nil {
+			continue
+		}
+		for _, word := range strings.Split(cell(status), ",") {
+			switch word {
+			case "Ready":
+				node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+			case "NotReady":
+				node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionFalse}}
+			case "SchedulingDisabled":
+				node.Spec.Unschedulable = true
+			}
+		}
+		node.Status.NodeInfo.KubeletVersion = cell(version)
+		if address := cell(internal); address != "" {
+			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: address})
+		}
+		if address := cell(external); address != "" {
+			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeExternalIP, Address: address})
+		}
+	}
+	for _, at := range known {
+		if at >= 0 {
+			if out[at].Annotations == nil {
+				out[at].Annotations = map[string]string{}
+			}
+			out[at].Annotations[partialAnnotation] = "true"
+		}
+	}
+	return out
+}
+
+func (r *reading) daemonSets() error {
+	err := r.listDaemonSets(kubeSystem)
+	if err != nil {
+		return r.gap(daemonSetsResource, "list", kubeSystem, "", err)
+	}
+	return nil
+}
+
+func (r *reading) listDaemonSets(namespace string) error {
+	var list appsv1.DaemonSetList
+	r.count()
+	if err := r.client.into(r.ctx, request{path: resourcePath("/apis/apps/v1", namespace, "daemonsets", ""), parameters: fromCache()}, &list); err != nil {
+		return err
+	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for i := range list.Items {
+		if trimDaemonSet(&list.Items[i]) {
+			r.objects.DaemonSets = append(r.objects.DaemonSets, list.Items[i])
+		}
+	}
+	return nil
+}
+
+// felix reads Calico's settings. A cluster without Calico has no such resource, which is no gap.
+func (r *reading) felix() error {
+	var felix unstructured.Unstructured
+	r.count()
+	from := request{path: "/apis/crd.projectcalico.org/v1/felixconfigurations/default", accept: "application/json", parameters: fromCache()}
+	err := r.client.json(r.ctx, from, &felix.Object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return r.gap(felixResource, "get", "", "default", err)
+	}
+	trimOther(&felix)
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.objects.Others = append(r.objects.Others, felix)
+	return nil
+}
+
+// details reads what the DaemonSets point to: the settings of the data plane; and the nodes of a large cluster that matter most.
+func (r *reading) details() error {
+	var group errgroup.Group
+	listed := !slices.ContainsFunc(r.objects.Gaps, func(g cluster.Gap) bool { return g.Resource == daemonSetsResource })
+	d := newDetector(r.objects)
+	wanted, certain := r.configMaps(d, listed)
+	left := requestBudget - r.requests - len(wanted)
+	for _, name := range wanted {
+		group.Go(func() error { return r.configMap(kubeSystem, name, certain) })
+	}
+	if listed && len(d.sets[kubeProxyRole]) == 0 && !d.has(ciliumRole) && !d.has(anetdRole) && !d.has(kubeRouterRole) && !d.isK3s() {
+		// Nothing in kube-system says how Services are served: static pods, or another namespace.
+		group.Go(r.staticPods)
+		for _, namespace := range []string{"ovn-kubernetes", "openshift-ovn-kubernetes"} {
+			group.Go(func() error {
+				if err := r.listDaemonSets(namespace); err != nil {
+					return r.gap(daemonSetsResource, "list", namespace, "", err)
+				}
+				return nil
+			})
+		}
+	} else if r.partial {
+		r.fullNodes(&group, left)
+	}
+	return group.Wait()
+}
+
+func (d *detector) isK3s() bool {
+	return slices.ContainsFunc(d.objects.Nodes, func(n corev1.Node) bool { return strings.Contains(n.Status.NodeInfo.KubeletVersion, "+k3s") })
+}
+
+// configMaps are those that the data plane's DaemonSets name; certain is false where they are guesses, since no DaemonSet could be read.
+func (r *reading) configMaps(d *detector, listed bool) (names []string, certain bool) {
+	if !listed {
+		return append(leftBehind[:], ciliumConfig), false
+	}
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, set := range d.sets[kubeProxyRole] {
+		spec := &set.Spec.Template.Spec
+		if container := kubeProxyContainer(spec.Containers); container != nil && set.Namespace == kubeSystem {
+			name, _, _ := configSource(container, spec.Volumes)
+			add(name)
+		}
+	}
+	if d.has(ciliumRole) || d.has(anetdRole) {
+		add(ciliumConfig)
+	}
+	if d.has(terwayRole) {
+		add(terwayConfig)
+	}
+	for _, set := range d.sets[antreaRole] {
+		for _, volume := range set.Spec.Template.Spec.Volumes {
+			if volume.ConfigMap != nil && strings.HasPrefix(volume.ConfigMap.Name, antreaConfigPrefix) {
+				add(volume.ConfigMap.Name)
+			}
+		}
+	}
+	return names, true
+}
+
+func (r *reading) configMap(namespace, name string, certain bool) error {
+	var found corev1.ConfigMap
+	r.count()
+	err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", namespace, "configmaps", name), parameters: fromCache()}, &found)
+	switch {
+	case apierrors.IsNotFound(err) && !certain:
+		return nil
+	case err != nil:
+		return r.gap(configMapsResource, "get", namespace, name, err)
+	}
+	if trimConfigMap(&found) {
+		r.lock.Lock()
+		defer r.lock.Unlock()
+		r.objects.ConfigMaps = append(r.objects.ConfigMaps, found)
+	}
+	return nil
+}
+
+// staticPods reads the pods of kube-proxy where no DaemonSet runs it: kops and classic GKE label them so.
+func (r *reading) staticPods() error {
+	var list corev1.PodList
+	parameters := fromCache()
+	parameters.Set("labelSelector", "component=kube-proxy")
+	r.count()
+	if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", kubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
+		return r.gap(podsResource, "list", kubeSystem, "", err)
+	}
+	if len(list.Items) == 0 {
+		parameters.Set("labelSelector", "k8s-app=kube-proxy")
+		r.count()
+		if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", kubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
+			return r.gap(podsResource, "list", kubeSystem, "", err)
+		}
+	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for i := range list.Items {
+		if trimPod(&list.Items[i]) {
+			r.objects.Pods = append(r.objects.Pods, list.Items[i])
+		}
+	}
+	return nil
+}
+
+// fullNodes reads some nodes with endpoints in full, within what the budget leaves.
+func (r *reading) fullNodes(group *errgroup.Group, budget int) {
+	position := make(map[string]int, len(r.objects.Nodes))
+	for i := range r.objects.Nodes {
+		if r.objects.Nodes[i].Annotations[partialAnnotation] != "" {
+			position[r.objects.Nodes[i].Name] = i
+		}
+	}
+	left := min(budget, mostFullNodes)
+	for i := range r.objects.Slices {
+		for j := range r.objects.Slices[i].Endpoints {
+			name := r.objects.Slices[i].Endpoints[j].NodeName
+			if name == nil || left <= 0 {
+				continue
+			}
+			at, ok := position[*name]
+			if !ok {
+				continue
+			}
+			delete(position, *name)
+			left--
+			group.Go(func() error {
+				var node corev1.Node
+				r.count()
+				err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", "", "nodes", *name), parameters: fromCache()}, &node)
+				if err != nil {
+					// What the lists say of the node still holds.
+					return nil
+				}
+				trimNode(&node)
+				r.lock.Lock()
+				defer r.lock.Unlock()
+				r.objects.Nodes[at] = node
+				return nil
+			})
+		}
+	}
+}
