@@ -19,6 +19,8 @@ func antrea(c *connection) verdict {
 		return c.reachesAll(keeps, ant03)
 	case !c.localOnly() && c.dataplane.Antrea != nil && c.dataplane.Antrea.DSR:
 		return c.reachesAll(keeps, ant04)
+	case !c.localOnly() && c.from == Pod && !c.elsewhere:
+		return c.reachesAll(keeps, ant08)
 	case !c.localOnly():
 		return c.reachesAll(masqueradesRemote, ant04)
 	case inside:
@@ -42,6 +44,10 @@ var (
 	ant04 = &Rule{
 		ID: "ANT-04", Basis: Source, Source: antreaSource,
 		Reason: "policy Cluster hands it to any endpoint, with the node's address where the endpoint is on another node",
+	}
+	ant08 = &Rule{
+		ID: "ANT-08", Basis: Source, Source: antreaSource,
+		Reason: "policy Cluster hands it to any endpoint, and what comes from the node's own pods is not rewritten",
 	}
 	ant05 = &Rule{
 		ID: "ANT-05", Basis: Source, Source: antreaSource,

@@ -41,10 +41,16 @@ func cilium(c *connection) verdict {
 // The verdict has no rule where kube-proxy decides.
 func ciliumBeside(c *connection) verdict {
 	s := c.dataplane.Cilium
-	if c.from != Pod || c.to != LoadBalancerIP || !c.localOnly() {
+	if c.from != Pod || c.to != LoadBalancerIP || !c.any() {
 		return verdict{}
 	}
 	switch {
+	case !c.localOnly() && s.Version.Known() && s.Version.Before(1, 19, 0):
+		return verdict{}
+	case !c.localOnly():
+		v := c.reachesAll(keeps, cil15)
+		v.clientIP = ClientIPUnknown
+		return v
 	case s.InClusterLoadBalance == cluster.Yes:
 		return c.reachesAll(keeps, cil12)
 	case !s.Version.Known():
@@ -117,6 +123,10 @@ var (
 	cil13 = &Rule{
 		ID: "CIL-13", Basis: Source, Since: "1.19", Source: "cilium/cilium bpf/bpf_lxc.c; cilium/cilium#45252",
 		Reason: "Cilium from v1.19 answers pods for load balancer addresses before kube-proxy does, and holds them to policy Local",
+	}
+	cil15 = &Rule{
+		ID: "CIL-15", Basis: Source, Since: "1.19", Source: "cilium/cilium bpf/bpf_lxc.c; cilium/cilium#45252",
+		Reason: "it goes to any endpoint; whether Cilium or kube-proxy hands it on, and so whose address is seen, depends on Cilium's version",
 	}
 	cil14 = &Rule{
 		ID: "CIL-14", Source: "cilium/cilium#45252",

@@ -133,17 +133,25 @@ type verdict struct {
 	rule      *Rule
 }
 
+// none is r, or the rule that says that endpoints there are, and a policy keeps them from this node.
+func (c *connection) none(r *Rule) *Rule {
+	if c.confinedByInternalPolicy() && c.total.ready > 0 {
+		return confined
+	}
+	return r
+}
+
 func refused(r *Rule) verdict  { return verdict{outcome: Refused, endpoints: NoEndpoints, rule: r} }
 func timedOut(r *Rule) verdict { return verdict{outcome: TimedOut, endpoints: NoEndpoints, rule: r} }
 
 // unknown is the answer where nobody has established which of the outcomes it is.
 func unknown(r *Rule, could ...Outcome) verdict {
-	return verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, could: either(could...), rule: r}
+	return verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: either(could...), rule: r}
 }
 
 // leaves: the node does not answer for the address, and the packet goes where the network sends it.
 func (c *connection) leaves(r *Rule) verdict {
-	if !c.any() {
+	if c.total.usable(c.fallsBack()).n == 0 {
 		return verdict{outcome: ViaLoadBalancer, endpoints: NoEndpoints, rule: r}
 	}
 	return verdict{outcome: ViaLoadBalancer, endpoints: AllEndpoints, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r}
@@ -222,9 +230,9 @@ func (c *connection) hinted() (by string, n, here int) {
 }
 
 // losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
-// nftables since v1.35, only for endpoints that kube-proxy takes for the node's own.
+// nftables since v1.36, only for endpoints that kube-proxy takes for the node's own.
 func (c *connection) losesItself() bool {
-	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.version.Before(1, 35, 0))
+	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.version.Before(1, 36, 0))
 	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
 }
 
@@ -301,7 +309,7 @@ func (c *connection) hops(n, local int) ExtraHop {
 func merge(a, b verdict, r *Rule) verdict {
 	if a.outcome != b.outcome {
 		return verdict{
-			outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, rule: r,
+			outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r,
 			could: a.could | b.could | known(a.outcome) | known(b.outcome),
 		}
 	}

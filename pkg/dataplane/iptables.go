@@ -12,9 +12,9 @@ func iptables(c *connection) verdict {
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipt01)
 	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
-		return c.leaves(ipt03)
+		return c.leaves(c.none(ipt03))
 	case !c.any():
-		return refused(ipt04)
+		return refused(c.none(ipt04))
 	case c.to == ClusterIP:
 		return c.clusterIP(ipt05, ipt06, ipt07)
 	case c.ranged && c.admitted == cluster.No && c.escapes():
@@ -24,7 +24,7 @@ func iptables(c *connection) verdict {
 	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Node && !c.bound:
 		return c.leaves(ipt09)
 	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Pod && !c.bound:
-		return unknown(ipt10, Reachable, Refused, TimedOut, ViaLoadBalancer)
+		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
 	case !c.localOnly() && c.to == ExternalIP && v.Before(1, 24, 0) && c.detected():
 		return c.reachesAll(keeps, ipt11)
 	case !c.localOnly():
@@ -43,6 +43,8 @@ func iptables(c *connection) verdict {
 		return c.reachesLocal(keeps, ipt17)
 	case c.escapes():
 		return c.passesOn(ipt19)
+	case c.from == Pod && !c.elsewhere:
+		return timedOut(ipt20)
 	default:
 		return timedOut(ipt18)
 	}
@@ -164,9 +166,13 @@ var (
 	}
 	ipt16 = &Rule{
 		ID: "IPT-16", Basis: Source, Source: iptablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes another node's pod for one of its own and sends it past policy Local without rewriting its address: only its own endpoints can answer back",
+		Reason: "the node takes another node's pod for one to let past policy Local, and does not rewrite its address: only endpoints on this node can answer back",
 	}
 	ipt17 = &Rule{ID: "IPT-17", Basis: Source, Source: iptablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	ipt20 = &Rule{
+		ID: "IPT-20", Basis: Source, Source: iptablesSource + "; pkg/proxy/util/localdetector.go",
+		Reason: "the node answers for the address itself; kube-proxy does not take the pod for one (clusterCIDR, detectLocalMode) and holds it to policy Local, and the node has no endpoint",
+	}
 	ipt19 = &Rule{
 		ID: "IPT-19", Basis: Source, Until: "1.25", Source: iptablesSource + "; kubernetes/kubernetes pkg/kubelet/kubelet_network_linux.go",
 		Reason: "before v1.25 the packet is only marked to be dropped, and nothing drops what a node forwards: it goes on to the real load balancer",

@@ -14,7 +14,7 @@ func ipvs(c *connection) verdict {
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipvs03)
 	case !c.any():
-		return refused(ipvs04)
+		return refused(c.none(ipvs04))
 	case c.to == ClusterIP:
 		return c.ipvsClusterIP()
 	case !c.localOnly():
@@ -97,15 +97,15 @@ var (
 	}
 	ipvs11 = &Rule{
 		ID: "IPVS-11", Basis: Source, Until: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#92857",
-		Reason: "policy Local, and the node has no endpoint of its own: before v1.24 a virtual server without real servers, and the kernel refuses",
+		Reason: "every node answers for the address itself, and under policy Local this one has no endpoint to hand the connection to: before v1.24 its kernel then refuses",
 	}
 	ipvs12 = &Rule{
 		ID: "IPVS-12", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",
-		Reason: "policy Local, and the node has no endpoint of its own: since v1.24 it falls back to any endpoint, and answers to the node's own clients find their way back",
+		Reason: "policy Local, and the node has no endpoint of its own: since v1.24 it falls back to any endpoint, and answers to its own clients come back through it",
 	}
 	ipvs13 = &Rule{
 		ID: "IPVS-13", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#93456",
-		Reason: "policy Local, and the node has no endpoint of its own: it falls back to endpoints elsewhere, but the process speaks from the dialled address, which every node takes for its own: no answer comes back",
+		Reason: "every node answers for the address itself; under policy Local this one has no endpoint and falls back to those of other nodes, but the process speaks from the dialled address, which every node takes for its own: no answer comes back",
 	}
 	ipvs14 = &Rule{
 		ID: "IPVS-14", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",

@@ -18,7 +18,7 @@ func (p *Predictor) judge(c *connection) verdict {
 	}
 	if c.name == cluster.UnknownDataplane {
 		// A data plane that none of the tables describes may do anything; what the described ones would do is the range, not the answer.
-		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, could: v.could | known(v.outcome), rule: rule}
+		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: v.could | known(v.outcome), rule: rule}
 	}
 	if p.judged == nil {
 		p.judged = map[connection]verdict{}
@@ -63,7 +63,9 @@ func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
 	case c.name == cluster.UnknownDataplane || c.name == "":
 		var cases []connection
-		for _, name := range []cluster.DataplaneName{cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.OVNKubernetes} {
+		for _, name := range []cluster.DataplaneName{
+			cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows,
+		} {
 			as := *c
 			as.name = name
 			cases = append(cases, as)
@@ -148,6 +150,11 @@ var (
 	otherFamily = &Rule{
 		ID: "SVC-08", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/servicechangetracker.go",
 		Reason: "the Service has no ClusterIP of the address's family, so no node answers for it",
+	}
+
+	confined = &Rule{
+		ID: "SVC-10", Basis: Source, Since: "1.22", Until: "1.24", Source: "kubernetes/kubernetes pkg/proxy/topology.go FilterEndpoints; kubernetes/kubernetes#106497",
+		Reason: "in v1.22 and v1.23 internalTrafficPolicy Local takes remote endpoints away for every address, and this node has none of its own",
 	}
 
 	unknownDataplane = &Rule{ID: "UNK-01", Reason: "the node's data plane is not known; --dataplane says it"}

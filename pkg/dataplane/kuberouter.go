@@ -18,6 +18,8 @@ func kubeRouter(c *connection) verdict {
 		return unknown(kr04, Reachable, Refused)
 	case c.localOnly():
 		return c.reachesLocal(keeps, kr05)
+	case c.from == Pod && !c.elsewhere:
+		return c.reachesAll(keeps, kr07)
 	default:
 		return c.reachesAll(masqueradesRemote, kr06)
 	}
@@ -34,6 +36,10 @@ var (
 	kr03 = &Rule{ID: "KR-03", Basis: Source, Source: kubeRouterSource, Reason: "the Service has no usable endpoint: a virtual server without real servers, and the kernel refuses"}
 	kr04 = &Rule{ID: "KR-04", Source: kubeRouterSource, Reason: "what kube-router does with internalTrafficPolicy Local has not been established"}
 	kr05 = &Rule{ID: "KR-05", Basis: Source, Source: kubeRouterSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	kr07 = &Rule{
+		ID: "KR-07", Basis: Source, Source: "cloudnativelabs/kube-router pkg/controllers/proxy/network_services_controller.go",
+		Reason: "it goes to any endpoint, and what comes from the node's own pods is not rewritten",
+	}
 	kr06 = &Rule{
 		ID: "KR-06", Basis: Source, Source: "cloudnativelabs/kube-router pkg/controllers/proxy/network_services_controller.go",
 		Reason: "it goes to any endpoint, with the node's address where the endpoint is on another node",

@@ -1,9 +1,43 @@
+// Written by `go test ./pkg/dataplane -update` from the recordings.
+
 package dataplane
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-
-// span is the oldest and the newest release in which recorded packets agreed with a rule.
-type span struct{ from, to cluster.Version }
-
-// measured is by rule. It is held against the recordings of test/truth by a test.
-var measured = map[string]span{}
+// measured is by rule: the oldest and the newest minor release of Kubernetes 1 in which recorded packets agreed with it.
+var measured = map[string]span{
+	"IPT-01": {36, 36},
+	"IPT-02": {36, 36},
+	"IPT-03": {20, 36},
+	"IPT-04": {20, 36},
+	"IPT-05": {24, 36},
+	"IPT-06": {24, 36},
+	"IPT-07": {20, 36},
+	"IPT-08": {20, 36},
+	"IPT-09": {20, 20},
+	"IPT-11": {22, 22},
+	"IPT-12": {20, 36},
+	"IPT-14": {20, 36},
+	"IPT-15": {20, 36},
+	"IPT-16": {36, 36},
+	"IPT-17": {20, 36},
+	"IPT-18": {20, 36},
+	"IPT-19": {20, 24},
+	"IPT-20": {36, 36},
+	"NFT-01": {33, 36},
+	"NFT-03": {33, 36},
+	"NFT-04": {33, 36},
+	"NFT-05": {33, 36},
+	"NFT-06": {33, 36},
+	"NFT-07": {33, 36},
+	"NFT-08": {33, 36},
+	"NFT-09": {33, 33},
+	"NFT-10": {33, 36},
+	"NFT-12": {33, 36},
+	"NFT-13": {36, 36},
+	"NFT-14": {33, 36},
+	"NFT-15": {33, 36},
+	"NFT-16": {36, 36},
+	"SVC-06": {20, 36},
+	"SVC-07": {33, 36},
+	"SVC-09": {36, 36},
+	"SVC-10": {22, 22},
+}

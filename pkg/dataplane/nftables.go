@@ -33,6 +33,8 @@ func nftables(c *connection) verdict {
 		return c.reachesAll(keeps, nft12)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, nft14)
+	case c.from == Pod && !c.elsewhere:
+		return timedOut(nft16)
 	default:
 		return timedOut(nft15)
 	}
@@ -89,8 +91,12 @@ var (
 	}
 	nft13 = &Rule{
 		ID: "NFT-13", Basis: Source, Source: nftablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes another node's pod for one of its own and sends it past policy Local without rewriting its address: only its own endpoints can answer back",
+		Reason: "the node takes another node's pod for one to let past policy Local, and does not rewrite its address: only endpoints on this node can answer back",
 	}
 	nft14 = &Rule{ID: "NFT-14", Basis: Source, Source: nftablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	nft16 = &Rule{
+		ID: "NFT-16", Basis: Source, Source: nftablesSource + "; pkg/proxy/util/localdetector.go",
+		Reason: "the node answers for the address itself; kube-proxy does not take the pod for one (clusterCIDR, detectLocalMode) and holds it to policy Local, and the node has no endpoint",
+	}
 	nft15 = &Rule{ID: "NFT-15", Basis: Source, Source: nftablesSource, Reason: "policy Local, and the node has no endpoint of its own: the packet is dropped"}
 )

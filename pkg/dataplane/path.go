@@ -163,10 +163,14 @@ type Rule struct {
 	Basis Basis
 }
 
-// basis is Measured where the recordings hold this rule for releases on both sides of the version, or for that release.
+// span is the oldest and the newest minor release of Kubernetes 1 in which recorded packets agreed with a rule.
+type span struct{ from, to int }
+
+// basis is Measured for the releases that the recordings span.
 func (r *Rule) basis(v cluster.Version) Basis {
-	if m, ok := measured[r.ID]; ok && v.Known() && !v.Before(m.from.Major, m.from.Minor, 0) && (v.Before(m.to.Major, m.to.Minor+1, 0)) {
-		return Measured
+	m, ok := measured[r.ID]
+	if !ok || !v.Known() || v.Before(1, m.from, 0) || !v.Before(1, m.to+1, 0) {
+		return r.Basis
 	}
-	return r.Basis
+	return Measured
 }

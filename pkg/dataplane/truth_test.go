@@ -2,14 +2,19 @@ package dataplane_test
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
+	"go/format"
 	"maps"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
@@ -17,6 +22,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
+
+var update = flag.Bool("update", false, "write measured.go from the recordings")
 
 const corpus = "../../test/truth"
 
@@ -32,6 +39,7 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 		t.Fatal("the corpus is empty")
 	}
 	var tally []string
+	agreed := map[string][2]cluster.Version{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			r := replay(t, file)
@@ -42,9 +50,53 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 			if r.agreed == 0 {
 				t.Error("no cell agreed")
 			}
+			version, _ := cluster.ParseVersion(r.made.KubeProxy)
+			for rule := range r.rules {
+				agreed[rule] = widen(agreed[rule], version)
+			}
 		})
 	}
 	t.Logf("\n%s", strings.Join(tally, "\n"))
+	measured(t, agreed)
+}
+
+func widen(span [2]cluster.Version, v cluster.Version) [2]cluster.Version {
+	if !span[0].Known() || v.Before(span[0].Major, span[0].Minor, span[0].Patch) {
+		span[0] = v
+	}
+	if !span[1].Known() || span[1].Before(v.Major, v.Minor, v.Patch) {
+		span[1] = v
+	}
+	return span
+}
+
+// measured holds the table of what counts as measured against the recordings that have just agreed.
+func measured(t *testing.T, agreed map[string][2]cluster.Version) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("// Written by `go test ./pkg/dataplane -update` from the recordings.\n\npackage dataplane\n\n")
+	b.WriteString("// measured is by rule: the oldest and the newest minor release of Kubernetes 1 in which recorded packets agreed with it.\nvar measured = map[string]span{\n")
+	for _, rule := range slices.Sorted(maps.Keys(agreed)) {
+		fmt.Fprintf(&b, "\t%q: {%d, %d},\n", rule, agreed[rule][0].Minor, agreed[rule][1].Minor)
+	}
+	b.WriteString("}\n")
+	want, err := format.Source([]byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile("measured.go", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile("measured.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("measured.go is not what the recordings say; `go test ./pkg/dataplane -update` writes it (-recordings +file):\n%s", diff)
+	}
 }
 
 // replayed is what came of one recording.
@@ -149,11 +201,14 @@ type holder struct {
 	service   *cluster.Service
 	predictor *dataplane.Predictor
 	result    *replayed
+	// left is the rule by which the connection in hand left its node for the load balancer, nil where it did not.
+	left *dataplane.Rule
 }
 
 func (h *holder) hold(probe truth.Probe, got truth.Result) {
 	source := h.recording.Sources[slices.IndexFunc(h.recording.Sources, func(s truth.Source) bool { return s.ID == got.From })]
 	h.result.cells++
+	h.left = nil
 	paths, through := h.predict(source, probe.Target)
 	if through && !(source.Kind == truth.SourceExternal && h.balancing().KeepsClientAddress) {
 		source = truth.Source{Kind: truth.SourceExternal, Addresses: h.recording.Network.LoadBalancer.Addresses}
@@ -164,7 +219,7 @@ func (h *holder) hold(probe truth.Probe, got truth.Result) {
 			h.t.Errorf("%s %s -> %v: no node receives, recorded %s", probe.Service, got.From, probe.Target, got)
 			return
 		}
-		h.result.agreed++
+		h.agree(nil)
 		return
 	}
 	difference := ""
@@ -182,10 +237,17 @@ func (h *holder) hold(probe truth.Probe, got truth.Result) {
 		h.result.unknown++
 		h.result.unknownBy[paths[0].Rule.ID+" "+paths[0].Rule.Reason]++
 	default:
-		h.result.agreed++
-		for _, p := range paths {
-			h.result.rules[p.Rule.ID] = true
-		}
+		h.agree(paths)
+	}
+}
+
+func (h *holder) agree(paths []at) {
+	h.result.agreed++
+	if h.left != nil {
+		h.result.rules[h.left.ID] = true
+	}
+	for _, p := range paths {
+		h.result.rules[p.Rule.ID] = true
 	}
 }
 
@@ -246,6 +308,9 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 			judge = t.Node
 		}
 		path := h.predictor.Path(client, t)
+		if path.Outcome == dataplane.ViaLoadBalancer {
+			h.left = path.Rule
+		}
 		if path.Outcome == dataplane.ViaLoadBalancer && t.To == dataplane.ExternalIP {
 			return nil, false // nobody outside owns it
 		}
