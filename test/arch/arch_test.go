@@ -1,0 +1,218 @@
+// Package arch_test knows what holds for the whole repository: which package may import which, and that the catalogue, the rules, the documents and the code agree.
+package arch_test
+
+import (
+	"flag"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated parts of documents instead of comparing them")
+
+const module = "github.com/kubectl-etp/kubectl-etp"
+
+// imports are what a package may import beside the standard library: packages of this repository, and packages from outside, each with all below it.
+type imports struct{ inside, outside []string }
+
+// arrows point downwards only: cmd -> cli -> render, report/v1alpha1 -> report -> finding -> dataplane, provider -> cluster, and cli -> collect -> cluster.
+// What only tests import is not held: a test may look at anything.
+var arrows = map[string]imports{
+	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
+	"pkg/cli": {
+		inside: []string{"pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
+		outside: []string{
+			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
+		},
+	},
+	"pkg/collect": {
+		inside: []string{"pkg/cluster"},
+		outside: []string{
+			"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+		},
+	},
+	"pkg/render": {
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/report"},
+		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
+	},
+	"pkg/report/v1alpha1": {
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/report"},
+		outside: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+	},
+	"pkg/report":    {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
+	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
+	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
+	"pkg/provider":  {inside: []string{"pkg/cluster"}},
+	"pkg/cluster":   {},
+
+	"test/all":            {inside: []string{"test/kube"}},
+	"test/arch":           {},
+	"test/kube":           {},
+	"test/kube/apiserver": {inside: []string{"test/kube"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
+	"test/kube/build":     {inside: []string{"test/kube"}},
+	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
+	"test/scale": {
+		inside:  []string{"test/kube", "test/kube/apiserver", "test/kube/faults"},
+		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
+	},
+	"test/scenario":             {},
+	"test/scenario/clustertest": {inside: []string{"pkg/cluster"}},
+	"test/script":               {},
+	"test/truth":                {},
+}
+
+// only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
+var only = map[string][]string{
+	"k8s.io/":                {"pkg/cli", "pkg/collect", "pkg/report/v1alpha1"},
+	"github.com/fatih/color": {"pkg/render"},
+	"github.com/spf13/cobra": {"pkg/cli"},
+}
+
+// root is the repository's.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		t.Fatalf("finding the repository's root: %v", err)
+	}
+	return dir
+}
+
+// sources are the repository's files by their slash-separated path. Read here, in this process, they tell go test that a change of any of them is a change of
+// these tests, so that no earlier result is taken for today's.
+func sources(t *testing.T) map[string][]byte {
+	t.Helper()
+	top := root(t)
+	files := map[string][]byte{}
+	err := filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(top, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if relative == ".git" || relative == "bin" || relative == "dist" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() || strings.HasSuffix(name, ".test") || strings.HasSuffix(name, ".out") {
+			return nil
+		}
+		files[filepath.ToSlash(relative)], err = os.ReadFile(name)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("reading the repository: %v", err)
+	}
+	return files
+}
+
+// ownModules are the folders that have a go.mod of their own; the root is left out.
+func ownModules(files map[string][]byte) []string {
+	var dirs []string
+	for name := range files {
+		if dir, file := path.Split(name); file == "go.mod" && dir != "" {
+			dirs = append(dirs, path.Clean(dir))
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
+}
+
+// packages are the packages of the root module with what they import, on any platform; imports of test files are left out.
+func packages(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	files := sources(t)
+	others := ownModules(files)
+	found := map[string]map[string]bool{}
+	for name, source := range files {
+		dir := path.Dir(name)
+		if path.Ext(name) != ".go" || slices.Contains(strings.Split(dir, "/"), "testdata") ||
+			slices.ContainsFunc(others, func(m string) bool { return dir == m || strings.HasPrefix(dir, m+"/") }) {
+			continue
+		}
+		if found[dir] == nil {
+			found[dir] = map[string]bool{}
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+		if err != nil {
+			t.Errorf("parsing %s: %v", name, err)
+			continue
+		}
+		for _, spec := range parsed.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Errorf("%s imports %s: %v", name, spec.Path.Value, err)
+				continue
+			}
+			found[dir][imported] = true
+		}
+	}
+	return found
+}
+
+func TestArrows(t *testing.T) {
+	found := packages(t)
+	for dir := range arrows {
+		if found[dir] == nil {
+			t.Errorf("%s has a row in arrows and is no package any more: remove the row", dir)
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(found)) {
+		allowed, listed := arrows[dir]
+		if !listed {
+			t.Errorf("%s has no row in arrows: say there what it may import", dir)
+			continue
+		}
+		for _, imported := range slices.Sorted(maps.Keys(found[dir])) {
+			if !allowed.has(imported) {
+				t.Errorf("%s imports %s, which its row in arrows does not allow", dir, imported)
+			}
+			for name, importers := range only {
+				if strings.HasPrefix(dir, "test/") || !below(imported, strings.TrimSuffix(name, "/")) {
+					continue
+				}
+				if !slices.Contains(importers, dir) {
+					t.Errorf("%s imports %s, which only %s may", dir, imported, strings.Join(importers, ", "))
+				}
+			}
+		}
+		for _, inside := range allowed.inside {
+			if found[inside] == nil {
+				t.Errorf("the row of %s in arrows allows %s, which is no package", dir, inside)
+			}
+		}
+	}
+}
+
+func (i imports) has(imported string) bool {
+	if inside, ok := strings.CutPrefix(imported, module+"/"); ok {
+		return slices.Contains(i.inside, inside)
+	}
+	if first, _, _ := strings.Cut(imported, "/"); !strings.Contains(first, ".") {
+		return true
+	}
+	return slices.ContainsFunc(i.outside, func(outside string) bool { return below(imported, outside) })
+}
+
+// below says whether a package is the named one or below it; "k8s.io" stands for all that begins with k8s.io/.
+func below(imported, name string) bool {
+	return imported == name || strings.HasPrefix(imported, name+"/")
+}
