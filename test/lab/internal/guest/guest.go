@@ -234,7 +234,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
-		"-nographic", "-no-reboot", "-nic", "user,model=virtio-net-pci", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
+		"-nographic", "-no-reboot", "-nic", "user,model=virtio-net-pci,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
 		"-append", "console=ttyS0 quiet panic=-1 mitigations=off",
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")

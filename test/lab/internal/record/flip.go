@@ -47,11 +47,16 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			}
 		}
 	}
-	for name, change := range changes {
-		_, err := c.Control.Client.CoreV1().Services(scenario.Namespace).Patch(ctx, name, types.MergePatchType, []byte(change), metav1.PatchOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("changing the policy of service %s: %w", name, err)
+	for _, s := range c.Services {
+		change := changes[s.Name]
+		if change == "" {
+			continue
 		}
+		changed, err := c.Control.Client.CoreV1().Services(scenario.Namespace).Patch(ctx, s.Name, types.MergePatchType, []byte(change), metav1.PatchOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("changing the policy of service %s: %w", s.Name, err)
+		}
+		s.Object = changed
 	}
 	if err := c.Settle(ctx); err != nil {
 		return nil, err
@@ -66,7 +71,7 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			}
 			h.Survived = alive
 			dial := h.dial
-			dial.Tries = most
+			dial.Tries = balanced
 			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: most, Timeout: 3500 * time.Millisecond})
 			if err != nil {
 				return err
@@ -94,26 +99,26 @@ func opposite(s *cluster.Service) (string, error) {
 func connections(c *cluster.Cluster, s *cluster.Service) []*held {
 	var out []*held
 	port := s.Object.Spec.Ports[0]
-	add := func(from string, a *agent.Agent, t truth.Target) {
+	add := func(from string, a *agent.Agent, local string, t truth.Target) {
 		t.Protocol = string(port.Protocol)
 		out = append(out, &held{
 			Flip:  truth.Flip{Service: scenario.Namespace + "/" + s.Name, Target: t, From: from},
-			agent: a, dial: agent.Dial{Network: "tcp", Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port))},
+			agent: a, dial: agent.Dial{Network: "tcp", Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
 		})
 	}
 	vip := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: s.Addresses[0], Port: int(port.Port)}
 	for i, n := range c.Network.Nodes {
-		add("node/"+n.Name, n, vip)
+		add("node/"+n.Name, n, "", vip)
 		pod := fmt.Sprintf("client-%d", i+1)
-		add("pod/"+pod, c.Network.Pods[pod], vip)
+		add("pod/"+pod, c.Network.Pods[pod], "", vip)
 		for j, m := range c.Network.Nodes {
 			np := truth.Target{Kind: truth.TargetNodePort, Address: scenario.NodeIP(j + 1)[0], Node: m.Name, Port: int(port.NodePort)}
-			add("node/"+n.Name, n, np)
+			add("node/"+n.Name, n, "", np)
 			if i == 0 {
-				add("external", c.Network.Fabric, np)
+				add("external", c.Network.Fabric, cluster.FabricIP(0)[0], np)
 			}
 		}
 	}
-	add("external", c.Network.Client, vip)
+	add("external", c.Network.Client, "", vip)
 	return out
 }

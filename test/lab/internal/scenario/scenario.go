@@ -71,10 +71,20 @@ type Service struct {
 	ReplacesClient  bool              // the load balancer puts its own address in place of the client's
 	OtherProxy      bool              // labelled as another proxy's to serve
 	EveryAddress    bool              // nodePorts are dialled at the node's second and loopback addresses too
-	Core            bool              // tried in every cluster; the others only where the cluster is complete
+	Breadth         Breadth           // the narrowest clusters in which it is tried
 	FlipToOther     bool              // its policy is changed while connections are open
 	PublishNotReady bool
 }
+
+// Breadth is how many of the Services a cluster has.
+type Breadth int
+
+// The breadths. Each includes those after it.
+const (
+	Complete Breadth = iota // all Services
+	Wide                    // those that show what a version changed
+	Core                    // those that show what a setting changed
+)
 
 // Ingress is one entry of status.loadBalancer.ingress.
 type Ingress struct {
@@ -101,43 +111,43 @@ func Services() []Service {
 		}
 	}
 	// Where the endpoints are.
-	add(Service{Name: "some", Backends: "some", Core: true, EveryAddress: true})
-	add(Service{Name: "many", Backends: "many"})
+	add(Service{Name: "some", Backends: "some", Breadth: Core, EveryAddress: true})
+	add(Service{Name: "many", Backends: "many", Breadth: Wide})
 	add(Service{Name: "all", Backends: "all"})
-	add(Service{Name: "one", Backends: "one", Core: true})
-	add(Service{Name: "none", Core: true, EveryAddress: true})
-	add(Service{Name: "host", Backends: "host", Core: true})
-	add(Service{Name: "mixed", Backends: "mixed"})
-	add(Service{Name: "leaving", Backends: "leaving"})
-	add(Service{Name: "leaving-alone", Backends: "leaving-alone"})
+	add(Service{Name: "one", Backends: "one", Breadth: Core})
+	add(Service{Name: "none", Breadth: Core, EveryAddress: true})
+	add(Service{Name: "host", Backends: "host", Breadth: Core})
+	add(Service{Name: "mixed", Backends: "mixed", Breadth: Wide})
+	add(Service{Name: "leaving", Backends: "leaving", Breadth: Wide})
+	add(Service{Name: "leaving-alone", Backends: "leaving-alone", Breadth: Wide})
 	add(Service{Name: "gone", Backends: "gone"})
 	add(Service{Name: "unready", Backends: "unready"})
 	add(Service{Name: "published", Backends: "unready", PublishNotReady: true})
-	add(Service{Name: "nodeless", HandMade: "some", Core: true})
+	add(Service{Name: "nodeless", HandMade: "some", Breadth: Core})
 	// Which addresses it has.
-	add(Service{Name: "proxy", Backends: "some", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeProxy}}, Core: true})
+	add(Service{Name: "proxy", Backends: "some", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeProxy}}, Breadth: Core})
 	add(Service{Name: "proxy-none", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeProxy}}})
 	add(Service{Name: "vip", Backends: "one", Ingress: []Ingress{{IPMode: corev1.LoadBalancerIPModeVIP}}})
 	add(Service{Name: "hostname", Backends: "some", Ingress: []Ingress{{Hostname: true}}})
 	add(Service{Name: "two", Backends: "some", Ingress: []Ingress{{}, {}}})
 	add(Service{Name: "vip-and-proxy", Backends: "some", Ingress: []Ingress{{}, {IPMode: corev1.LoadBalancerIPModeProxy}}})
-	add(Service{Name: "external-ip", Backends: "some", ExternalIPs: 1, Core: true})
+	add(Service{Name: "external-ip", Backends: "some", ExternalIPs: 1, Breadth: Core})
 	add(Service{Name: "external-ip-none", ExternalIPs: 1, Type: corev1.ServiceTypeNodePort})
 	add(Service{Name: "clusterip", Backends: "some", ExternalIPs: 1, Type: corev1.ServiceTypeClusterIP})
-	add(Service{Name: "nodeport", Backends: "some", Type: corev1.ServiceTypeNodePort, Core: true})
+	add(Service{Name: "nodeport", Backends: "some", Type: corev1.ServiceTypeNodePort, Breadth: Core})
 	add(Service{Name: "no-nodeports", Backends: "some", NoNodePorts: true})
 	// What else decides.
-	add(Service{Name: "ranges-pods", Backends: "some", SourceRanges: []string{"10.244.0.0/16"}, Core: true})
+	add(Service{Name: "ranges-pods", Backends: "some", SourceRanges: []string{"10.244.0.0/16"}, Breadth: Core})
 	add(Service{Name: "ranges-nodes", Backends: "some", SourceRanges: []string{"172.30.0.0/24"}})
-	add(Service{Name: "ranges-outside", Backends: "some", SourceRanges: []string{"198.51.100.0/24", "192.0.2.0/24"}})
+	add(Service{Name: "ranges-outside", Backends: "some", SourceRanges: []string{"198.51.100.0/24", "192.0.2.0/24"}, Breadth: Wide})
 	add(Service{Name: "ranges-anywhere", Backends: "one", SourceRanges: []string{"198.51.100.0/24", "0.0.0.0/0"}})
 	add(Service{Name: "ranges-none", SourceRanges: []string{"198.51.100.0/24"}})
-	add(Service{Name: "internal-local", Backends: "some", Internal: corev1.ServiceInternalTrafficPolicyLocal, Core: true})
+	add(Service{Name: "internal-local", Backends: "some", Internal: corev1.ServiceInternalTrafficPolicyLocal, Breadth: Core})
 	add(Service{Name: "affinity", Backends: "some", Affinity: true})
 	add(Service{Name: "replaced", Backends: "some", ReplacesClient: true})
 	add(Service{Name: "other-proxy", Backends: "some", OtherProxy: true})
-	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP})
-	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}})
+	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP, Breadth: Wide})
+	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}, Breadth: Wide})
 	add(Service{Name: "v6-none", Families: []corev1.IPFamily{v6}})
 	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}})
 	add(Service{Name: "flip", Backends: "some", FlipToOther: true})
@@ -156,10 +166,8 @@ type Cluster struct {
 	NoMasquerade bool
 	// Hostnames are the node names that kube-proxies are told where it is not the real one.
 	Hostnames map[string]string
-	// Complete: all Services are tried; otherwise the core ones.
-	Complete bool
-	// IPv4 only: the cluster's kube-proxy serves one family.
-	IPv4 bool
+	Breadth   Breadth
+	IPv4      bool // kube-proxy serves this one family
 }
 
 // Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
@@ -184,7 +192,7 @@ func (c Cluster) File() string {
 func (c Cluster) Services() []Service {
 	var out []Service
 	for _, s := range Services() {
-		if !c.Complete && !s.Core {
+		if s.Breadth < c.Breadth {
 			continue
 		}
 		six := false
@@ -216,7 +224,10 @@ func Clusters() []Cluster {
 	var out []Cluster
 	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
 		for _, v := range versions()[mode] {
-			c := Cluster{Mode: mode, Version: v, Complete: true, IPv4: v == "v1.20.15"}
+			c := Cluster{Mode: mode, Version: v, IPv4: v == "v1.20.15"}
+			if mode == "ipvs" && v != Newest {
+				c.Breadth = Wide // it may run where every rule takes long to program
+			}
 			if v == "v1.20.15" {
 				c.Settings = map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
 			}
@@ -228,7 +239,7 @@ func Clusters() []Cluster {
 	}
 	detector := map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil}
 	for _, v := range []string{"v1.33.4", "v1.33.6"} {
-		out = append(out, Cluster{Mode: "nftables", Version: v, Variant: "bridge", Changed: "pods are told by the bridge they come from", Settings: detector})
+		out = append(out, Cluster{Mode: "nftables", Version: v, Variant: "bridge", Changed: "pods are told by the bridge they come from", Settings: detector, Breadth: Core})
 	}
 	return out
 }
@@ -267,7 +278,7 @@ func variants(mode, version string) []Cluster {
 		)
 	}
 	for i := range v {
-		v[i].Mode, v[i].Version = mode, version
+		v[i].Mode, v[i].Version, v[i].Breadth = mode, version, Core
 	}
 	return v
 }
