@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -41,6 +42,10 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	if err != nil {
 		return nil, noConnection(err)
 	}
+	// Without any kubeconfig kubectl's flags fall back to a port of this machine, where nobody has served a cluster for years.
+	if raw, err := getter.ToRawKubeConfigLoader().RawConfig(); err == nil && len(raw.Clusters) == 0 && strings.HasSuffix(config.Host, "localhost:8080") {
+		return nil, noConnection(clientcmd.ErrEmptyConfig)
+	}
 	namespace, _, err := getter.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
 		return nil, noConnection(err)
@@ -73,8 +78,8 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 func noConnection(err error) error {
 	switch {
 	case clientcmd.IsEmptyConfig(err):
-		return fmt.Errorf("no cluster to read from: there is no kubeconfig; give --kubeconfig or set KUBECONFIG, or read files with -f: %w", err)
-	case clientcmd.IsContextNotFound(err):
+		return errors.New("no cluster to read from: there is no kubeconfig; give --kubeconfig or set KUBECONFIG, or read files with -f")
+	case clientcmd.IsContextNotFound(err), strings.HasPrefix(err.Error(), "context ") && strings.HasSuffix(err.Error(), " does not exist"):
 		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts there are", err)
 	case clientcmd.IsConfigurationInvalid(err):
 		return fmt.Errorf("the kubeconfig cannot be used: %w; see `kubectl config view`", err)

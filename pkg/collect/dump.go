@@ -1,12 +1,120 @@
 package collect
 
 import (
-	"errors"
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Dump writes objects as one YAML List that Offline reads back.
-func Dump(w io.Writer, o *Objects) error { return errors.New("not built yet") }
+// Dump writes objects as one YAML List that Offline reads back to the same Snapshot: what was read and what could not be, nothing else.
+func Dump(w io.Writer, o *Objects) error {
+	out := &dumper{w: bufio.NewWriter(w)}
+	out.text("apiVersion: v1\nkind: List\nitems:\n")
+	dumpEach(out, "v1", "Service", o.Services)
+	dumpEach(out, "networking.k8s.io/v1", "Ingress", o.Ingresses)
+	dumpEach(out, "discovery.k8s.io/v1", "EndpointSlice", o.Slices)
+	dumpEach(out, "", "", o.Others)
+	dumpEach(out, "apps/v1", "DaemonSet", o.DaemonSets)
+	dumpEach(out, "v1", "ConfigMap", o.ConfigMaps)
+	dumpEach(out, "v1", "Pod", o.Pods)
+	dumpEach(out, "v1", "Node", o.Nodes)
+	if o.asked {
+		out.item(gapsObject{APIVersion: dumpAPIVersion, Kind: gapsKind, Gaps: append([]cluster.Gap{}, o.Gaps...)})
+	}
+	if out.err != nil {
+		return out.err
+	}
+	return out.w.Flush()
+}
+
+type dumper struct {
+	w   *bufio.Writer
+	err error
+}
+
+func (d *dumper) text(s string) {
+	if d.err == nil {
+		_, d.err = d.w.WriteString(s)
+	}
+}
+
+// item writes one item of the list, indented as kubectl does.
+func (d *dumper) item(value any) {
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		d.err = cmp.Or(d.err, fmt.Errorf("writing the dump: %w", err))
+		return
+	}
+	lead := "- "
+	for line := range bytes.Lines(text) {
+		d.text(lead + string(line))
+		lead = "  "
+	}
+}
+
+// dumpEach writes objects by namespace and name. An apiVersion of "" leaves the object's own.
+func dumpEach[T any, P interface {
+	*T
+	metav1.Object
+}](d *dumper, apiVersion, kind string, objects []T) {
+	ordered := make([]P, 0, len(objects))
+	for i := range objects {
+		ordered = append(ordered, &objects[i])
+	}
+	slices.SortFunc(ordered, func(a, b P) int {
+		return cmp.Or(cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
+	})
+	for _, object := range ordered {
+		text, err := json.Marshal(object)
+		if err != nil {
+			d.err = cmp.Or(d.err, fmt.Errorf("writing the dump: %w", err))
+			return
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(text, &fields); err != nil {
+			d.err = cmp.Or(d.err, fmt.Errorf("writing the dump: %w", err))
+			return
+		}
+		if apiVersion != "" {
+			fields["apiVersion"], fields["kind"] = apiVersion, kind
+		}
+		prune(fields)
+		d.item(fields)
+	}
+}
+
+// prune takes out what Go's zero values leave behind: nulls, and objects and strings without content.
+func prune(fields map[string]any) {
+	for key, value := range fields {
+		switch value := value.(type) {
+		case nil:
+			delete(fields, key)
+		case map[string]any:
+			if prune(value); len(value) == 0 {
+				delete(fields, key)
+			}
+		case []any:
+			for _, item := range value {
+				if inner, ok := item.(map[string]any); ok {
+					prune(inner)
+				}
+			}
+		case string:
+			if value == "" {
+				delete(fields, key)
+			}
+		}
+	}
+}
 
 // Anonymize is a copy without names, addresses and values that say whose cluster it is.
 func Anonymize(o *Objects) *Objects { return o }
