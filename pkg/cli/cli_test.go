@@ -60,6 +60,7 @@ func (w *world) main(t *testing.T, args ...string) int {
 
 func TestFlagsOfStatus(t *testing.T) {
 	parse := func(t *testing.T, args ...string) (*statusOptions, error) {
+		t.Helper()
 		w := &world{}
 		a := w.app()
 		root := newRoot(a)

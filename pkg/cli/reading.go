@@ -17,8 +17,7 @@ func (a *app) reading(err error) error {
 	if err == nil {
 		return nil
 	}
-	var usage *collect.UsageError
-	if errors.As(err, &usage) {
+	if _, usage := errors.AsType[*collect.UsageError](err); usage {
 		return &ExitError{Code: exitUsage, Err: err}
 	}
 	return failed(err, a.next(err))

@@ -12,7 +12,7 @@ import (
 
 // Main runs the command line args (without the program's name) and gives the exit code. Cancelling ctx interrupts it.
 func Main(ctx context.Context, args []string, streams Streams, env Environment) int {
-	root := newRoot(&app{streams: streams, env: env})
+	root := newRoot(&app{streams: streams, env: env}) //nolint:contextcheck // commands are given the context when they run
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return exit(ctx, streams.Err, command.CommandPath(), err)

@@ -47,8 +47,15 @@ func (l *List) Add(r *report.Report) {
 	}
 	ready, nodes := spread(r)
 	l.lines = append(l.lines, listed{s.Namespace, s.Name, badness(r), []cell{
-		namespace, {text: p.clean(s.Name)}, {text: string(s.Type)}, {text: policy}, {text: p.clean(address(s, l.o.Wide))}, {text: strings.Join(ports, " ")},
-		ready, nodes, p.worst(r),
+		namespace,
+		{text: p.clean(s.Name)},
+		{text: string(s.Type)},
+		{text: policy},
+		{text: p.clean(address(s, l.o.Wide))},
+		{text: strings.Join(ports, " ")},
+		ready,
+		nodes,
+		p.worst(r),
 	}})
 	for _, g := range r.Gaps {
 		if !slices.Contains(l.gaps, g) {

@@ -16,6 +16,7 @@ import (
 // ColorMode is the value of --color.
 type ColorMode string
 
+// The colour modes.
 const (
 	ColorAuto   ColorMode = "auto"
 	ColorAlways ColorMode = "always"

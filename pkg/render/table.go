@@ -18,13 +18,12 @@ type column struct {
 	give give
 }
 
-// give is the way in which a column becomes narrower.
+// give is the way in which a column becomes narrower; 0 is none.
 type give uint8
 
 const (
-	rigid give = iota
 	// atEnd loses the end of its text; it gives way first.
-	atEnd
+	atEnd give = iota + 1
 	// inMiddle loses the middle of its text.
 	inMiddle
 )
