@@ -162,10 +162,10 @@ func TestMalformedFilesAreNoticed(t *testing.T) {
 
 // question is what makes paths of different nodes comparable: from where to what.
 type question struct {
-	from dataplane.From
-	to   string
-	port uint16
-	tcp  string
+	from     dataplane.From
+	to       string
+	port     uint16
+	protocol string
 }
 
 // paths has one line for each question and answer that nodes share, and the ports that share them too.
@@ -191,8 +191,8 @@ func paths(r *report.Report) string {
 	ports := map[[3]string][]string{}
 	for _, q := range order {
 		port := strconv.Itoa(int(q.port))
-		if q.tcp != string(cluster.TCP) {
-			port += "/" + q.tcp
+		if q.protocol != string(cluster.TCP) {
+			port += "/" + q.protocol
 		}
 		for _, a := range byFirst(answers[q]) {
 			line := [3]string{among(r, answers[q][a]), q.from.String() + " -> " + q.to, a}

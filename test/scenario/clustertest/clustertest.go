@@ -138,30 +138,40 @@ func nodeNames(s string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if name == piece {
-			names = append(names, span(name)...)
-		} else {
+		if name != piece {
 			names = append(names, name)
+			continue
 		}
+		more, err := span(name)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, more...)
 	}
 	return names, nil
 }
 
+// most is how many nodes one {…} may stand for: as many as the largest clusters have.
+const most = 15000
+
 // span is the names that n{1..40} stands for.
-func span(s string) []string {
+func span(s string) ([]string, error) {
 	before, rest, _ := strings.Cut(s, "{")
 	bounds, after, closed := strings.Cut(rest, "}")
 	first, last, _ := strings.Cut(bounds, "..")
 	from, err := strconv.Atoi(first)
 	to, err2 := strconv.Atoi(last)
 	if !closed || err != nil || err2 != nil {
-		return []string{s}
+		return []string{s}, nil
+	}
+	if from < 0 || to < from || to-from >= most {
+		return nil, fmt.Errorf("%q stands for no nodes, or for more than %d", s, most)
 	}
 	var names []string
 	for i := from; i <= to; i++ {
 		names = append(names, before+strconv.Itoa(i)+after)
 	}
-	return names
+	return names, nil
 }
 
 func (p *parser) service(words []string) error {

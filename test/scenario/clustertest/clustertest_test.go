@@ -3,6 +3,7 @@ package clustertest
 import (
 	"math/rand/v2"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -206,6 +208,8 @@ func TestParseSaysWhereItFails(t *testing.T) {
 		{"\nnode a\nnode", "line 3: node: too short, want: node NAME[,NAME…]"},
 		{"node a zon=h", `line 1: node: unknown key "zon"; known are zone, podcidr, `},
 		{"node a zone=h zone=i", "line 1: node: key zone is there twice"},
+		{"node n{1..99999}", `line 1: node: "n{1..99999}" stands for no nodes, or for more than 15000`},
+		{"node n{2..1}", `line 1: node: "n{2..1}" stands for no nodes, or for more than 15000`},
 		{"node a,a", "line 1: node: a is there twice"},
 		{"node a ready=maybe", `line 1: node: ready: "maybe" is none of`},
 		{"node a ip=1.2.3", `line 1: node: ip: ParseAddr("1.2.3")`},
@@ -239,4 +243,33 @@ func TestParseSaysWhereItFails(t *testing.T) {
 			t.Errorf("%q: error is\n%v\nwant it to start\n%s", c.text, err, c.want)
 		}
 	}
+}
+
+// FuzzWhatIsReadCanBePrinted also holds Parse to errors instead of panics.
+func FuzzWhatIsReadCanBePrinted(f *testing.F) {
+	files, err := filepath.Glob("../*.txtar")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no cases", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(archive.Files[0].Data))
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		read, err := Parse(s)
+		if err != nil {
+			return
+		}
+		printed := Print(read)
+		again, err := Parse(printed)
+		if err != nil {
+			t.Fatalf("%q is printed as\n%s\nwhich is not read: %v", s, printed, err)
+		}
+		if diff := cmp.Diff(read, again, same); diff != "" {
+			t.Fatalf("%q is printed as\n%s\nwhich is read as something else:\n%s", s, printed, diff)
+		}
+	})
 }
