@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
@@ -174,12 +173,12 @@ func TestHowItEnds(t *testing.T) {
 	}{
 		{"well", t.Context(), nil, 0, ""},
 		{"findings say themselves", t.Context(), &ExitError{Code: exitFound}, 3, ""},
-		{"with the next step", t.Context(), fmt.Errorf("more: %w", failed(errors.New("boom"), "do this")), 1, "error: boom\ndo this\n"},
-		{"without one", t.Context(), failed(errors.New("boom\x1b[2J\ntwice"), ""), 1, "error: boom\\x1b[2J\ntwice\n"},
+		{"with the next step", t.Context(), fmt.Errorf("more: %w", misuse("do this", "boom")), 2, "error: more: boom\ndo this\n"},
+		{"without one", t.Context(), failed(errors.New("boom\x1b[2J\ntwice")), 1, "error: boom\\x1b[2J\ntwice\n"},
 		{"usage", t.Context(), misuse("", "no"), 2, "error: no\nsee 'etp --help'\n"},
 		{"what cobra says", t.Context(), errors.New("unknown flag"), 2, "error: unknown flag\nsee 'etp --help'\n"},
-		{"interrupted", cancelled, failed(errors.New("cancelled"), ""), 130, ""},
-		{"nobody reads", t.Context(), failed(fmt.Errorf("write: %w", syscall.EPIPE), ""), 1, ""},
+		{"interrupted", cancelled, failed(errors.New("cancelled")), 130, ""},
+		{"nobody reads", t.Context(), failed(fmt.Errorf("write: %w", syscall.EPIPE)), 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -342,22 +341,14 @@ func TestJSONPath(t *testing.T) {
 
 // A usage error of the reader is one of the command line, too.
 func TestReadingErrors(t *testing.T) {
-	w := &world{}
-	a := w.app()
-	newRoot(a)
-	var e *ExitError
-	if err := a.reading(fmt.Errorf("status: %w", &collect.UsageError{Message: "no such kind"})); !errors.As(err, &e) || e.Code != exitUsage {
-		t.Errorf("%v", err)
-	}
-	if err := a.reading(fmt.Errorf("dial: %w", syscall.ECONNREFUSED)); !errors.As(err, &e) || e.Code != exitFailed || e.Next == "" {
-		t.Errorf("%v, next %q", err, e.Next)
-	}
-	empty := clientcmd.NewEmptyConfigError("no configuration")
-	if err := a.reading(fmt.Errorf("kubeconfig: %w", empty)); !errors.As(err, &e) || !strings.Contains(e.Next, "get-contexts") {
-		t.Errorf("%v, next %q", err, e.Next)
-	}
-	if err := a.reading(nil); err != nil {
-		t.Errorf("%v", err)
+	for code, err := range map[int]error{
+		exitDone:   nil,
+		exitUsage:  fmt.Errorf("status: %w", &collect.UsageError{Message: "no such kind"}),
+		exitFailed: fmt.Errorf("dial: %w", syscall.ECONNREFUSED),
+	} {
+		if got := exit(t.Context(), io.Discard, "", reading(err)); got != code {
+			t.Errorf("%v ends with %d", err, got)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ kubectl_complete-etp on the PATH. It is one line:
 				err = c.Root().GenPowerShellCompletionWithDesc(&b)
 			}
 			if err != nil {
-				return failed(err, "")
+				return failed(err)
 			}
 			return a.write(b.Bytes())
 		},

@@ -50,7 +50,7 @@ func (o *dumpOptions) run(ctx context.Context) error {
 	}
 	var b bytes.Buffer
 	if err := collect.Dump(&b, objects); err != nil {
-		return failed(err, "")
+		return failed(err)
 	}
 	return o.write(b.Bytes())
 }
@@ -61,8 +61,8 @@ func (o *dumpOptions) read(ctx context.Context) (*collect.Objects, error) {
 	}
 	client, err := collect.NewClient(o.config)
 	if err != nil {
-		return nil, o.reading(err)
+		return nil, reading(err)
 	}
 	objects, err := client.Read(ctx, o.query)
-	return objects, o.reading(err)
+	return objects, reading(err)
 }

@@ -68,7 +68,7 @@ func exit(ctx context.Context, w io.Writer, command string, err error) int {
 	if e.Err == nil {
 		return e.Code
 	}
-	text := "error: " + render.Escape(e.Err.Error()) + "\n"
+	text := "error: " + render.Escape(err.Error()) + "\n"
 	switch {
 	case e.Next != "":
 		text += render.Escape(e.Next) + "\n"

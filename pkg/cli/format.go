@@ -18,15 +18,15 @@ func (o *statusOptions) format(reports iter.Seq[*report.Report]) ([]byte, error)
 	switch o.output.name {
 	case "json":
 		out, err := o.json(reports)
-		return out, failed(err, "")
+		return out, failed(err)
 	case "yaml":
 		single, list := o.publish(reports)
 		if single != nil {
 			out, err := v1alpha1.YAML(single)
-			return out, failed(err, "")
+			return out, failed(err)
 		}
 		out, err := v1alpha1.YAML(list)
-		return out, failed(err, "")
+		return out, failed(err)
 	case "jsonpath":
 		return o.jsonpath(reports)
 	case "name":
@@ -76,15 +76,15 @@ func (o *statusOptions) json(reports iter.Seq[*report.Report]) ([]byte, error) {
 func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, error) {
 	path, err := parseJSONPath(o.output.template)
 	if err != nil {
-		return nil, failed(err, "")
+		return nil, failed(err)
 	}
 	data, err := o.json(reports)
 	if err != nil {
-		return nil, failed(err, "")
+		return nil, failed(err)
 	}
 	var value any
 	if err := json.Unmarshal(data, &value); err != nil {
-		return nil, failed(err, "")
+		return nil, failed(err)
 	}
 	var b bytes.Buffer
 	if err := path.Execute(&b, value); err != nil {

@@ -59,16 +59,15 @@ on the nodes, and from pods. Where they fail, say why, and what can be done abou
 // write puts all of a command's output out at once.
 func (a *app) write(data []byte) error {
 	if _, err := a.streams.Out.Write(data); err != nil {
-		return failed(err, "")
+		return failed(err)
 	}
 	return nil
 }
 
 // failed is an error for which nobody is at fault who typed.
-func failed(err error, next string) error {
-	var e *ExitError
-	if err == nil || errors.As(err, &e) {
+func failed(err error) error {
+	if _, ends := errors.AsType[*ExitError](err); ends || err == nil {
 		return err
 	}
-	return &ExitError{Code: exitFailed, Err: err, Next: next}
+	return &ExitError{Code: exitFailed, Err: err}
 }

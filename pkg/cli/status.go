@@ -160,7 +160,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 		}
 		s, err := objects.Snapshot(o.query)
 		if err != nil {
-			return o.reading(err)
+			return reading(err)
 		}
 		// A file about one Service is a question about it; Services of several namespaces are told apart.
 		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
@@ -169,21 +169,21 @@ func (o *statusOptions) run(ctx context.Context) error {
 	}
 	client, err := collect.NewClient(o.config)
 	if err != nil {
-		return o.reading(err)
+		return reading(err)
 	}
 	objects, err := client.Read(ctx, o.query)
 	if err != nil {
-		return o.reading(err)
+		return reading(err)
 	}
 	s, err := objects.Snapshot(o.query)
 	if err != nil {
-		return o.reading(err)
+		return reading(err)
 	}
 	var ask func(*cluster.Snapshot) error
 	if o.live {
 		ask = func(s *cluster.Snapshot) error { return o.ask(ctx, client, s) }
 		if err := ask(s); err != nil {
-			return o.reading(err)
+			return reading(err)
 		}
 	}
 	if !o.watch {
@@ -191,7 +191,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	}
 	changes, err := client.Watch(ctx, o.query, objects)
 	if err != nil {
-		return o.reading(err)
+		return reading(err)
 	}
 	return o.follow(ctx, s, changes, ask)
 }
@@ -199,7 +199,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 // offline reads files instead of a cluster.
 func (a *app) offline(ctx context.Context, files []string) (*collect.Objects, error) {
 	objects, err := collect.Offline(ctx, collect.Input{Paths: files, Open: a.env.Open, Stdin: a.streams.In})
-	return objects, a.reading(err)
+	return objects, reading(err)
 }
 
 // ask the nodes themselves, with a line of progress where somebody watches.
@@ -251,7 +251,7 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 			where = "in the cluster"
 		}
 		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
-			return failed(err, "")
+			return failed(err)
 		}
 	}
 	if code == exitDone {

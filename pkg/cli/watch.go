@@ -45,13 +45,13 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 	for {
 		select {
 		case <-ctx.Done():
-			return failed(ctx.Err(), "")
+			return failed(ctx.Err())
 		case c, open := <-changes:
 			switch {
 			case !open:
-				return failed(cmp.Or(ctx.Err(), errors.New("watch: the cluster sends no more changes")), "")
+				return failed(cmp.Or(ctx.Err(), errors.New("watch: the cluster sends no more changes")))
 			case c.Err != nil:
-				return o.reading(c.Err)
+				return reading(c.Err)
 			}
 			latest = c.Snapshot
 		case <-pause:
@@ -62,7 +62,7 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 		}
 		if ask != nil {
 			if err := ask(latest); err != nil {
-				return o.reading(err)
+				return reading(err)
 			}
 		}
 		now := o.keep(latest)
