@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -124,7 +125,8 @@ func (c *Client) send(ctx context.Context, r request) rest.Result {
 			get = get.Param(key, value)
 		}
 	}
-	return get.Do(ctx)
+	// What goes wrong is told by errors; the client's own log would only be in the way of a screen.
+	return get.Do(logr.NewContext(ctx, logr.Discard()))
 }
 
 func (c *Client) into(ctx context.Context, r request, object runtime.Object) error {
@@ -132,7 +134,11 @@ func (c *Client) into(ctx context.Context, r request, object runtime.Object) err
 }
 
 func (c *Client) json(ctx context.Context, r request, value any) error {
-	raw, err := c.send(ctx, r).Raw()
+	result := c.send(ctx, r)
+	if err := result.Error(); err != nil {
+		return err
+	}
+	raw, err := result.Raw()
 	if err != nil {
 		return err
 	}

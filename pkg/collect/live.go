@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -83,10 +84,11 @@ type asker struct {
 func (a *asker) ask(ctx context.Context, node string, port int, path string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, livePatience)
 	defer cancel()
-	result := a.client.rest.Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).MaxRetries(0).Do(ctx)
+	result := a.client.rest.Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
 	result.StatusCode(&status)
-	body, err = result.Raw()
-	return status, body, err
+	// The body of a health check that fails comes with an error; so does a refusal of the API server.
+	body, _ = result.Raw()
+	return status, body, result.Error()
 }
 
 func (a *asker) finished(note func()) {

@@ -1,0 +1,173 @@
+//go:build unix
+
+package collect
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
+	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
+)
+
+func answer(status int, contentType, body string) faults.Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = fmt.Fprint(w, body)
+	}
+}
+
+func TestLive(t *testing.T) {
+	server := start(t)
+	proxy := faults.Start(t, server)
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
+	_, s := read(t, c, story)
+	const healthy = `{"service":{"namespace":"kube-system","name":"nginx-ingress-lb"},"localEndpoints":%d,"serviceProxyHealthy":true}`
+	proxy.On(`10\.0\.1\.11:32000/proxy/healthz`, answer(200, "application/json", fmt.Sprintf(healthy, 2)))
+	proxy.On(`10\.0\.1\.12:32000/proxy/healthz`, answer(503, "application/json", fmt.Sprintf(healthy, 0)))
+	proxy.On(`10\.0\.1\.13:32000/proxy/healthz`, faults.Status(503, "error trying to reach service: connection refused"))
+	proxy.On(`10\.0\.1\.14:32000/proxy/healthz`, answer(200, "text/html", "<html>"))
+	proxy.On(`10\.0\.1\.15:32000/proxy/healthz`, faults.Status(401, "expired"))
+	proxy.On(`10\.0\.1\.16:32000/proxy/healthz`, answer(200, "application/json", strings.Replace(fmt.Sprintf(healthy, 1), "nginx-ingress-lb", "other", 1)))
+	proxy.On(`:32000/proxy/healthz`, faults.Status(502, "no route"))
+	proxy.On(`10\.0\.1\.11:10249/proxy/proxyMode`, answer(200, "text/plain; charset=utf-8", "ipvs"))
+	proxy.On(`:10249/proxy/proxyMode`, faults.Status(503, "refused"))
+	var last, calls int
+	if err := c.Live(t.Context(), s, func(done, total int) {
+		calls++
+		if done != last+1 || total != 80 {
+			t.Errorf("progress %d of %d after %d", done, total, last)
+		}
+		last = done
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if calls != 80 {
+		t.Errorf("%d calls of progress", calls)
+	}
+	live := s.Services[0].Live
+	want := map[string]cluster.Live{
+		"cn-hangzhou.10.0.1.11": {HealthCheck: cluster.Pass, LocalEndpoints: 2},
+		"cn-hangzhou.10.0.1.12": {HealthCheck: cluster.Fail, LocalEndpoints: 0},
+		"cn-hangzhou.10.0.1.13": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "error trying to reach service: connection refused"},
+		"cn-hangzhou.10.0.1.14": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "an answer that no health check gives (status 200)"},
+		"cn-hangzhou.10.0.1.15": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "expired"},
+		"cn-hangzhou.10.0.1.16": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "the port answers for kube-system/other"},
+		"cn-hangzhou.10.0.1.17": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "no route"},
+	}
+	for node, want := range want {
+		if live[node] != want {
+			t.Errorf("%s: %+v, want %+v", node, live[node], want)
+		}
+	}
+	if s.Nodes[0].ProxyMode != "ipvs" || s.Nodes[1].ProxyMode != "" || len(s.Gaps) != 0 {
+		t.Errorf("modes %q %q, gaps %v", s.Nodes[0].ProxyMode, s.Nodes[1].ProxyMode, s.Gaps)
+	}
+}
+
+func TestLiveNotAllowed(t *testing.T) {
+	server := start(t)
+	proxy := faults.Start(t, server)
+	if err := server.Grant(t.Context(), "reader", rights[servicesResource], rights[endpointSlicesResource], rights[nodesResource]); err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader", Server: proxy.URL}))
+	_, s := read(t, c, story)
+	before := len(s.Gaps)
+	proxy.Reset()
+	if err := c.Live(t.Context(), s, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Gaps) != before+1 || s.Gaps[before].Resource != "nodes/proxy" || s.Gaps[before].Reason != cluster.Forbidden {
+		t.Errorf("gaps: %v", s.Gaps)
+	}
+	if rule := RBACRule(s.Gaps[before]); rule != `{apiGroups: [""], resources: ["nodes/proxy"], verbs: ["get"]}` {
+		t.Errorf("rule: %s", rule)
+	}
+	if n := len(proxy.Requests()); n > 2*liveRequests {
+		t.Errorf("%d requests after the first refusal", n)
+	}
+}
+
+func TestWatch(t *testing.T) {
+	server := start(t)
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin}))
+	objects, _ := read(t, c, story)
+	changes, err := c.Watch(t.Context(), story, objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func(what string) *cluster.Snapshot {
+		t.Helper()
+		select {
+		case change, open := <-changes:
+			if !open || change.Err != nil {
+				t.Fatalf("%s: %v", what, change.Err)
+			}
+			return change.Snapshot
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: no change", what)
+		}
+		return nil
+	}
+	heartbeat := func(second int) {
+		t.Helper()
+		patch := fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"True","reason":"KubeletReady","lastHeartbeatTime":"2026-01-01T00:00:%02dZ"}]}}`, second)
+		if err := server.Patch(t.Context(), "Node", "", "cn-hangzhou.10.0.1.13", patch, "status"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for second := range 5 {
+		heartbeat(second)
+	}
+	select {
+	case change := <-changes:
+		t.Fatalf("a heartbeat, or nothing at all, gave a change: %+v", change)
+	case <-time.After(2 * time.Second):
+	}
+	if err := server.Patch(t.Context(), "Service", "kube-system", "nginx-ingress-lb", `{"spec":{"externalTrafficPolicy":"Cluster"}}`); err != nil {
+		t.Fatal(err)
+	}
+	if s := next("policy"); s.Services[0].ExternalTrafficPolicy != cluster.PolicyCluster {
+		t.Errorf("policy: %s", s.Services[0].ExternalTrafficPolicy)
+	}
+	if err := server.Patch(t.Context(), "Node", "", "cn-hangzhou.10.0.1.13", `{"spec":{"unschedulable":true}}`); err != nil {
+		t.Fatal(err)
+	}
+	if s := next("cordon"); !s.Nodes[2].Unschedulable {
+		t.Errorf("node: %+v", s.Nodes[2])
+	}
+	slices := "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: nginx-ingress-lb-x7k2p, namespace: kube-system}\n"
+	if err := server.Delete(t.Context(), []byte(slices)); err != nil {
+		t.Fatal(err)
+	}
+	if s := next("slices"); len(s.Services[0].Endpoints) != 0 {
+		t.Errorf("endpoints: %+v", s.Services[0].Endpoints)
+	}
+	if err := server.Patch(t.Context(), "Service", "kube-system", "nginx-ingress-lb", `{"metadata":{"finalizers":null}}`); err != nil {
+		t.Fatal(err)
+	}
+	if s := next("finalizers"); len(s.Services[0].Finalizers) != 0 {
+		t.Errorf("finalizers: %v", s.Services[0].Finalizers)
+	}
+	service := "apiVersion: v1\nkind: Service\nmetadata: {name: nginx-ingress-lb, namespace: kube-system}\n"
+	if err := server.Delete(t.Context(), []byte(service)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case change := <-changes:
+		if change.Err == nil || !strings.Contains(change.Err.Error(), "not found") {
+			t.Errorf("change: %+v", change)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the end of the Service went unseen")
+	}
+	if _, open := <-changes; open {
+		t.Error("the channel is still open")
+	}
+}

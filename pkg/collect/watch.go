@@ -1,0 +1,368 @@
+package collect
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	discoveryv1beta1 "k8s.io/api/discovery/v1beta1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// settleTime is the shortest time between two Changes: a rollout is many events at once.
+const settleTime = time.Second / 5
+
+// Change is what is now true, or why nothing more can be said.
+type Change struct {
+	Snapshot *cluster.Snapshot
+	Err      error
+}
+
+// Watch follows the Services of a query, their slices and the nodes, from what Read has found. There are at most five Changes a second, and one only where the
+// Snapshot differs: heartbeats of nodes are none. The channel is closed when ctx ends, or after a Change with Err, which says why watching cannot go on.
+//
+// What Read could not read is not watched. The data plane's settings are those of the first reading.
+func (c *Client) Watch(ctx context.Context, q Query, first *Objects) (<-chan Change, error) {
+	before, err := first.Snapshot(q)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watching{client: c, query: q, first: first, changed: make(chan struct{}, 1), failed: make(chan error, 1)}
+	w.services = byName(first.Services)
+	w.slices = byName(first.Slices)
+	w.nodes = byName(first.Nodes)
+	var running sync.WaitGroup
+	w.start(ctx, &running, before)
+	out := make(chan Change)
+	go func() {
+		defer close(out)
+		defer running.Wait()
+		defer cancel()
+		w.run(ctx, out, before)
+	}()
+	return out, nil
+}
+
+// watching is the state of a Watch.
+type watching struct {
+	client *Client
+	query  Query
+	first  *Objects
+
+	lock     sync.Mutex
+	services map[string]corev1.Service
+	slices   map[string]discoveryv1.EndpointSlice
+	nodes    map[string]corev1.Node
+	gaps     []cluster.Gap
+
+	changed chan struct{}
+	failed  chan error
+}
+
+func byName[T any, P interface {
+	*T
+	metav1.Object
+}](objects []T) map[string]T {
+	out := make(map[string]T, len(objects))
+	for i := range objects {
+		object := P(&objects[i])
+		out[object.GetNamespace()+"/"+object.GetName()] = objects[i]
+	}
+	return out
+}
+
+// run sends a Change for each new Snapshot.
+func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.Snapshot) {
+	send := func(change Change) {
+		select {
+		case out <- change:
+		case <-ctx.Done():
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-w.failed:
+			send(Change{Err: err})
+			return
+		case <-w.changed:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(settleTime):
+		}
+		select {
+		case <-w.changed:
+		default:
+		}
+		after, err := w.objects().Snapshot(w.query)
+		if err != nil {
+			send(Change{Err: err})
+			return
+		}
+		if reflect.DeepEqual(before, after) {
+			continue
+		}
+		before = after
+		// The receiver owns what it is given, and may add what the nodes say.
+		send(Change{Snapshot: clone(after)})
+	}
+}
+
+// clone copies what Live changes.
+func clone(s *cluster.Snapshot) *cluster.Snapshot {
+	out := *s
+	out.Services, out.Nodes, out.Gaps = slices.Clone(s.Services), slices.Clone(s.Nodes), slices.Clone(s.Gaps)
+	return &out
+}
+
+func (w *watching) objects() *Objects {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	out := *w.first
+	out.Services = slices.Collect(maps.Values(w.services))
+	out.Slices = slices.Collect(maps.Values(w.slices))
+	out.Nodes = slices.Collect(maps.Values(w.nodes))
+	out.Gaps = append(slices.Clone(w.first.Gaps), w.gaps...)
+	return &out
+}
+
+func (w *watching) notify() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watching) start(ctx context.Context, running *sync.WaitGroup, before *cluster.Snapshot) {
+	namespace, name := w.scope(before)
+	fields, labels := url.Values{}, url.Values{"labelSelector": {discoveryv1.LabelServiceName}}
+	switch {
+	case name != "":
+		fields.Set("fieldSelector", "metadata.name="+name)
+		labels.Set("labelSelector", discoveryv1.LabelServiceName+"="+name)
+	case w.query.Selector != "":
+		fields.Set("labelSelector", w.query.Selector)
+	}
+	unread := func(resource string) bool {
+		return slices.ContainsFunc(w.first.Gaps, func(g cluster.Gap) bool { return g.Resource == resource })
+	}
+	follow(ctx, running, w, source{
+		resource: servicesResource, path: resourcePath("/api/v1", namespace, "services", ""), namespace: namespace, parameters: fields,
+		object: func() runtime.Object { return &corev1.Service{} }, list: func() runtime.Object { return &corev1.ServiceList{} },
+	}, w.services, func(object runtime.Object) (corev1.Service, bool) {
+		service, ok := object.(*corev1.Service)
+		if !ok {
+			return corev1.Service{}, false
+		}
+		ok = trimService(service)
+		return *service, ok
+	})
+	if !unread(endpointSlicesResource) {
+		from := source{
+			resource: endpointSlicesResource, path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), namespace: namespace, parameters: labels,
+			object: func() runtime.Object { return &discoveryv1.EndpointSlice{} }, list: func() runtime.Object { return &discoveryv1.EndpointSliceList{} },
+		}
+		probe := cloneValues(labels)
+		probe.Set("limit", "1")
+		if err := w.client.into(ctx, request{path: from.path, parameters: probe}, &discoveryv1.EndpointSliceList{}); apierrors.IsNotFound(err) {
+			from.path = resourcePath("/apis/discovery.k8s.io/v1beta1", namespace, "endpointslices", "")
+			from.object = func() runtime.Object { return &discoveryv1beta1.EndpointSlice{} }
+			from.list = func() runtime.Object { return &discoveryv1beta1.EndpointSliceList{} }
+		}
+		follow(ctx, running, w, from, w.slices, func(object runtime.Object) (discoveryv1.EndpointSlice, bool) {
+			var slice discoveryv1.EndpointSlice
+			switch object := object.(type) {
+			case *discoveryv1.EndpointSlice:
+				slice = *object
+			case *discoveryv1beta1.EndpointSlice:
+				slice = fromV1beta1(object)
+			}
+			ok := trimSlice(&slice)
+			return slice, ok
+		})
+	}
+	if !unread(nodesResource) {
+		follow(ctx, running, w, source{
+			resource: nodesResource, path: resourcePath("/api/v1", "", "nodes", ""),
+			object: func() runtime.Object { return &corev1.Node{} }, list: func() runtime.Object { return &corev1.NodeList{} },
+		}, w.nodes, func(object runtime.Object) (corev1.Node, bool) {
+			node, ok := object.(*corev1.Node)
+			if !ok {
+				return corev1.Node{}, false
+			}
+			ok = trimNode(node)
+			return *node, ok
+		})
+	}
+}
+
+// scope is the namespace to watch, "" for all, and the Service where it is a single one.
+func (w *watching) scope(before *cluster.Snapshot) (namespace, name string) {
+	if w.query.AllNamespaces {
+		return "", ""
+	}
+	targets, _ := w.query.targets()
+	namespace = w.query.Namespace
+	if namespace == "" {
+		namespace = w.client.namespace
+	}
+	if len(targets) == 0 {
+		return namespace, ""
+	}
+	for i := range before.Services {
+		if before.Services[i].Namespace != before.Services[0].Namespace {
+			return "", ""
+		}
+		namespace = before.Services[i].Namespace
+	}
+	if len(before.Services) == 1 {
+		return namespace, before.Services[0].Name
+	}
+	return namespace, ""
+}
+
+// source is one resource to follow.
+type source struct {
+	resource, path, namespace string
+	parameters                url.Values
+	object, list              func() runtime.Object
+}
+
+// follow keeps a map of objects as the API server has them, until ctx ends. What may not be watched is an error for Services, and a gap for the rest.
+func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, from source, into map[string]T, convert func(runtime.Object) (T, bool)) {
+	ctx, stop := context.WithCancel(ctx)
+	refused := func(verb string, err error) error {
+		if err == nil || !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+			return err
+		}
+		stop()
+		if from.resource == servicesResource {
+			select {
+			case w.failed <- fmt.Errorf("%s %s: %w", verb, from.resource, w.client.explain(err, verb, from.resource, from.namespace)):
+			default:
+			}
+			return err
+		}
+		w.lock.Lock()
+		defer w.lock.Unlock()
+		if gap := newGap(from.resource, verb, from.namespace, "", err); !slices.Contains(w.gaps, gap) {
+			w.gaps = append(w.gaps, gap)
+			w.notify()
+		}
+		return err
+	}
+	options := func(o metav1.ListOptions) metav1.ListOptions {
+		o.LabelSelector, o.FieldSelector = from.parameters.Get("labelSelector"), from.parameters.Get("fieldSelector")
+		return o
+	}
+	version := schema.GroupVersion{Version: "v1"}
+	lister := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o = options(o)
+			list := from.list()
+			err := w.client.rest.Get().AbsPath(from.path).SetHeader("Accept", protobuf).SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Do(ctx).Into(list)
+			return list, refused("list", err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o = options(o)
+			o.Watch = true
+			events, err := w.client.rest.Get().AbsPath(from.path).SetHeader("Accept", "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch").
+				SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Watch(ctx)
+			return events, refused("watch", err)
+		},
+	}
+	silent := logr.Discard()
+	reflector := cache.NewReflectorWithOptions(lister, from.object(), &kept[T]{watching: w, objects: into, convert: convert}, cache.ReflectorOptions{Logger: &silent})
+	running.Go(func() {
+		defer stop()
+		reflector.RunWithContext(logr.NewContext(ctx, silent))
+	})
+}
+
+// kept is where a reflector puts the objects of one resource, trimmed.
+type kept[T any] struct {
+	watching *watching
+	objects  map[string]T
+	convert  func(runtime.Object) (T, bool)
+}
+
+func (k *kept[T]) Add(object any) error    { return k.put(object) }
+func (k *kept[T]) Update(object any) error { return k.put(object) }
+func (k *kept[T]) Resync() error           { return nil }
+
+func (k *kept[T]) put(object any) error {
+	name, value, ok, err := k.read(object)
+	if err != nil {
+		return err
+	}
+	k.watching.lock.Lock()
+	defer k.watching.lock.Unlock()
+	if ok {
+		k.objects[name] = value
+	} else {
+		delete(k.objects, name)
+	}
+	k.watching.notify()
+	return nil
+}
+
+func (k *kept[T]) read(object any) (name string, value T, ok bool, err error) {
+	typed, isObject := object.(runtime.Object)
+	named, isNamed := object.(metav1.Object)
+	if !isObject || !isNamed {
+		return "", value, false, fmt.Errorf("an event carries %T", object)
+	}
+	name = named.GetNamespace() + "/" + named.GetName()
+	value, ok = k.convert(typed.DeepCopyObject())
+	return name, value, ok, nil
+}
+
+func (k *kept[T]) Delete(object any) error {
+	name, _, _, err := k.read(object)
+	if err != nil {
+		return err
+	}
+	k.watching.lock.Lock()
+	defer k.watching.lock.Unlock()
+	delete(k.objects, name)
+	k.watching.notify()
+	return nil
+}
+
+func (k *kept[T]) Replace(objects []any, _ string) error {
+	fresh := make(map[string]T, len(objects))
+	for _, object := range objects {
+		name, value, ok, err := k.read(object)
+		if err != nil {
+			return err
+		}
+		if ok {
+			fresh[name] = value
+		}
+	}
+	k.watching.lock.Lock()
+	defer k.watching.lock.Unlock()
+	clear(k.objects)
+	maps.Copy(k.objects, fresh)
+	k.watching.notify()
+	return nil
+}
