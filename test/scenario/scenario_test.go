@@ -63,6 +63,7 @@ func files(t *testing.T) []string {
 }
 
 func run(t *testing.T, file string) {
+	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func run(t *testing.T, file string) {
 	for i := range archive.Files[1:] {
 		section := &archive.Files[1+i]
 		got := expectation(section.Name, reports)
-		if diff := cmp.Diff(string(section.Data), got); diff != "" && !*update {
+		if diff := cmp.Diff(strings.Split(string(section.Data), "\n"), strings.Split(got, "\n")); diff != "" && !*update {
 			t.Errorf("%s: section %s (-want +got):\n%s", file, section.Name, diff)
 		}
 		section.Data = []byte(got)

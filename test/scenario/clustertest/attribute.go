@@ -89,11 +89,11 @@ func version(key string, p *cluster.Version) attribute {
 	}}
 }
 
-func list[T any](key string, p *[]T, read func(string) (T, error), print func(T) string) attribute {
+func list[T any](key string, p *[]T, read func(string) (T, error), write func(T) string) attribute {
 	return attribute{key, func() string {
 		texts := make([]string, len(*p))
 		for i, v := range *p {
-			texts[i] = print(v)
+			texts[i] = write(v)
 		}
 		return strings.Join(texts, ",")
 	}, func(v string) error {
@@ -120,11 +120,11 @@ func prefixes(key string, p *[]netip.Prefix) attribute {
 func texts(key string, p *[]string) attribute { return list(key, p, unquote, quote) }
 
 // pairs are name=value, ordered by name.
-func pairs[V any](key string, p *map[string]V, read func(string) (V, error), print func(V) string) attribute {
+func pairs[V any](key string, p *map[string]V, read func(string) (V, error), write func(V) string) attribute {
 	return attribute{key, func() string {
 		var out []string
 		for k, v := range *p {
-			out = append(out, quote(k)+"="+print(v))
+			out = append(out, quote(k)+"="+write(v))
 		}
 		slices.Sort(out)
 		return strings.Join(out, ",")

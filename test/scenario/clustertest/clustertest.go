@@ -156,20 +156,23 @@ const most = 15000
 
 // span is the names that n{1..40} stands for.
 func span(s string) ([]string, error) {
-	before, rest, _ := strings.Cut(s, "{")
-	bounds, after, closed := strings.Cut(rest, "}")
-	first, last, _ := strings.Cut(bounds, "..")
-	from, err := strconv.Atoi(first)
-	to, err2 := strconv.Atoi(last)
-	if !closed || err != nil || err2 != nil {
+	before, rest, spans := strings.Cut(s, "{")
+	if !spans {
 		return []string{s}, nil
 	}
-	if from < 0 || to < from || to-from >= most {
+	bounds, after, _ := strings.Cut(rest, "}")
+	first, last, _ := strings.Cut(bounds, "..")
+	from, err := strconv.ParseUint(first, 10, 32)
+	to, err2 := strconv.ParseUint(last, 10, 32)
+	if err != nil || err2 != nil {
+		return nil, fmt.Errorf("%q is not NAME{FIRST..LAST}", s)
+	}
+	if to < from || to-from >= most {
 		return nil, fmt.Errorf("%q stands for no nodes, or for more than %d", s, most)
 	}
 	var names []string
 	for i := from; i <= to; i++ {
-		names = append(names, before+strconv.Itoa(i)+after)
+		names = append(names, before+strconv.FormatUint(i, 10)+after)
 	}
 	return names, nil
 }

@@ -127,7 +127,7 @@ func node(n *cluster.Node, place int) []attribute {
 }
 
 // automatic takes the word auto for a value that depends on the place of the line.
-func automatic(a attribute, is func() bool, make func()) attribute {
+func automatic(a attribute, is func() bool, set func()) attribute {
 	return attribute{a.key, func() string {
 		if is() {
 			return "auto"
@@ -135,7 +135,7 @@ func automatic(a attribute, is func() bool, make func()) attribute {
 		return a.get()
 	}, func(v string) error {
 		if v == "auto" {
-			make()
+			set()
 			return nil
 		}
 		return a.set(v)
