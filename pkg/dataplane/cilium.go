@@ -45,7 +45,7 @@ func ciliumBeside(c *connection) verdict {
 		return verdict{}
 	}
 	switch {
-	case !c.localOnly() && s.Version.Known() && s.Version.Before(1, 19, 0):
+	case c.cilium.Before(1, 19, 0) && s.InClusterLoadBalance != cluster.Yes:
 		return verdict{}
 	case !c.localOnly():
 		v := c.reachesAll(keeps, cil15)
@@ -53,10 +53,6 @@ func ciliumBeside(c *connection) verdict {
 		return v
 	case s.InClusterLoadBalance == cluster.Yes:
 		return c.reachesAll(keeps, cil12)
-	case !s.Version.Known():
-		return unknown(cil14, Reachable, Refused, TimedOut)
-	case s.Version.Before(1, 19, 0):
-		return verdict{}
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, cil13)
 	default:
@@ -127,9 +123,5 @@ var (
 	cil15 = &Rule{
 		ID: "CIL-15", Basis: Source, Since: "1.19", Source: "cilium/cilium bpf/bpf_lxc.c; cilium/cilium#45252",
 		Reason: "it goes to any endpoint; whether Cilium or kube-proxy hands it on, and so whose address is seen, depends on Cilium's version",
-	}
-	cil14 = &Rule{
-		ID: "CIL-14", Source: "cilium/cilium#45252",
-		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it holds pods to policy Local, before that it leaves them to kube-proxy",
 	}
 )

@@ -18,6 +18,8 @@ type connection struct {
 	name          cluster.DataplaneName
 	mode          cluster.ProxyMode
 	version       cluster.Version
+	// cilium is the version of a Cilium that runs beside kube-proxy.
+	cilium cluster.Version
 
 	// total counts the endpoints of the cluster, beside those on the node that judges, here those that its kube-proxy takes for the node's own: the same, unless it
 	// runs under another node's name.
@@ -131,6 +133,7 @@ type verdict struct {
 	topology  string
 	could     Outcomes
 	rule      *Rule
+	basis     Basis
 }
 
 // none is r, or the rule that says that endpoints there are, and a policy keeps them from this node.
@@ -305,7 +308,7 @@ func (c *connection) hops(n, local int) ExtraHop {
 	}
 }
 
-// merge is what can be said where either a or b holds and r names what it depends on.
+// merge is what can be said where either a or b holds, as r says.
 func merge(a, b verdict, r *Rule) verdict {
 	if a.outcome != b.outcome {
 		return verdict{
@@ -314,6 +317,10 @@ func merge(a, b verdict, r *Rule) verdict {
 		}
 	}
 	a.could |= b.could
+	a.basis = min(a.basis, b.basis)
+	if a.rule != b.rule {
+		a.rule = r
+	}
 	if a.endpoints != b.endpoints {
 		a.endpoints = EndpointsUnknown
 	}

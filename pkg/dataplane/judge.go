@@ -7,7 +7,9 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 func (p *Predictor) judge(c *connection) verdict {
 	rule, cases := c.unsettled()
 	if rule == nil {
-		return table(c)
+		v := table(c)
+		v.basis = v.rule.basis(c.version)
+		return v
 	}
 	if v, ok := p.judged[*c]; ok {
 		return v
@@ -76,6 +78,9 @@ func (c *connection) unsettled() (*Rule, []connection) {
 	case c.mode == "":
 		var cases []connection
 		for _, mode := range []cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables} {
+			if mode == cluster.NFTables && c.version.Known() && c.version.Before(1, 29, 0) {
+				continue // there was none yet
+			}
 			as := *c
 			as.mode = mode
 			cases = append(cases, as)
@@ -89,6 +94,14 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownVersion, cases
+	case c.dataplane.Cilium != nil && !c.cilium.Known() && c.from == Pod && c.to == LoadBalancerIP:
+		var cases []connection
+		for _, text := range []string{"1.18", "1.19"} {
+			as := *c
+			as.cilium, _ = cluster.ParseVersion(text)
+			cases = append(cases, as)
+		}
+		return unknownCilium, cases
 	case c.ranged && c.admitted == cluster.Undetermined:
 		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
 	case c.to == NodePort && c.served == cluster.Undetermined:
@@ -163,6 +176,10 @@ var (
 	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
 	unknownAddress   = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
 
+	unknownCilium = &Rule{
+		ID: "UNK-08", Source: "cilium/cilium#45252",
+		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
+	}
 	unknownMasquerade = &Rule{ID: "UNK-06", Reason: "the API does not show whether the CNI rewrites a pod's address towards other nodes, and it matters here"}
 	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
 )

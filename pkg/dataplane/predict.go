@@ -239,13 +239,15 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	c, v := p.connection(client, t, f, path.Address)
 	if v.rule == nil {
 		v = p.judge(&c)
+	} else {
+		v.basis = v.rule.basis(c.version)
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
 	if v.outcome == Unknown {
 		return path
 	}
-	path.Basis = v.rule.basis(c.version)
+	path.Basis = v.basis
 	return path
 }
 
@@ -255,7 +257,13 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	if t.To == NodePort {
 		judging = t.Node
 	}
-	node, s, g := &p.snapshot.Nodes[judging], p.service, p.group(t.Port, f)
+	node, s := &p.snapshot.Nodes[judging], p.service
+	arriving := f
+	if (t.To == LoadBalancerIP || t.To == LoadBalancerHostname) && !p.hasFamily(f) {
+		// A load balancer may speak one family to its clients and another to nodes: what it can hand on is the Service's own.
+		arriving = 1 - f
+	}
+	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
 	c := connection{
 		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
@@ -265,6 +273,12 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		hints:       hints{annotated: p.annotated, everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
 		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
+	}
+	if d.Cilium != nil {
+		c.cilium = d.Cilium.Version
+	}
+	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
+		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
 	if name, wrong := misnamed(d, node); wrong {
@@ -285,9 +299,9 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		c.to = NodePort
 		at := dialled
 		if t.To != NodePort {
-			at, _ = first(node.InternalIPs, f)
+			at, _ = first(node.InternalIPs, arriving)
 		}
-		c.served = nodePortServed(d, node, at, f)
+		c.served = nodePortServed(d, node, at, arriving)
 	} else if t.To == LoadBalancerIP {
 		c.ranged, c.admitted = p.sourceRanges(client, f)
 	}
@@ -311,7 +325,7 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 	case node.VirtualKubelet:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case s.ProxyName != "":
-		return unknown(otherProxy, Reachable, Refused, TimedOut)
+		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case t.To == NodePort && s.Ports[t.Port].NodePort == 0:
 		return refused(noNodePort)
 	case throughNodePort:
@@ -367,7 +381,8 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 		if cidr, ok := firstPrefix(node.PodCIDRs, f); ok {
 			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
 		}
-		return cluster.No
+		// Without any podCIDR kube-proxy does not even start, and where it runs all the same nothing is known of it.
+		return detects(c.dataplane, node, f)
 	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
 		// A pod's interface is on its own node only.
 		return cluster.Is(!c.elsewhere)

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -48,16 +49,17 @@ var unreachableInside = Kind{
 	Code: "ETP002", Severity: Error, Title: "In-cluster clients cannot use the load balancer address on some nodes",
 	Explain: "A node answers for a load balancer address (or an external IP) itself, so connections from pods never leave it. Where its data plane then has nowhere to " +
 		"hand them to, they are refused or time out, from this node only. Confirm with: kubectl debug node/NAME -it --image=busybox -- wget -T 3 -O- http://ADDRESS:PORT",
-	hiddenBy: []string{noReadyEndpoint.Code},
-	check:    func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
+	hiddenBy:   []string{noReadyEndpoint.Code},
+	needsNodes: true,
+	check:      func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
 }
 
 var unreachableFromHost = Kind{
 	Code: "ETP003", Severity: Warning, Title: "Processes on the host network cannot use the load balancer address on some nodes",
-	Explain: "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
-	// Where pods fail too, ETP002 has said so of both.
-	hiddenBy: []string{noReadyEndpoint.Code, unreachableInside.Code},
-	check:    func(f *Facts) []Finding { return f.inside(dataplane.Node) },
+	Explain:    "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
+	hiddenBy:   []string{noReadyEndpoint.Code},
+	needsNodes: true,
+	check:      func(f *Facts) []Finding { return f.inside(dataplane.Node) },
 }
 
 var uneven = Kind{
@@ -100,8 +102,9 @@ var uneven = Kind{
 
 var singleNode = Kind{
 	Code: "ETP008", Severity: Warning, Title: "All external traffic depends on one node",
-	Explain:  "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
-	hiddenBy: []string{noReadyEndpoint.Code},
+	Explain:    "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
+	hiddenBy:   []string{noReadyEndpoint.Code},
+	needsNodes: true,
 	check: func(f *Facts) []Finding {
 		if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || len(f.Rows) < 2 {
 			return nil
@@ -131,18 +134,22 @@ var nodePortSomewhere = Kind{
 	Code: "ETP025", Severity: Warning, Title: "The node port answers on some nodes only",
 	Explain: "A Service of type NodePort with externalTrafficPolicy Local answers clients outside the cluster only at nodes that have a ready endpoint, and there is no " +
 		"health check node port that would tell a load balancer which they are.",
-	hiddenBy: []string{noReadyEndpoint.Code},
+	hiddenBy:   []string{noReadyEndpoint.Code},
+	needsNodes: true,
 	check: func(f *Facts) []Finding {
 		if f.Service.Type != cluster.TypeNodePort {
 			return nil
 		}
 		failing, of := f.failing(func(p *dataplane.Path) bool { return p.From == dataplane.External && p.To == dataplane.NodePort })
+		if len(failing) == 0 && f.nodesUnread() && f.Service.ExternalTrafficPolicy == cluster.PolicyLocal {
+			return []Finding{f.unjudged("which nodes answer at the node port")}
+		}
 		if len(failing) == 0 {
 			return nil
 		}
 		r := f.finding(Warning)
 		path := failing[0].path
-		r.Message = fmt.Sprintf("%s of %d nodes %s connections from outside to port %d", count(len(failing)), of, did(path.Outcome, len(failing)), path.Port)
+		r.Message = fmt.Sprintf("%d of %d nodes %s connections from outside to port %d", len(failing), of, did(path.Outcome, len(failing)), path.Port)
 		r.Detail = "Why: " + path.Rule.Reason + "."
 		r.Evidence = f.evidence(failing)
 		return []Finding{r}
@@ -191,7 +198,7 @@ var disagrees = Kind{
 			}
 		}
 		if len(wrong) == 0 {
-			return nil
+			return f.misnamed()
 		}
 		r := f.finding(Error)
 		row := wrong[0]
@@ -207,6 +214,77 @@ var disagrees = Kind{
 					Source: fmt.Sprintf("health check node port %d of node %s", f.Service.HealthCheckNodePort, row.Node.Name),
 				},
 				Evidence{Fact: fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")), Source: f.slices(row.Node)})
+		}
+		return []Finding{r}
+	},
+}
+
+// misnamed: the configuration itself says that kube-proxy runs under another name than its node's.
+func (f *Facts) misnamed() []Finding {
+	for i := range f.Rows {
+		row := &f.Rows[i]
+		d := f.Snapshot.DataplaneOf(row.Node)
+		if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" || d.KubeProxy.HostnameOverride == row.Node.Name || row.Endpoints.Ready == 0 {
+			continue
+		}
+		r := f.finding(Error)
+		r.Message = fmt.Sprintf("kube-proxy on %s runs under the name %s, and takes none of the %s there for its own", row.Node.Name, d.KubeProxy.HostnameOverride,
+			plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints"))
+		r.Evidence = []Evidence{
+			{Fact: "hostnameOverride is " + d.KubeProxy.HostnameOverride, Source: d.Source},
+			{Fact: fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")), Source: f.slices(row.Node)},
+		}
+		return []Finding{r}
+	}
+	return nil
+}
+
+var unservedPort = Kind{
+	Code: "ETP049", Severity: Error, Title: "A port that no ready endpoint serves",
+	Explain: "Other ports of the Service have endpoints, this one has none: the pods lack a container port of that name, or another EndpointSlice should carry it.",
+	// Without any ready endpoint that is true of every port.
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		var names []string
+		for i, served := range f.servedPorts() {
+			if !served {
+				names = append(names, fmt.Sprintf("%d/%s", f.Service.Ports[i].Port, f.Service.Ports[i].Protocol))
+			}
+		}
+		if len(names) == 0 {
+			return nil
+		}
+		r := f.finding(Error)
+		r.Message = "no ready endpoint serves " + strings.Join(names, ", ")
+		r.Evidence = []Evidence{{Fact: "no ready endpoint has a port of that name and protocol", Source: f.slices(nil)}}
+		return []Finding{r}
+	},
+}
+
+var otherMode = Kind{
+	Code: "ETP050", Severity: Warning, Title: "kube-proxy runs in another mode than its configuration says",
+	Explain: "kube-proxy reads its configuration when it starts. A node whose kube-proxy has not been restarted since the mode was changed still does what the old one did; " +
+		"or another configuration is in force there. What the node itself says is what packets meet. Confirm with: curl NODE:10249/proxyMode",
+	check: func(f *Facts) []Finding {
+		var wrong []*Row
+		for i := range f.Rows {
+			row := &f.Rows[i]
+			if d := f.Snapshot.DataplaneOf(row.Node); row.Node.ProxyMode != "" && d.Mode != "" && string(d.Mode) != row.Node.ProxyMode {
+				wrong = append(wrong, row)
+			}
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		r := f.finding(Warning)
+		d := f.Snapshot.DataplaneOf(wrong[0].Node)
+		r.Message = fmt.Sprintf("kube-proxy on %s says that its mode is %s, its configuration says %s", wrong[0].Node.Name, wrong[0].Node.ProxyMode, d.Mode)
+		if len(wrong) > 1 {
+			r.Message += fmt.Sprintf("; so on %s", plural(len(wrong)-1, "more node", "more nodes"))
+		}
+		r.Evidence = []Evidence{
+			{Fact: "mode is " + wrong[0].Node.ProxyMode, Source: fmt.Sprintf("port 10249 of node %s", wrong[0].Node.Name)},
+			{Fact: "mode is " + string(d.Mode), Source: d.Source},
 		}
 		return []Finding{r}
 	},
@@ -268,73 +346,150 @@ func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	return hits, of
 }
 
-// inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients.
-func (f *Facts) inside(from dataplane.From) []Finding {
-	hits, of := f.worstHits(func(p *dataplane.Path) bool {
-		return p.From == from && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.ExternalIP || p.To == dataplane.LoadBalancerHostname)
-	})
-	if len(hits) == 0 {
+// inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients: one finding for all addresses and ports that
+// fare alike on the same nodes.
+func (f *Facts) inside(from dataplane.From) (found []Finding) {
+	for _, group := range f.alike(from) {
+		found = append(found, f.judge(from, group))
+	}
+	if len(found) == 0 && from == dataplane.Pod && f.nodesUnread() && f.Service.ExternalTrafficPolicy == cluster.PolicyLocal {
+		found = append(found, f.unjudged("which nodes can reach it from inside the cluster"))
+	}
+	return found
+}
+
+// group is what connections to some addresses and ports meet, on the rows where they do not all work.
+type group struct {
+	dialled []*dataplane.Path
+	hits    []hit
+	of      int
+}
+
+func (f *Facts) alike(from dataplane.From) (groups []group) {
+	if len(f.Rows) == 0 {
 		return nil
 	}
-	var sure, partial, unknown []hit
-	for _, h := range hits {
-		switch h.path.Outcome {
-		case dataplane.Unknown:
-			unknown = append(unknown, h)
-		case dataplane.Partial:
-			partial = append(partial, h)
-		default:
-			sure = append(sure, h)
+	for _, target := range f.published(from) {
+		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && sameTarget(p, target) })
+		if from == dataplane.Node {
+			// Where a pod fares no better, that is said of both.
+			hits = slices.DeleteFunc(hits, func(h hit) bool {
+				pod := h.row.path(dataplane.Pod, h.path)
+				return pod != nil && worst(pod.Outcome) >= worst(h.path.Outcome)
+			})
+		}
+		if len(hits) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.of == of && slices.EqualFunc(g.hits, hits, fareAlike) })
+		if i < 0 {
+			groups = append(groups, group{hits: hits, of: of})
+			i = len(groups) - 1
+		}
+		groups[i].dialled = append(groups[i].dialled, target)
+	}
+	return groups
+}
+
+func fareAlike(a, b hit) bool {
+	return a.row == b.row && a.path.Outcome == b.path.Outcome && a.path.Rule == b.path.Rule
+}
+
+// published are the paths of the first row that dial an address meant for clients, at ports that some ready endpoint serves: the same ones on every row.
+func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
+	served := f.servedPorts()
+	for i := range f.Rows[0].Paths {
+		p := &f.Rows[0].Paths[i]
+		if p.From == from && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.ExternalIP || p.To == dataplane.LoadBalancerHostname) && served[f.portIndex(p)] {
+			paths = append(paths, p)
 		}
 	}
-	severity := Error
+	return paths
+}
+
+// servedPorts says of each Service port whether a ready endpoint serves it; all do where the endpoints could not be read.
+func (f *Facts) servedPorts() []bool {
+	served := make([]bool, len(f.Service.Ports))
+	for i, port := range f.Service.Ports {
+		served[i] = !f.Service.EndpointsKnown || slices.ContainsFunc(f.Service.Endpoints, func(e cluster.Endpoint) bool {
+			return e.Ready && slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == port.Name && p.Protocol == port.Protocol })
+		})
+	}
+	return served
+}
+
+func sameTarget(a, b *dataplane.Path) bool {
+	return a.To == b.To && a.Address == b.Address && a.Hostname == b.Hostname && a.Port == b.Port && a.Protocol == b.Protocol
+}
+
+// path is the row's to the same target from somewhere else, nil where it has none.
+func (row *Row) path(from dataplane.From, like *dataplane.Path) *dataplane.Path {
+	for i := range row.Paths {
+		if p := &row.Paths[i]; p.From == from && sameTarget(p, like) {
+			return p
+		}
+	}
+	return nil
+}
+
+// judge says what a group meets: what surely fails on some nodes, else what fails for some endpoints, else what is not known.
+func (f *Facts) judge(from dataplane.From, g group) Finding {
+	of := func(outcomes ...dataplane.Outcome) (hits []hit) {
+		for _, h := range g.hits {
+			if slices.Contains(outcomes, h.path.Outcome) {
+				hits = append(hits, h)
+			}
+		}
+		return hits
+	}
+	where := f.name(g.dialled)
+	r := f.finding(Error)
 	if from == dataplane.Node {
-		severity = Warning
+		r = f.finding(Warning)
 	}
-	switch {
-	case len(sure) > 0:
-		return []Finding{f.failure(from, severity, sure, of)}
-	case len(partial) > 0:
-		r := f.finding(Warning)
-		r.Message = fmt.Sprintf("on %s of %d nodes some connections to %s from inside the cluster fail", count(len(partial)), of, dialled(partial[0].path))
-		r.Detail = "Why: " + partial[0].path.Rule.Reason + "."
-		r.Evidence = f.evidence(partial)
-		return []Finding{r}
-	default:
-		r := f.finding(severity)
+	if hits := of(dataplane.Refused, dataplane.TimedOut); len(hits) > 0 {
+		return f.failure(r, from, where, hits, g.of)
+	}
+	hits := of(dataplane.Partial)
+	if len(hits) > 0 {
+		r.Severity = Warning
+		r.Message = fmt.Sprintf("on %d of %d nodes some connections to %s from %s fail", len(hits), g.of, where, people(from))
+	} else {
+		hits = of(dataplane.Unknown)
 		r.Result = Unknown
-		r.Message = fmt.Sprintf("what connections to %s from %s meet is not known on %s of %d nodes", dialled(unknown[0].path), people(from), count(len(unknown)), of)
-		r.Detail = "Why: " + unknown[0].path.Rule.Reason + "."
-		r.Evidence = f.evidence(unknown)
-		return []Finding{r}
+		r.Message = fmt.Sprintf("what connections to %s from %s meet is not known on %d of %d nodes", where, people(from), len(hits), g.of)
 	}
+	r.Detail = "Why: " + hits[0].path.Rule.Reason + "."
+	r.Evidence = f.evidence(hits)
+	return r
 }
 
 // failure describes connections that surely fail, with what would cure them.
-func (f *Facts) failure(from dataplane.From, severity Severity, hits []hit, of int) Finding {
-	r := f.finding(severity)
+func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit, of int) Finding {
 	path := hits[0].path
-	outcomes := map[dataplane.Outcome]int{}
-	fromHost := true
+	refused, together := 0, true
 	for _, h := range hits {
-		outcomes[h.path.Outcome]++
-		fromHost = fromHost && h.row.fails(dataplane.Node, h.path)
+		if h.path.Outcome == dataplane.Refused {
+			refused++
+		}
+		host := h.row.path(dataplane.Node, h.path)
+		together = together && host != nil && worst(host.Outcome) == worst(dataplane.Refused)
 	}
-	verb := "cannot reach"
-	r.Message = fmt.Sprintf("%s of %d nodes %s %s from inside the cluster", count(len(hits)), of, verb, dialled(path))
 	who := people(from)
-	if from == dataplane.Pod && fromHost {
+	r.Message = fmt.Sprintf("%d of %d nodes cannot reach %s from inside the cluster", len(hits), of, where)
+	switch {
+	case from == dataplane.Node:
+		r.Message = fmt.Sprintf("processes on the host network of %d of %d nodes cannot reach %s", len(hits), of, where)
+	case together:
 		who = "pods and processes on the host network"
 	}
-	if from == dataplane.Node {
-		r.Message = fmt.Sprintf("processes on the host network of %s of %d nodes cannot reach %s", count(len(hits)), of, dialled(path))
-	}
 	meets := `"connection refused"`
-	switch {
-	case len(outcomes) > 1:
-		meets = `"connection refused" or a timeout`
-	case path.Outcome == dataplane.TimedOut:
+	switch refused {
+	case 0:
 		meets = "a timeout"
+	case len(hits):
+	default:
+		meets = `"connection refused" or a timeout`
 	}
 	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], meets, f.dataplane(hits[0].row.Node), path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
@@ -342,15 +497,50 @@ func (f *Facts) failure(from dataplane.From, severity Severity, hits []hit, of i
 	return r
 }
 
-// fails: the row's path to the same address and port from somewhere else fails as well.
-func (row *Row) fails(from dataplane.From, like *dataplane.Path) bool {
-	for i := range row.Paths {
-		p := &row.Paths[i]
-		if p.From == from && p.To == like.To && p.Address == like.Address && p.Port == like.Port && p.Protocol == like.Protocol {
-			return worst(p.Outcome) == 3
+// name lists what is dialled: addresses alone where all their ports are meant, else each address with its port.
+func (f *Facts) name(dialled []*dataplane.Path) string {
+	ports := map[string]int{}
+	for _, p := range dialled {
+		ports[host(p)]++
+	}
+	var names []string
+	for _, p := range dialled {
+		name := host(p)
+		if ports[name] < len(f.Service.Ports) {
+			name = net.JoinHostPort(name, fmt.Sprint(p.Port))
+			if p.Protocol != cluster.TCP {
+				name += "/" + string(p.Protocol)
+			}
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return false
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+func host(p *dataplane.Path) string {
+	if p.Hostname != "" {
+		return p.Hostname
+	}
+	return p.Address.String()
+}
+
+// nodesUnread: the nodes that the cluster has could not be listed, and the rows are only those that something else names.
+func (f *Facts) nodesUnread() bool {
+	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" })
+}
+
+// unjudged is the finding where only the nodes are missing.
+func (f *Facts) unjudged(what string) Finding {
+	r := f.finding(Error)
+	r.Result = Unknown
+	r.Message = what + " is not known: the nodes could not be read, and those without endpoints are the ones that matter"
+	r.Evidence = []Evidence{{Fact: "no Node was read", Source: "nodes"}}
+	return r
 }
 
 // remedies for connections from inside: not to use the address, or what a prediction with policy Cluster shows to help.
@@ -419,7 +609,11 @@ func (f *Facts) evidence(hits []hit) []Evidence {
 // dataplane names what runs on a node: kube-proxy ipvs v1.20.15.
 func (f *Facts) dataplane(node *cluster.Node) string {
 	d := f.Snapshot.DataplaneOf(node)
-	words := []string{string(d.Name), string(d.Mode), d.Version.String()}
+	mode := string(d.Mode)
+	if node.ProxyMode != "" {
+		mode = node.ProxyMode
+	}
+	words := []string{string(d.Name), mode, d.Version.String()}
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
@@ -455,13 +649,6 @@ func (f *Facts) total() dataplane.Count {
 	return total
 }
 
-func dialled(p *dataplane.Path) string {
-	if p.Hostname != "" {
-		return p.Hostname
-	}
-	return p.Address.String()
-}
-
 func people(from dataplane.From) string {
 	return [...]string{"processes on the host network", "pods", "clients outside"}[from]
 }
@@ -478,8 +665,6 @@ func did(o dataplane.Outcome, n int) string {
 		return "refuse"
 	}
 }
-
-func count(n int) string { return fmt.Sprint(n) }
 
 func plural(n int, one, many string) string {
 	if n == 1 {

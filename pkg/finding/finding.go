@@ -95,7 +95,7 @@ type Row struct {
 type Receives struct {
 	Receives bool
 	// Reason is "" where it receives, else one of NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer, SendsToPods, RunsNoProxy,
-	// HealthCheckNotServed, NotKnown.
+	// HealthCheckNotServed, HealthCheckFails, NotKnown.
 	Reason string
 	// Share is 0 to 1; PodShare is what each ready endpoint on the node gets of all connections, 0 where none does.
 	Share, PodShare float64
@@ -111,13 +111,15 @@ type Kind struct {
 	Explain string
 	// check returns nothing where all is well.
 	check func(*Facts) []Finding
+	// needsNodes: all is well only where all nodes were read.
+	needsNodes bool
 	// hiddenBy are codes of causes: where one of them fails, this one is only its effect and is left out.
 	hiddenBy []string
 }
 
 // Catalogue lists every kind by code.
 func Catalogue() []Kind {
-	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nodePortSomewhere, withoutNode, disagrees}
+	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nodePortSomewhere, withoutNode, disagrees, unservedPort, otherMode}
 }
 
 // Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed, by code.
@@ -128,7 +130,7 @@ func Check(f *Facts) (found, passed []Finding) {
 			continue
 		}
 		results := kind.check(f)
-		if len(results) == 0 {
+		if len(results) == 0 && !(kind.needsNodes && f.nodesUnread()) {
 			passed = append(passed, Finding{Code: kind.Code, Severity: kind.Severity, Result: Pass, Title: kind.Title, Message: kind.Title + ": no", Subject: f.subject()})
 		}
 		for _, result := range results {

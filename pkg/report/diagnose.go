@@ -202,13 +202,38 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Datapla
 		return "BeingRemoved"
 	case !svc.EndpointsKnown:
 		return "NotKnown"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0:
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Fail:
+		return "HealthCheckFails"
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Pass:
+		return ""
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row):
+		// Its own health, which some load balancers ask instead, is bad as long as kube-proxy finds no Node of its name.
+		return "NotKnown"
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
 		return "NoLocalEndpoint"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && dataplane.ServesNodePorts(d, row.Node) == cluster.No:
 		return "HealthCheckNotServed"
 	default:
 		return ""
 	}
+}
+
+// takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node it runs as.
+func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
+	if !misnamed(d, row) {
+		return row.Endpoints.Ready
+	}
+	own := 0
+	for i := range svc.Endpoints {
+		if e := &svc.Endpoints[i]; e.Ready && e.Node == d.KubeProxy.HostnameOverride {
+			own++
+		}
+	}
+	return own
+}
+
+func misnamed(d *cluster.Dataplane, row *Row) bool {
+	return d.KubeProxy != nil && d.KubeProxy.HostnameOverride != "" && d.KubeProxy.HostnameOverride != row.Node.Name
 }
 
 // excluded: the label excludes a node unless its value is one that means false.
