@@ -21,7 +21,10 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &cluster.Snapshot{Gaps: slices.Clone(o.Gaps)}
+	// Reads run side by side and fail in any order.
+	out := &cluster.Snapshot{Gaps: slices.SortedFunc(slices.Values(o.Gaps), func(a, b cluster.Gap) int {
+		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Verb, b.Verb), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})}
 	slicesOf := map[objectKey][]*discoveryv1.EndpointSlice{}
 	for i := range o.Slices {
 		slice := &o.Slices[i]
