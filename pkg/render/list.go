@@ -188,22 +188,3 @@ func address(s *cluster.Service, every bool) string {
 	}
 	return list[0] + " +" + strconv.Itoa(len(list)-1)
 }
-
-// Redraw makes a frame of a screen that stays in place: what changed since the last one on top, then the screen, over what stood there before.
-func Redraw(screen []byte, changes []string, o Options) []byte {
-	var b strings.Builder
-	b.WriteString("\x1b[H\x1b[2J")
-	b.WriteString(string(Changed(changes, o)))
-	b.Write(screen)
-	return []byte(b.String())
-}
-
-// Changed shows changes, a line each.
-func Changed(changes []string, o Options) []byte {
-	var b strings.Builder
-	for _, c := range changes {
-		b.WriteString(o.Style.paint(span{o.Style.clean(c), doubtful}))
-		b.WriteByte('\n')
-	}
-	return []byte(b.String())
-}
