@@ -325,7 +325,10 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 	case node.VirtualKubelet:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case s.ProxyName != "":
-		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
+		if c.from != External && c.advertised() {
+			return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
+		}
+		return unknown(otherProxy, Reachable, Refused, TimedOut)
 	case t.To == NodePort && s.Ports[t.Port].NodePort == 0:
 		return refused(noNodePort)
 	case throughNodePort:
@@ -464,10 +467,8 @@ func (p *Predictor) sourceRanges(client Client, f family) (ranged bool, admitted
 		}
 		return true, cluster.Undetermined
 	default:
-		if client.Address.IsValid() {
-			return true, cluster.Is(inAny(ranges, client.Address))
-		}
-		return true, cluster.Undetermined
+		// A client outside without an address stands for those that the ranges admit.
+		return true, cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
 }
 

@@ -554,6 +554,9 @@ func (f *Facts) remedies(h hit) []Remedy {
 	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
 	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
 		patch := fmt.Sprintf("kubectl patch svc %s -n %s -p '{%%s\"spec\":{\"externalTrafficPolicy\":\"Cluster\"}}'", s.Name, s.Namespace)
+		if f.Provider.Backends == provider.Pods {
+			return append(list, Remedy{Mode: "cluster", Text: fmt.Sprintf(patch, ""), Gain: "the load balancer sends to pods, so the client IP stays as it is"})
+		}
 		if f.canAttachPods() {
 			list = append(list, Remedy{
 				Mode: "eni",

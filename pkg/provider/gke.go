@@ -2,7 +2,7 @@ package provider
 
 // gke recognises Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still.
 func gke(c candidate) (LoadBalancer, bool) {
-	lb := LoadBalancer{Name: "gke", Title: "Google Cloud passthrough NLB", Product: "passthrough NLB", Backends: Nodes}
+	lb := LoadBalancer{Name: "gke", Title: "Google Cloud passthrough NLB", Product: "passthrough NLB", Backends: Nodes, KeepsDestination: true}
 	if f := c.finalizer("gke.networking.io/"); f != "" {
 		lb.Source = "finalizer " + f
 		return lb, true

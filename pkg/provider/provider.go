@@ -25,6 +25,8 @@ type LoadBalancer struct {
 	Title    string
 	Product  string
 	Backends Backends
+	// KeepsDestination: packets come to the node with the load balancer address as their destination still, not to a node port.
+	KeepsDestination bool
 	// Source says what it was concluded from: finalizer service.k8s.alibaba/resources.
 	Source string
 }

@@ -40,7 +40,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 			row.Live = &live
 		}
 		start := len(backing)
-		backing = paths(backing, predictor, dialled, svc, row.Node, node)
+		backing = paths(backing, predictor, dialled, &r, row.Node, node)
 		row.Paths = backing[start:len(backing):len(backing)]
 	}
 	share(s, svc, r.Provider, r.Nodes)
@@ -138,7 +138,7 @@ func families(addresses []netip.Addr) []bool {
 }
 
 // paths appends what connections meet from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
-func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, svc *cluster.Service, node *cluster.Node, index int) []dataplane.Path {
+func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, r *Report, node *cluster.Node, index int) []dataplane.Path {
 	for _, t := range dialled {
 		t.Node = index
 		if t.To == dataplane.NodePort && node.Known && !hasFamily(node.InternalIPs, t.IPv6) && len(node.InternalIPs) > 0 {
@@ -148,7 +148,7 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 			if from == dataplane.External && t.To == dataplane.ClusterIP {
 				continue
 			}
-			t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && svc.Ports[t.Port].NodePort == 0
+			t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (r.Provider.KeepsDestination || r.Service.Ports[t.Port].NodePort == 0)
 			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
 		}
 	}
