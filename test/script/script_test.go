@@ -99,6 +99,7 @@ var fullRights = []right{
 	{"get list", "daemonsets.apps"},
 	{"get list", "pods"},
 	{"get list", "ingresses.networking.k8s.io"},
+	{"get", "felixconfigurations.crd.projectcalico.org"},
 }
 
 type right struct{ verbs, resource string }
@@ -136,21 +137,17 @@ func setup(env *testscript.Env, server *apiserver.Server, passed *ledger) error 
 	if err := s.grant(fullRights...); err != nil {
 		return err
 	}
+	testdata, err := filepath.Abs("testdata")
+	if err != nil {
+		return err
+	}
 	env.Setenv("PATH", os.Getenv(binEnv)+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("LC_ALL", "C.UTF-8")
-	env.Setenv("SERVER", proxy.URL)
-	env.Setenv("TESTDATA", filepath.Join(filepath.Dir(mustAbs("testdata")), "testdata"))
+	env.Setenv("ESC", "\x1b")
+	env.Setenv("TESTDATA", testdata)
 	return s.kubeconfig(env.Getenv("KUBECONFIG"), "")
-}
-
-func mustAbs(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		panic(err)
-	}
-	return abs
 }
 
 // kubeconfig writes the script's kubeconfig, with a token other than the user's own if there is one.
@@ -290,9 +287,10 @@ func patch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(storyOf(ts).server.Patch(context.Background(), args[0], args[1], args[2], args[3]))
 }
 
-// fault lets requests go wrong whose "METHOD /path?query" matches: fault PATTERN status CODE | busy SECONDS | hang | cut BYTES [times N]
+// fault lets requests go wrong whose "METHOD /path?query" matches: fault PATTERN status CODE | busy SECONDS | hang |
+// cut BYTES [times N] [after PATTERN]. With after, a request is held back until another one that matches has been answered.
 func fault(ts *testscript.TestScript, neg bool, args []string) {
-	const usage = "fault PATTERN status CODE | busy SECONDS | hang | cut BYTES [times N]"
+	const usage = "fault PATTERN status CODE | busy SECONDS | hang | cut BYTES [times N] [after PATTERN]"
 	misused(ts, neg || len(args) < 2, usage)
 	pattern, kind, args := args[0], args[1], args[2:]
 	number := func() int {
@@ -318,6 +316,10 @@ func fault(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 && args[0] == "times" {
 		args = args[1:]
 		f = faults.Times(number(), f)
+	}
+	if len(args) == 2 && args[0] == "after" {
+		f = storyOf(ts).proxy.After(args[1], f)
+		args = nil
 	}
 	misused(ts, len(args) > 0, usage)
 	storyOf(ts).proxy.On(pattern, f)

@@ -55,6 +55,8 @@ type Request struct {
 	Encoding string
 	// Bytes is the size of the answer's body as sent, compressed where the client asked for it.
 	Bytes int64
+	// Done is true once nothing more will be sent.
+	Done bool
 }
 
 func (r Request) String() string {
@@ -206,6 +208,11 @@ func (p *Proxy) handler(upstream http.Handler) http.Handler {
 		}
 		p.mu.Unlock()
 
+		defer func() {
+			p.mu.Lock()
+			request.Done = true
+			p.mu.Unlock()
+		}()
 		counted := &countingWriter{ResponseWriter: w, proxy: p, request: request}
 		if fault != nil {
 			fault(counted, r, upstream)
@@ -286,6 +293,24 @@ func Cut(after int) Fault {
 		// The whole answer was shorter.
 		cutting.cut()
 		panic(http.ErrAbortHandler)
+	}
+}
+
+// After holds a request back until another one, whose "METHOD /path?query" matches, has been answered, and lets it go wrong then. Requests share connections: what
+// goes wrong with one that is cut depends on what else is under way.
+func (p *Proxy) After(pattern string, fault Fault) Fault {
+	other := regexp.MustCompile(pattern)
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for !slices.ContainsFunc(p.Requests(), func(r Request) bool { return r.Done && other.MatchString(r.String()) }) {
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler)
+			}
+		}
+		fault(w, r, next)
 	}
 }
 

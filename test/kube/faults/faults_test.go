@@ -224,6 +224,24 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestAfter(t *testing.T) {
+	proxy, client := start(t)
+	proxy.On(`^GET /api/v1/nodes`, proxy.After(`/services$`, faults.Status(http.StatusInternalServerError, "made to fail")))
+	done := make(chan error)
+	go func() { done <- listNodes(t.Context(), client) }()
+	select {
+	case err := <-done:
+		t.Fatalf("answered before the other request was: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, err := client.CoreV1().Services("").List(t.Context(), metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; !apierrors.IsInternalError(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWatchPassesAtOnce(t *testing.T) {
 	_, client := start(t)
 	watch, err := client.CoreV1().ConfigMaps("default").Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=seen"})
