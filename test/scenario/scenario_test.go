@@ -334,3 +334,78 @@ func screen(r *report.Report) string {
 	}
 	return b.String()
 }
+
+// TestWhatIsTrueOfEveryCase holds all cases to what no cluster can break.
+func TestWhatIsTrueOfEveryCase(t *testing.T) {
+	for _, file := range files(t) {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshot, err := clustertest.Parse(string(archive.Files[0].Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range report.Diagnose(snapshot) {
+			shares := 0.0
+			for i := range r.Nodes {
+				row := &r.Nodes[i]
+				shares += row.LoadBalancer.Share
+				if row.LoadBalancer.Receives != (row.LoadBalancer.Reason == "") || row.LoadBalancer.Receives != (row.LoadBalancer.Share > 0) {
+					t.Errorf("%s: %s: contradicts itself: %+v", file, row.Node.Name, row.LoadBalancer)
+				}
+				for j := range row.Paths {
+					if problem := impossible(&row.Paths[j]); problem != "" {
+						t.Errorf("%s: %s: %+v: %s", file, row.Node.Name, row.Paths[j], problem)
+					}
+					if problem := outOfDate(row.Paths[j].Rule, snapshot.DataplaneOf(row.Node)); problem != "" {
+						t.Errorf("%s: %s: %s", file, row.Node.Name, problem)
+					}
+				}
+			}
+			if shares != 0 && math.Abs(shares-1) > 1e-9 {
+				t.Errorf("%s: the shares of all nodes are %g together", file, shares)
+			}
+		}
+	}
+}
+
+// impossible says what contradicts what in a path.
+func impossible(p *dataplane.Path) string {
+	reaches := p.Outcome == dataplane.Reachable || p.Outcome == dataplane.Partial
+	fails := p.Outcome == dataplane.Refused || p.Outcome == dataplane.TimedOut
+	switch {
+	case p.Rule == nil:
+		return "no rule decided"
+	case reaches && (p.Endpoints == dataplane.NoEndpoints || p.ClientIP == dataplane.NoClientIP):
+		return "it reaches nothing"
+	case fails && (p.Endpoints != dataplane.NoEndpoints || p.ClientIP != dataplane.NoClientIP || p.ExtraHop != dataplane.Never):
+		return "it reaches something"
+	case p.Outcome == dataplane.Unknown && p.Could == 0, p.Outcome != dataplane.Unknown && p.Could != 0:
+		return "what it could be instead goes with Unknown, and Unknown with it"
+	case reaches && p.Endpoints == dataplane.LocalEndpoints && p.ExtraHop != dataplane.Never:
+		return "it crosses to another node for an endpoint on this one"
+	default:
+		return ""
+	}
+}
+
+// outOfDate says that a rule does not hold in the release of the data plane that was judged by it.
+func outOfDate(r *dataplane.Rule, d *cluster.Dataplane) string {
+	v := d.Version
+	if strings.HasPrefix(r.ID, "CIL-") && d.Cilium != nil {
+		v = d.Cilium.Version
+	}
+	since, hasSince := cluster.ParseVersion(r.Since)
+	until, hasUntil := cluster.ParseVersion(r.Until)
+	switch {
+	case !v.Known() || d.KubeProxy != nil && len(d.KubeProxy.FeatureGates) > 0:
+		return ""
+	case hasSince && v.Before(since.Major, since.Minor, since.Patch):
+		return fmt.Sprintf("rule %s holds since %s, and the data plane is %s", r.ID, r.Since, v)
+	case hasUntil && !v.Before(until.Major, until.Minor, until.Patch):
+		return fmt.Sprintf("rule %s holds until %s, and the data plane is %s", r.ID, r.Until, v)
+	default:
+		return ""
+	}
+}
