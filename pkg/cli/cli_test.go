@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,7 +19,9 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/jsonschema-go/jsonschema"
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
@@ -411,6 +414,41 @@ func TestTheExample(t *testing.T) {
 		w := &world{}
 		if code := w.main(t, c.args...); code != c.code || w.out.String() != c.out {
 			t.Errorf("%v: exit code %d, %q, %s", c.args, code, w.out.String(), w.err.String())
+		}
+	}
+}
+
+// What the command prints of real input holds to the schema in the repository.
+func TestRealOutputHoldsToThePublishedSchema(t *testing.T) {
+	text, err := os.ReadFile("../report/v1alpha1/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json"},
+		{"svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json", "--show-passed", "--dataplane", "cilium@v1.17.0"},
+		{"-A", "-o", "json"},
+		{"-A", "-o", "yaml"},
+		{"-n", "nowhere", "-o", "json"},
+	} {
+		w := &world{}
+		if code := w.main(t, append([]string{"status", "-f", "../../examples/ack-ipvs-local.yaml"}, args...)...); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", args, code, w.err.String())
+		}
+		var value any
+		if err := yaml.Unmarshal(w.out.Bytes(), &value); err != nil {
+			t.Fatal(err)
+		}
+		if err := resolved.Validate(value); err != nil {
+			t.Errorf("%v: %v", args, err)
 		}
 	}
 }
