@@ -199,20 +199,23 @@ func joined[T interface{ String() string }](list []T) string {
 	return strings.Join(texts, " ")
 }
 
+// unknown stands for what could not be found out.
+const unknown = "<unknown>"
+
 // dataplaneText is name, mode and version.
 func dataplaneText(d *cluster.Dataplane) string {
 	if d.Name == cluster.UnknownDataplane || d.Name == "" {
-		return "<unknown>"
+		return unknown
 	}
 	text := string(d.Name)
 	switch {
 	case d.Mode != "":
 		text += " " + string(d.Mode)
 	case d.Name == cluster.KubeProxy:
-		text += ", mode <unknown>"
+		text += ", mode " + unknown
 	}
 	if !d.Version.Known() {
-		return text + ", version <unknown>"
+		return text + ", version " + unknown
 	}
 	text += " " + d.Version.String()
 	if d.VersionConfidence == cluster.Inferred || d.VersionConfidence == cluster.Assumed {
@@ -430,8 +433,8 @@ func (p *screen) zones() []string {
 
 // node is what the wide screen says of a node itself.
 func (p *screen) node(n *cluster.Node, common *cluster.Dataplane) []cell {
-	ready := map[cluster.Tristate]string{cluster.Yes: "yes", cluster.No: "no", cluster.Undetermined: "<unknown>"}[n.Ready]
-	kubelet := "<unknown>"
+	ready := map[cluster.Tristate]string{cluster.Yes: "yes", cluster.No: "no", cluster.Undetermined: unknown}[n.Ready]
+	kubelet := unknown
 	if n.KubeletVersion.Known() {
 		kubelet = n.KubeletVersion.String()
 	}
@@ -439,7 +442,7 @@ func (p *screen) node(n *cluster.Node, common *cluster.Dataplane) []cell {
 	if d == nil {
 		d = common
 	}
-	plane := "<unknown>"
+	plane := unknown
 	if d != nil {
 		plane = dataplaneText(d)
 	}
@@ -448,7 +451,7 @@ func (p *screen) node(n *cluster.Node, common *cluster.Dataplane) []cell {
 	}
 	addresses := joined(append(slices.Clone(n.InternalIPs), n.ExternalIPs...))
 	if addresses == "" {
-		addresses = "<unknown>"
+		addresses = unknown
 	}
 	return []cell{{text: addresses}, {text: ready}, {text: p.clean(kubelet)}, {text: p.clean(plane)}}
 }
@@ -474,7 +477,11 @@ func (p *screen) note(n *cluster.Node, unread bool) string {
 		notes = append(notes, "cordoned")
 	}
 	if n.Dataplane != nil && !n.VirtualKubelet && !p.o.Wide {
-		notes = append(notes, dataplaneText(n.Dataplane))
+		text := dataplaneText(n.Dataplane)
+		if text == unknown {
+			text = "data plane " + text
+		}
+		notes = append(notes, text)
 	}
 	if n.ProxyMode != "" && !p.o.Wide {
 		d := n.Dataplane

@@ -424,6 +424,7 @@ func mixed() *report.Report {
 	n(4).Known = false
 	n(5).VirtualKubelet = true
 	n(6).Dataplane = &windows
+	n(8).Dataplane = &cluster.Dataplane{Name: cluster.UnknownDataplane}
 	n(7).Dataplane = &cluster.Dataplane{Name: cluster.KubeProxy, Mode: cluster.IPTables, Version: version("v1.30.2")}
 	r.Nodes[5].Paths = nil
 	r.Nodes[5].LoadBalancer.Reason = "RunsNoProxy"
