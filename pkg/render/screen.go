@@ -261,11 +261,42 @@ func (p *screen) nodes() {
 		if len(parts) > 1 {
 			p.put(span{"to " + p.clean(title(&parts[i], parts)), strong})
 		}
-		p.block(&parts[i])
+		p.block(&parts[i], p.counts(&parts[i], len(parts) > 1))
 	}
 }
 
-func (p *screen) block(b *block) {
+// counts are the endpoints that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
+func (p *screen) counts(b *block, several bool) []report.Counts {
+	counts := make([]report.Counts, len(p.r.Nodes))
+	if !several {
+		for i := range p.r.Nodes {
+			counts[i] = p.r.Nodes[i].Endpoints
+		}
+		return counts
+	}
+	on := make(map[string]*report.Counts, len(counts))
+	for i := range p.r.Nodes {
+		on[p.r.Nodes[i].Node.Name] = &counts[i]
+	}
+	for i := range p.r.Service.Endpoints {
+		e := &p.r.Service.Endpoints[i]
+		c := on[e.Node]
+		if c == nil || !slices.ContainsFunc(b.targets, func(t target) bool { return t.servedBy(e) }) {
+			continue
+		}
+		switch {
+		case e.Ready:
+			c.Ready++
+		case e.Serving && e.Terminating:
+			c.ServingTerminating++
+		default:
+			c.NotReady++
+		}
+	}
+	return counts
+}
+
+func (p *screen) block(b *block, counts []report.Counts) {
 	t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "ZONE", spare: 1}}}
 	if p.o.Wide {
 		t.columns = append(t.columns, column{title: "ADDRESSES"}, column{title: "READY"}, column{title: "KUBELET"}, column{title: "DATA PLANE"})
@@ -310,7 +341,7 @@ func (p *screen) block(b *block) {
 				arriving.text += " (" + row.LoadBalancer.Reason + ")"
 			}
 		}
-		cells = append(cells, backends(row.Endpoints, p.r.Service.EndpointsKnown), arriving, p.verdict(v.node), p.verdict(v.pod))
+		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.node), p.verdict(v.pod))
 		if p.o.Wide {
 			np, ci := together(wideNode, row), together(wideCluster, row)
 			cells = append(cells, p.verdict(np.node), p.verdict(np.pod), p.verdict(ci.node), p.verdict(ci.pod))

@@ -112,6 +112,24 @@ func paths(s *cluster.Service, n *cluster.Node, o outcomes) []dataplane.Path {
 	return list
 }
 
+// endpoints on the first two nodes, two and one, of every family that the nodes have, each with both ports.
+func endpoints(r *report.Report) []cluster.Endpoint {
+	var list []cluster.Endpoint
+	for i, n := range []int{0, 0, 1} {
+		for _, a := range r.Nodes[n].Node.InternalIPs {
+			pod := netip.AddrFrom4([4]byte{172, 20, byte(n), byte(i)})
+			if a.Is6() {
+				pod = addr(fmt.Sprintf("2001:db8:2:%d::%d", n, i))
+			}
+			list = append(list, cluster.Endpoint{
+				Address: pod, Node: r.Nodes[n].Node.Name, Ready: true, Serving: true,
+				Ports: []cluster.EndpointPort{{Name: "http", Protocol: cluster.TCP, Port: 8080}, {Name: "https", Protocol: cluster.TCP, Port: 8443}},
+			})
+		}
+	}
+	return list
+}
+
 // ipvsLocal is forty nodes with kube-proxy ipvs of v1.20, a Local Service and backends on two of them.
 func ipvsLocal() *report.Report {
 	service := &cluster.Service{
@@ -261,6 +279,10 @@ func hostile() *report.Report {
 func onePortFails() *report.Report {
 	r := few(ipvsLocal(), 7)
 	r.Findings = nil
+	r.Service.Endpoints = endpoints(r)
+	for i := range r.Service.Endpoints {
+		r.Service.Endpoints[i].Ports = r.Service.Endpoints[i].Ports[:1]
+	}
 	for i := range r.Nodes {
 		for j := range r.Nodes[i].Paths {
 			p := &r.Nodes[i].Paths[j]
@@ -293,6 +315,7 @@ func dualStack() *report.Report {
 			}
 		}
 	}
+	s.Endpoints = endpoints(r)
 	return r
 }
 
@@ -380,6 +403,7 @@ func pending() *report.Report {
 func external() *report.Report {
 	r := few(ipvsLocal(), 3)
 	r.Findings = nil
+	r.Service.Endpoints = endpoints(r)
 	r.Service.ExternalIPs = []netip.Addr{addr("198.51.100.7"), addr("198.51.100.8")}
 	r.Service.SourceRanges = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")}
 	r.Service.InternalTrafficPolicy = cluster.PolicyLocal

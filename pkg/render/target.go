@@ -58,6 +58,18 @@ func (t *target) about(p *dataplane.Path) bool {
 	return p.Port == t.port.Port && p.Address == t.address
 }
 
+// servedBy says whether an endpoint can answer for the target.
+func (t *target) servedBy(e *cluster.Endpoint) bool {
+	sixth := t.sixth
+	if t.to != dataplane.NodePort {
+		sixth = t.address.Is6()
+	}
+	if t.to != dataplane.LoadBalancerHostname && e.Address.Is6() != sixth {
+		return false
+	}
+	return slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == t.port.Name && p.Protocol == t.port.Protocol })
+}
+
 // verdicts of one row for one target.
 type verdicts struct {
 	external, node, pod verdict
