@@ -13,12 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-
-	"net/netip"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
@@ -28,16 +24,6 @@ import (
 var shared apiserver.Shared
 
 func TestMain(m *testing.M) { os.Exit(shared.Run(m, apiserver.Users("reader", "nobody"))) }
-
-// sameFacts compares Snapshots; nil and empty are the same fact.
-func sameFacts(t *testing.T, got, want *cluster.Snapshot) {
-	t.Helper()
-	addresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-	ranges := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
-	if diff := cmp.Diff(want, got, addresses, ranges, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("the facts differ (-want +got):\n%s", diff)
-	}
-}
 
 // modern is the v1.20 cluster as a current API server takes it: slices in v1, and addresses of its own choice.
 func modern(t *testing.T) []byte {
@@ -105,15 +91,6 @@ func TestReadCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameFacts(t, snapshot(t, fromText(t, dump.String()), story), got)
-}
-
-func fromText(t *testing.T, text string) *Objects {
-	t.Helper()
-	objects, err := Offline(context.Background(), Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return objects
 }
 
 // Everything that status reads, right by right.

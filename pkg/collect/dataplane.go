@@ -580,6 +580,17 @@ func (d *detector) calico() (cluster.Dataplane, bool) {
 	return out, true
 }
 
+// antreaConfiguration are the fields of antrea-agent.conf that decide what a connection meets.
+type antreaConfiguration struct {
+	FeatureGates map[string]bool `json:"featureGates,omitempty"`
+	AntreaProxy  struct {
+		Enable                  *bool  `json:"enable,omitempty"`
+		ProxyAll                bool   `json:"proxyAll"`
+		ProxyLoadBalancerIPs    *bool  `json:"proxyLoadBalancerIPs,omitempty"`
+		DefaultLoadBalancerMode string `json:"defaultLoadBalancerMode,omitempty"`
+	} `json:"antreaProxy"`
+}
+
 // antrea is Antrea where it has taken everything over from kube-proxy (antreaProxy.proxyAll).
 func (d *detector) antrea() (cluster.Dataplane, bool) {
 	var mounted []string
@@ -595,15 +606,7 @@ func (d *detector) antrea() (cluster.Dataplane, bool) {
 		if !strings.HasPrefix(found.Name, antreaConfigPrefix) || len(mounted) > 0 && !slices.Contains(mounted, found.Name) {
 			continue
 		}
-		var configuration struct {
-			FeatureGates map[string]bool `json:"featureGates"`
-			AntreaProxy  struct {
-				Enable                  *bool  `json:"enable"`
-				ProxyAll                bool   `json:"proxyAll"`
-				ProxyLoadBalancerIPs    *bool  `json:"proxyLoadBalancerIPs"`
-				DefaultLoadBalancerMode string `json:"defaultLoadBalancerMode"`
-			} `json:"antreaProxy"`
-		}
+		var configuration antreaConfiguration
 		if err := yaml.Unmarshal([]byte(found.Data[antreaConfKey]), &configuration); err != nil {
 			continue
 		}

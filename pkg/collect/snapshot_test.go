@@ -3,8 +3,13 @@ package collect
 import (
 	"context"
 	"io/fs"
+	"net/netip"
 	"os"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -27,6 +32,25 @@ func snapshot(t *testing.T, o *Objects, q Query) *cluster.Snapshot {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// sameFacts compares Snapshots; nil and empty are the same fact.
+func sameFacts(t *testing.T, got, want *cluster.Snapshot) {
+	t.Helper()
+	addresses := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+	ranges := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(want, got, addresses, ranges, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the facts differ (-want +got):\n%s", diff)
+	}
+}
+
+func fromText(t *testing.T, text string) *Objects {
+	t.Helper()
+	objects, err := Offline(context.Background(), Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return objects
 }
 
 // The cluster of the project's opening story: kubectl get -o yaml of a v1.20 cluster, whose slices are v1beta1 and name nodes in their topology only.

@@ -348,7 +348,7 @@ func (d *yamlDocument) add(line string, number int) error {
 			d.state = afterItemsKey
 			return nil
 		}
-		if d.head.Len() == 0 && strings.HasPrefix(text, "%") {
+		if d.head.Len() == 0 && (blank || strings.HasPrefix(text, "%")) {
 			return nil
 		}
 		if d.head.Len() == 0 {
@@ -446,6 +446,10 @@ func toJSON(text []byte, line int) ([]byte, error) {
 	message := err.Error()
 	if found := yamlLine.FindStringSubmatch(message); found != nil {
 		if within, err := strconv.Atoi(found[1]); err == nil {
+			// The library counts lines from 1 in the scanner's errors and from 0 in the parser's.
+			if strings.HasPrefix(found[2], "did not find expected") {
+				within = min(within+1, bytes.Count(bytes.TrimRight(text, "\n"), []byte("\n"))+1)
+			}
 			return nil, &lineError{line + within - 1, "malformed YAML: " + found[2]}
 		}
 	}

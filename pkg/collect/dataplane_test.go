@@ -1,0 +1,189 @@
+package collect
+
+import (
+	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+func TestDataplanes(t *testing.T) {
+	cases := []struct {
+		file       string
+		name       cluster.DataplaneName
+		mode       cluster.ProxyMode
+		version    string
+		certain    cluster.Confidence
+		source     string
+		detection  cluster.PodDetection
+		masquerade cluster.Tristate
+		check      func(*testing.T, *cluster.Snapshot)
+	}{
+		{
+			"eks", cluster.KubeProxy, cluster.IPTables, "v1.29.3-minimal-eksbuild.2", cluster.Observed, "configmap kube-system/kube-proxy-config", cluster.NoDetection, cluster.No,
+			nil,
+		},
+		{
+			"ack-terway", cluster.KubeProxy, cluster.IPVS, "v1.30.1-aliyun.1", cluster.Observed, "configmap kube-system/kube-proxy-worker", cluster.ClusterCIDR, cluster.No,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if c := s.Dataplane.Cilium; c == nil || c.ReplacesKubeProxy || c.InClusterLoadBalance != cluster.Yes {
+					t.Errorf("Cilium inside Terway: %+v", c)
+				}
+				own := map[string]cluster.DataplaneName{}
+				for _, n := range s.Nodes {
+					if n.Dataplane != nil {
+						own[n.Name] = n.Dataplane.Name
+					}
+				}
+				want := map[string]cluster.DataplaneName{"cn-c": cluster.Cilium, "win": cluster.Windows, "virtual-kubelet-h": cluster.UnknownDataplane}
+				if len(own) != len(want) {
+					t.Errorf("nodes of their own kind: %v", own)
+				}
+				for name, is := range want {
+					if own[name] != is {
+						t.Errorf("%s: %s, want %s", name, own[name], is)
+					}
+				}
+			},
+		},
+		{
+			"k3s", cluster.KubeProxy, cluster.IPTables, "v1.31.2+k3s1", cluster.Inferred, "node annotation k3s.io/node-args", cluster.ClusterCIDR, cluster.Yes,
+			func(t *testing.T, s *cluster.Snapshot) {
+				server := s.Nodes[s.NodeIndex("server")].Dataplane
+				if server == nil || server.Mode != cluster.IPVS {
+					t.Errorf("the server runs %+v", server)
+				}
+				if s.Dataplane.VersionConfidence != cluster.Inferred {
+					t.Errorf("a kubelet's version is %s", s.Dataplane.VersionConfidence)
+				}
+			},
+		},
+		{
+			"cilium", cluster.Cilium, "", "v1.19.1", cluster.Observed, "configmap kube-system/cilium-config", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if c := s.Dataplane.Cilium; c == nil || !c.ReplacesKubeProxy || c.Mode != "dsr" || !c.DropsWithoutBackend || !c.HostSocketsOnly || c.Version.String() != "v1.19.1" {
+					t.Errorf("settings: %+v", c)
+				}
+			},
+		},
+		{
+			"cilium-beside", cluster.KubeProxy, cluster.NFTables, "v1.32.0", cluster.Observed, "daemonset kube-system/kube-proxy", cluster.ClusterCIDR, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if c := s.Dataplane.Cilium; c == nil || c.ReplacesKubeProxy || c.Version.String() != "v1.19.1" {
+					t.Errorf("Cilium beside kube-proxy: %+v", c)
+				}
+				if k := s.Dataplane.KubeProxy; !k.PrimaryOnly || len(k.NodePortAddresses) != 1 || len(k.ClusterCIDRs) != 1 {
+					t.Errorf("settings: %+v", k)
+				}
+			},
+		},
+		{"gke-dpv2", cluster.Cilium, "", "", cluster.Inferred, "daemonset kube-system/anetd", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{"gke", cluster.KubeProxy, cluster.IPTables, "v1.27.3-gke.100", cluster.Inferred, "static pods of kube-proxy", cluster.ClusterCIDR, cluster.Undetermined, nil},
+		{
+			"calico-ebpf", cluster.CalicoEBPF, "", "v3.29.1", cluster.Observed, "felixconfiguration default", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if s.Dataplane.Calico == nil || !s.Dataplane.Calico.DSR {
+					t.Errorf("settings: %+v", s.Dataplane.Calico)
+				}
+			},
+		},
+		{
+			"antrea", cluster.Antrea, "", "v2.2.0", cluster.Observed, "configmap kube-system/antrea-config", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if a := s.Dataplane.Antrea; a == nil || !a.DSR || !a.NoLoadBalancerIPs {
+					t.Errorf("settings: %+v", a)
+				}
+			},
+		},
+		{"kube-router", cluster.KubeRouter, "", "v2.4.0", cluster.Observed, "daemonset kube-system/kube-router", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{"ovn", cluster.OVNKubernetes, "", "", cluster.Observed, "daemonset ovn-kubernetes/ovnkube-node", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no data plane that is known here was found in kube-system", cluster.UnknownDetection, cluster.Undetermined, nil},
+	}
+	for _, test := range cases {
+		t.Run(test.file, func(t *testing.T) {
+			s := snapshot(t, offline(t, "testdata/"+test.file+".yaml"), Query{})
+			d := s.Dataplane
+			if d.Name != test.name || d.Mode != test.mode || d.Version.String() != test.version || d.Confidence != test.certain || d.Source != test.source ||
+				d.PodDetection() != test.detection || d.PodMasquerade != test.masquerade {
+				t.Errorf("data plane: %+v, detection %s", d, d.PodDetection())
+			}
+			if test.check != nil {
+				test.check(t, s)
+			}
+		})
+	}
+}
+
+func TestOverride(t *testing.T) {
+	o := offline(t, "testdata/eks.yaml")
+	for _, test := range []struct {
+		text, version string
+		name          cluster.DataplaneName
+		mode          cluster.ProxyMode
+		keepsSettings bool
+	}{
+		{"kube-proxy/ipvs@v1.20.15", "v1.20.15", cluster.KubeProxy, cluster.IPVS, true},
+		{"kube-proxy", "v1.29.3-minimal-eksbuild.2", cluster.KubeProxy, cluster.IPTables, true},
+		{"cilium@1.19", "1.19", cluster.Cilium, "", false},
+		{"ovn-kubernetes", "", cluster.OVNKubernetes, "", false},
+	} {
+		override, err := ParseDataplane(test.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := snapshot(t, o, Query{Dataplane: override}).Dataplane
+		if d.Name != test.name || d.Mode != test.mode || d.Version.String() != test.version || d.Source != "--dataplane" || d.Confidence != cluster.Observed || (d.KubeProxy != nil) != test.keepsSettings {
+			t.Errorf("%s: %+v", test.text, d)
+		}
+	}
+	for _, bad := range []string{"", "iptables", "kube-proxy/userspace", "cilium/dsr", "kube-proxy@new", "kube-proxy/"} {
+		if override, err := ParseDataplane(bad); err == nil {
+			t.Errorf("%q is taken as %+v", bad, override)
+		}
+	}
+}
+
+// What a configuration leaves out has the default that kube-proxy gives it; what it says wins over flags, but for the host's name.
+func TestKubeProxySettings(t *testing.T) {
+	const head = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: kube-proxy, namespace: kube-system}
+spec:
+  template:
+    spec:
+      containers:
+      - name: kube-proxy
+        image: registry.k8s.io/kube-proxy@sha256:0123
+        command: [kube-proxy, --config=/etc/kp/here.conf, --proxy-mode=ipvs, --cluster-cidr=10.9.0.0/16, --hostname-override=Fixed]
+        volumeMounts: [{name: c, mountPath: /etc/kp}, {name: d, mountPath: /etc}]
+      volumes:
+      - {name: c, configMap: {name: mine, items: [{key: there, path: here.conf}]}}
+      - {name: d, configMap: {name: other}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: mine, namespace: kube-system}
+data:
+  there: |
+    kind: KubeProxyConfiguration
+    detectLocalMode: BridgeInterface
+    detectLocal: {bridgeInterface: cbr0}
+    nftables: {masqueradeAll: true}
+    iptables: {localhostNodePorts: false}
+    featureGates: {SomeGate: true}
+    hostnameOverride: fromfile
+---
+apiVersion: v1
+kind: Node
+metadata: {name: a}
+status: {nodeInfo: {kubeletVersion: v1.33.1}}
+`
+	d := snapshot(t, fromText(t, head), Query{}).Dataplane
+	k := d.KubeProxy
+	if d.Mode != cluster.IPTables || d.Confidence != cluster.Inferred || d.Version.String() != "v1.33.1" || d.VersionConfidence != cluster.Inferred {
+		t.Errorf("data plane: %+v", d)
+	}
+	if k == nil || k.PodDetection != cluster.BridgeInterface || k.BridgeInterface != "cbr0" || len(k.ClusterCIDRs) != 0 || k.MasqueradeAll || !k.NoLocalhostNodePorts ||
+		k.HostnameOverride != "fixed" || !k.FeatureGates["SomeGate"] {
+		t.Errorf("settings: %+v", k)
+	}
+}
