@@ -377,9 +377,13 @@ func TestListOfAFileWithSeveralNamespaces(t *testing.T) {
 	}
 }
 
-// The example that the repository opens with, without a kubeconfig that could be read.
+// The example that the repository opens with, beside a kubeconfig that nobody could read.
 func TestTheExample(t *testing.T) {
-	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "broken"))
+	broken := filepath.Join(t.TempDir(), "broken")
+	if err := os.WriteFile(broken, []byte("clusters: {"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBECONFIG", broken)
 	w := &world{env: map[string]string{"LANG": "C.UTF-8", "TERM": "xterm"}}
 	e := w.environment()
 	e.Columns = func(io.Writer) (int, bool) { return 105, true }
