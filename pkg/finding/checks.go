@@ -68,7 +68,7 @@ var uneven = Kind{
 		"the one gets twice the traffic. Spread the pods evenly over nodes.",
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods {
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.Provider.Announced {
 			return nil
 		}
 		var most, least *Row
@@ -126,6 +126,33 @@ var singleNode = Kind{
 		r.Message = fmt.Sprintf("all its ready endpoints (%d) are on %s", only.Endpoints.Ready, only.Node.Name)
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
 		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		return []Finding{r}
+	},
+}
+
+var nowhereToSend = Kind{
+	Code: "ETP011", Severity: Error, Title: "The load balancer sends to no node that has an endpoint",
+	Explain: "Ready endpoints are there, but every node that has one is left out by the load balancer: by the label node.kubernetes.io/exclude-from-external-load-balancers, " +
+		"because it is about to be removed, or because its health check cannot be reached or fails.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.total().Ready == 0 {
+			return nil
+		}
+		r := f.finding(Error)
+		for i := range f.Rows {
+			row := &f.Rows[i]
+			if row.LoadBalancer.Receives || row.LoadBalancer.Reason == "NotKnown" {
+				return nil
+			}
+			if row.Endpoints.Ready > 0 && len(r.Evidence) < evidenced {
+				r.Evidence = append(r.Evidence, Evidence{Fact: fmt.Sprintf("node %s has a ready endpoint and receives nothing: %s", row.Node.Name, row.LoadBalancer.Reason), Source: f.slices(row.Node)})
+			}
+		}
+		if len(r.Evidence) == 0 {
+			return nil // the endpoints name no node at all, and that has a finding of its own
+		}
+		r.Message = "nothing from outside arrives: no node with a ready endpoint is one that the load balancer sends to"
 		return []Finding{r}
 	},
 }
@@ -286,6 +313,39 @@ var otherMode = Kind{
 			{Fact: "mode is " + wrong[0].Node.ProxyMode, Source: fmt.Sprintf("port 10249 of node %s", wrong[0].Node.Name)},
 			{Fact: "mode is " + string(d.Mode), Source: d.Source},
 		}
+		return []Finding{r}
+	},
+}
+
+var sentInVain = Kind{
+	Code: "ETP051", Severity: Error, Title: "The load balancer sends to nodes where connections fail",
+	Explain: "A node passes the load balancer's health check, and what is then sent to it fails: the check counts the Service's endpoints whatever their port, and does not " +
+		"look at the node port itself.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	check: func(f *Facts) []Finding {
+		if len(f.Rows) == 0 || f.Service.Type != cluster.TypeLoadBalancer {
+			return nil
+		}
+		served := f.servedPorts()
+		hits, _ := f.worstHits(func(p *dataplane.Path) bool {
+			return p.From == dataplane.External && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.LoadBalancerHostname) && served[f.portIndex(p)]
+		})
+		hits = slices.DeleteFunc(hits, func(h hit) bool {
+			return !h.row.LoadBalancer.Receives || (h.path.Outcome != dataplane.Refused && h.path.Outcome != dataplane.TimedOut)
+		})
+		if len(hits) == 0 {
+			return nil
+		}
+		receivers := 0
+		for i := range f.Rows {
+			if f.Rows[i].LoadBalancer.Receives {
+				receivers++
+			}
+		}
+		r := f.finding(Error)
+		r.Message = fmt.Sprintf("connections from outside fail on %d of the %d nodes that the load balancer sends to", len(hits), receivers)
+		r.Detail = fmt.Sprintf("On %s, at port %d: %s.", hits[0].row.Node.Name, hits[0].path.Port, hits[0].path.Rule.Reason)
+		r.Evidence = f.evidence(hits)
 		return []Finding{r}
 	},
 }

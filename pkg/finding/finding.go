@@ -97,7 +97,7 @@ type Receives struct {
 	// Reason is "" where it receives, else one of NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer, SendsToPods, RunsNoProxy,
 	// HealthCheckNotServed, HealthCheckFails, NotKnown.
 	Reason string
-	// Share is 0 to 1; PodShare is what each ready endpoint on the node gets of all connections, 0 where none does.
+	// Share is 0 to 1, and 0 where it depends on which node announces the address; PodShare is what each ready endpoint on the node gets of all connections.
 	Share, PodShare float64
 }
 
@@ -119,7 +119,7 @@ type Kind struct {
 
 // Catalogue lists every kind by code.
 func Catalogue() []Kind {
-	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nodePortSomewhere, withoutNode, disagrees, unservedPort, otherMode}
+	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nowhereToSend, nodePortSomewhere, withoutNode, disagrees, unservedPort, otherMode, sentInVain}
 }
 
 // Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed, by code.

@@ -27,6 +27,8 @@ type LoadBalancer struct {
 	Backends Backends
 	// KeepsDestination: packets come to the node with the load balancer address as their destination still, not to a node port.
 	KeepsDestination bool
+	// Announced: the address is announced from nodes, and one node may get everything; the Service does not say which.
+	Announced bool
 	// Source says what it was concluded from: finalizer service.k8s.alibaba/resources.
 	Source string
 }

@@ -173,7 +173,7 @@ func share(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, 
 	}
 	for i := range rows {
 		row := &rows[i]
-		if !row.LoadBalancer.Receives {
+		if !row.LoadBalancer.Receives || lb.Announced {
 			continue
 		}
 		row.LoadBalancer.Share = 1 / float64(receivers)
