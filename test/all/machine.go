@@ -63,8 +63,11 @@ func (m *machine) do(ctx context.Context, dir, name string, args ...string) erro
 
 // event is a line of go test -json, as cmd/test2json documents it.
 type event struct {
-	Action, Package, Test, Output string
-	Elapsed                       float64
+	Action  string  `json:"Action"`
+	Package string  `json:"Package"`
+	Test    string  `json:"Test"`
+	Output  string  `json:"Output"`
+	Elapsed float64 `json:"Elapsed"`
 }
 
 // test runs go test in a folder of the repository and prints a line for each package, all of a test that fails, and every skip with its reason.

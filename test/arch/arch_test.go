@@ -36,7 +36,7 @@ var arrows = map[string]imports{
 	"pkg/collect": {
 		inside: []string{"pkg/cluster"},
 		outside: []string{
-			"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+			"github.com/go-logr/logr", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/render": {

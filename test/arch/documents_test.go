@@ -2,11 +2,11 @@ package arch_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,39 +15,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/cli"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
-	"github.com/kubectl-etp/kubectl-etp/test/kube"
-
-	// The screen in the README is this package's: a change in it is a change of these tests.
-	_ "github.com/kubectl-etp/kubectl-etp/pkg/cli"
 )
 
-// program builds the command and gives what runs it with the words of a documented command line behind go run ./cmd/kubectl-etp, as in a terminal that can show
-// UTF-8, in the repository's root and without a kubeconfig.
-func program(t *testing.T) func(words ...string) string {
+// terminal runs a documented command line, its words behind go run ./cmd/kubectl-etp, as on a terminal of a hundred columns that can show UTF-8 and no colour, in
+// the repository's root.
+func terminal(t *testing.T, words ...string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "kubectl-etp")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/kubectl-etp")
-	build.Dir = root(t)
-	kube.EndWithParent(build)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the command: %v\n%s", err, out)
+	top := root(t)
+	streams, environment := cli.System()
+	var out, failure bytes.Buffer
+	streams.In, streams.Out, streams.Err = strings.NewReader(""), &out, &failure
+	environment.Getenv = func(name string) string {
+		return map[string]string{"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "TERM": "xterm"}[name]
 	}
-	return func(words ...string) string {
-		t.Helper()
-		cmd := exec.Command(binary, words...)
-		cmd.Dir = root(t)
-		cmd.Env = []string{"LC_ALL=C.UTF-8", "HOME=" + t.TempDir()}
-		kube.EndWithParent(cmd)
-		out, err := cmd.Output()
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			t.Fatalf("kubectl-etp %s: %v\n%s", strings.Join(words, " "), err, exit.Stderr)
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		return string(out)
+	environment.Open = func(name string) (fs.File, error) { return os.Open(filepath.Join(top, name)) }
+	environment.Columns = func(io.Writer) (int, bool) { return 100, true }
+	if code := cli.Main(t.Context(), words, streams, environment); code != 0 {
+		t.Fatalf("kubectl-etp %s ended with %d:\n%s", strings.Join(words, " "), code, failure.String())
 	}
+	return out.String()
 }
 
 // firstCommand is the command line in the README that shows the program without a cluster.
@@ -60,18 +48,17 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := program(t)
 	first := firstCommand.FindSubmatch(old)
 	if first == nil {
 		t.Fatal("the README shows no command line $ go run ./cmd/kubectl-etp …")
 	}
-	_, codes, found := strings.Cut(run("status", "--help"), "Exit codes")
+	_, codes, found := strings.Cut(terminal(t, "status", "--help"), "Exit codes")
 	codes, _, _ = strings.Cut(codes, "\n\n")
 	if !found {
 		t.Fatal("status --help has no exit codes")
 	}
 	parts := map[string]string{
-		"screen":     "```console\n" + string(first[0]) + "\n" + strings.TrimRight(run(strings.Fields(string(first[1]))...), "\n") + "\n```\n",
+		"screen":     "```console\n" + string(first[0]) + "\n" + strings.TrimRight(terminal(t, strings.Fields(string(first[1]))...), "\n") + "\n```\n",
 		"findings":   findings(),
 		"exit codes": "```\nExit codes" + codes + "\n```\n",
 	}
@@ -117,7 +104,7 @@ var (
 // TestDocumentsNameWhatExists: commands, make targets, packages and files that the documents name.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	files := sources(t)
-	help := program(t)("--help")
+	help := terminal(t, "--help")
 	_, commands, found := strings.Cut(help, "Available Commands:\n")
 	commands, _, _ = strings.Cut(commands, "\n\n")
 	if !found {

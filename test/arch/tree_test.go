@@ -69,8 +69,7 @@ func tidy(t *testing.T, dir string, env ...string) (diff string, err error) {
 	cmd.Env = append(os.Environ(), env...)
 	kube.EndWithParent(cmd)
 	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = errors.New(string(exit.Stderr))
 	}
 	return string(out), err

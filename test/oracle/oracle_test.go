@@ -36,7 +36,7 @@ func TestAgainstKubeProxy(t *testing.T) {
 
 // TestSlipsAreCaught: each slip is a mistake that a reader of Services or a data plane's table could make. The same comparison must notice it.
 func TestSlipsAreCaught(t *testing.T) {
-	const draws = 2000
+	const draws = 500
 	endpoints := func(change func(*cluster.Endpoint)) func(*cluster.Snapshot) {
 		return func(s *cluster.Snapshot) {
 			for i := range s.Services[0].Endpoints {
