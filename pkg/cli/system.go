@@ -23,7 +23,6 @@ type Streams struct {
 type Environment struct {
 	// Getenv gives the value of an environment variable, "" where it is not set.
 	Getenv func(string) string
-	Now    func() time.Time
 	// After is a channel that receives once, d later.
 	After func(d time.Duration) <-chan time.Time
 	// Open opens a file or directory that -f names.
@@ -38,7 +37,6 @@ type Environment struct {
 func System() (Streams, Environment) {
 	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, Environment{
 		Getenv:  os.Getenv,
-		Now:     time.Now,
 		After:   time.After,
 		Open:    func(name string) (fs.File, error) { return os.Open(name) },
 		Columns: columns,
