@@ -5,7 +5,7 @@
 //	cluster   the cluster, in the lines of package clustertest
 //	paths     one line for each kind of connection that nodes share: NODES  FROM -> TO  OUTCOME  DETAILS; * is every node
 //	findings  what failed or is not known, worst first: CODE SEVERITY RESULT MESSAGE
-//	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets
+//	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets; ? where the address is announced
 //	screen    optional: the screen, 100 columns, without colour
 //
 // With several Services, each one's lines follow a line with its name. go test ./test/scenario -update writes all but the cluster anew; read every line of the
@@ -315,7 +315,9 @@ func share(r *report.Report) string {
 		row := &r.Nodes[i]
 		to := row.LoadBalancer
 		rest := []string{to.Reason}
-		if to.Receives {
+		if to.Receives && to.Share == 0 {
+			rest = []string{"?"}
+		} else if to.Receives {
 			rest = []string{percent(to.Share)}
 			if to.PodShare > 0 {
 				rest = append(rest, percent(to.PodShare)+" a pod")
@@ -351,8 +353,9 @@ func TestWhatIsTrueOfEveryCase(t *testing.T) {
 			for i := range r.Nodes {
 				row := &r.Nodes[i]
 				shares += row.LoadBalancer.Share
-				if row.LoadBalancer.Receives != (row.LoadBalancer.Reason == "") || row.LoadBalancer.Receives != (row.LoadBalancer.Share > 0) {
-					t.Errorf("%s: %s: contradicts itself: %+v", file, row.Node.Name, row.LoadBalancer)
+				to := row.LoadBalancer
+				if to.Receives != (to.Reason == "") || (to.Share > 0) != (to.Receives && !r.Provider.Announced) {
+					t.Errorf("%s: %s: contradicts itself: %+v", file, row.Node.Name, to)
 				}
 				for j := range row.Paths {
 					if problem := impossible(&row.Paths[j]); problem != "" {
