@@ -169,7 +169,10 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 		}
 		start := time.Now()
 		got, err := inside(ctx, c, program)
+		var ended *exec.ExitError
 		switch {
+		case command == "hold" && errors.As(err, &ended):
+			return ended.ExitCode()
 		case err != nil:
 			fmt.Printf("%-40s failed: %v\n", c.Name(), err)
 			code = 1

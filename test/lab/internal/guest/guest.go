@@ -223,6 +223,8 @@ func Run(ctx context.Context, out string, args ...string) error {
 		fmt.Sprintf("date -u -s @%d >/dev/null", time.Now().Unix()),
 		"mkdir -p /lib/modules && mount --bind '" + filepath.Join(k.dir, "lib", "modules") + "' /lib/modules",
 		"for m in " + strings.Join(modules(), " ") + "; do modprobe $m || echo no module $m; done",
+		// kube-proxy starts these thousands of times: opening files of the other machine each time would take longer than all else.
+		"for p in ipset ipvsadm iptables nft conntrack; do f=$(command -v $p) && { echo $f; ldd $f | grep -o '/[^ ]*'; }; done | xargs readlink -f | sort -u | xargs touch -c /etc/ld.so.cache",
 		"ulimit -n 20000",
 		strings.Join(quoted, " ") + " </dev/null >/dev/console 2>&1",
 		"echo $? >/mnt/code", "sync", "busybox reboot -f", "",
@@ -233,9 +235,10 @@ func Run(ctx context.Context, out string, args ...string) error {
 	// The kernel kills the guest when this thread ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	// Without norandmaps a program is at other addresses each time that it starts, and the emulator would translate it anew.
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
-		"-nographic", "-no-reboot", "-nic", "user,model=virtio-net-pci,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
-		"-append", "console=ttyS0 quiet panic=-1 mitigations=off",
+		"-nographic", "-no-reboot", "-netdev", "user,id=up", "-device", "virtio-net-pci,netdev=up,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
+		"-append", "console=ttyS0 quiet panic=-1 mitigations=off norandmaps",
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
