@@ -98,6 +98,7 @@ const (
 
 // The words below are those of the published report.
 func (f From) String() string { return [...]string{"Node", "Pod", "External"}[f] }
+
 func (t To) String() string {
 	return [...]string{"LoadBalancerIP", "LoadBalancerHostname", "ExternalIP", "NodePort", "ClusterIP"}[t]
 }
@@ -107,6 +108,7 @@ func (c ClientIP) String() string {
 }
 func (h ExtraHop) String() string { return [...]string{"Never", "Sometimes", "Always"}[h] }
 func (b Basis) String() string    { return [...]string{"Unknown", "Documented", "Source", "Measured"}[b] }
+
 func (o Outcome) String() string {
 	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer"}[o]
 }

@@ -506,7 +506,7 @@ func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f f
 	}
 }
 
-// Counts are the Service's endpoints on a node, each address once whatever its ports. Index -1 counts those that name no node of the snapshot.
+// Counts are the Service's endpoints by node, in the snapshot's order, each address once whatever its ports; nowhere are those that name no node of the snapshot.
 func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
 	on = make([]Count, len(s.Nodes))
 	for i := range svc.Endpoints {

@@ -217,10 +217,10 @@ func (h *holder) hold(probe truth.Probe, got truth.Result) {
 		h.agree(nil)
 		return
 	}
-	difference := ""
-	unknown := false
+	var difference string
+	var unknown bool
 	if len(paths) > 1 {
-		difference, unknown = h.compareAll(paths, source, probe, got)
+		difference, unknown = h.compareAll(paths, probe, got)
 	} else {
 		difference, unknown = h.compare(paths[0], source, probe, got)
 	}
@@ -336,7 +336,7 @@ func (h *holder) throughLoadBalancer(t dataplane.Target) (paths []at) {
 }
 
 // compareAll holds several paths, one of which the load balancer chose for each connection, against what they met together.
-func (h *holder) compareAll(paths []at, source truth.Source, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
+func (h *holder) compareAll(paths []at, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
 	outcomes := map[string]bool{}
 	answer := map[string]bool{}
 	for _, p := range paths {

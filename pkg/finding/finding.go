@@ -74,8 +74,8 @@ type Facts struct {
 	Rows     []Row
 	// Nowhere counts the endpoints that name no node, or none of the cluster's.
 	Nowhere dataplane.Count
-	// Predict predicts for the Service as it is; PredictCluster as it would be with externalTrafficPolicy Cluster.
-	Predict, PredictCluster func(dataplane.Client, dataplane.Target) dataplane.Path
+	// PredictCluster predicts for the Service as it would be with externalTrafficPolicy Cluster.
+	PredictCluster func(dataplane.Client, dataplane.Target) dataplane.Path
 }
 
 // Row is one node of the map. Node.Dataplane is set only where the node differs from the cluster.

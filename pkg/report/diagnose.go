@@ -46,7 +46,6 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	share(s, svc, r.Provider, r.Nodes)
 	r.Findings, r.Passed = finding.Check(&finding.Facts{
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
-		Predict:        predictor.Path,
 		PredictCluster: asCluster(s, svc),
 	})
 	return r

@@ -22,9 +22,11 @@ type Report struct {
 	Gaps             []cluster.Gap
 }
 
-// Row is one node of the map, Receives its part of the external connections, Counts its endpoints.
-type (
-	Row      = finding.Row
-	Receives = finding.Receives
-	Counts   = dataplane.Count
-)
+// Row is one node of the map.
+type Row = finding.Row
+
+// Receives is a node's part of the external connections.
+type Receives = finding.Receives
+
+// Counts are a node's endpoints.
+type Counts = dataplane.Count
