@@ -15,8 +15,7 @@ func TestBinary(t *testing.T) {
 	t.Setenv(kube.CacheEnv, cache)
 
 	_, err := kube.Binary("kube-proxy", "v1.20.15")
-	var missing *kube.MissingError
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[*kube.MissingError](err); !ok {
 		t.Fatalf("of an empty cache: %v, want a MissingError", err)
 	}
 	if want := "go run ./test/kube/build kube-proxy@v1.20.15"; !strings.Contains(err.Error(), want) {

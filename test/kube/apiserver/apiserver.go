@@ -159,8 +159,7 @@ func find(c config) (map[string]string, error) {
 	var missing kube.MissingError
 	for _, target := range need {
 		path, err := kube.Binary(target.Name, target.Version)
-		var one *kube.MissingError
-		if errors.As(err, &one) {
+		if one, ok := errors.AsType[*kube.MissingError](err); ok {
 			missing.Targets = append(missing.Targets, one.Targets...)
 		} else if err != nil {
 			return nil, err
