@@ -452,9 +452,13 @@ func (a *anonymizer) providerID(id string) string {
 		}
 		parts := strings.Split(segment, ".")
 		for j, part := range parts {
-			if strings.HasPrefix(part, "i-") {
+			switch {
+			case strings.HasPrefix(part, "i-"):
 				parts[j] = "i-" + a.name("instance", part)
-			} else {
+			case j+1 < len(parts) && strings.HasPrefix(parts[j+1], "i-"):
+				// Alibaba Cloud's form, region.instance, is told by the region's.
+				parts[j] = "xx-" + a.name("region", part)
+			default:
 				parts[j] = a.name("part", part)
 			}
 		}
