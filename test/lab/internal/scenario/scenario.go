@@ -214,7 +214,7 @@ const Newest = "v1.36.3"
 func versions() map[string][]string {
 	return map[string][]string{
 		"iptables": {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.13", "v1.34.2", "v1.36.3", "v1.37.2"},
-		"nftables": {"v1.31.0", "v1.32.13", "v1.33.4", "v1.33.6", "v1.34.2", "v1.36.3", "v1.37.2"},
+		"nftables": {"v1.31.0", "v1.32.13", "v1.33.4", "v1.33.13", "v1.34.2", "v1.36.3", "v1.37.2"},
 		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.13", "v1.34.2", "v1.36.3"},
 	}
 }
@@ -238,7 +238,7 @@ func Clusters() []Cluster {
 		}
 	}
 	detector := map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil}
-	for _, v := range []string{"v1.33.4", "v1.33.6"} {
+	for _, v := range []string{"v1.33.4", "v1.33.13"} {
 		out = append(out, Cluster{Mode: "nftables", Version: v, Variant: "bridge", Changed: "pods are told by the bridge they come from", Settings: detector, Breadth: Core})
 	}
 	return out

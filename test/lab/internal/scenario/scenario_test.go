@@ -1,0 +1,72 @@
+package scenario
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// Clusters, their files and their Services have names of their own, and all addresses are different and valid.
+func TestScenariosDoNotCollide(t *testing.T) {
+	once := map[string]bool{}
+	only := func(what string) {
+		t.Helper()
+		if once[what] {
+			t.Errorf("%s twice", what)
+		}
+		once[what] = true
+	}
+	for _, c := range Clusters() {
+		only(c.Name())
+		only(c.File())
+		if (c.Variant == "") != (c.Changed == "") {
+			t.Errorf("%s does not say what it has changed", c.Name())
+		}
+		if len(c.Services()) == 0 {
+			t.Errorf("%s has no Services", c.Name())
+		}
+	}
+	address := func(both [2]string) {
+		t.Helper()
+		for i, a := range both {
+			ip, err := netip.ParseAddr(a)
+			if err != nil || ip.Is6() != (i == 1) || ip.String() != a {
+				t.Errorf("%q is no address as it is usually written", a)
+			}
+			only(a)
+		}
+	}
+	for i, s := range Services() {
+		only(s.Name)
+		for k := range 2 {
+			address(VIP(i+1, k))
+		}
+		address(ClusterIP(i + 1))
+	}
+	for i, p := range Pods() {
+		only(p.Name)
+		if p.Node < 1 || p.Node > Nodes {
+			t.Errorf("%s is on node %d", p.Name, p.Node)
+		}
+		address(PodIP(p.Node, i))
+	}
+	for n := 1; n <= Nodes; n++ {
+		address(NodeIP(n))
+		address(BridgeIP(n))
+		only(SecondIP(n))
+	}
+}
+
+// Every Service chooses pods that exist, or says that it chooses none.
+func TestServicesHaveTheirPods(t *testing.T) {
+	sets := map[string]bool{"": true}
+	for _, p := range Pods() {
+		for _, s := range p.Sets {
+			sets[s] = true
+		}
+	}
+	for _, s := range Services() {
+		if !sets[s.Backends] || !sets[s.HandMade] {
+			t.Errorf("%s chooses %q%q, where no pod is", s.Name, s.Backends, s.HandMade)
+		}
+	}
+}
