@@ -140,7 +140,7 @@ func fromFlags(given map[string]string) *kubeProxyConfiguration {
 	if value := given["nodeport-addresses"]; value != "" {
 		out.NodePortAddresses = strings.Split(value, ",")
 	}
-	for _, gate := range strings.Split(given["feature-gates"], ",") {
+	for gate := range strings.SplitSeq(given["feature-gates"], ",") {
 		if name, value, ok := strings.Cut(gate, "="); ok {
 			if out.FeatureGates == nil {
 				out.FeatureGates = map[string]bool{}
@@ -186,6 +186,8 @@ func (c *kubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 		}
 	case cluster.NodeCIDR, cluster.BridgeInterface, cluster.InterfaceNamePrefix:
 		out.PodDetection = mode
+	default:
+		out.PodDetection = cluster.UnknownDetection
 	}
 	for _, address := range c.NodePortAddresses {
 		if strings.TrimSpace(address) == "primary" {

@@ -113,8 +113,7 @@ func (l *loader) file(ctx context.Context, name string, r io.Reader) error {
 
 // reason leaves out the operation and the name, which the caller has said already.
 func reason(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err
 	}
 	return err

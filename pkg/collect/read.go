@@ -444,7 +444,7 @@ func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *no
 		if node == nil {
 			continue
 		}
-		for _, word := range strings.Split(cell(status), ",") {
+		for word := range strings.SplitSeq(cell(status), ",") {
 			switch word {
 			case "Ready":
 				node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}

@@ -111,7 +111,7 @@ func readJSON(r io.Reader, skipped int, each func(rawObject) error) error {
 	decoder := json.NewDecoder(index)
 	here := func() int { return skipped + index.line(decoder.InputOffset()) + 1 }
 	malformed := func(err error) error {
-		line := here()
+		var line int
 		var syntax *json.SyntaxError
 		switch {
 		case errors.As(err, &syntax):

@@ -129,7 +129,8 @@ func node(i int) *corev1.Node {
 			NodeInfo: corev1.NodeSystemInfo{
 				MachineID: digest("machine", i)[:32], SystemUUID: digest("system", i)[:32], BootID: digest("boot", i)[:32],
 				KernelVersion: "6.1.141-155.222.amzn2023.x86_64", OSImage: "Amazon Linux 2023.7.20250623", ContainerRuntimeVersion: "containerd://1.7.27",
-				KubeletVersion: "v1.33.1-eks-7308294", KubeProxyVersion: "v1.33.1-eks-7308294", OperatingSystem: "linux", Architecture: "amd64",
+				KubeletVersion: "v1.33.1-eks-7308294", OperatingSystem: "linux", Architecture: "amd64",
+				KubeProxyVersion: "v1.33.1-eks-7308294", //nolint:staticcheck // Deprecated, and many clusters have it still.
 			},
 			Images: images(i),
 		},

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -105,7 +106,7 @@ func run(ctx context.Context, n size, repeat int) (met bool, err error) {
 	kubectlVersion := command{env, kubectl, []string{"version", "--client"}, nil}
 
 	counted := func(c command) (received int64, requests int, err error) {
-		c.args = append(c.args[:len(c.args):len(c.args)], "--context=counted")
+		c.args = append(slices.Clip(c.args), "--context=counted")
 		for range 2 { // The first run fills kubectl's discovery cache, which serves for hours.
 			proxy.Reset()
 			if _, err := c.run(ctx); err != nil {

@@ -45,7 +45,7 @@ func compare(ctx context.Context, repeat int, a, b command) (samples [2]sample, 
 
 // peak is the most memory that a process has had resident, in bytes.
 func peak(state *os.ProcessState) int64 {
-	most := int64(state.SysUsage().(*syscall.Rusage).Maxrss)
+	most := int64(state.SysUsage().(*syscall.Rusage).Maxrss) //nolint:unconvert // An int32 on some platforms.
 	if runtime.GOOS != "darwin" {
 		most *= 1024 // getrusage(2): kilobytes, but for macOS.
 	}
