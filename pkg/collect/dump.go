@@ -87,29 +87,30 @@ func dumpEach[T any, P interface {
 		if apiVersion != "" {
 			fields["apiVersion"], fields["kind"] = apiVersion, kind
 		}
-		prune(fields)
+		prune(fields, "")
 		d.item(fields)
 	}
 }
 
-// prune takes out what Go's zero values leave behind: nulls, and objects and strings without content.
-func prune(fields map[string]any) {
+// prune takes out what Go's zero values leave behind: nulls and objects without content.
+func prune(fields map[string]any, inside string) {
 	for key, value := range fields {
 		switch value := value.(type) {
 		case nil:
 			delete(fields, key)
 		case map[string]any:
-			if prune(value); len(value) == 0 {
+			if prune(value, key); len(value) == 0 {
 				delete(fields, key)
 			}
 		case []any:
 			for _, item := range value {
 				if inner, ok := item.(map[string]any); ok {
-					prune(inner)
+					prune(inner, key)
 				}
 			}
 		case string:
-			if value == "" {
+			// The value of a label may well be empty; of these fields most are.
+			if value == "" && inside == "nodeInfo" {
 				delete(fields, key)
 			}
 		}
