@@ -65,10 +65,15 @@ func Start(ctx context.Context, s scenario.Cluster, dir, control string, progres
 		return nil, err
 	}
 	progress("created the objects")
+	// Made before there are proxies, the canary is among the first things that they program, and no second round has to be waited for.
+	ip, err := c.sing(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.startProxies(); err != nil {
 		return nil, err
 	}
-	err = c.Settle(ctx)
+	err = c.settled(ctx, ip)
 	progress("settled")
 	return c, err
 }
@@ -192,6 +197,15 @@ const canary = "canary-"
 // kube-proxy hears of Services, and of endpoints, in the order in which they changed: once a Service made last works on a node, the node knows all before it.
 // Because not every data plane changes in one piece, the rules must also stop changing.
 func (c *Cluster) Settle(ctx context.Context) error {
+	ip, err := c.sing(ctx)
+	if err != nil {
+		return err
+	}
+	return c.settled(ctx, ip)
+}
+
+// sing makes a canary Service and returns its address.
+func (c *Cluster) sing(ctx context.Context) (string, error) {
 	c.canaries++
 	name := fmt.Sprintf("%s%d", canary, c.canaries)
 	ip := fmt.Sprintf("10.96.2.%d", c.canaries)
@@ -204,11 +218,13 @@ func (c *Cluster) Settle(ctx context.Context) error {
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {
-		return fmt.Errorf("creating the canary Service: %w", err)
+		return "", fmt.Errorf("creating the canary Service: %w", err)
 	}
-	if err := handMade(ctx, c.Control.Client, name, scenario.PodIP(1, 0)[0], "0", corev1.ProtocolTCP); err != nil {
-		return err
-	}
+	return ip, handMade(ctx, c.Control.Client, name, scenario.PodIP(1, 0)[0], "0", corev1.ProtocolTCP)
+}
+
+// settled waits until the canary at ip works everywhere, the rules have stopped changing, and the load balancer knows the nodes' health.
+func (c *Cluster) settled(ctx context.Context, ip string) error {
 	var g errgroup.Group
 	for _, node := range c.Network.Nodes {
 		g.Go(func() error {

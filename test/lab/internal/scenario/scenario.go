@@ -225,7 +225,7 @@ func Clusters() []Cluster {
 	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
 		for _, v := range versions()[mode] {
 			c := Cluster{Mode: mode, Version: v, IPv4: v == "v1.20.15"}
-			if mode == "ipvs" && v != Newest {
+			if mode == "ipvs" {
 				c.Breadth = Wide // it may run where every rule takes long to program
 			}
 			if v == "v1.20.15" {
@@ -245,6 +245,10 @@ func Clusters() []Cluster {
 }
 
 func variants(mode, version string) []Cluster {
+	masquerade := mode
+	if mode == "ipvs" {
+		masquerade = "iptables" // whose setting ipvs shares
+	}
 	v := []Cluster{
 		{Variant: "nomasquerade", Changed: "the CNI leaves pod addresses as they are", NoMasquerade: true},
 		{Variant: "nodetection", Changed: "clusterCIDR is empty: pods are not told from other clients", Settings: map[string]any{"clusterCIDR": nil}},
@@ -254,7 +258,7 @@ func variants(mode, version string) []Cluster {
 		},
 		{
 			Variant: "masqueradeall", Changed: "masqueradeAll is on",
-			Settings: map[string]any{mode: map[string]any{"masqueradeAll": true}},
+			Settings: map[string]any{masquerade: map[string]any{"masqueradeAll": true}},
 		},
 		{
 			Variant: "nodeportaddresses", Changed: "nodePorts are served on the second network of the nodes only",

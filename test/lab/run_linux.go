@@ -11,8 +11,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
@@ -38,6 +41,7 @@ type options struct {
 	only    string
 	truth   string
 	require bool
+	atOnce  int
 	slow    bool
 	control string
 }
@@ -53,6 +57,7 @@ func run(ctx context.Context, args []string) int {
 	f.StringVar(&o.only, "only", "", "comma-separated names of clusters, as list shows them; a name that ends in * stands for all that begin with it")
 	f.StringVar(&o.truth, "truth", "../truth", "the folder of the recordings")
 	f.BoolVar(&o.require, "require", os.Getenv(kube.RequireEnv) == "1", "fail where something is missing, instead of skipping; the default with "+kube.RequireEnv+"=1")
+	f.IntVar(&o.atOnce, "parallel", 1, "the number of clusters to have at the same time")
 	f.BoolVar(&o.slow, "slow", false, "give connections more time to be answered; meant for machines without hardware virtualisation")
 	f.StringVar(&o.control, "control", "", "the address of an API server to use; for the lab's own use in its guest")
 	f.Usage = func() { fmt.Fprint(os.Stderr, usage); f.PrintDefaults() }
@@ -112,6 +117,8 @@ func missing(c scenario.Cluster) []string {
 	var out []string
 	if os.Geteuid() != 0 {
 		out = append(out, "the lab makes network namespaces, which only root may")
+	} else if err := forbidden(); err != nil {
+		out = append(out, fmt.Sprintf("the lab makes network namespaces, which this machine forbids: %v", err))
 	}
 	tools := map[string][]string{"iptables": {"iptables", "ip6tables", "conntrack", "nft"}, "nftables": {"nft", "conntrack"}, "ipvs": {"iptables", "ipset", "ipvsadm", "conntrack", "nft"}}
 	for _, tool := range tools[c.Mode] {
@@ -144,6 +151,13 @@ func missing(c scenario.Cluster) []string {
 	return out
 }
 
+// forbidden is why this process may not make namespaces; nil where it may.
+func forbidden() error {
+	cmd := exec.Command("/proc/self/exe", "list")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+	return cmd.Run()
+}
+
 // hasIPVS says whether this machine's kernel has ip_vs, loading it where it is a module.
 func hasIPVS() bool {
 	if _, err := os.Stat("/proc/net/ip_vs"); err == nil {
@@ -158,55 +172,71 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 		fmt.Fprintln(os.Stderr, "lab: hold needs one cluster, named by -only, and after -- the program to run")
 		return 2
 	}
+	var mu sync.Mutex // of what follows, and of what is printed
 	code, skipped := 0, 0
+	g := new(errgroup.Group)
+	g.SetLimit(max(o.atOnce, 1))
 	for _, c := range clusters {
 		if m := missing(c); len(m) > 0 {
+			mu.Lock()
 			for _, reason := range m {
 				fmt.Printf("%-40s skipped: %s\n", c.Name(), reason)
 			}
 			skipped++
+			mu.Unlock()
 			continue
 		}
-		start := time.Now()
-		got, err := inside(ctx, c, program)
-		var ended *exec.ExitError
-		switch {
-		case command == "hold" && errors.As(err, &ended):
-			return ended.ExitCode()
-		case err != nil:
-			fmt.Printf("%-40s failed: %v\n", c.Name(), err)
-			code = 1
-		case command == "hold":
-		case command == "record":
-			err = rewrite(o, c, got)
-			if err != nil {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			start := time.Now()
+			got, err := inside(ctx, c, program)
+			var what string
+			var differences []string
+			if err == nil {
+				what, differences, err = judge(command, o, c, got)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			var ended *exec.ExitError
+			switch {
+			case command == "hold" && errors.As(err, &ended):
+				code = ended.ExitCode()
+			case err != nil:
 				fmt.Printf("%-40s failed: %v\n", c.Name(), err)
 				code = 1
-				continue
+			case command != "hold":
+				for _, d := range differences {
+					fmt.Println("  " + d)
+					code = 1
+				}
+				fmt.Printf("%-40s %s in %.0fs\n", c.Name(), what, time.Since(start).Seconds())
 			}
-			fmt.Printf("%-40s recorded, %d results in %.0fs\n", c.Name(), count(got), time.Since(start).Seconds())
-		default:
-			differences, err := compare(o, c, got)
-			if err != nil {
-				fmt.Printf("%-40s failed: %v\n", c.Name(), err)
-				code = 1
-				continue
-			}
-			for _, d := range differences {
-				fmt.Println("  " + d)
-				code = 1
-			}
-			fmt.Printf("%-40s %d results, %d differ, in %.0fs\n", c.Name(), count(got), len(differences), time.Since(start).Seconds())
-		}
-		if ctx.Err() != nil {
-			return 1
-		}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil || ctx.Err() != nil {
+		code = 1
 	}
 	if skipped > 0 && o.require {
 		fmt.Printf("lab: %d clusters were skipped, and nothing may be\n", skipped)
 		code = 1
 	}
 	return code
+}
+
+// judge does with a new recording what the command says, and tells what it did.
+func judge(command string, o options, c scenario.Cluster, got *truth.Recording) (string, []string, error) {
+	switch command {
+	case "record":
+		return fmt.Sprintf("recorded, %d results,", count(got)), nil, rewrite(o, c, got)
+	case "compare":
+		differences, err := compare(o, c, got)
+		return fmt.Sprintf("%d results, %d differ,", count(got), len(differences)), differences, err
+	default:
+		return "", nil, nil
+	}
 }
 
 func count(r *truth.Recording) int {
