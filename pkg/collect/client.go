@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -130,11 +132,23 @@ func (c *Client) send(ctx context.Context, r request) rest.Result {
 }
 
 func (c *Client) into(ctx context.Context, r request, object runtime.Object) error {
-	return c.send(ctx, r).Into(object)
+	err := c.send(ctx, r).Into(object)
+	if cutOff(err) {
+		err = c.send(ctx, r).Into(object)
+	}
+	return err
+}
+
+// cutOff says whether a connection ended before its answer did. All reads share one connection, so that one fault takes them all; asked again, most are answered.
+func cutOff(err error) bool {
+	return utilnet.IsProbableEOF(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (c *Client) json(ctx context.Context, r request, value any) error {
 	result := c.send(ctx, r)
+	if cutOff(result.Error()) {
+		result = c.send(ctx, r)
+	}
 	if err := result.Error(); err != nil {
 		return err
 	}

@@ -195,11 +195,18 @@ func TestReadErrors(t *testing.T) {
 		{"expired", in("expired"), story, []string{"does not accept the credentials"}},
 		{"away", in("away"), story, []string{"https://127.0.0.1:1 cannot be reached", "connection refused"}},
 		{"hangs", func(f *genericclioptions.ConfigFlags) { in("x")(f); f.Timeout = &short }, story, []string{"did not answer in time", "--request-timeout"}},
+		{"cut", in("x"), story, []string{"get service kube-system/nginx-ingress-lb", "was cut in the middle of its answer"}},
+		{"broken", in("x"), story, []string{"get service kube-system/nginx-ingress-lb", "etcd is away"}},
 	}
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
-			if test.name == "hangs" {
+			switch test.name {
+			case "hangs":
 				defer proxy.On(`/services/`, faults.Hang())()
+			case "cut":
+				defer proxy.On(`/services/`, faults.Cut(20))()
+			case "broken":
+				defer proxy.On(`/services/`, faults.Status(500, "etcd is away"))()
 			}
 			_, err := client(t, kubeconfig, test.change).Read(t.Context(), test.query)
 			if err == nil {
@@ -211,6 +218,31 @@ func TestReadErrors(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is refused beside the Service is a gap, and the rest is still told.
+func TestSlicesAreBroken(t *testing.T) {
+	server := start(t)
+	proxy := faults.Start(t, server)
+	proxy.On(`endpointslices`, faults.Status(500, "etcd is away"))
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
+	_, s := read(t, c, story)
+	want := cluster.Gap{Resource: endpointSlicesResource, Verb: "list", Namespace: "kube-system", Reason: cluster.Failed, Message: "etcd is away"}
+	if len(s.Gaps) != 1 || s.Gaps[0] != want || len(s.Nodes) != 40 || s.Services[0].EndpointsKnown {
+		t.Errorf("gaps: %+v, %d nodes", s.Gaps, len(s.Nodes))
+	}
+}
+
+// All reads share a connection: when it is cut in the middle of a list, they are asked once more.
+func TestOneCutIsSurvived(t *testing.T) {
+	server := start(t)
+	proxy := faults.Start(t, server)
+	proxy.On(`GET /api/v1/nodes`, faults.Times(1, faults.Cut(30)))
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
+	_, s := read(t, c, story)
+	if len(s.Gaps) != 0 || len(s.Nodes) != 40 || len(s.Services[0].Endpoints) != 3 {
+		t.Errorf("gaps: %+v, %d nodes", s.Gaps, len(s.Nodes))
 	}
 }
 

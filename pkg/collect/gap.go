@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -79,12 +78,12 @@ func (c *Client) explain(err error, verb, resource, namespace string) error {
 			c.host, message(err))
 	case timedOut(err):
 		return fmt.Errorf("the server at %s did not answer in time (%s); try again, give it longer by --request-timeout, or choose another context by --context", c.host, message(err))
+	case cutOff(err):
+		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", c.host)
 	case errors.As(err, &dns), errors.As(err, &network):
 		return fmt.Errorf("the server at %s cannot be reached (%s); `kubectl cluster-info` tries the same; another context is chosen by --context", c.host, message(err))
 	case apierrors.IsTooManyRequests(err):
 		return fmt.Errorf("the server at %s is overloaded and asks to try again later (%s)", c.host, message(err))
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", c.host)
 	}
 	return fmt.Errorf("%s", message(err))
 }

@@ -79,6 +79,43 @@ func TestOfflineForms(t *testing.T) {
 	}
 }
 
+// Most of a large file is blanked before it is parsed: what is beside the bulk stays, and so do the lines of errors.
+func TestBulkIsLeftOut(t *testing.T) {
+	const text = `apiVersion: v1
+items:
+- apiVersion: v1
+  kind: Node
+  metadata:
+    managedFields:
+    - manager: kubelet
+      fieldsV1: {}
+    name: a
+    labels:
+      images: kept
+  spec:
+    podCIDR: 10.0.0.0/24
+  status:
+    images:
+    - names:
+      - registry.example.com/pause:3.5
+
+      sizeBytes: 1
+    nodeInfo:
+      kubeletVersion: v1.30.0
+    conditions:
+    - {type: Ready, status: "True"}
+`
+	s := snapshot(t, fromText(t, text+"kind: List\n"), Query{})
+	n := s.Nodes[0]
+	if n.Name != "a" || n.Labels["images"] != "kept" || n.KubeletVersion.String() != "v1.30.0" || n.Ready != cluster.Yes || len(n.PodCIDRs) != 1 {
+		t.Errorf("node: %+v", n)
+	}
+	_, err := Offline(context.Background(), Input{Paths: []string{"-"}, Stdin: strings.NewReader(text + "    a: b: c\nkind: List\n")})
+	if err == nil || !strings.Contains(err.Error(), "line 24: malformed YAML") {
+		t.Errorf("error: %v", err)
+	}
+}
+
 func TestOfflineErrors(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"malformed":             {"apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n namespace: shop\n", "reading standard input: line 5: malformed YAML"},

@@ -379,7 +379,7 @@ func (d *yamlDocument) endItem() error {
 			return nil
 		}
 	}
-	text, err := toJSON(d.item.Bytes(), d.itemLine)
+	text, err := toJSON(withoutBulk(d.item.Bytes(), d.indent), d.itemLine)
 	if err != nil {
 		return err
 	}
@@ -393,6 +393,36 @@ func (d *yamlDocument) endItem() error {
 		return nil
 	}
 	return d.each(item)
+}
+
+// withoutBulk blanks out the two parts of kubectl's output that are most of a large file and of no use here: a node's status.images and any metadata.managedFields,
+// both four columns right of the item's dash. The lines stay, so that errors are told where they are.
+func withoutBulk(item []byte, dash int) []byte {
+	if !bytes.Contains(item, []byte("images:")) && !bytes.Contains(item, []byte("managedFields:")) {
+		return item
+	}
+	out := make([]byte, 0, len(item))
+	section, dropping := "", false
+	for line := range bytes.Lines(item) {
+		text := strings.TrimRight(string(line), "\r\n")
+		content := strings.TrimLeft(text, " ")
+		indent := len(text) - len(content)
+		if dropping && (content == "" || indent > dash+4 || indent == dash+4 && isDash(content)) {
+			out = append(out, '\n')
+			continue
+		}
+		dropping = false
+		switch {
+		case content != "" && indent == dash+2:
+			section = content
+		case indent == dash+4 && (section == "status:" && content == "images:" || section == "metadata:" && content == "managedFields:"):
+			dropping = true
+			out = append(out, '\n')
+			continue
+		}
+		out = append(out, line...)
+	}
+	return out
 }
 
 func (d *yamlDocument) end() error {
