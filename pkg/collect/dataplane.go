@@ -250,7 +250,7 @@ func (d *detector) fromConfigMap() (cluster.Dataplane, bool) {
 	return cluster.Dataplane{}, false
 }
 
-// linux is the data plane of a Linux node; known is true for one of which the Node object was read.
+// linux is the data plane of a Linux node.
 func (d *detector) linux(n *corev1.Node) cluster.Dataplane {
 	out := d.decide(n)
 	if d.has(anetdRole) {

@@ -199,7 +199,7 @@ func (c *kubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 }
 
 // mode is the proxy mode, and whether the configuration names it. Without a name it is iptables up to v1.39: v1.40 is announced to take nftables
-// (the event KubeProxyDefaultMode of v1.37). A mode that no release of this century's kube-proxy has (userspace) is "".
+// (the event KubeProxyDefaultMode of v1.37). A mode of which nothing is known here (userspace, gone since v1.26) is "".
 func (c *kubeProxyConfiguration) mode(version cluster.Version) (mode cluster.ProxyMode, named bool) {
 	switch mode := cluster.ProxyMode(c.Mode); mode {
 	case cluster.IPTables, cluster.IPVS, cluster.NFTables:
