@@ -5,9 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
-	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,16 +16,25 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
-func TestMain(m *testing.M) {
-	// Hints that confine another node's pod are rare: a hundred draws, which is the default, miss them.
-	if err := flag.Set("rapid.checks", "5000"); err != nil {
-		panic(err)
+// draws makes rapid draw n cases in this test.
+func draws(t *testing.T, n int) {
+	t.Helper()
+	drawn := flag.Lookup("rapid.checks").Value
+	before := drawn.String()
+	if err := drawn.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+	t.Cleanup(func() {
+		if err := drawn.Set(before); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // TestAgainstKubeProxy draws clusters and asks of each connection which endpoints it may reach: kube-proxy's code at the version in go.mod, and the prediction.
 func TestAgainstKubeProxy(t *testing.T) {
+	// Hints that confine another node's pod are rare: a hundred draws miss them.
+	draws(t, 5000)
 	rapid.Check(t, func(t *rapid.T) {
 		w := worlds().Draw(t, "cluster")
 		for _, difference := range w.differences(w.snapshot()) {
@@ -36,7 +45,7 @@ func TestAgainstKubeProxy(t *testing.T) {
 
 // TestSlipsAreCaught: each slip is a mistake that a reader of Services or a data plane's table could make. The same comparison must notice it.
 func TestSlipsAreCaught(t *testing.T) {
-	const draws = 500
+	const limit = 500
 	endpoints := func(change func(*cluster.Endpoint)) func(*cluster.Snapshot) {
 		return func(s *cluster.Snapshot) {
 			for i := range s.Services[0].Endpoints {
@@ -67,7 +76,7 @@ func TestSlipsAreCaught(t *testing.T) {
 	all := worlds()
 	for name, slip := range slips {
 		t.Run(name, func(t *testing.T) {
-			for draw := range draws {
+			for draw := range limit {
 				w := all.Example(draw)
 				s := w.snapshot()
 				if len(w.differences(s)) > 0 {
@@ -79,7 +88,7 @@ func TestSlipsAreCaught(t *testing.T) {
 					return
 				}
 			}
-			t.Errorf("not noticed in %d draws", draws)
+			t.Errorf("not noticed in %d draws", limit)
 		})
 	}
 }
