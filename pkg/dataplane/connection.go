@@ -42,6 +42,8 @@ type connection struct {
 	served cluster.Tristate
 	// bound: the address that is dialled is one of the judging node's own.
 	bound bool
+	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP.
+	accessible bool
 }
 
 // tally counts endpoints, ready ones and serving, terminating ones, and those of them on the host network.
@@ -93,20 +95,36 @@ func (t tally) usable(fallsBack bool) usable {
 	return usable{t.terminating, t.terminatingHost}
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.22); the other data planes of today all do.
+// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.22, fixed in v1.28); the other data planes of today all do.
 func (c *connection) fallsBack() bool {
-	return c.name != cluster.KubeProxy || !c.version.Before(1, 26, 0) || c.gate("ProxyTerminatingEndpoints")
+	if c.name != cluster.KubeProxy || !c.version.Before(1, 28, 0) {
+		return true
+	}
+	return !c.version.Before(1, 22, 0) && c.gate("ProxyTerminatingEndpoints", !c.version.Before(1, 26, 0))
 }
 
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
 // (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
 	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && c.external != cluster.PolicyLocal &&
-		!c.version.Before(1, 22, 0) && c.version.Before(1, 24, 0)
+		c.version.Before(1, 24, 0) && c.knowsInternalPolicy()
 }
 
-func (c *connection) gate(name string) bool {
-	return c.dataplane.KubeProxy != nil && c.dataplane.KubeProxy.FeatureGates[name]
+// knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
+func (c *connection) knowsInternalPolicy() bool {
+	v := c.version
+	return !v.Before(1, 26, 0) || (!v.Before(1, 21, 0) && c.gate("ServiceInternalTrafficPolicy", !v.Before(1, 22, 0)))
+}
+
+// gate is a feature gate of kube-proxy, or its default in the release where it is not set.
+func (c *connection) gate(name string, otherwise bool) bool {
+	if c.dataplane.KubeProxy == nil {
+		return otherwise
+	}
+	if on, set := c.dataplane.KubeProxy.FeatureGates[name]; set {
+		return on
+	}
+	return otherwise
 }
 
 // policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy only for types LoadBalancer and NodePort
@@ -212,19 +230,19 @@ func (c *connection) hinted() (by string, n, here int) {
 		return "", 0, 0
 	}
 	v, h := c.version, c.hints
-	if h.everyNode && h.node > 0 && (!v.Before(1, 34, 0) || c.gate("PreferSameTrafficDistribution")) {
+	sameNode := !v.Before(1, 35, 0) || (!v.Before(1, 33, 0) && c.gate("PreferSameTrafficDistribution", !v.Before(1, 34, 0)))
+	if h.everyNode && h.node > 0 && sameNode {
 		return "Node", h.node, c.here.nodeHinted
 	}
+	byAnnotation := c.gate("TopologyAwareHints", !v.Before(1, 24, 0))
+	byDistribution := !v.Before(1, 33, 0) || (!v.Before(1, 30, 0) && c.gate("ServiceTrafficDistribution", !v.Before(1, 31, 0)))
 	var follows bool
 	switch {
-	case v.Before(1, 24, 0):
-		follows = c.gate("TopologyAwareHints") && h.annotated == "auto"
+	case v.Before(1, 21, 0):
 	case v.Before(1, 27, 0):
-		follows = h.annotated == "auto"
-	case v.Before(1, 31, 0):
-		follows = h.annotated != "" || c.gate("ServiceTrafficDistribution")
+		follows = byAnnotation && h.annotated == "auto"
 	default:
-		follows = true
+		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}
 	if follows && h.everyZone && h.zone > 0 {
 		return "Zone", h.zone, c.here.zoneHinted

@@ -36,7 +36,7 @@ func iptables(c *connection) verdict {
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, ipt14)
 	case c.detected() && c.elsewhere:
-		return c.bypassed(ipt16)
+		return c.bypassed(keeps, ipt16)
 	case c.detected():
 		return c.reachesAll(keeps, ipt15)
 	case c.local().n > 0:
@@ -75,11 +75,11 @@ func (c *connection) passesOn(r *Rule) verdict {
 	return c.leaves(r)
 }
 
-// bypassed: the node sends another node's pod on to any endpoint without rewriting its address. Only endpoints on this node answer back through it; answers of the
-// others reach the pod from an address that it never dialled.
-func (c *connection) bypassed(r *Rule) verdict {
+// bypassed: the node sends a client that is not its own on to any endpoint without putting its own address on it. Only endpoints on this node answer back through
+// it; answers of the others reach the client from an address that it never dialled, or nobody at all.
+func (c *connection) bypassed(w rewriting, r *Rule) verdict {
 	all, answering := c.all(), c.near()
-	if c.itself && !c.besideJudge && !c.losesItself() {
+	if c.itself && !c.besideJudge && w == keeps && !c.losesItself() {
 		// Its own connection comes back to it with this node's address on it, and its answer through this node.
 		answering.n++
 	}
@@ -89,11 +89,11 @@ func (c *connection) bypassed(r *Rule) verdict {
 	case answering.n == 0:
 		return timedOut(r)
 	case answering.n >= all.n:
-		return verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, keeps, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
+		return verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
 	case answering.n > c.near().n || answering.n != c.local().n:
-		return verdict{outcome: Partial, endpoints: EndpointsUnknown, clientIP: c.client(answering, keeps, answering.n > c.near().n), extraHop: Sometimes, rule: r}
+		return verdict{outcome: Partial, endpoints: EndpointsUnknown, clientIP: c.client(answering, w, answering.n > c.near().n), extraHop: Sometimes, rule: r}
 	default:
-		return verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, keeps, false), rule: r}
+		return verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, w, false), rule: r}
 	}
 }
 
@@ -104,7 +104,7 @@ func (c *connection) clusterIP(none, local, all *Rule) verdict {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || c.version.Before(1, 24, 0):
+	case c.internal != cluster.PolicyLocal || c.version.Before(1, 24, 0) || !c.knowsInternalPolicy():
 		return c.reachesAll(w, all)
 	case c.local().n == 0:
 		return timedOut(none)

@@ -30,9 +30,9 @@ func ipvs(c *connection) verdict {
 	case c.startsOnHost() && (c.to == NodePort || c.bound):
 		return c.reachesAll(keeps, ipvs12)
 	case c.startsOnHost():
-		return timedOut(ipvs13)
+		return c.bypassed(dials, ipvs13)
 	default:
-		return timedOut(ipvs14)
+		return c.bypassed(keeps, ipvs14)
 	}
 }
 
@@ -43,11 +43,11 @@ func (c *connection) ipvsClusterIP() verdict {
 		w = masquerades
 	}
 	switch v := c.version; {
-	case c.internal != cluster.PolicyLocal || v.Before(1, 22, 0):
+	case c.internal != cluster.PolicyLocal || !c.knowsInternalPolicy():
 		return c.reachesAll(w, ipvs07)
 	case c.local().n > 0:
 		return c.reachesLocal(w, ipvs06)
-	case v.Before(1, 24, 0) || c.external == cluster.PolicyUnset:
+	case v.Before(1, 24, 0) || !c.accessible:
 		return refused(ipvs05)
 	default:
 		return c.reachesAll(w, ipvs15)

@@ -188,7 +188,7 @@ var (
 func (c *connection) honoursIPMode() bool {
 	switch c.name {
 	case cluster.KubeProxy, cluster.Windows:
-		return !c.version.Known() || !c.version.Before(1, 30, 0) || c.gate("LoadBalancerIPMode")
+		return !c.version.Known() || !c.version.Before(1, 32, 0) || (!c.version.Before(1, 29, 0) && c.gate("LoadBalancerIPMode", !c.version.Before(1, 30, 0)))
 	default:
 		return true
 	}

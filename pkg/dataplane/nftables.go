@@ -31,7 +31,7 @@ func nftables(c *connection) verdict {
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, nft10)
 	case c.detected() && c.elsewhere:
-		return c.bypassed(nft13)
+		return c.bypassed(keeps, nft13)
 	case c.detected():
 		return c.reachesAll(keeps, nft12)
 	case c.local().n > 0:

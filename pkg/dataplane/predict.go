@@ -283,7 +283,12 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
 	if name, wrong := misnamed(d, node); wrong {
 		c.here, c.ownPod = g.named[name], false
+		c.hints.zone, c.hints.node = 0, g.nodes[name]
+		if other := p.snapshot.NodeIndex(name); other >= 0 {
+			c.hints.zone = g.zones[p.snapshot.Nodes[other].Zone]
+		}
 	}
+	c.accessible = p.accessible(&c, t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
 	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
 	if v := p.beforehand(&c, t, f, node, throughNodePort); v.rule != nil {
@@ -306,6 +311,16 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		c.ranged, c.admitted = p.sourceRanges(client, f)
 	}
 	return c, verdict{}
+}
+
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go.
+func (p *Predictor) accessible(c *connection, port int, f family) bool {
+	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
+		return true
+	}
+	return slices.ContainsFunc(p.service.Ingress, func(in cluster.Ingress) bool {
+		return in.IP.IsValid() && familyOf(in.IP) == f && (in.IPMode != cluster.Proxy || !c.honoursIPMode())
+	})
 }
 
 // misnamed: kube-proxy on the node was started under another node's name.
@@ -491,6 +506,8 @@ func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f f
 		return cluster.Undetermined
 	case at.IsLoopback() && (d.Mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
 		return cluster.No
+	case k != nil && len(k.NodePortAddresses) > 0 && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
+		return cluster.Yes // ranges of one family leave the other as it is
 	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && d.Mode != cluster.NFTables):
 		return cluster.Yes
 	case !at.IsValid():

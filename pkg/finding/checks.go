@@ -323,17 +323,7 @@ var sentInVain = Kind{
 		"look at the node port itself.",
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
-		if len(f.Rows) == 0 || f.Service.Type != cluster.TypeLoadBalancer {
-			return nil
-		}
-		served := f.servedPorts()
-		hits, _ := f.worstHits(func(p *dataplane.Path) bool {
-			return p.From == dataplane.External && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.LoadBalancerHostname) && served[f.portIndex(p)]
-		})
-		hits = slices.DeleteFunc(hits, func(h hit) bool {
-			return !h.row.LoadBalancer.Receives || (h.path.Outcome != dataplane.Refused && h.path.Outcome != dataplane.TimedOut)
-		})
-		if len(hits) == 0 {
+		if f.Service.Type != cluster.TypeLoadBalancer {
 			return nil
 		}
 		receivers := 0
@@ -342,11 +332,17 @@ var sentInVain = Kind{
 				receivers++
 			}
 		}
-		r := f.finding(Error)
-		r.Message = fmt.Sprintf("connections from outside fail on %d of the %d nodes that the load balancer sends to", len(hits), receivers)
-		r.Detail = fmt.Sprintf("On %s, at port %d: %s.", hits[0].row.Node.Name, hits[0].path.Port, hits[0].path.Rule.Reason)
-		r.Evidence = f.evidence(hits)
-		return []Finding{r}
+		var found []Finding
+		for _, g := range f.alike(dataplane.External, func(h hit) bool {
+			return h.row.LoadBalancer.Receives && h.path.To != dataplane.ExternalIP && worst(h.path.Outcome) == worst(dataplane.Refused)
+		}) {
+			r := f.finding(Error)
+			r.Message = fmt.Sprintf("connections from outside to %s fail on %d of the %d nodes that the load balancer sends to", f.name(g.dialled), len(g.hits), receivers)
+			r.Detail = fmt.Sprintf("Why, on %s: %s.", g.hits[0].row.Node.Name, g.hits[0].path.Rule.Reason)
+			r.Evidence = f.evidence(g.hits)
+			found = append(found, r)
+		}
+		return found
 	},
 }
 
@@ -409,7 +405,14 @@ func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 // inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients: one finding for all addresses and ports that
 // fare alike on the same nodes.
 func (f *Facts) inside(from dataplane.From) (found []Finding) {
-	for _, group := range f.alike(from) {
+	for _, group := range f.alike(from, func(h hit) bool {
+		if from != dataplane.Node {
+			return true
+		}
+		// Where a pod fares no better, that is said of both.
+		pod := h.row.path(dataplane.Pod, h.path)
+		return pod == nil || worst(pod.Outcome) < worst(h.path.Outcome)
+	}) {
 		found = append(found, f.judge(from, group))
 	}
 	if len(found) == 0 && from == dataplane.Pod && f.nodesUnread() && f.Service.ExternalTrafficPolicy == cluster.PolicyLocal {
@@ -425,19 +428,14 @@ type group struct {
 	of      int
 }
 
-func (f *Facts) alike(from dataplane.From) (groups []group) {
+// alike groups the published addresses and ports by what connections meet on the rows that matter.
+func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []group) {
 	if len(f.Rows) == 0 {
 		return nil
 	}
 	for _, target := range f.published(from) {
 		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && sameTarget(p, target) })
-		if from == dataplane.Node {
-			// Where a pod fares no better, that is said of both.
-			hits = slices.DeleteFunc(hits, func(h hit) bool {
-				pod := h.row.path(dataplane.Pod, h.path)
-				return pod != nil && worst(pod.Outcome) >= worst(h.path.Outcome)
-			})
-		}
+		hits = slices.DeleteFunc(hits, func(h hit) bool { return !matters(h) })
 		if len(hits) == 0 {
 			continue
 		}
