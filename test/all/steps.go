@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -202,16 +202,22 @@ var fuzzDeclaration = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(\w+ \*testing\.F\
 // fuzzTests are those of the main module, in order.
 func fuzzTests(files fs.FS) ([]fuzzTest, error) {
 	var found []fuzzTest
-	err := fs.WalkDir(files, "pkg", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
 			return err
+		}
+		if _, err := fs.Stat(files, path.Join(name, "go.mod")); err == nil && name != "." || name == ".git" {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(name, "_test.go") {
+			return nil
 		}
 		source, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
 		for _, match := range fuzzDeclaration.FindAllSubmatch(source, -1) {
-			found = append(found, fuzzTest{filepath.ToSlash(filepath.Dir(name)), string(bytes.TrimSpace(match[1]))})
+			found = append(found, fuzzTest{path.Dir(name), string(match[1])})
 		}
 		return nil
 	})

@@ -54,7 +54,7 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-func files(t *testing.T) []string {
+func files(t testing.TB) []string {
 	t.Helper()
 	list, err := filepath.Glob("*.txtar")
 	if err != nil || len(list) == 0 {
