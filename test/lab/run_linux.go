@@ -82,12 +82,20 @@ func run(ctx context.Context, args []string) int {
 	case "compare", "record", "hold":
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
+		go endWithParent(stop)
 		return each(ctx, command, o, clusters, f.Args())
 	default:
 		fmt.Fprintf(os.Stderr, "lab: no command %q\n", command)
 		f.Usage()
 		return 2
 	}
+}
+
+// endWithParent calls stop when the process that started this one is gone: go run, killed, leaves its program running.
+func endWithParent(stop func()) {
+	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
+	}
+	stop()
 }
 
 func choose(only string) ([]scenario.Cluster, error) {

@@ -188,7 +188,7 @@ func withLog(err error, path string) error {
 }
 
 // patience is how long anything may take that is waited for. It is long because of machines without hardware virtualisation.
-const patience = 10 * time.Minute
+const patience = 20 * time.Minute
 
 // wait asks until the answer is yes.
 func wait(ctx context.Context, what string, yes func() (bool, error)) error {

@@ -29,6 +29,7 @@ type held struct {
 // Flip opens connections to the Services that are to be changed, gives each the other externalTrafficPolicy, and sees what became of the connections. Only
 // those that could be opened are in the answer. It must be the last thing done to a cluster: the Services stay changed.
 func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
+	e := effortFor(c.Scenario.Mode)
 	var open []*held
 	changes := map[string]string{}
 	for _, s := range c.Services {
@@ -71,8 +72,8 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			}
 			h.Survived = alive
 			dial := h.dial
-			dial.Tries = balanced
-			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: most, Timeout: 3500 * time.Millisecond})
+			dial.Tries = e.balanced
+			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: e.most, Timeout: 3500 * time.Millisecond})
 			if err != nil {
 				return err
 			}

@@ -24,14 +24,21 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
 
-const (
-	// first is how many connections every cell gets at once, and most how many it gets in all unless every endpoint of the Service has answered before.
-	// Each of three endpoints is missed by 40 random choices once in ten million cells.
-	first = 6
-	most  = 40
-	// balanced is the number for what goes through the load balancer, which sends to each of three nodes in turn: every node must reach every endpoint.
-	balanced = 3 * most
-)
+// effort is how many connections a cell gets.
+type effort struct {
+	first int // at once
+	most  int // in all, unless every endpoint of the Service has answered before
+	// balanced is most for what goes through the load balancer, which sends to each of three nodes in turn: every node must reach every endpoint.
+	balanced int
+}
+
+func effortFor(mode string) effort {
+	if mode == "ipvs" { // deals endpoints out in turn
+		return effort{4, 16, 48}
+	}
+	// At random: each of three endpoints is missed by 40 choices once in ten million cells.
+	return effort{6, 40, 120}
+}
 
 // cell is one source and one target of one Service.
 type cell struct {
@@ -52,21 +59,22 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		timeout, patience = 3500*time.Millisecond, 8*time.Second
 	}
 	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources()}
+	e := effortFor(c.Scenario.Mode)
 	var cells []*cell
 	for _, s := range c.Services {
-		cells = append(cells, plan(c, r, s)...)
+		cells = append(cells, plan(c, r, s, e)...)
 	}
-	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: timeout}, func(*cell) int { return first }); err != nil {
+	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: timeout}, func(*cell) int { return e.first }); err != nil {
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d cells", len(cells)))
 	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
-	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == first })
-	_, unclear := split(answered, (*cell).clear)
-	rest := func(k *cell) int { return k.tries - first }
+	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == e.first })
+	_, unclear := split(answered, func(k *cell) bool { return k.tries == e.most && k.clear() })
+	rest := func(k *cell) int { return k.tries - e.first }
 	for _, k := range unclear {
 		if endpoints, ways := k.seen(); ways > endpoints {
-			k.tries = balanced // it has gone through the load balancer after all
+			k.tries = e.balanced // it has gone through the load balancer after all
 		}
 	}
 	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: timeout}, rest); err != nil {
@@ -119,7 +127,7 @@ func split(cells []*cell, is func(*cell) bool) (yes, no []*cell) {
 // clear says that more connections could show nothing new.
 func (k *cell) clear() bool {
 	endpoints, ways := k.seen()
-	return k.tries == most && k.answers.Refused+k.answers.TimedOut == 0 && endpoints >= k.endpoints && ways == endpoints
+	return k.answers.Refused+k.answers.TimedOut == 0 && endpoints >= k.endpoints && ways == endpoints
 }
 
 // seen is the number of endpoints that answered, and of pairs of an endpoint and a source address that it saw.
@@ -191,12 +199,12 @@ func dialAll(cells []*cell, pace agent.Pace, tries func(*cell) int) error {
 }
 
 // plan adds the probes of a Service to the recording and returns their cells.
-func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
+func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) []*cell {
 	port := s.Object.Spec.Ports[0]
 	protocol := string(port.Protocol)
 	name := scenario.Namespace + "/" + s.Name
 	var cells []*cell
-	tries := most
+	tries := e.most
 	probe := func(t truth.Target) func(from string, a *agent.Agent, local string) {
 		t.Protocol = protocol
 		r.Probes = append(r.Probes, truth.Probe{Service: name, Target: t, Sticky: s.Affinity})
@@ -239,20 +247,20 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service) []*cell {
 		}
 		dial := probe(t)
 		if cluster.Proxied(in) || s.OtherProxy || len(s.SourceRanges) > 0 {
-			tries = balanced
+			tries = e.balanced
 		}
 		inside(dial)
-		tries = balanced
+		tries = e.balanced
 		if _, served := c.Healthy[s.Name]; served {
 			dial("external", c.Network.Client, "")
 		}
 		if len(s.SourceRanges) == 0 {
-			tries = most
+			tries = e.most
 		}
 		if !cluster.Proxied(in) {
 			arriving(t)
 		}
-		tries = most
+		tries = e.most
 	}
 	for _, address := range s.Object.Spec.ExternalIPs {
 		t := truth.Target{Kind: truth.TargetExternalIP, Address: address, Port: int(port.Port)}

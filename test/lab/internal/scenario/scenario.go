@@ -237,9 +237,13 @@ func Clusters() []Cluster {
 			}
 		}
 	}
-	detector := map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil}
-	for _, v := range []string{"v1.33.4", "v1.33.13"} {
-		out = append(out, Cluster{Mode: "nftables", Version: v, Variant: "bridge", Changed: "pods are told by the bridge they come from", Settings: detector, Breadth: Core})
+	// Before and after v1.33.6 mended how nftables tells pods by their interface.
+	for _, version := range []string{"v1.33.4", "v1.33.13"} {
+		for _, v := range variants("nftables", version) {
+			if v.Variant == "bridge" || v.Variant == "prefix" {
+				out = append(out, v)
+			}
+		}
 	}
 	return out
 }
