@@ -80,8 +80,8 @@ type KubeProxySettings struct {
 	BridgeInterface string
 	InterfacePrefix string
 	MasqueradeAll   bool
-	// NodePortAddresses are the ranges of --nodeport-addresses, with "primary" in PrimaryOnly. Both empty: the mode's default
-	// (all local addresses, in nftables mode the node's primary ones).
+	// NodePortAddresses are the ranges of --nodeport-addresses, "all" and "localhost" (v1.37) spelled out. PrimaryOnly is "primary", which adds the node's primary
+	// addresses to them. Both empty: the mode's default (all local addresses, in nftables mode the primary ones).
 	NodePortAddresses []netip.Prefix
 	PrimaryOnly       bool
 	// NoLocalhostNodePorts is iptables.localhostNodePorts: false.

@@ -190,11 +190,17 @@ func (c *kubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 		out.PodDetection = cluster.UnknownDetection
 	}
 	for _, address := range c.NodePortAddresses {
-		if strings.TrimSpace(address) == "primary" {
+		switch strings.TrimSpace(address) {
+		case "primary":
 			out.PrimaryOnly = true
+		case "all":
+			out.NodePortAddresses = append(out.NodePortAddresses, prefixes([]string{"0.0.0.0/0", "::/0"})...)
+		case "localhost":
+			out.NodePortAddresses = append(out.NodePortAddresses, prefixes([]string{"127.0.0.0/8", "::1/128"})...)
+		default:
+			out.NodePortAddresses = append(out.NodePortAddresses, prefixes([]string{address})...)
 		}
 	}
-	out.NodePortAddresses = prefixes(c.NodePortAddresses)
 	return out
 }
 

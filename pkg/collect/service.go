@@ -150,7 +150,13 @@ func endpoints(all []*discoveryv1.EndpointSlice) []cluster.Endpoint {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b *discoveryv1.EndpointSlice) int { return cmp.Compare(a.Name, b.Name) })
 	var out []cluster.Endpoint
-	at := map[netip.Addr]int{}
+	// kube-proxy knows endpoints by Service port: an address that is ready in one slice and not in another is ready for the one's ports only.
+	type known struct {
+		address                     netip.Addr
+		node                        string
+		ready, serving, terminating bool
+	}
+	at := map[known]int{}
 	for _, slice := range all {
 		if slice.AddressType == discoveryv1.AddressTypeFQDN {
 			continue
@@ -162,28 +168,38 @@ func endpoints(all []*discoveryv1.EndpointSlice) []cluster.Endpoint {
 				continue
 			}
 			one.Slice = slice.Name
-			before, seen := at[one.Address]
+			key := known{one.Address, one.Node, one.Ready, one.Serving, one.Terminating}
+			before, seen := at[key]
 			if !seen {
 				one.Ports = slices.Clone(ports)
-				at[one.Address] = len(out)
+				at[key] = len(out)
 				out = append(out, one)
 				continue
 			}
 			kept := &out[before]
-			merged := kept.Ports
 			for _, port := range ports {
-				if !slices.Contains(merged, port) {
-					merged = append(merged, port)
+				if !slices.Contains(kept.Ports, port) {
+					kept.Ports = append(kept.Ports, port)
 				}
 			}
-			if better(&one, kept) {
-				*kept = one
-			}
-			kept.Ports = merged
 		}
 	}
-	slices.SortFunc(out, func(a, b cluster.Endpoint) int { return a.Address.Compare(b.Address) })
+	withoutContradiction(out)
+	slices.SortStableFunc(out, func(a, b cluster.Endpoint) int { return a.Address.Compare(b.Address) })
 	return out
+}
+
+// withoutContradiction takes from an endpoint the ports for which the same address is known better, as kube-proxy does where slices contradict each other during a
+// change: it keeps one endpoint for each address and port.
+func withoutContradiction(all []cluster.Endpoint) {
+	for i := range all {
+		for j := range all {
+			if i == j || all[i].Address != all[j].Address || !better(&all[j], &all[i]) {
+				continue
+			}
+			all[i].Ports = slices.DeleteFunc(all[i].Ports, func(p cluster.EndpointPort) bool { return slices.Contains(all[j].Ports, p) })
+		}
+	}
 }
 
 func better(a, b *cluster.Endpoint) bool {

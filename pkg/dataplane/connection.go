@@ -35,9 +35,9 @@ type connection struct {
 	detects, isPod cluster.Tristate
 	// masqueraded: the CNI puts the node's address on a pod's packets to another node's address.
 	masqueraded cluster.Tristate
-	// ranged: loadBalancerSourceRanges guard the address; admitted: they admit the source.
-	ranged   bool
-	admitted cluster.Tristate
+	// ranged: loadBalancerSourceRanges guard the address; anywhere: one of them is the whole family; admitted: the others admit the source.
+	ranged, anywhere bool
+	admitted         cluster.Tristate
 	// served: nodePortAddresses include the node address that is dialled.
 	served cluster.Tristate
 	// bound: the address that is dialled is one of the judging node's own.
@@ -59,8 +59,8 @@ type usable struct{ n, host int }
 
 // hints are the topology hints of a Service's ready endpoints, as the judging node sees them.
 type hints struct {
-	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other".
-	annotated string
+	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what releases before v1.27 read.
+	annotated, annotatedBefore string
 	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node.
 	everyZone, everyNode bool
 	zone, node           int
@@ -95,12 +95,12 @@ func (t tally) usable(fallsBack bool) usable {
 	return usable{t.terminating, t.terminatingHost}
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.22, fixed in v1.28); the other data planes of today all do.
+// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); the other data planes of today all do.
 func (c *connection) fallsBack() bool {
 	if c.name != cluster.KubeProxy || !c.version.Before(1, 28, 0) {
 		return true
 	}
-	return !c.version.Before(1, 22, 0) && c.gate("ProxyTerminatingEndpoints", !c.version.Before(1, 26, 0))
+	return !c.version.Before(1, 24, 0) && c.gate("ProxyTerminatingEndpoints", !c.version.Before(1, 26, 0))
 }
 
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
@@ -108,6 +108,12 @@ func (c *connection) fallsBack() bool {
 func (c *connection) confinedByInternalPolicy() bool {
 	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && c.external != cluster.PolicyLocal &&
 		c.version.Before(1, 24, 0) && c.knowsInternalPolicy()
+}
+
+// guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
+// and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
+func (c *connection) guarded() bool {
+	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.version.Before(1, 34, 0) && !c.startsOnHost()))
 }
 
 // knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
@@ -240,7 +246,7 @@ func (c *connection) hinted() (by string, n, here int) {
 	switch {
 	case v.Before(1, 21, 0):
 	case v.Before(1, 27, 0):
-		follows = byAnnotation && h.annotated == "auto"
+		follows = byAnnotation && h.annotatedBefore == "auto" && !(v.Before(1, 24, 0) && c.external == cluster.PolicyLocal)
 	default:
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}

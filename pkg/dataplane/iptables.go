@@ -11,15 +11,19 @@ func iptables(c *connection) verdict {
 		return timedOut(ipt02)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipt01)
+	case !c.any() && v.Before(1, 20, 0) && c.to == LoadBalancerIP:
+		return refused(c.none(ipt04))
+	case !c.any() && v.Before(1, 20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.bound:
+		return c.passesOn(ipt21)
 	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
 		return c.leaves(c.none(ipt03))
 	case !c.any():
 		return refused(c.none(ipt04))
 	case c.to == ClusterIP:
 		return c.clusterIP(ipt05, ipt06, ipt07)
-	case c.ranged && c.admitted == cluster.No && c.escapes():
+	case c.guarded() && c.admitted == cluster.No && c.escapes():
 		return c.passesOn(ipt19)
-	case c.ranged && c.admitted == cluster.No:
+	case c.guarded() && c.admitted == cluster.No:
 		return timedOut(ipt08)
 	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Node && !c.bound:
 		return c.leaves(ipt09)
@@ -49,6 +53,9 @@ func iptables(c *connection) verdict {
 		return timedOut(ipt18)
 	}
 }
+
+// outside: an address for clients from outside, as opposed to a ClusterIP.
+func (c *connection) outside() bool { return c.to != ClusterIP }
 
 // startsOnHost: a process on the judging node's own host network.
 func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
@@ -169,6 +176,10 @@ var (
 		Reason: "the node takes another node's pod for one to let past policy Local, and does not rewrite its address: only endpoints on this node can answer back",
 	}
 	ipt17 = &Rule{ID: "IPT-17", Basis: Source, Source: iptablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	ipt21 = &Rule{
+		ID: "IPT-21", Basis: Source, Until: "1.20", Source: iptablesSource + ", iptablesJumpChains",
+		Reason: "the Service has no usable endpoint, and before v1.20 the rejecting chain does not look at what a node forwards: the packet goes on as it came",
+	}
 	ipt20 = &Rule{
 		ID: "IPT-20", Basis: Source, Source: iptablesSource + "; pkg/proxy/util/localdetector.go",
 		Reason: "the node answers for the address itself; kube-proxy does not take the pod for one (clusterCIDR, detectLocalMode) and holds it to policy Local, and the node has no endpoint",

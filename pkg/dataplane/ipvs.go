@@ -9,7 +9,10 @@ func ipvs(c *connection) verdict {
 	switch {
 	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
 		return refused(ipvs01)
-	case c.ranged && c.admitted == cluster.No && !(c.startsOnHost() && !v.Before(1, 25, 0) && v.Before(1, 29, 0)):
+	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && v.Before(1, 24, 0))) && c.served != cluster.No:
+		// The kernel judges what starts on the node before any filter does.
+		return refused(c.emptyServer())
+	case c.guarded() && c.admitted == cluster.No && !(c.startsOnHost() && !v.Before(1, 25, 0) && v.Before(1, 29, 0)):
 		return timedOut(ipvs02)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipvs03)
@@ -54,10 +57,21 @@ func (c *connection) ipvsClusterIP() verdict {
 	}
 }
 
+// emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
+func (c *connection) emptyServer() *Rule {
+	if c.any() {
+		return ipvs11
+	}
+	return c.none(ipvs04)
+}
+
 // forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
 // (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
 func (c *connection) forgetsLocalExternalIPs() bool {
 	v := c.version
+	if c.bound && !v.Before(1, 27, 0) {
+		return false // the node's own address is not put on kube-ipvs0
+	}
 	return !v.Before(1, 26, 0) && (v.Before(1, 28, 6) || (!v.Before(1, 29, 0) && v.Before(1, 29, 1)))
 }
 

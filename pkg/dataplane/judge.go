@@ -102,7 +102,7 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownCilium, cases
-	case c.ranged && c.admitted == cluster.Undetermined:
+	case c.guarded() && c.admitted == cluster.Undetermined:
 		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
 	case c.to == NodePort && c.served == cluster.Undetermined:
 		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
@@ -125,8 +125,8 @@ func (c *connection) either(set func(*connection, cluster.Tristate)) []connectio
 // turningPoints are releases of kube-proxy, one from each stretch in which a mode does the same.
 func turningPoints(mode cluster.ProxyMode) []cluster.Version {
 	texts := map[cluster.ProxyMode][]string{
-		cluster.IPTables: {"v1.20.15", "v1.22.17", "v1.24.17", "v1.26.15", "v1.36.3"},
-		cluster.IPVS:     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.25.16", "v1.27.16", "v1.36.3"},
+		cluster.IPTables: {"v1.19.16", "v1.20.15", "v1.22.17", "v1.24.17", "v1.26.15", "v1.36.3"},
+		cluster.IPVS:     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.25.16", "v1.27.16", "v1.31.14", "v1.36.3"},
 		cluster.NFTables: {"v1.29.15", "v1.31.0", "v1.36.3"},
 	}[mode]
 	versions := make([]cluster.Version, len(texts))
@@ -165,6 +165,14 @@ var (
 		Reason: "the Service has no ClusterIP of the address's family, so no node answers for it",
 	}
 
+	singleStack = &Rule{
+		ID: "SVC-12", Until: "1.21", Source: "kubernetes/kubernetes cmd/kube-proxy/app/server_others.go, gate IPv6DualStack",
+		Reason: "before v1.21 kube-proxy serves only the family of the node's first address, unless its gate IPv6DualStack is on",
+	}
+	ignoredExternalIP = &Rule{
+		ID: "SVC-11", Basis: Source, Since: "1.36", Source: "kubernetes/kubernetes pkg/proxy/serviceport.go, gate AllowServiceExternalIPs",
+		Reason: "kube-proxy's gate AllowServiceExternalIPs is off, so no node answers for external IPs",
+	}
 	confined = &Rule{
 		ID: "SVC-10", Basis: Source, Since: "1.22", Until: "1.24", Source: "kubernetes/kubernetes pkg/proxy/topology.go FilterEndpoints; kubernetes/kubernetes#106497",
 		Reason: "in v1.22 and v1.23 internalTrafficPolicy Local takes remote endpoints away for every address, and this node has none of its own",

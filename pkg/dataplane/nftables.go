@@ -9,12 +9,12 @@ func nftables(c *connection) verdict {
 	switch {
 	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.mistakesInterfaces():
 		return unknown(nft11, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.ranged && v.Before(1, 30, 0) && c.admitted == cluster.No:
+	case c.guarded() && v.Before(1, 30, 0) && c.admitted == cluster.No:
 		return unknown(nft02, Reachable, Refused, TimedOut)
 	case c.startsOnHost() && !c.any() && v.Before(1, 33, 6):
 		// Until then what starts on the node met this check before the source ranges.
 		return refused(nft04)
-	case c.ranged && c.admitted == cluster.No:
+	case c.guarded() && c.admitted == cluster.No:
 		return timedOut(nft01)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(nft03)

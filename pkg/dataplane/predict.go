@@ -20,8 +20,9 @@ type Predictor struct {
 	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
-	pods      [2][]netip.Addr
-	annotated string
+	pods [2][]netip.Addr
+	// annotated is the wish for topology aware routing as releases before v1.27 read it, and as later ones do.
+	annotated [2]string
 	// judged remembers connections that had to be judged under several assumptions.
 	judged map[connection]verdict
 }
@@ -55,7 +56,8 @@ func familyOf(a netip.Addr) family {
 
 // New prepares predictions for a Service of the snapshot.
 func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
-	p := &Predictor{snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)), annotated: annotation(svc)}
+	p := &Predictor{snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)),
+		annotated: [...]string{annotation(svc, hintsAnnotation), annotation(svc, hintsAnnotation, "service.kubernetes.io/topology-mode")}}
 	for i := range s.Nodes {
 		for _, a := range s.Nodes[i].InternalIPs {
 			p.own[a] = true
@@ -78,9 +80,11 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 
 func (p *Predictor) group(port int, f family) *group { return &p.groups[2*port+int(f)] }
 
+const hintsAnnotation = "service.kubernetes.io/topology-aware-hints"
+
 // annotation is the Service's wish for topology aware routing, in the two spellings that Kubernetes has had for it.
-func annotation(svc *cluster.Service) string {
-	for _, key := range []string{"service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"} {
+func annotation(svc *cluster.Service, keys ...string) string {
+	for _, key := range keys {
 		switch svc.Annotations[key] {
 		case "":
 		case "Auto", "auto":
@@ -270,7 +274,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
 		total: g.total, unplaced: g.unplaced, beside: g.on[judging], here: g.on[judging],
-		hints:       hints{annotated: p.annotated, everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
+		hints:       hints{annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
 		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
 	}
@@ -308,7 +312,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		}
 		c.served = nodePortServed(d, node, at, arriving)
 	} else if t.To == LoadBalancerIP {
-		c.ranged, c.admitted = p.sourceRanges(client, f)
+		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
 	}
 	return c, verdict{}
 }
@@ -344,6 +348,9 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 			return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
 		}
 		return unknown(otherProxy, Reachable, Refused, TimedOut)
+	case c.name == cluster.KubeProxy && c.version.Known() && c.version.Before(1, 21, 0) && !c.gate("IPv6DualStack", false) &&
+		len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f:
+		return unknown(singleStack, Refused, TimedOut, ViaLoadBalancer)
 	case t.To == NodePort && s.Ports[t.Port].NodePort == 0:
 		return refused(noNodePort)
 	case throughNodePort:
@@ -356,6 +363,8 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 		return c.leaves(proxyMode)
 	case t.To != ClusterIP && !p.hasFamily(f):
 		return c.leaves(otherFamily)
+	case t.To == ExternalIP && c.name == cluster.KubeProxy && !c.version.Before(1, 36, 0) && !c.gate("AllowServiceExternalIPs", true):
+		return c.leaves(ignoredExternalIP)
 	default:
 		return verdict{}
 	}
@@ -461,29 +470,32 @@ func covers(ranges []netip.Prefix, x netip.Prefix) cluster.Tristate {
 	return result
 }
 
-// sourceRanges says whether loadBalancerSourceRanges guard the Service in a family, and whether they admit a source.
-func (p *Predictor) sourceRanges(client Client, f family) (ranged bool, admitted cluster.Tristate) {
+// sourceRanges says whether loadBalancerSourceRanges guard the Service in a family, whether one of them is the whole family, and whether the others admit a source.
+func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool, admitted cluster.Tristate) {
 	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
 	for _, r := range p.service.SourceRanges {
 		if familyOf(r.Addr()) == f {
 			ranges = append(ranges, r)
 		}
 	}
-	if len(ranges) == 0 || slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Bits() == 0 }) {
-		return false, cluster.Yes
+	if len(ranges) == 0 {
+		return false, false, cluster.Yes
 	}
+	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
+	anywhere = len(narrow) < len(ranges)
+	ranges = narrow
 	node := &p.snapshot.Nodes[client.Node]
 	switch client.From {
 	case Pod:
-		return true, p.podsWithin(ranges, client.Address, node, f)
+		return true, anywhere, p.podsWithin(ranges, client.Address, node, f)
 	case Node:
 		if a, ok := first(node.InternalIPs, f); ok {
-			return true, cluster.Is(inAny(ranges, a))
+			return true, anywhere, cluster.Is(inAny(ranges, a))
 		}
-		return true, cluster.Undetermined
+		return true, anywhere, cluster.Undetermined
 	default:
 		// A client outside without an address stands for those that the ranges admit.
-		return true, cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+		return true, anywhere, cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
 }
 
@@ -506,13 +518,13 @@ func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f f
 		return cluster.Undetermined
 	case at.IsLoopback() && (d.Mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
 		return cluster.No
-	case k != nil && len(k.NodePortAddresses) > 0 && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
+	case k != nil && len(k.NodePortAddresses) > 0 && !k.PrimaryOnly && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
 		return cluster.Yes // ranges of one family leave the other as it is
 	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && d.Mode != cluster.NFTables):
 		return cluster.Yes
 	case !at.IsValid():
 		return cluster.Undetermined
-	case len(k.NodePortAddresses) > 0:
+	case len(k.NodePortAddresses) > 0 && (inAny(k.NodePortAddresses, at) || !k.PrimaryOnly):
 		return cluster.Is(inAny(k.NodePortAddresses, at))
 	case wrong:
 		// Without a Node object of that name kube-proxy knows no primary address, and serves them all.

@@ -210,7 +210,9 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Datapla
 		return "NotKnown"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
 		return "NoLocalEndpoint"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && dataplane.ServesNodePorts(d, row.Node) == cluster.No:
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && dataplane.ServesNodePorts(d, row.Node) == cluster.No &&
+		!d.Version.Before(1, 23, 0):
+		// Before v1.23 the health check node port was served on every address.
 		return "HealthCheckNotServed"
 	default:
 		return ""
