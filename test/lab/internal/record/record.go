@@ -54,9 +54,12 @@ type cell struct {
 
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
 func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*truth.Recording, error) {
-	timeout, patience := agent.Timeout, 2500*time.Millisecond
+	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
+	unknown, silence, answer, mix := agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, agent.Pace{AtOnce: 1024, Timeout: agent.Timeout},
+		agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond}
 	if slow {
-		timeout, patience = 3500*time.Millisecond, 8*time.Second
+		unknown, silence = agent.Pace{AtOnce: 4, Timeout: 5 * time.Second}, agent.Pace{AtOnce: 64, Timeout: 5 * time.Second}
+		answer, mix = unknown, agent.Pace{AtOnce: 4, Timeout: 10 * time.Second}
 	}
 	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources()}
 	e := effortFor(c.Scenario.Mode)
@@ -64,11 +67,10 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 	for _, s := range c.Services {
 		cells = append(cells, plan(c, r, s, e)...)
 	}
-	if err := dialAll(cells, agent.Pace{AtOnce: 128, Timeout: timeout}, func(*cell) int { return e.first }); err != nil {
+	if err := dialAll(cells, unknown, func(*cell) int { return e.first }); err != nil {
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d cells", len(cells)))
-	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
 	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == e.first })
 	_, unclear := split(answered, func(k *cell) bool { return k.tries == e.most && k.clear() })
 	rest := func(k *cell) int { return k.tries - e.first }
@@ -77,19 +79,19 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 			k.tries = e.balanced // it has gone through the load balancer after all
 		}
 	}
-	if err := dialAll(silent, agent.Pace{AtOnce: 1024, Timeout: timeout}, rest); err != nil {
+	if err := dialAll(silent, silence, rest); err != nil {
 		return nil, err
 	}
-	if err := dialAll(unclear, agent.Pace{AtOnce: 32, Timeout: timeout}, rest); err != nil {
+	if err := dialAll(unclear, answer, rest); err != nil {
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
 	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time.
-	mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial })
+	mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial || len(k.answers.Other) > 0 })
 	for _, k := range mixed {
 		k.answers = agent.Answers{}
 	}
-	if err := dialAll(mixed, agent.Pace{AtOnce: 64, Timeout: patience}, func(k *cell) int { return k.tries }); err != nil {
+	if err := dialAll(mixed, mix, func(k *cell) int { return k.tries }); err != nil {
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
