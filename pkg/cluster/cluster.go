@@ -83,7 +83,8 @@ type Service struct {
 	Labels      map[string]string
 	Annotations map[string]string
 	Finalizers  []string
-	// Endpoints has every endpoint of every EndpointSlice once, ordered by address, each with the ports that its slice gives it.
+	// Endpoints has every endpoint of every EndpointSlice, ordered by address, each with the ports that its slice gives it: once for each state in which slices
+	// have it, as it may be ready for one port and not for another.
 	Endpoints []Endpoint
 	// EndpointsKnown is false where the EndpointSlices could not be read.
 	EndpointsKnown bool

@@ -328,11 +328,15 @@ endpoints: [{addresses: [10.1.0.4]}]
 	if len(web.Ingress) != 3 || web.Ingress[0].IPMode != cluster.VIP || web.Ingress[1].Hostname != "lb.example.com" || web.Ingress[1].IP.IsValid() || web.Ingress[2].IPMode != cluster.Proxy {
 		t.Errorf("ingress: %+v", web.Ingress)
 	}
-	if len(web.Endpoints) != 2 {
+	if len(web.Endpoints) != 3 {
 		t.Fatalf("endpoints: %+v", web.Endpoints)
 	}
-	moved, plain := web.Endpoints[0], web.Endpoints[1]
-	if moved.Node != "c" || !moved.Ready || moved.Terminating || moved.Slice != "web-b" || len(moved.Ports) != 3 || !slices.Equal(moved.ForZones, []string{"z"}) {
+	// An address that is terminating in one slice and ready in another is each for the ports of that slice, as kube-proxy has it.
+	leaving, moved, plain := web.Endpoints[0], web.Endpoints[1], web.Endpoints[2]
+	if leaving.Ready || !leaving.Terminating || leaving.Slice != "web-a" || len(leaving.Ports) != 2 {
+		t.Errorf("endpoint that is leaving: %+v", leaving)
+	}
+	if moved.Node != "c" || !moved.Ready || moved.Terminating || moved.Slice != "web-b" || len(moved.Ports) != 1 || !slices.Equal(moved.ForZones, []string{"z"}) {
 		t.Errorf("an endpoint of two slices: %+v", moved)
 	}
 	if plain.Node != "b" || !plain.Ready || !plain.Serving || plain.Terminating || len(plain.Ports) != 2 || plain.Ports[0].Protocol != cluster.TCP {

@@ -535,25 +535,42 @@ func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f f
 	}
 }
 
-// Counts are the Service's endpoints by node, in the snapshot's order, each address once whatever its ports; nowhere are those that name no node of the snapshot.
+// Counts are the Service's endpoints by node, in the snapshot's order, each address once by the best it can do for any port; nowhere are those that name no node of
+// the snapshot. Endpoints must be ordered by address.
 func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
 	on = make([]Count, len(s.Nodes))
-	for i := range svc.Endpoints {
-		e := &svc.Endpoints[i]
+	for i := 0; i < len(svc.Endpoints); {
+		best := &svc.Endpoints[i]
+		for ; i < len(svc.Endpoints) && svc.Endpoints[i].Address == best.Address; i++ {
+			if e := &svc.Endpoints[i]; ability(e) > ability(best) {
+				best = e
+			}
+		}
 		c := &nowhere
-		if node := s.NodeIndex(e.Node); node >= 0 {
+		if node := s.NodeIndex(best.Node); node >= 0 {
 			c = &on[node]
 		}
-		switch {
-		case e.Ready:
+		switch ability(best) {
+		case 2:
 			c.Ready++
-		case e.Serving && e.Terminating:
+		case 1:
 			c.ServingTerminating++
 		default:
 			c.NotReady++
 		}
 	}
 	return on, nowhere
+}
+
+func ability(e *cluster.Endpoint) int {
+	switch {
+	case e.Ready:
+		return 2
+	case e.Serving && e.Terminating:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // Count of endpoints by what they can do.
