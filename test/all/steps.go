@@ -202,7 +202,7 @@ var fuzzDeclaration = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(\w+ \*testing\.F\
 // fuzzTests are those of the main module, in order.
 func fuzzTests(files fs.FS) ([]fuzzTest, error) {
 	var found []fuzzTest
-	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(files, ".", func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
