@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Anonymize is a copy that does not say whose cluster it is: names outside kube-system, addresses and the values of annotations and labels are replaced, each
+// Anonymize is a copy that does not say whose cluster it is: names (of kube-system those of Services and pods only), addresses and the values of annotations and labels are replaced, each
 // by the same wherever it occurs. What a diagnosis goes by stays: structure, ports, versions, the keys that Kubernetes and its providers define and their
 // well-known values, and, among addresses, the family, the kind of network (private, shared, documentation, public) and which lies in which range.
 func Anonymize(o *Objects) *Objects {
@@ -151,8 +151,12 @@ func (a *anonymizer) namespace(namespace string) string {
 	return a.name("namespace", namespace)
 }
 
-// within is the name of an object; those of kube-system are everybody's.
+// within is the name of an object; those of kube-system are everybody's, except what users put there too.
 func (a *anonymizer) within(namespace, kind, name string) string {
+	switch kind {
+	case "service", "slice", "pod", "ingress":
+		return a.name(kind, name)
+	}
 	if namespace == kubeSystem {
 		return name
 	}
