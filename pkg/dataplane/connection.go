@@ -23,10 +23,9 @@ type connection struct {
 
 	// total counts the endpoints of the cluster, beside those on the node that judges, here those that its kube-proxy takes for the node's own: the same, unless it
 	// runs under another node's name.
-	total, beside, here tally
-	// unplaced: some endpoint names no node of the cluster, and may be anywhere.
-	unplaced bool
-	hints    hints
+	// nowhere counts those that name no node of the cluster, and may be anywhere.
+	total, beside, here, nowhere tally
+	hints                        hints
 
 	// itself: the source is a pod that is a usable endpoint too; beside its judge where judge and source are on one node, and ownPod where the judging kube-proxy
 	// takes the endpoint for its node's own.
@@ -61,9 +60,11 @@ type usable struct{ n, host int }
 type hints struct {
 	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what releases before v1.27 read.
 	annotated, annotatedBefore string
-	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node.
-	everyZone, everyNode bool
-	zone, node           int
+	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node, zoneNowhere and nodeNowhere those of
+	// them that name no node of the cluster.
+	everyZone, everyNode     bool
+	zone, node               int
+	zoneNowhere, nodeNowhere int
 }
 
 // all is what is usable anywhere in the cluster, and local what is on the node that judges.
@@ -77,11 +78,16 @@ func (c *connection) all() usable {
 func (c *connection) local() usable { return c.here.usable(c.fallsBack()) }
 
 // near is the part of all that is on the node that judges, whatever its kube-proxy knows of it.
-func (c *connection) near() usable {
+func (c *connection) near() usable { return c.partOfAll(c.beside) }
+
+// unplaced: a part of all may be on any node.
+func (c *connection) unplaced() bool { return c.partOfAll(c.nowhere).n > 0 }
+
+func (c *connection) partOfAll(t tally) usable {
 	if c.total.ready > 0 || !c.fallsBack() {
-		return usable{c.beside.ready, c.beside.readyHost}
+		return usable{t.ready, t.readyHost}
 	}
-	return usable{c.beside.terminating, c.beside.terminatingHost}
+	return usable{t.terminating, t.terminatingHost}
 }
 
 // any: some endpoint is usable somewhere.
@@ -203,16 +209,16 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 		return c.reachesLocal(w, r)
 	}
 	all, local := c.all(), c.local()
-	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
+	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
 	if c.itself && w == keeps && c.losesItself() {
 		return c.withoutItself(v, all.n)
 	}
-	by, n, here := c.hinted()
-	if by == "" || n == all.n {
+	h := c.hinted()
+	if h.by == "" || h.n == all.n {
 		return v
 	}
-	v.topology, v.extraHop = by, c.hops(n, here)
-	if n == here && here == local.n {
+	v.topology, v.extraHop = h.by, hops(h.n, h.here, h.nowhere > 0)
+	if h.n == h.here && h.here == local.n {
 		v.endpoints = LocalEndpoints
 	} else {
 		v.endpoints = EndpointsUnknown
@@ -228,17 +234,24 @@ func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
 	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.itself && c.besideJudge), rule: r}
 }
 
-// hinted is what topology hints leave of the ready endpoints: n of them, here of them on the judging node; by is "" where hints are not followed.
+// confinement is what topology hints leave of the ready endpoints: n of them, here of them on the judging node and nowhere of them on none; by is "" where hints are
+// not followed.
+type confinement struct {
+	by               string
+	n, here, nowhere int
+}
+
+// hinted is the confinement of a connection.
 //
 // Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32, topologyModeFromHints from v1.33.
-func (c *connection) hinted() (by string, n, here int) {
+func (c *connection) hinted() confinement {
 	if c.name != cluster.KubeProxy || c.total.ready == 0 {
-		return "", 0, 0
+		return confinement{}
 	}
 	v, h := c.version, c.hints
 	sameNode := !v.Before(1, 35, 0) || (!v.Before(1, 33, 0) && c.gate("PreferSameTrafficDistribution", !v.Before(1, 34, 0)))
 	if h.everyNode && h.node > 0 && sameNode {
-		return "Node", h.node, c.here.nodeHinted
+		return confinement{"Node", h.node, c.here.nodeHinted, h.nodeNowhere}
 	}
 	byAnnotation := c.gate("TopologyAwareHints", !v.Before(1, 24, 0))
 	byDistribution := !v.Before(1, 33, 0) || (!v.Before(1, 30, 0) && c.gate("ServiceTrafficDistribution", !v.Before(1, 31, 0)))
@@ -251,9 +264,9 @@ func (c *connection) hinted() (by string, n, here int) {
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}
 	if follows && h.everyZone && h.zone > 0 {
-		return "Zone", h.zone, c.here.zoneHinted
+		return confinement{"Zone", h.zone, c.here.zoneHinted, h.zoneNowhere}
 	}
-	return "", 0, 0
+	return confinement{}
 }
 
 // losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
@@ -318,10 +331,10 @@ func share(keeping, n int) ClientIP {
 	}
 }
 
-// hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one.
-func (c *connection) hops(n, local int) ExtraHop {
+// hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one; unplaced: some may be anywhere.
+func hops(n, local int, unplaced bool) ExtraHop {
 	switch {
-	case c.unplaced:
+	case unplaced:
 		return Sometimes
 	case local >= n:
 		return Never

@@ -86,22 +86,31 @@ func (c *connection) passesOn(r *Rule) verdict {
 // it; answers of the others reach the client from an address that it never dialled, or nobody at all.
 func (c *connection) bypassed(w rewriting, r *Rule) verdict {
 	all, answering := c.all(), c.near()
-	if c.itself && !c.besideJudge && w == keeps && !c.losesItself() {
+	unplaced := c.unplaced()
+	h := c.hinted()
+	if h.by != "" && h.n != all.n {
+		all.n, answering.n, unplaced = h.n, h.here, h.nowhere > 0
+	}
+	own := c.itself && !c.besideJudge && w == keeps && !c.losesItself()
+	switch {
+	case unplaced, own && all.n != c.all().n:
+		return unknown(r, Reachable, TimedOut, Partial)
+	case own:
 		// Its own connection comes back to it with this node's address on it, and its answer through this node.
 		answering.n++
 	}
+	v := verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, w, own), topology: h.by, rule: r}
 	switch {
-	case c.unplaced:
-		return unknown(r, Reachable, TimedOut, Partial)
 	case answering.n == 0:
 		return timedOut(r)
 	case answering.n >= all.n:
-		return verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: c.hops(all.n, c.near().n), rule: r}
-	case answering.n > c.near().n || answering.n != c.local().n:
-		return verdict{outcome: Partial, endpoints: EndpointsUnknown, clientIP: c.client(answering, w, answering.n > c.near().n), extraHop: Sometimes, rule: r}
-	default:
-		return verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, w, false), rule: r}
+		return c.reachesAll(w, r)
+	case own:
+		v.endpoints, v.extraHop = EndpointsUnknown, hops(answering.n, answering.n-1, false)
+	case answering.n != c.local().n || answering.n != c.near().n:
+		v.endpoints = EndpointsUnknown
 	}
+	return v
 }
 
 // clusterIP is what iptables and nftables share: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded for all or for strangers.

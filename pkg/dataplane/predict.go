@@ -35,9 +35,10 @@ type group struct {
 	named                map[string]tally
 	everyZone, everyNode bool
 	zones, nodes         map[string]int
-	addresses            []netip.Addr
-	// unplaced: an endpoint names no node of the snapshot.
-	unplaced bool
+	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are hinted for it.
+	nowhere                    tally
+	zonesNowhere, nodesNowhere map[string]int
+	addresses                  []netip.Addr
 }
 
 type family uint8
@@ -99,7 +100,8 @@ func annotation(svc *cluster.Service, keys ...string) string {
 }
 
 func (p *Predictor) fill(g *group, port int, f family) {
-	*g = group{on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true, zones: map[string]int{}, nodes: map[string]int{}}
+	*g = group{on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true, zones: map[string]int{}, nodes: map[string]int{},
+		zonesNowhere: map[string]int{}, nodesNowhere: map[string]int{}}
 	for i := range p.service.Endpoints {
 		e := &p.service.Endpoints[i]
 		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) {
@@ -118,9 +120,15 @@ func (p *Predictor) fill(g *group, port int, f family) {
 			g.everyNode = g.everyNode && len(e.ForNodes) > 0
 			for _, z := range e.ForZones {
 				g.zones[z]++
+				if node < 0 {
+					g.zonesNowhere[z]++
+				}
 			}
 			for _, n := range e.ForNodes {
 				g.nodes[n]++
+				if node < 0 {
+					g.nodesNowhere[n]++
+				}
 			}
 			if node >= 0 && slices.Contains(e.ForZones, p.snapshot.Nodes[node].Zone) {
 				one.zoneHinted = 1
@@ -138,7 +146,7 @@ func (p *Predictor) fill(g *group, port int, f family) {
 		if node >= 0 {
 			g.on[node].add(one)
 		} else {
-			g.unplaced = true
+			g.nowhere.add(one)
 		}
 		if e.Node != "" {
 			t := g.named[e.Node]
@@ -273,8 +281,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
 		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
-		total: g.total, unplaced: g.unplaced, beside: g.on[judging], here: g.on[judging],
-		hints:       hints{annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode, zone: g.zones[node.Zone], node: g.nodes[node.Name]},
+		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
 		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
 	}
@@ -287,10 +294,13 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
 	if name, wrong := misnamed(d, node); wrong {
 		c.here, c.ownPod = g.named[name], false
-		c.hints.zone, c.hints.node = 0, g.nodes[name]
+		zone := ""
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
-			c.hints.zone = g.zones[p.snapshot.Nodes[other].Zone]
+			zone = p.snapshot.Nodes[other].Zone
 		}
+		p.hint(&c, g, zone, name)
+	} else {
+		p.hint(&c, g, node.Zone, node.Name)
 	}
 	c.accessible = p.accessible(&c, t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
@@ -315,6 +325,17 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
 	}
 	return c, verdict{}
+}
+
+// hint fills in the topology hints for a kube-proxy that takes itself for that node.
+func (p *Predictor) hint(c *connection, g *group, zone, node string) {
+	c.hints = hints{
+		annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode,
+		node: g.nodes[node], nodeNowhere: g.nodesNowhere[node],
+	}
+	if zone != "" {
+		c.hints.zone, c.hints.zoneNowhere = g.zones[zone], g.zonesNowhere[zone]
+	}
 }
 
 // accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go.

@@ -8,10 +8,15 @@ import (
 // mostChanges is how many changes a frame has room for; a rollout has hundreds.
 const mostChanges = 6
 
-// Redraw makes a frame of a screen that stays in place: what changed since the last one on top, then the screen, over what stood there before.
+// Redraw makes a frame of a screen that stays in place: over what stood there before the screen, then what changed since the last one, which stays in sight where the
+// screen is taller than the terminal.
 func Redraw(screen []byte, changes []string, o Options) []byte {
 	var b strings.Builder
 	b.WriteString("\x1b[H\x1b[2J")
+	b.Write(screen)
+	if len(changes) > 0 {
+		b.WriteByte('\n')
+	}
 	more := len(changes) - mostChanges
 	if more > 0 {
 		changes = changes[:mostChanges]
@@ -20,10 +25,6 @@ func Redraw(screen []byte, changes []string, o Options) []byte {
 	if more > 0 {
 		b.WriteString(o.Style.paint(span{"  and " + strconv.Itoa(more) + " more changes", faint}) + "\n")
 	}
-	if len(changes) > 0 {
-		b.WriteByte('\n')
-	}
-	b.Write(screen)
 	return []byte(b.String())
 }
 
