@@ -113,7 +113,8 @@ func (c *Cluster) proxyConfig() (string, error) {
 		"conntrack": map[string]any{"maxPerCore": 0, "min": 0},
 	}
 	if c.Scenario.Mode == "ipvs" {
-		config["ipvs"] = map[string]any{"strictARP": true}
+		// Programming everything again, as it would every half minute, takes longer than that where the kernel is emulated.
+		config["ipvs"] = map[string]any{"strictARP": true, "syncPeriod": "1h0m0s"}
 	}
 	for k, v := range c.Scenario.Settings {
 		old, isMap := config[k].(map[string]any)

@@ -48,6 +48,9 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			}
 		}
 	}
+	if len(open) == 0 {
+		return nil, nil
+	}
 	for _, s := range c.Services {
 		change := changes[s.Name]
 		if change == "" {
@@ -73,7 +76,7 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			h.Survived = alive
 			dial := h.dial
 			dial.Tries = e.balanced
-			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: e.most, Timeout: 3500 * time.Millisecond})
+			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: e.balanced, Timeout: 3500 * time.Millisecond})
 			if err != nil {
 				return err
 			}

@@ -79,10 +79,10 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 			k.tries = e.balanced // it has gone through the load balancer after all
 		}
 	}
-	if err := dialAll(silent, silence, rest); err != nil {
-		return nil, err
-	}
-	if err := dialAll(unclear, answer, rest); err != nil {
+	var both errgroup.Group
+	both.Go(func() error { return dialAll(silent, silence, rest) })
+	both.Go(func() error { return dialAll(unclear, answer, rest) })
+	if err := both.Wait(); err != nil {
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
