@@ -86,15 +86,20 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
-	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time.
-	mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial || len(k.answers.Other) > 0 })
-	for _, k := range mixed {
-		k.answers = agent.Answers{}
+	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, give them time, and believe the mix when it comes every time.
+	for range 5 {
+		mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial || len(k.answers.Other) > 0 })
+		if len(mixed) == 0 {
+			break
+		}
+		for _, k := range mixed {
+			k.answers = agent.Answers{}
+		}
+		if err := dialAll(mixed, mix, func(k *cell) int { return k.tries }); err != nil {
+			return nil, err
+		}
+		progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
 	}
-	if err := dialAll(mixed, mix, func(k *cell) int { return k.tries }); err != nil {
-		return nil, err
-	}
-	progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
 	var strange []error
 	for _, k := range cells {
 		if len(k.answers.Other) > 0 {

@@ -227,9 +227,6 @@ func Clusters() []Cluster {
 			c := Cluster{Mode: mode, Version: v, IPv4: v == "v1.20.15"}
 			if mode == "ipvs" { // it may run where every rule takes long to program
 				c.Breadth = Core
-				if v == Newest || v == "v1.20.15" {
-					c.Breadth = Wide
-				}
 			}
 			if v == "v1.20.15" {
 				c.Settings = map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
