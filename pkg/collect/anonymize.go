@@ -320,20 +320,21 @@ func (a *anonymizer) host(host string) string {
 	if host == "" {
 		return ""
 	}
-	out := a.name("host", host)
+	var kept strings.Builder
+	kept.WriteString(a.name("host", host))
 	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn", "aliyuncs.com", "aliyuncsslb.com", "azure.com", "oraclecloud.com", "tencentclb.com", "myqcloud.com", "appdomain.cloud"} {
 		if !strings.HasSuffix(host, "."+domain) {
 			continue
 		}
-		for _, part := range strings.Split(strings.TrimSuffix(host, "."+domain), ".") {
+		for _, part := range strings.SplitSeq(strings.TrimSuffix(host, "."+domain), ".") {
 			switch part {
 			case "elb", "nlb", "slb", "clb", "alb", "lb", "cloudapp":
-				out += "." + part
+				kept.WriteString("." + part)
 			}
 		}
-		return out + "." + domain
+		return kept.String() + "." + domain
 	}
-	return out + ".example.com"
+	return kept.String() + ".example.com"
 }
 
 func (a *anonymizer) annotations(in map[string]string) map[string]string {

@@ -57,8 +57,10 @@ func familyOf(a netip.Addr) family {
 
 // New prepares predictions for a Service of the snapshot.
 func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
-	p := &Predictor{snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)),
-		annotated: [...]string{annotation(svc, hintsAnnotation), annotation(svc, hintsAnnotation, "service.kubernetes.io/topology-mode")}}
+	p := &Predictor{
+		snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)),
+		annotated: [...]string{annotation(svc, hintsAnnotation), annotation(svc, hintsAnnotation, "service.kubernetes.io/topology-mode")},
+	}
 	for i := range s.Nodes {
 		for _, a := range s.Nodes[i].InternalIPs {
 			p.own[a] = true
