@@ -326,7 +326,7 @@ func (a *anonymizer) host(host string) string {
 		if !strings.HasSuffix(host, "."+domain) {
 			continue
 		}
-		for _, part := range strings.SplitSeq(strings.TrimSuffix(host, "."+domain), ".") {
+		for part := range strings.SplitSeq(strings.TrimSuffix(host, "."+domain), ".") {
 			switch part {
 			case "elb", "nlb", "slb", "clb", "alb", "lb", "cloudapp":
 				kept.WriteString("." + part)
