@@ -38,7 +38,7 @@ var programs = []struct{ name, from string }{
 	{"busybox", "busybox-static"},
 }
 
-// live are the clusters that the lab makes in every run; the others are recorded, and replayed by the tests of pkg/dataplane.
+// live are the clusters that the lab makes where it is asked for; the others are recorded, and replayed by the tests of pkg/dataplane.
 var live = []string{"iptables@v1.36.3", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15"}
 
 // modules have a go.mod of their own; the lab's is for Linux alone.
@@ -61,7 +61,7 @@ func steps() []step {
 		{name: "apiserver", about: "all tests of the main module, with the real kube-apiserver", run: apiserver},
 		{name: "oracle", about: "holds predictions against kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "feeds nonsense to the readers and the engine for a minute", run: fuzz},
-		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab},
+		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab, apart: true},
 	}
 }
 
