@@ -39,6 +39,8 @@ type connection struct {
 	admitted         cluster.Tristate
 	// served: nodePortAddresses include the node address that is dialled.
 	served cluster.Tristate
+	// loopback: a node port is dialled at a loopback address.
+	loopback bool
 	// bound: the address that is dialled is one of the judging node's own.
 	bound bool
 	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP.

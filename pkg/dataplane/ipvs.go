@@ -9,6 +9,9 @@ func ipvs(c *connection) verdict {
 	switch {
 	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
 		return refused(ipvs01)
+	case c.loopback && c.any() && v.Before(1, 21, 0):
+		// Until then kube-proxy held node ports open with a socket that takes connections and never answers.
+		return unknown(ipvs03, Refused, TimedOut)
 	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && v.Before(1, 24, 0))) && c.served != cluster.No:
 		// The kernel judges what starts on the node before any filter does.
 		return refused(c.emptyServer())

@@ -322,6 +322,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		if t.To != NodePort {
 			at, _ = first(node.InternalIPs, arriving)
 		}
+		c.loopback = at.IsLoopback()
 		c.served = nodePortServed(d, node, at, arriving)
 	} else if t.To == LoadBalancerIP {
 		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
