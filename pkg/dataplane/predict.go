@@ -102,8 +102,10 @@ func annotation(svc *cluster.Service, keys ...string) string {
 }
 
 func (p *Predictor) fill(g *group, port int, f family) {
-	*g = group{on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true, zones: map[string]int{}, nodes: map[string]int{},
-		zonesNowhere: map[string]int{}, nodesNowhere: map[string]int{}}
+	*g = group{
+		on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true,
+		zones: map[string]int{}, nodes: map[string]int{}, zonesNowhere: map[string]int{}, nodesNowhere: map[string]int{},
+	}
 	for i := range p.service.Endpoints {
 		e := &p.service.Endpoints[i]
 		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) {

@@ -152,8 +152,8 @@ func (w *world) categorize(judge int) sets {
 	if zone := w.nodes[judge].zone; zone != "" {
 		labels[corev1.LabelTopologyZone] = zone
 	}
-	all, local, _, any := proxy.CategorizeEndpoints(endpoints[name], services[name], w.nodes[judge].name, labels)
-	s := sets{cluster: addresses(all), local: addresses(local), any: any}
+	all, local, _, some := proxy.CategorizeEndpoints(endpoints[name], services[name], w.nodes[judge].name, labels)
+	s := sets{cluster: addresses(all), local: addresses(local), some: some}
 	s.topology = w.topology(judge, s.cluster)
 	return s
 }
