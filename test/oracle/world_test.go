@@ -153,7 +153,7 @@ func (w *world) categorize(judge int) sets {
 		labels[corev1.LabelTopologyZone] = zone
 	}
 	all, local, _, some := proxy.CategorizeEndpoints(endpoints[name], services[name], w.nodes[judge].name, labels)
-	s := sets{cluster: addresses(all), local: addresses(local), some: some}
+	s := sets{cluster: addresses(all), local: addresses(local), any: some}
 	s.topology = w.topology(judge, s.cluster)
 	return s
 }
