@@ -135,7 +135,8 @@ func vet(ctx context.Context, m *machine) error {
 func lint(ctx context.Context, m *machine) error {
 	tools, config := filepath.Join(m.root, "test", "tools", "go.mod"), filepath.Join(m.root, ".golangci.yml")
 	var failed []error
-	for _, dir := range modules(m) {
+	// The lab is a tool of its own, with habits of systems code; vet looks at it, the linter not yet.
+	for _, dir := range []string{"", "test/oracle"} {
 		failed = append(failed, m.do(ctx, dir, "go", "tool", "-modfile="+tools, "golangci-lint", "run", "--config", config, "--path-mode", "abs", "./..."))
 	}
 	return errors.Join(failed...)
