@@ -86,12 +86,13 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		return nil, err
 	}
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
-	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, give them time, and believe the mix when it comes every time.
-	for range 5 {
+	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time, until asking again clears up none of them.
+	for before := 0; ; {
 		mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial || len(k.answers.Other) > 0 })
-		if len(mixed) == 0 {
+		if len(mixed) == before {
 			break
 		}
+		before = len(mixed)
 		for _, k := range mixed {
 			k.answers = agent.Answers{}
 		}
