@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -354,26 +355,23 @@ func dial(dials []Dial, pace Pace) []Answers {
 	out := make([]Answers, len(dials))
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	// Tries of one dial are spread over the whole batch, so that not all connections to one place are made in the same instant.
-	for try := 0; ; try++ {
-		more := false
-		for i, d := range dials {
-			if try >= d.Tries {
-				continue
-			}
-			more = true
-			limit <- struct{}{}
-			wg.Go(func() {
-				defer func() { <-limit }()
-				a := once(d, pace.Timeout)
-				mu.Lock()
-				out[i].Add(a)
-				mu.Unlock()
-			})
+	// In random order: tries of one dial in a row, or in turn with others, can keep step with a data plane that deals endpoints out in turn.
+	var order []int
+	for i, d := range dials {
+		for range d.Tries {
+			order = append(order, i)
 		}
-		if !more {
-			break
-		}
+	}
+	rand.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	for _, i := range order {
+		limit <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-limit }()
+			a := once(dials[i], pace.Timeout)
+			mu.Lock()
+			out[i].Add(a)
+			mu.Unlock()
+		})
 	}
 	wg.Wait()
 	return out
