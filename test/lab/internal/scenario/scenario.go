@@ -232,7 +232,7 @@ func Clusters() []Cluster {
 				c.Settings = map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
 			}
 			out = append(out, c)
-			if v == Newest {
+			if v == Newest && mode != "ipvs" {
 				out = append(out, variants(mode, v)...)
 			}
 		}
@@ -249,10 +249,6 @@ func Clusters() []Cluster {
 }
 
 func variants(mode, version string) []Cluster {
-	masquerade := mode
-	if mode == "ipvs" {
-		masquerade = "iptables" // whose setting ipvs shares
-	}
 	v := []Cluster{
 		{Variant: "nomasquerade", Changed: "the CNI leaves pod addresses as they are", NoMasquerade: true},
 		{Variant: "nodetection", Changed: "clusterCIDR is empty: pods are not told from other clients", Settings: map[string]any{"clusterCIDR": nil}},
@@ -262,28 +258,24 @@ func variants(mode, version string) []Cluster {
 		},
 		{
 			Variant: "masqueradeall", Changed: "masqueradeAll is on",
-			Settings: map[string]any{masquerade: map[string]any{"masqueradeAll": true}},
+			Settings: map[string]any{mode: map[string]any{"masqueradeAll": true}},
 		},
 		{
 			Variant: "nodeportaddresses", Changed: "nodePorts are served on the second network of the nodes only",
 			Settings: map[string]any{"nodePortAddresses": []any{"172.31.0.0/24"}},
 		},
-	}
-	if mode != "ipvs" {
-		v = append(v,
-			Cluster{
-				Variant: "bridge", Changed: "pods are told by the bridge they come from",
-				Settings: map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil},
-			},
-			Cluster{
-				Variant: "prefix", Changed: "pods are told by the prefix of the interface they come from",
-				Settings: map[string]any{"detectLocalMode": "InterfaceNamePrefix", "detectLocal": map[string]any{"interfaceNamePrefix": "cni"}, "clusterCIDR": nil},
-			},
-			Cluster{
-				Variant: "nomasquerade-nodecidr", Changed: "the CNI leaves pod addresses as they are, and pods are told by the node's podCIDRs", NoMasquerade: true,
-				Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil},
-			},
-		)
+		{
+			Variant: "bridge", Changed: "pods are told by the bridge they come from",
+			Settings: map[string]any{"detectLocalMode": "BridgeInterface", "detectLocal": map[string]any{"bridgeInterface": "cni0"}, "clusterCIDR": nil},
+		},
+		{
+			Variant: "prefix", Changed: "pods are told by the prefix of the interface they come from",
+			Settings: map[string]any{"detectLocalMode": "InterfaceNamePrefix", "detectLocal": map[string]any{"interfaceNamePrefix": "cni"}, "clusterCIDR": nil},
+		},
+		{
+			Variant: "nomasquerade-nodecidr", Changed: "the CNI leaves pod addresses as they are, and pods are told by the node's podCIDRs", NoMasquerade: true,
+			Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil},
+		},
 	}
 	for i := range v {
 		v[i].Mode, v[i].Version, v[i].Breadth = mode, version, Core
