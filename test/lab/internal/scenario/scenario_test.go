@@ -2,7 +2,10 @@ package scenario
 
 import (
 	"net/netip"
+	"path/filepath"
 	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
 
 // Clusters, their files and their Services have names of their own, and all addresses are different and valid.
@@ -68,5 +71,26 @@ func TestServicesHaveTheirPods(t *testing.T) {
 		if !sets[s.Backends] || !sets[s.HandMade] {
 			t.Errorf("%s chooses %q%q, where no pod is", s.Name, s.Backends, s.HandMade)
 		}
+	}
+}
+
+// The recordings are those of the clusters, no fewer and no more.
+func TestEveryClusterIsRecorded(t *testing.T) {
+	files, err := truth.Files("../../../truth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]bool{}
+	for _, f := range files {
+		recorded[filepath.Base(f)] = true
+	}
+	for _, c := range Clusters() {
+		if !recorded[c.File()] {
+			t.Errorf("%s has no recording", c.Name())
+		}
+		delete(recorded, c.File())
+	}
+	for f := range recorded {
+		t.Errorf("no cluster makes the recording %s", f)
 	}
 }
