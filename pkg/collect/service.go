@@ -184,21 +184,27 @@ func endpoints(all []*discoveryv1.EndpointSlice) []cluster.Endpoint {
 			}
 		}
 	}
-	withoutContradiction(out)
 	slices.SortStableFunc(out, func(a, b cluster.Endpoint) int { return a.Address.Compare(b.Address) })
+	withoutContradiction(out)
 	return out
 }
 
 // withoutContradiction takes from an endpoint the ports for which the same address is known better, as kube-proxy does where slices contradict each other during a
-// change: it keeps one endpoint for each address and port.
+// change: it keeps one endpoint for each address and port. Endpoints must be ordered by address.
 func withoutContradiction(all []cluster.Endpoint) {
-	for i := range all {
-		for j := range all {
-			if i == j || all[i].Address != all[j].Address || !better(&all[j], &all[i]) {
-				continue
-			}
-			all[i].Ports = slices.DeleteFunc(all[i].Ports, func(p cluster.EndpointPort) bool { return slices.Contains(all[j].Ports, p) })
+	for first := 0; first < len(all); {
+		end := first + 1
+		for end < len(all) && all[end].Address == all[first].Address {
+			end++
 		}
+		for i := first; i < end; i++ {
+			for j := first; j < end; j++ {
+				if better(&all[j], &all[i]) {
+					all[i].Ports = slices.DeleteFunc(all[i].Ports, func(p cluster.EndpointPort) bool { return slices.Contains(all[j].Ports, p) })
+				}
+			}
+		}
+		first = end
 	}
 }
 
