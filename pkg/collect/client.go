@@ -141,7 +141,13 @@ func (c *Client) into(ctx context.Context, r request, object runtime.Object) err
 
 // cutOff says whether a connection ended before its answer did. All reads share one connection, so that one fault takes them all; asked again, most are answered.
 func cutOff(err error) bool {
-	return utilnet.IsProbableEOF(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err) || errors.Is(err, io.ErrUnexpectedEOF)
+	return utilnet.IsProbableEOF(err) || utilnet.IsConnectionReset(err) || utilnet.IsHTTP2ConnectionLost(err) || errors.Is(err, io.ErrUnexpectedEOF) || forceClosed(err)
+}
+
+// forceClosed: a write that failed made net/http give up the HTTP/2 connection, and all other requests on it. The error has no type of its own
+// (errClientConnForceClosed of net/http).
+func forceClosed(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "http2: client connection force closed")
 }
 
 func (c *Client) json(ctx context.Context, r request, value any) error {

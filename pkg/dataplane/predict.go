@@ -295,6 +295,11 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
+	switch c.mode {
+	case "", cluster.IPTables, cluster.IPVS, cluster.NFTables:
+	default: // userspace, gone since v1.26, or one of a time to come: no table here is its
+		c.name, c.mode = cluster.UnknownDataplane, ""
+	}
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
 	if name, wrong := misnamed(d, node); wrong {
 		c.here, c.ownPod = g.named[name], false

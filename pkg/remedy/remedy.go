@@ -1,0 +1,112 @@
+// Package remedy knows what can be changed to cure a finding: the change and its inverse, what must hold first, what it costs, and what is true after it.
+//
+// It builds patches and sends nothing.
+package remedy
+
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// Mode is what `kubectl etp fix --mode` names.
+type Mode string
+
+const (
+	Cluster      Mode = "cluster"
+	Local        Mode = "local"
+	ENI          Mode = "eni"
+	AntiAffinity Mode = "anti-affinity"
+	Spread       Mode = "spread"
+	Hostname     Mode = "hostname"
+	DNS          Mode = "dns"
+)
+
+// Description is a Mode in a few words, for help, menus and completion.
+type Description struct {
+	Mode Mode
+	Does string
+}
+
+// Modes lists every mode, in the order of help.
+func Modes() []Description {
+	return []Description{
+		{Cluster, "send to every node (externalTrafficPolicy Cluster): works everywhere, loses the client IP"},
+		{Local, "send only to nodes with a backend (externalTrafficPolicy Local): keeps the client IP"},
+		{ENI, "let the load balancer send to pods directly: works everywhere, keeps the client IP"},
+		{AntiAffinity, "keep the pods apart (preferred pod anti-affinity): starts a rollout"},
+		{Spread, "spread the pods over nodes (topologySpreadConstraints): starts a rollout"},
+		{Hostname, "publish a host name instead of an address, so that nodes do not answer for it themselves"},
+		{DNS, "let CoreDNS answer the public host names with the Service itself, inside the cluster"},
+	}
+}
+
+// Facts are all that a plan may look at. It changes none of them.
+type Facts struct {
+	Snapshot *cluster.Snapshot
+	Service  *cluster.Service
+	Provider provider.LoadBalancer
+	// Findings are those of the Service as it is.
+	Findings     []finding.Finding
+	Surroundings *cluster.Surroundings
+}
+
+// Plan is how a mode would be put into effect for one Service.
+type Plan struct {
+	Mode    Mode
+	Service cluster.Object
+	// Preconditions are in the order in which they are best read.
+	Preconditions []Precondition
+	// Owner is who would take the change back; nil where nobody is known to.
+	Owner *Owner
+	// Costs are what is lost, set off or to be known first, a sentence each.
+	Costs []string
+	// Cures are the codes of the findings that the mode is for; empty where nothing calls for it.
+	Cures []string
+	// Changes are made in this order. Empty where nothing is left to change.
+	Changes []Change
+	// ByHand is what to change where this tool does not: the kind of object is somebody else's. Changes is empty then.
+	ByHand []string
+}
+
+// Precondition is something that must hold before a change.
+type Precondition struct {
+	// Name is a short word with hyphens: terway-ready.
+	Name string
+	// Holds is Undetermined where it could not be read; that refuses too.
+	Holds cluster.Tristate
+	// Message is one sentence of what was found.
+	Message  string
+	Evidence []finding.Evidence
+	// Risk is the word that --accept-risk takes to go on all the same; "" where the change is impossible without.
+	Risk string
+}
+
+// Owner is somebody who writes the object too, and would take a change of it back.
+type Owner struct {
+	// Name is for people: Helm release web, Argo CD application shop.
+	Name string
+	// Source says what it was concluded from: label app.kubernetes.io/managed-by.
+	Source string
+	// Instead is what to change there.
+	Instead string
+}
+
+// WillBeReverted is the risk of changing an object that has an Owner.
+const WillBeReverted = "will-be-reverted"
+
+// Change is what one patch does to one object.
+type Change struct {
+	Object cluster.Object
+	Fields []Field
+	// Starts says what the change sets off, "" where nothing: a rollout of deployment shop/web.
+	Starts string
+}
+
+// Field is one place of an object, with the JSON value that it has and the one that it gets. nil is a field that is not there.
+type Field struct {
+	Path     []string
+	Was, Now any
+	// Follows: the API server changes the field by itself because of the others. It is in no patch; the inverse asks for the value that it had.
+	Follows bool
+}
