@@ -70,6 +70,9 @@ func read(t *testing.T, file string) (*txtar.Archive, *cluster.Snapshot) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if *update {
+		addRequired(archive)
+	}
 	if problem := malformed(archive); problem != "" {
 		t.Fatalf("%s: %s", file, problem)
 	}
@@ -126,6 +129,15 @@ func malformed(a *txtar.Archive) string {
 		}
 	}
 	return ""
+}
+
+// addRequired gives a new case its empty expectations, for -update to write.
+func addRequired(a *txtar.Archive) {
+	for _, name := range required {
+		if !slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == name }) {
+			a.Files = append(a.Files, txtar.File{Name: name})
+		}
+	}
 }
 
 func expectation(section string, reports []report.Report) string {
