@@ -25,7 +25,9 @@ type connection struct {
 	// runs under another node's name.
 	// nowhere counts those that name no node of the cluster, and may be anywhere.
 	total, beside, here, nowhere tally
-	hints                        hints
+	// doubted: the judging node says itself that it takes another number of endpoints for its own than here.
+	doubted bool
+	hints   hints
 
 	// itself: the source is a pod that is a usable endpoint too; beside its judge where judge and source are on one node, and ownPod where the judging kube-proxy
 	// takes the endpoint for its node's own.
