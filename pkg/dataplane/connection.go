@@ -8,6 +8,9 @@ import (
 type connection struct {
 	from From
 	to   To
+	// asked is what was dialled; to differs from it where a load balancer has put a node's address and node port in its place.
+	asked    To
+	protocol cluster.Protocol
 	// elsewhere: it dials the node port of another node than the one where it starts, and that other node judges it.
 	elsewhere bool
 

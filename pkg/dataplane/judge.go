@@ -8,7 +8,7 @@ func (p *Predictor) judge(c *connection) verdict {
 	rule, cases := c.unsettled()
 	if rule == nil {
 		v := table(c)
-		v.basis = v.rule.basis(c.version)
+		v.basis = v.rule.basis(c)
 		return v
 	}
 	if v, ok := p.judged[*c]; ok {

@@ -288,7 +288,7 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	if v.rule == nil {
 		v = p.judge(&c)
 	} else {
-		v.basis = v.rule.basis(c.version)
+		v.basis = v.rule.basis(&c)
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
@@ -314,7 +314,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
 	c := connection{
-		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
+		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
 		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
 		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
