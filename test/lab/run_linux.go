@@ -394,9 +394,11 @@ const liveSuffix = ".live"
 
 func exit(c scenario.Cluster, err error) int {
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return exit.ExitCode()
+		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+			return ended.ExitCode()
+		}
+		if ended, ok := errors.AsType[*guest.ExitError](err); ok {
+			return ended.Code
 		}
 		fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
 		return 1

@@ -235,8 +235,15 @@ func Link() error {
 	return errors.Join(netlink.AddrAdd(tap, a), netlink.LinkSetUp(tap))
 }
 
-// Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints goes to this
-// process's standard error. A program that fails is an error. The guest ends with this process at the latest. Link must have been called.
+// ExitError is how a program in the guest ended that did not end well.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("the program in the guest ended with %d", e.Code)
+}
+
+// Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints comes when it has
+// ended; its errors come at once. A program that fails is an *ExitError. The guest ends with this process at the latest. Link must have been called.
 func Run(ctx context.Context, out string, args ...string) error {
 	k, err := prepare(ctx)
 	if err != nil {
@@ -258,7 +265,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 		// kube-proxy starts these thousands of times: opening files of the other machine each time would take longer than all else.
 		"for p in ipset ipvsadm iptables nft conntrack; do f=$(command -v $p) && { echo $f; ldd $f | grep -o '/[^ ]*'; }; done | xargs readlink -f | sort -u | xargs touch -c /etc/ld.so.cache",
 		"ulimit -n 20000",
-		strings.Join(quoted, " ") + " </dev/null >/dev/console 2>&1",
+		strings.Join(quoted, " ") + " </dev/null >/mnt/stdout 2>/dev/console",
 		"echo $? >/mnt/code", "sync", "busybox reboot -f", "",
 	}, "\n")
 	if err := os.WriteFile(filepath.Join(out, "start"), []byte(start), 0o644); err != nil {
@@ -285,8 +292,20 @@ func Run(ctx context.Context, out string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(string(code))); err != nil || n != 0 {
-		return fmt.Errorf("the program in the guest ended with %s", bytes.TrimSpace(code))
+	printed, err := os.ReadFile(filepath.Join(out, "stdout"))
+	if err != nil {
+		return err
 	}
-	return nil
+	if _, err := os.Stdout.Write(printed); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(code)))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading how the program in the guest ended: %w", err)
+	case n != 0:
+		return &ExitError{n}
+	default:
+		return nil
+	}
 }
