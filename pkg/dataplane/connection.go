@@ -8,6 +8,9 @@ import (
 type connection struct {
 	from From
 	to   To
+	// asked is what was dialled; to differs from it where a load balancer has put a node's address and node port in its place.
+	asked    To
+	protocol cluster.Protocol
 	// elsewhere: it dials the node port of another node than the one where it starts, and that other node judges it.
 	elsewhere bool
 
@@ -25,7 +28,9 @@ type connection struct {
 	// runs under another node's name.
 	// nowhere counts those that name no node of the cluster, and may be anywhere.
 	total, beside, here, nowhere tally
-	hints                        hints
+	// doubted: the judging node says itself that it takes another number of endpoints for its own than here.
+	doubted bool
+	hints   hints
 
 	// itself: the source is a pod that is a usable endpoint too; beside its judge where judge and source are on one node, and ownPod where the judging kube-proxy
 	// takes the endpoint for its node's own.

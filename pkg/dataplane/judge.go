@@ -8,7 +8,7 @@ func (p *Predictor) judge(c *connection) verdict {
 	rule, cases := c.unsettled()
 	if rule == nil {
 		v := table(c)
-		v.basis = v.rule.basis(c.version)
+		v.basis = v.rule.basis(c)
 		return v
 	}
 	if v, ok := p.judged[*c]; ok {
@@ -102,6 +102,11 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownCilium, cases
+	case c.doubted:
+		as, none := *c, *c
+		as.doubted, none.doubted = false, false
+		none.here, none.ownPod = tally{}, false
+		return unknownCount, []connection{as, none}
 	case c.guarded() && c.admitted == cluster.Undetermined:
 		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
 	case c.to == NodePort && c.served == cluster.Undetermined:
@@ -188,6 +193,7 @@ var (
 		ID: "UNK-08", Source: "cilium/cilium#45252",
 		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
 	}
+	unknownCount      = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
 	unknownMasquerade = &Rule{ID: "UNK-06", Reason: "the API does not show whether the CNI rewrites a pod's address towards other nodes, and it matters here"}
 	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
 )

@@ -161,17 +161,49 @@ type Rule struct {
 	Source string
 	// Since and Until are releases between which the rule holds, "" where it has no bound on that side. Until is the first release without it.
 	Since, Until string
-	// Basis is Source or Documented; predictions of releases that the recordings hold are raised to Measured.
+	// Basis is Source or Documented; predictions that the recordings hold are raised to Measured.
 	Basis Basis
 }
 
-// span is the oldest and the newest minor release of Kubernetes 1 in which recorded packets agreed with a rule.
-type span struct{ from, to int }
+// measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of Kubernetes 1.
+type measurement struct {
+	rule     string
+	from     From
+	to       To
+	protocol cluster.Protocol
+	releases []int
+}
 
-// basis is Measured for the releases that the recordings span.
-func (r *Rule) basis(v cluster.Version) Basis {
+// cells are the minor releases of Kubernetes 1, one bit each, by From, To and whether it is UDP.
+type cells [External + 1][ClusterIP + 1][2]uint64
+
+// measured is by rule.
+var measured = byRule(measurements)
+
+func byRule(all []measurement) map[string]*cells {
+	out := map[string]*cells{}
+	for _, m := range all {
+		if out[m.rule] == nil {
+			out[m.rule] = new(cells)
+		}
+		for _, minor := range m.releases {
+			out[m.rule][m.from][m.to][datagrams(m.protocol)] |= 1 << minor
+		}
+	}
+	return out
+}
+
+func datagrams(p cluster.Protocol) int {
+	if p == cluster.UDP {
+		return 1
+	}
+	return 0
+}
+
+// basis is Measured where recordings hold the rule for such a connection in that release; a release between two that were recorded is not one of them.
+func (r *Rule) basis(c *connection) Basis {
 	m, ok := measured[r.ID]
-	if !ok || !v.Known() || v.Before(1, m.from, 0) || !v.Before(1, m.to+1, 0) {
+	if !ok || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.asked][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -23,6 +23,8 @@ type Predictor struct {
 	pods [2][]netip.Addr
 	// annotated is the wish for topology aware routing as releases before v1.27 read it, and as later ones do.
 	annotated [2]string
+	// disowned and doubted are nodes that themselves count none, or another number, of the endpoints that EndpointSlices place there; nil where none was asked.
+	disowned, doubted []bool
 	// judged remembers connections that had to be judged under several assumptions.
 	judged map[connection]verdict
 }
@@ -78,7 +80,37 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 	for i := range svc.Endpoints {
 		p.learn(&svc.Endpoints[i])
 	}
+	p.believe()
 	return p
+}
+
+// believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
+// name, or has not heard of them: it knows none of any Service. Where this Service has no health check, others tell.
+func (p *Predictor) believe() {
+	tell := []*cluster.Service{p.service}
+	if p.service.Live == nil && p.service.InternalTrafficPolicy == cluster.PolicyLocal {
+		tell = tell[:0]
+		for i := range p.snapshot.Services {
+			tell = append(tell, &p.snapshot.Services[i])
+		}
+	}
+	for _, svc := range tell {
+		if svc.Live == nil {
+			continue
+		}
+		if p.disowned == nil {
+			p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
+		}
+		counts, _ := Counts(p.snapshot, svc)
+		for i := range p.snapshot.Nodes {
+			live, ok := svc.Live[p.snapshot.Nodes[i].Name]
+			if !ok || live.LocalEndpoints < 0 || live.LocalEndpoints == counts[i].Ready {
+				continue
+			}
+			p.disowned[i] = p.disowned[i] || live.LocalEndpoints == 0
+			p.doubted[i] = p.doubted[i] || live.LocalEndpoints > 0 && svc == p.service
+		}
+	}
 }
 
 func (p *Predictor) group(port int, f family) *group { return &p.groups[2*port+int(f)] }
@@ -256,7 +288,7 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	if v.rule == nil {
 		v = p.judge(&c)
 	} else {
-		v.basis = v.rule.basis(c.version)
+		v.basis = v.rule.basis(&c)
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
@@ -282,7 +314,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
 	c := connection{
-		from: client.From, to: t.To, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
+		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
 		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
 		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
@@ -308,7 +340,11 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 			zone = p.snapshot.Nodes[other].Zone
 		}
 		p.hint(&c, g, zone, name)
+	} else if p.disowned != nil && p.disowned[judging] {
+		c.here, c.ownPod = tally{}, false
+		p.hint(&c, g, "", "")
 	} else {
+		c.doubted = p.doubted != nil && p.doubted[judging]
 		p.hint(&c, g, node.Zone, node.Name)
 	}
 	c.accessible = p.accessible(&c, t.Port, arriving)

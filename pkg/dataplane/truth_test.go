@@ -2,6 +2,7 @@ package dataplane_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"go/format"
@@ -9,8 +10,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,15 +26,16 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
 
-var update = flag.Bool("update", false, "write measured.go from the recordings")
-
-const corpus = "../../test/truth"
+var (
+	update = flag.Bool("update", false, "write measured.go from the recordings")
+	corpus = flag.String("corpus", "../../test/truth", "the folder of recordings to replay; only the repository's own say what counts as measured")
+)
 
 // TestPredictionsEqualWhatPacketsDid replays every recording: from the recorded API objects, read as any dump is, to a prediction for every recorded cell. A cell
 // agrees where outcome, endpoints that answered, addresses they saw and hops all do. Cells that the engine calls Unknown are counted, and must be among what it
 // says could happen.
 func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
-	files, err := truth.Files(corpus)
+	files, err := truth.Files(*corpus)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,45 +43,60 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 		t.Fatal("the corpus is empty")
 	}
 	var tally []string
-	agreed := map[string][2]cluster.Version{}
+	agreed := map[cell]map[int]bool{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			r := replay(t, file)
 			tally = append(tally, fmt.Sprintf("%-40s %6d cells %6d agreed %5d unknown", strings.TrimSuffix(filepath.Base(file), ".json"), r.cells, r.agreed, r.unknown))
-			for rule, n := range r.unknownBy {
-				tally = append(tally, fmt.Sprintf("    %s %d", rule, n))
+			for _, rule := range slices.Sorted(maps.Keys(r.unknownBy)) {
+				tally = append(tally, fmt.Sprintf("    %s %d", rule, r.unknownBy[rule]))
 			}
 			if r.agreed == 0 {
 				t.Error("no cell agreed")
 			}
 			version, _ := cluster.ParseVersion(r.made.KubeProxy)
-			for rule := range r.rules {
-				agreed[rule] = widen(agreed[rule], version)
+			for c := range r.rules {
+				if agreed[c] == nil {
+					agreed[c] = map[int]bool{}
+				}
+				agreed[c][version.Minor] = true
 			}
 		})
 	}
 	t.Logf("\n%s", strings.Join(tally, "\n"))
-	measured(t, agreed)
+	if *corpus == flag.Lookup("corpus").DefValue {
+		measured(t, agreed)
+	}
 }
 
-func widen(span [2]cluster.Version, v cluster.Version) [2]cluster.Version {
-	if !span[0].Known() || v.Before(span[0].Major, span[0].Minor, span[0].Patch) {
-		span[0] = v
-	}
-	if !span[1].Known() || span[1].Before(v.Major, v.Minor, v.Patch) {
-		span[1] = v
-	}
-	return span
+// cell is what a basis of Measured is claimed for: a rule and a kind of connection.
+type cell struct {
+	rule     string
+	from     dataplane.From
+	to       dataplane.To
+	protocol cluster.Protocol
 }
+
+func (c cell) String() string {
+	return fmt.Sprintf("%q, %s, %s, cluster.%s", c.rule, c.from, c.to, c.protocol)
+}
+
+var claim = regexp.MustCompile(`(?m)^\t\{("[^"]+", \w+, \w+, cluster\.\w+), \[\]int\{([0-9, ]+)\}\},$`)
 
 // measured holds the table of what counts as measured against the recordings that have just agreed.
-func measured(t *testing.T, agreed map[string][2]cluster.Version) {
+func measured(t *testing.T, agreed map[cell]map[int]bool) {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("// Written by `go test ./pkg/dataplane -update` from the recordings.\n\npackage dataplane\n\n")
-	b.WriteString("// measured is by rule: the oldest and the newest minor release of Kubernetes 1 in which recorded packets agreed with it.\nvar measured = map[string]span{\n")
-	for _, rule := range slices.Sorted(maps.Keys(agreed)) {
-		fmt.Fprintf(&b, "\t%q: {%d, %d},\n", rule, agreed[rule][0].Minor, agreed[rule][1].Minor)
+	b.WriteString("import \"github.com/kubectl-etp/kubectl-etp/pkg/cluster\"\n\n")
+	b.WriteString("// measurements are what recorded packets agreed with.\nvar measurements = []measurement{\n")
+	held := map[string]map[int]bool{}
+	for c, releases := range agreed {
+		held[c.String()] = releases
+	}
+	for _, c := range slices.Sorted(maps.Keys(held)) {
+		releases := strings.Trim(strings.ReplaceAll(fmt.Sprint(slices.Sorted(maps.Keys(held[c]))), " ", ", "), "[]")
+		fmt.Fprintf(&b, "\t{%s, []int{%s}},\n", c, releases)
 	}
 	b.WriteString("}\n")
 	want, err := format.Source([]byte(b.String()))
@@ -95,20 +114,16 @@ func measured(t *testing.T, agreed map[string][2]cluster.Version) {
 		t.Fatal(err)
 	}
 	// What is claimed must be in the recordings; what they hold beyond it is claimed by the next -update.
-	claims := 0
-	for line := range strings.Lines(string(got)) {
-		var rule string
-		var from, to int
-		if n, _ := fmt.Sscanf(strings.TrimSpace(line), "%q: {%d, %d},", &rule, &from, &to); n != 3 {
-			continue
-		}
-		claims++
-		if held, ok := agreed[rule]; !ok || from < held[0].Minor || to > held[1].Minor {
-			t.Errorf("measured.go claims 1.%d to 1.%d for %s, the recordings hold %s to %s", from, to, rule, held[0], held[1])
-		}
+	claims := claim.FindAllStringSubmatch(string(got), -1)
+	if lines := strings.Count(string(got), "[]int{"); len(claims) != lines || lines == 0 {
+		t.Errorf("measured.go claims %d cells, %d of them in a way that can be read", lines, len(claims))
 	}
-	if claims == 0 {
-		t.Error("measured.go claims nothing")
+	for _, c := range claims {
+		for text := range strings.SplitSeq(c[2], ", ") {
+			if minor, err := strconv.Atoi(text); err != nil || !held[c[1]][minor] {
+				t.Errorf("measured.go claims {%s} for 1.%s, and the recordings do not hold it", c[1], text)
+			}
+		}
 	}
 	if diff := cmp.Diff(string(got), string(want)); diff != "" {
 		t.Logf("the recordings hold more than measured.go claims; `go test ./pkg/dataplane -update` writes it:\n%s", diff)
@@ -120,7 +135,7 @@ type replayed struct {
 	cells, agreed, unknown int
 	unknownBy              map[string]int
 	// rules that agreed with packets somewhere.
-	rules map[string]bool
+	rules map[cell]bool
 	made  truth.Made
 }
 
@@ -131,7 +146,7 @@ func replay(t *testing.T, file string) *replayed {
 		t.Fatal(err)
 	}
 	snapshot := read(t, recording)
-	result := &replayed{unknownBy: map[string]int{}, rules: map[string]bool{}, made: recording.Made}
+	result := &replayed{unknownBy: map[string]int{}, rules: map[cell]bool{}, made: recording.Made}
 	for i := range snapshot.Services {
 		svc := &snapshot.Services[i]
 		h := &holder{t: t, recording: recording, snapshot: snapshot, service: svc, predictor: dataplane.New(snapshot, svc), result: result}
@@ -145,7 +160,31 @@ func replay(t *testing.T, file string) *replayed {
 		}
 	}
 	receives(t, recording, snapshot)
+	result.flips(t, recording, snapshot)
 	return result
+}
+
+// flips holds what new connections met after a policy was changed. Through the load balancer they go to the nodes that it found healthy then, which is not recorded.
+func (r *replayed) flips(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapshot) {
+	t.Helper()
+	for _, f := range recording.Flips {
+		if f.From == "external" && f.Target.Node == "" {
+			continue
+		}
+		var change struct {
+			Spec struct {
+				ExternalTrafficPolicy cluster.Policy `json:"externalTrafficPolicy"`
+			} `json:"spec"`
+		}
+		if err := json.Unmarshal([]byte(f.Change), &change); err != nil || change.Spec.ExternalTrafficPolicy == cluster.PolicyUnset {
+			t.Fatalf("%s: the change %q is none of policy (%v)", f.Service, f.Change, err)
+		}
+		i := slices.IndexFunc(snapshot.Services, func(s cluster.Service) bool { return s.Namespace+"/"+s.Name == f.Service })
+		svc := snapshot.Services[i]
+		svc.ExternalTrafficPolicy, svc.HealthCheckNodePort = change.Spec.ExternalTrafficPolicy, 0
+		h := &holder{t: t, recording: recording, snapshot: snapshot, service: &svc, predictor: dataplane.New(snapshot, &svc), result: r}
+		h.hold(truth.Probe{Service: f.Service, Target: f.Target}, f.After)
+	}
 }
 
 // read is the recorded cluster, with what the API does not show added as facts.
@@ -212,8 +251,8 @@ type holder struct {
 	service   *cluster.Service
 	predictor *dataplane.Predictor
 	result    *replayed
-	// left is the rule by which the connection in hand left its node for the load balancer, nil where it did not.
-	left *dataplane.Rule
+	// left is the path by which the connection in hand left its node for the load balancer, nil where it did not.
+	left *dataplane.Path
 }
 
 func (h *holder) hold(probe truth.Probe, got truth.Result) {
@@ -255,12 +294,14 @@ func (h *holder) hold(probe truth.Probe, got truth.Result) {
 func (h *holder) agree(paths []at) {
 	h.result.agreed++
 	if h.left != nil {
-		h.result.rules[h.left.ID] = true
+		h.result.rules[cellOf(h.left)] = true
 	}
-	for _, p := range paths {
-		h.result.rules[p.Rule.ID] = true
+	for i := range paths {
+		h.result.rules[cellOf(&paths[i].Path)] = true
 	}
 }
+
+func cellOf(p *dataplane.Path) cell { return cell{p.Rule.ID, p.From, p.To, p.Protocol} }
 
 // at is a path and the node that judges it.
 type at struct {
@@ -320,7 +361,7 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 		}
 		path := h.predictor.Path(client, t)
 		if path.Outcome == dataplane.ViaLoadBalancer {
-			h.left = path.Rule
+			h.left = &path
 		}
 		if path.Outcome == dataplane.ViaLoadBalancer && t.To == dataplane.ExternalIP {
 			return nil, false // nobody outside owns it

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +24,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/guest"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/live"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
@@ -33,6 +37,8 @@ commands:
   compare   makes clusters and shows where connections meet something else than their recordings say; exits with 1 where they do
   record    makes clusters and rewrites their recordings
   hold      makes one cluster, runs PROGRAM with KUBECONFIG set, and exits as it does
+  dial      for PROGRAM, as "$KUBECTL_ETP_LAB" dial SERVICE[/KIND]: dials a Service of the cluster from every node and pod and from outside, once every
+            kube-proxy knows what the API server holds, and prints what the connections met; KIND is LoadBalancerIP, NodePort, ExternalIP or ClusterIP
 
 flags:
 `
@@ -44,6 +50,9 @@ type options struct {
 	atOnce  int
 	slow    bool
 	control string
+	quick   bool
+	etp     string
+	json    bool
 }
 
 func run(ctx context.Context, args []string) int {
@@ -54,12 +63,15 @@ func run(ctx context.Context, args []string) int {
 	command := args[0]
 	var o options
 	f := flag.NewFlagSet(command, flag.ContinueOnError)
-	f.StringVar(&o.only, "only", "", "comma-separated names of clusters, as list shows them; a name that ends in * stands for all that begin with it")
+	f.StringVar(&o.only, "only", "", "comma-separated names of clusters, as list shows them; a name that ends in * stands for all that begin with it; MODE@VERSION/drawn-N is drawn by chance from N")
 	f.StringVar(&o.truth, "truth", "../truth", "the folder of the recordings")
 	f.BoolVar(&o.require, "require", os.Getenv(kube.RequireEnv) == "1", "fail where something is missing, instead of skipping; the default with "+kube.RequireEnv+"=1")
 	f.IntVar(&o.atOnce, "parallel", 1, "the number of clusters to have at the same time")
 	f.BoolVar(&o.slow, "slow", false, "give connections more time to be answered; meant for machines without hardware virtualisation")
-	f.StringVar(&o.control, "control", "", "the address of an API server to use; for the lab's own use in its guest")
+	f.StringVar(&o.control, "control", "", "the address of a control plane to use; for the lab's own use in its guest")
+	f.BoolVar(&o.quick, "quick", false, "where the kernel has to be emulated, compare only the Services that show the symptom: refused from nodes and pods without a backend")
+	f.StringVar(&o.etp, "etp", "", "the kubectl-etp whose status --live is compared too; by default it is built from this repository")
+	f.BoolVar(&o.json, "json", false, "dial prints JSON: probes, as recordings have them")
 	f.Usage = func() { fmt.Fprint(os.Stderr, usage); f.PrintDefaults() }
 	if err := f.Parse(args[1:]); err != nil {
 		return 2
@@ -76,9 +88,15 @@ func run(ctx context.Context, args []string) int {
 		}
 		return 0
 	case "stage": // this program again, inside namespaces of its own
-		return stage(ctx, o, clusters[0], f.Args())
+		return exit(clusters[0], perform(ctx, o, clusters[0], f.Arg(0), f.Args()[1:]))
 	case "host": // this program again, around a guest
-		return exit(clusters[0], host(ctx, clusters[0], f.Args()))
+		return exit(clusters[0], host(ctx, o, clusters[0], f.Args()))
+	case "dial": // in a program that is held
+		if err := dial(ctx, o, f.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, "lab:", err)
+			return 1
+		}
+		return 0
 	case "compare", "record", "hold":
 		ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -113,11 +131,24 @@ func choose(only string) ([]scenario.Cluster, error) {
 				found = true
 			}
 		}
+		if c, ok := drawn(name); ok && !found {
+			out = append(out, c)
+			found = true
+		}
 		if !found {
 			return nil, fmt.Errorf("no cluster is named %q; the command list names them", name)
 		}
 	}
 	return out, nil
+}
+
+// drawn is the cluster of a name such as iptables@v1.36.3/drawn-7, which need not be among those that are recorded.
+func drawn(name string) (scenario.Cluster, bool) {
+	base, seed, found := strings.Cut(name, "/drawn-")
+	mode, version, both := strings.Cut(base, "@")
+	n, err := strconv.ParseUint(seed, 10, 64)
+	known := slices.Contains([]string{"iptables", "ipvs", "nftables"}, mode)
+	return scenario.Drawn(mode, version, max(n, 1)), found && both && known && err == nil && n > 0
 }
 
 // missing says what a cluster needs and this machine lacks; empty where nothing is missing.
@@ -180,6 +211,18 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 		fmt.Fprintln(os.Stderr, "lab: hold needs one cluster, named by -only, and after -- the program to run")
 		return 2
 	}
+	if command == "compare" && o.etp == "" {
+		dir, err := os.MkdirTemp("", "kubectl-etp-lab-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "lab:", err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if o.etp, err = build(ctx, dir); err != nil {
+			fmt.Fprintln(os.Stderr, "lab:", err)
+			return 1
+		}
+	}
 	var mu sync.Mutex // of what follows, and of what is printed
 	code, skipped := 0, 0
 	g := new(errgroup.Group)
@@ -199,10 +242,10 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 				return nil
 			}
 			start := time.Now()
-			got, err := inside(ctx, c, program)
+			got, err := inside(ctx, o, c, program)
 			var what string
 			var differences []string
-			if err == nil {
+			if err == nil && command != "hold" {
 				what, differences, err = judge(command, o, c, got)
 			}
 			mu.Lock()
@@ -234,17 +277,34 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 	return code
 }
 
-// judge does with a new recording what the command says, and tells what it did.
-func judge(command string, o options, c scenario.Cluster, got *truth.Recording) (string, []string, error) {
-	switch command {
-	case "record":
-		return fmt.Sprintf("recorded, %d results,", count(got)), nil, rewrite(o, c, got)
-	case "compare":
-		differences, err := compare(o, c, got)
-		return fmt.Sprintf("%d results, %d differ,", count(got), len(differences)), differences, err
-	default:
-		return "", nil, nil
+// build builds this repository's kubectl-etp in a folder.
+func build(ctx context.Context, dir string) (string, error) {
+	binary := filepath.Join(dir, "kubectl-etp")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "github.com/kubectl-etp/kubectl-etp/cmd/kubectl-etp")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Dir = repository
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("building kubectl-etp, whose status --live is compared: %w", err)
 	}
+	return binary, nil
+}
+
+// repository is the folder of the main module, seen from the lab's, where the lab is run.
+const repository = "../.."
+
+// judge does with a new recording what the command says, and tells what it did.
+func judge(command string, o options, c scenario.Cluster, got *made) (string, []string, error) {
+	n := count(got.Recording)
+	if command == "record" {
+		return fmt.Sprintf("recorded, %d results,", n), nil, rewrite(o, c, got.Recording)
+	}
+	differences, err := compare(o, c, got)
+	what := fmt.Sprintf("%d results, %d differ,", n, len(differences))
+	if got.Quick {
+		what = "quick: " + what
+	}
+	return what, differences, err
 }
 
 func count(r *truth.Recording) int {
@@ -263,28 +323,41 @@ func rewrite(o options, c scenario.Cluster, r *truth.Recording) error {
 	return r.Write(path)
 }
 
-func compare(o options, c scenario.Cluster, r *truth.Recording) ([]string, error) {
+func compare(o options, c scenario.Cluster, got *made) ([]string, error) {
 	old, err := truth.Read(filepath.Join(o.truth, c.File()))
 	if err != nil {
 		return nil, err
 	}
-	return record.Differences(old, r), nil
+	if got.Quick {
+		record.Confine(old, got.Recording)
+	}
+	return append(record.Differences(old, got.Recording), got.Live...), nil
+}
+
+// made is what a cluster's own process leaves: its recording, and where status --live was compared, what it says that is not so.
+type made struct {
+	Recording *truth.Recording
+	Live      []string
+	Quick     bool
 }
 
 // inside runs the cluster in namespaces of its own, made by this program started again as the first process of them, so that when it ends, however it ends,
 // the kernel ends everything in them.
-func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.Recording, error) {
+func inside(ctx context.Context, o options, c scenario.Cluster, program []string) (*made, error) {
 	dir, err := os.MkdirTemp("", "kubectl-etp-lab-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the recording: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, c.File())
-	command := "stage"
+	args := []string{"stage", "-only", c.Name(), "-etp", o.etp}
 	if c.Mode == "ipvs" && !hasIPVS() {
-		command = "host"
+		args[0] = "host"
+		if o.quick {
+			args = append(args, "-quick")
+		}
 	}
-	args := append([]string{command, "-only", c.Name(), "--", out}, program...)
+	args = append(append(args, "--", out), program...)
 	// The kernel kills the child when this thread ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -298,22 +371,34 @@ func inside(ctx context.Context, c scenario.Cluster, program []string) (*truth.R
 		return nil, fmt.Errorf("the cluster's own process: %w", err)
 	}
 	if len(program) > 0 {
-		return nil, nil
+		return nil, nil //nolint:nilnil // a program that is held leaves nothing
 	}
-	return truth.Read(out)
+	got := &made{Quick: o.quick && args[0] == "host"}
+	if got.Recording, err = truth.Read(out); err != nil {
+		return nil, err
+	}
+	if o.etp != "" {
+		data, err := os.ReadFile(out + liveSuffix)
+		if err != nil {
+			return nil, fmt.Errorf("reading how status --live fared: %w", err)
+		}
+		if err := json.Unmarshal(data, &got.Live); err != nil {
+			return nil, fmt.Errorf("reading how status --live fared: %w", err)
+		}
+	}
+	return got, nil
 }
 
-// stage is the life of one cluster, inside namespaces of its own. The first argument is the file that receives the recording, the others a program to run
-// instead of recording.
-func stage(ctx context.Context, o options, c scenario.Cluster, args []string) int {
-	return exit(c, perform(ctx, o, c, args[0], args[1:]))
-}
+// liveSuffix follows the name of a recording in the name of the file that says how status --live fared.
+const liveSuffix = ".live"
 
 func exit(c scenario.Cluster, err error) int {
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return exit.ExitCode()
+		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+			return ended.ExitCode()
+		}
+		if ended, ok := errors.AsType[*guest.ExitError](err); ok {
+			return ended.Code
 		}
 		fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
 		return 1
@@ -324,8 +409,9 @@ func exit(c scenario.Cluster, err error) int {
 // workDir is where a cluster keeps its files: in memory, and at the same place in every run, because kube-proxy's recorded configuration names it.
 const workDir = "/run/lab"
 
-// host is the life of one cluster in a guest, its control plane, for speed, outside: what stage is without a guest.
-func host(ctx context.Context, c scenario.Cluster, args []string) error {
+// host is the life of one cluster in a guest, its control plane, for speed, outside. The first argument is the file that receives the recording, the others a
+// program to run instead of recording.
+func host(ctx context.Context, o options, c scenario.Cluster, args []string) error {
 	if err := mounts(); err != nil {
 		return err
 	}
@@ -334,27 +420,34 @@ func host(ctx context.Context, c scenario.Cluster, args []string) error {
 		return err
 	}
 	dir, file := filepath.Split(args[0])
-	inner := []string{self, "stage", "-slow", "-only", c.Name()}
-	if len(args) == 1 {
-		if err := cluster.Hub(); err != nil {
-			return err
-		}
-		if _, err := cluster.StartControlPlane(ctx, agent.NewStarter(), workDir); err != nil {
-			return err
-		}
-		inner = append(inner, "-control", guest.Host+":6443")
+	if err := guest.Link(); err != nil {
+		return err
+	}
+	if err := cluster.Hub(guest.Address); err != nil {
+		return err
+	}
+	if _, err := cluster.StartControlPlane(ctx, agent.NewStarter(), workDir); err != nil {
+		return err
+	}
+	inner := []string{self, "stage", "-slow", "-only", c.Name(), "-control", guest.Host, "-etp", o.etp}
+	if o.quick {
+		inner = append(inner, "-quick")
 	}
 	return guest.Run(ctx, dir, append(append(inner, "--", "/mnt/"+file), args[1:]...)...)
 }
 
+// perform is the life of one cluster, inside namespaces of its own. Out is the file that receives the recording, and program what is run instead of recording.
 func perform(ctx context.Context, o options, c scenario.Cluster, out string, program []string) error {
 	if err := mounts(); err != nil {
 		return err
 	}
 	if o.control != "" {
-		if err := cluster.Uplink(guest.Address); err != nil {
+		if err := cluster.Uplink(fmt.Sprintf("%s/%d", guest.Address, guest.Bits)); err != nil {
 			return err
 		}
+	}
+	if o.quick {
+		c.Breadth = scenario.Symptom
 	}
 	start := time.Now()
 	progress := func(what string) {
@@ -365,14 +458,25 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 		return err
 	}
 	if len(program) > 0 {
-		cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+k.Control.Kubeconfig)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-		return cmd.Run()
+		return hold(ctx, k, o.slow, program)
 	}
 	r, err := record.Record(ctx, k, o.slow, progress)
 	if err != nil {
 		return err
+	}
+	if o.etp != "" {
+		differences, err := live.Differences(ctx, k, o.etp, r)
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(differences)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out+liveSuffix, data, 0o644); err != nil {
+			return fmt.Errorf("writing how status --live fared: %w", err)
+		}
+		progress("compared status --live")
 	}
 	if r.Flips, err = record.Flip(ctx, k); err != nil {
 		return err

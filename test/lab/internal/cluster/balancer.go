@@ -86,15 +86,16 @@ func (c *Cluster) balancing() string {
 			if !c.balances(s) || len(c.Healthy[s.Name]) == 0 {
 				continue
 			}
-			port := s.Object.Spec.Ports[0]
 			var nodes []string
 			for i, name := range c.Healthy[s.Name] {
 				n := 0
 				fmt.Sscanf(name, "n%d", &n)
 				nodes = append(nodes, fmt.Sprintf("%d : %s", i, scenario.NodeIP(n)[f]))
 			}
-			fmt.Fprintf(&pre[f], "%s daddr %s %s dport %d dnat to numgen inc mod %d map { %s }:%d\n",
-				ip, vip, strings.ToLower(string(port.Protocol)), port.Port, len(nodes), strings.Join(nodes, ", "), port.NodePort)
+			for _, port := range s.Object.Spec.Ports {
+				fmt.Fprintf(&pre[f], "%s daddr %s %s dport %d dnat to numgen inc mod %d map { %s }:%d\n",
+					ip, vip, strings.ToLower(string(port.Protocol)), port.Port, len(nodes), strings.Join(nodes, ", "), port.NodePort)
+			}
 			if s.ReplacesClient {
 				fmt.Fprintf(&post[f], "ct original %s daddr %s snat to %s\n", ip, vip, []string{LoadBalancerIP, LoadBalancerIPv6}[f])
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,7 +37,7 @@ type Cluster struct {
 }
 
 // Start makes the cluster of a scenario in this process's namespaces, keeping its files in dir, and waits until it is settled. It ends with this process.
-// With control, the address of an API server without objects, it has no control plane of its own. It tells progress what it has done.
+// With control, the IP address of a control plane without objects, it has none of its own. It tells progress what it has done.
 func Start(ctx context.Context, s scenario.Cluster, dir, control string, progress func(string)) (*Cluster, error) {
 	c := &Cluster{Scenario: s, dir: dir, Healthy: map[string][]string{}}
 	config, err := c.proxyConfig()
@@ -45,7 +46,7 @@ func Start(ctx context.Context, s scenario.Cluster, dir, control string, progres
 	}
 	c.config = config
 	starter := agent.NewStarter()
-	if c.Network, err = BuildNetwork(starter, !s.NoMasquerade); err != nil {
+	if c.Network, err = BuildNetwork(starter, s); err != nil {
 		return nil, err
 	}
 	if err := c.serve(); err != nil {
@@ -53,7 +54,10 @@ func Start(ctx context.Context, s scenario.Cluster, dir, control string, progres
 	}
 	progress("made the network")
 	if control != "" {
-		c.Control, err = RelayControlPlane(ctx, dir, control)
+		if err := c.Network.reachBack(control); err != nil {
+			return nil, err
+		}
+		c.Control, err = RelayControlPlane(ctx, dir, net.JoinHostPort(control, apiPort))
 	} else {
 		c.Control, err = StartControlPlane(ctx, starter, dir)
 	}
@@ -81,7 +85,7 @@ func Start(ctx context.Context, s scenario.Cluster, dir, control string, progres
 // serve makes the pods answer.
 func (c *Cluster) serve() error {
 	var err error
-	for i, p := range scenario.Pods() {
+	for i, p := range c.Scenario.Pods() {
 		port := PodPort
 		if p.HostNetwork {
 			port = HostPort
@@ -92,6 +96,9 @@ func (c *Cluster) serve() error {
 				ip = "[" + ip + "]"
 			}
 			addresses = append(addresses, fmt.Sprintf("tcp:%s:%d", ip, port), fmt.Sprintf("udp:%s:%d", ip, port))
+			if p.Second {
+				addresses = append(addresses, fmt.Sprintf("tcp:%s:%d", ip, port+1))
+			}
 		}
 		err = errors.Join(err, c.Network.Pods[p.Name].Serve(addresses...))
 	}
@@ -149,15 +156,6 @@ COMMIT
 COMMIT
 `
 
-// before says whether kube-proxy is older than 1.minor.
-func before(version string, minor int) bool {
-	var v int
-	if _, err := fmt.Sscanf(version, "v1.%d.", &v); err != nil {
-		return false
-	}
-	return v < minor
-}
-
 func (c *Cluster) startProxies() error {
 	binary, err := kube.Binary("kube-proxy", c.Scenario.Version)
 	if err != nil {
@@ -168,7 +166,7 @@ func (c *Cluster) startProxies() error {
 		return fmt.Errorf("writing kube-proxy's configuration: %w", err)
 	}
 	for i, node := range c.Network.Nodes {
-		if before(c.Scenario.Version, 25) && c.Scenario.Mode != "nftables" {
+		if scenario.Before(c.Scenario.Version, 25) && c.Scenario.Mode != "nftables" {
 			_, e4 := node.Run(kubeletChains, "iptables-restore", "--noflush")
 			_, e6 := node.Run(kubeletChains, "ip6tables-restore", "--noflush")
 			if err := errors.Join(e4, e6); err != nil {
@@ -203,6 +201,27 @@ func (c *Cluster) Settle(ctx context.Context) error {
 		return err
 	}
 	return c.settled(ctx, ip)
+}
+
+// Reread is a Service of the cluster, all of which it learns anew as the API server holds them: somebody else may have changed them.
+func (c *Cluster) Reread(ctx context.Context, name string) (*Service, error) {
+	var found *Service
+	names := make([]string, 0, len(c.Services))
+	for _, s := range c.Services {
+		object, err := c.Control.Client.CoreV1().Services(scenario.Namespace).Get(ctx, s.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("reading service %s: %w", s.Name, err)
+		}
+		s.Object = object
+		if s.Name == name {
+			found = s
+		}
+		names = append(names, s.Name)
+	}
+	if found == nil {
+		return nil, fmt.Errorf("the cluster has no service %q; it has %s", name, strings.Join(names, ", "))
+	}
+	return found, nil
 }
 
 // sing makes a canary Service and returns its address.

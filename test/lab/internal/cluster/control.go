@@ -28,6 +28,7 @@ const (
 	hubIP   = "172.30.0.1" // the control plane's address on the nodes' network
 	hubIPv6 = "fd00:30::1"
 	token   = "lab-administrator"
+	apiPort = "6443"
 )
 
 // ControlPlane is a running etcd, kube-apiserver and kube-controller-manager with the endpoint controllers.
@@ -51,7 +52,7 @@ func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) 
 		return nil, err
 	}
 	if err := c.start("kube-apiserver", kube.Version, "--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0", "--advertise-address="+hubIP,
-		"--secure-port=6443", "--cert-dir="+dir+"/certs", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
+		"--secure-port="+apiPort, "--cert-dir="+dir+"/certs", "--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112",
 		"--service-account-issuer=https://lab", "--service-account-signing-key-file="+dir+"/sa.key", "--service-account-key-file="+dir+"/sa.key",
 		"--kubelet-preferred-address-types=InternalIP,Hostname", "--authorization-mode=AlwaysAllow", "--token-auth-file="+dir+"/tokens",
 		"--disable-admission-plugins=ServiceAccount",
@@ -69,7 +70,7 @@ func StartControlPlane(ctx context.Context, starter *agent.Starter, dir string) 
 // connect waits until the API server is ready.
 func (c *ControlPlane) connect(ctx context.Context) error {
 	config := &rest.Config{
-		Host: "https://" + hubIP + ":6443", BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1, WarningHandler: rest.NoWarnings{},
+		Host: "https://" + net.JoinHostPort(hubIP, apiPort), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1, WarningHandler: rest.NoWarnings{},
 	}
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
@@ -88,7 +89,7 @@ func RelayControlPlane(ctx context.Context, dir, address string) (*ControlPlane,
 	if err := os.WriteFile(c.Kubeconfig, []byte(kubeconfig()), 0o600); err != nil {
 		return nil, fmt.Errorf("writing the kubeconfig: %w", err)
 	}
-	l, err := net.Listen("tcp", hubIP+":6443")
+	l, err := net.Listen("tcp", net.JoinHostPort(hubIP, apiPort))
 	if err != nil {
 		return nil, fmt.Errorf("relaying to the control plane: %w", err)
 	}
@@ -119,9 +120,9 @@ func relay(near net.Conn, address string) {
 }
 
 func kubeconfig() string {
-	return strings.NewReplacer("HUB", hubIP, "TOKEN", token).Replace(`apiVersion: v1
+	return strings.NewReplacer("SERVER", net.JoinHostPort(hubIP, apiPort), "TOKEN", token).Replace(`apiVersion: v1
 kind: Config
-clusters: [{name: lab, cluster: {server: "https://HUB:6443", insecure-skip-tls-verify: true}}]
+clusters: [{name: lab, cluster: {server: "https://SERVER", insecure-skip-tls-verify: true}}]
 users: [{name: lab, user: {token: TOKEN}}]
 contexts: [{name: lab, context: {cluster: lab, user: lab, namespace: lab}}]
 current-context: lab

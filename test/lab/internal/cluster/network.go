@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -14,10 +15,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 )
 
-// Addresses outside the cluster.
+// Addresses outside the cluster, and the nodes' network.
 const (
-	routerIP   = "172.30.0.254" // the load balancer's side towards the nodes, their default route
-	routerIPv6 = "fd00:30::254"
+	nodesNetwork = "172.30.0.0/24"
+	routerIP     = "172.30.0.254" // the load balancer's side towards the nodes, their default route
+	routerIPv6   = "fd00:30::254"
 	// LoadBalancerIP and LoadBalancerIPv6 are what nodes see where the load balancer replaces the client's address.
 	LoadBalancerIP   = "100.64.0.5"
 	LoadBalancerIPv6 = "fd00:100::5"
@@ -64,7 +66,7 @@ func (b *builder) check(err error, format string, args ...any) bool {
 }
 
 // BuildNetwork makes all namespaces, links, addresses and routes.
-func BuildNetwork(starter *agent.Starter, masquerade bool) (*Network, error) {
+func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) {
 	self, err := netns.Get()
 	if err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func BuildNetwork(starter *agent.Starter, masquerade bool) (*Network, error) {
 			b.route(p, cidrs[1], via[1])
 		}
 	}
-	for i, pod := range scenario.Pods() {
+	for i, pod := range s.Pods() {
 		if pod.HostNetwork {
 			n.Pods[pod.Name] = n.Nodes[pod.Node-1]
 			continue
@@ -163,7 +165,7 @@ func BuildNetwork(starter *agent.Starter, masquerade bool) (*Network, error) {
 	for _, a := range n.Nodes {
 		err = errors.Join(err, a.Sysctl(forward))
 		err = errors.Join(err, a.Sysctl(map[string]string{"net/bridge/bridge-nf-call-iptables": "1", "net/bridge/bridge-nf-call-ip6tables": "1"}))
-		if masquerade {
+		if !s.NoMasquerade {
 			_, rerr := a.Run(`table ip cni { chain postrouting { type nat hook postrouting priority srcnat; ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 masquerade; }; }
 table ip6 cni { chain postrouting { type nat hook postrouting priority srcnat; ip6 saddr fd00:244::/56 ip6 daddr != fd00:244::/56 masquerade; }; }
 `, "nft", "-f", "-")
@@ -173,8 +175,8 @@ table ip6 cni { chain postrouting { type nat hook postrouting priority srcnat; i
 	return n, err
 }
 
-// Hub gives this machine, in a network namespace of its own, the address at which a control plane serves, and nothing else.
-func Hub() error {
+// Hub gives this machine, in a network namespace of its own, the address at which a control plane serves, and the way to nodes that are behind a gateway.
+func Hub(gateway string) error {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("finding the loopback interface: %w", err)
@@ -183,10 +185,14 @@ func Hub() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(netlink.LinkSetUp(lo), netlink.AddrAdd(lo, a))
+	_, nodes, err := net.ParseCIDR(nodesNetwork)
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.LinkSetUp(lo), netlink.AddrAdd(lo, a), netlink.RouteAdd(&netlink.Route{Dst: nodes, Gw: net.ParseIP(gateway)}))
 }
 
-// Uplink gives this machine's first network card an address.
+// Uplink gives this machine's first network card an address, and lets it pass on what arrives there for nodes.
 func Uplink(address string) error {
 	card, err := netlink.LinkByName("eth0")
 	if err != nil {
@@ -196,7 +202,17 @@ func Uplink(address string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(netlink.LinkSetUp(card), netlink.AddrAdd(card, a))
+	return errors.Join(netlink.LinkSetUp(card), netlink.AddrAdd(card, a), os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644))
+}
+
+// reachBack gives nodes the way to a control plane that is behind this machine.
+func (n *Network) reachBack(control string) error {
+	var err error
+	for _, node := range n.Nodes {
+		_, rerr := node.Run("", "ip", "route", "add", control+"/32", "via", hubIP)
+		err = errors.Join(err, rerr)
+	}
+	return err
 }
 
 // namespace starts an agent in a namespace of its own and sets what is true of every machine of the lab.

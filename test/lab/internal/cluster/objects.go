@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ const (
 type Service struct {
 	scenario.Service
 	Object *corev1.Service
-	// Ingress are the addresses of its load balancer entries, in their order, also of those that show a host name only.
+	// Addresses are those of its load balancer entries, in their order, also of those that show a host name only.
 	Addresses []string
 	Endpoints int // how many endpoints a slice of each family lists, whatever their conditions
 }
@@ -38,7 +39,7 @@ type Service struct {
 func nodeName(n int) string { return fmt.Sprintf("n%d", n) }
 
 // createNodes creates the Nodes, ready.
-func createNodes(ctx context.Context, c kubernetes.Interface, kubelet string) error {
+func createNodes(ctx context.Context, c kubernetes.Interface, s scenario.Cluster) error {
 	for n := 1; n <= scenario.Nodes; n++ {
 		cidrs, ip := scenario.PodCIDRs(n), scenario.NodeIP(n)
 		node := &corev1.Node{
@@ -46,6 +47,9 @@ func createNodes(ctx context.Context, c kubernetes.Interface, kubelet string) er
 				"kubernetes.io/hostname": nodeName(n), "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
 			}},
 			Spec: corev1.NodeSpec{PodCIDR: cidrs[0], PodCIDRs: cidrs[:]},
+		}
+		if s.Seed != 0 {
+			node.Labels[corev1.LabelTopologyZone] = scenario.Zone(n)
 		}
 		if _, err := c.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating node %s: %w", node.Name, err)
@@ -56,7 +60,7 @@ func createNodes(ctx context.Context, c kubernetes.Interface, kubelet string) er
 				{Type: corev1.NodeInternalIP, Address: ip[0]}, {Type: corev1.NodeInternalIP, Address: ip[1]}, {Type: corev1.NodeHostName, Address: node.Name},
 			},
 			NodeInfo: corev1.NodeSystemInfo{
-				OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: kubelet, ContainerRuntimeVersion: "containerd://2.0.0", OSImage: "Linux",
+				OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: s.Version, ContainerRuntimeVersion: "containerd://2.0.0", OSImage: "Linux",
 			},
 		}
 		err := patchStatus(status, func(data []byte) error {
@@ -86,7 +90,7 @@ func createNamespace(ctx context.Context, c kubernetes.Interface) error {
 	return nil
 }
 
-// podIPs are the addresses of the i-th of scenario.Pods.
+// podIPs are the addresses of a cluster's i-th pod.
 func podIPs(i int, p scenario.Pod) [2]string {
 	if p.HostNetwork {
 		return scenario.NodeIP(p.Node)
@@ -95,9 +99,9 @@ func podIPs(i int, p scenario.Pod) [2]string {
 }
 
 // createPods creates the pods as their kubelets would show them.
-func createPods(ctx context.Context, c kubernetes.Interface) error {
+func createPods(ctx context.Context, c kubernetes.Interface, all []scenario.Pod) error {
 	pods := c.CoreV1().Pods(scenario.Namespace)
-	for i, p := range scenario.Pods() {
+	for i, p := range all {
 		labels := map[string]string{"app": p.Name}
 		for _, s := range p.Sets {
 			labels["set-"+s] = "true"
@@ -115,6 +119,11 @@ func createPods(ctx context.Context, c kubernetes.Interface) error {
 					{Name: "answer-udp", ContainerPort: port, Protocol: corev1.ProtocolUDP},
 				}}},
 			},
+		}
+		if p.Second {
+			pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports, corev1.ContainerPort{
+				Name: "second", ContainerPort: port + 1, Protocol: corev1.ProtocolTCP,
+			})
 		}
 		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating pod %s: %w", p.Name, err)
@@ -144,16 +153,6 @@ func createPods(ctx context.Context, c kubernetes.Interface) error {
 	return nil
 }
 
-// serviceNumber gives each Service of the lab a number that does not depend on which of them a cluster has.
-func serviceNumber(name string) int {
-	for i, s := range scenario.Services() {
-		if s.Name == name {
-			return i + 1
-		}
-	}
-	return 0
-}
-
 func choose(family corev1.IPFamily, both [2]string) string {
 	if family == corev1.IPv6Protocol {
 		return both[1]
@@ -162,28 +161,53 @@ func choose(family corev1.IPFamily, both [2]string) string {
 }
 
 // createService creates a Service with its load balancer's status and, where it is made by hand, its endpoints.
-func createService(ctx context.Context, c kubernetes.Interface, s scenario.Service) (*Service, error) {
-	i := serviceNumber(s.Name)
-	families := s.Families
-	if families == nil {
-		families = []corev1.IPFamily{corev1.IPv4Protocol}
-	}
+func createService(ctx context.Context, c kubernetes.Interface, in scenario.Cluster, s scenario.Service) (*Service, error) {
 	out := &Service{Service: s}
 	if out.Type == "" {
 		out.Type = corev1.ServiceTypeLoadBalancer
 	}
-	protocol := s.Protocol
-	if protocol == "" {
-		protocol = corev1.ProtocolTCP
+	object := serviceObject(in, out)
+	services := c.CoreV1().Services(scenario.Namespace)
+	object, err := services.Create(ctx, object, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("creating service %s: %w", s.Name, err)
 	}
-	port := corev1.ServicePort{Name: "main", Port: 80, Protocol: protocol, TargetPort: intstr.FromString("answer")}
-	if protocol == corev1.ProtocolUDP {
-		port.TargetPort = intstr.FromString("answer-udp")
+	if out.Type == corev1.ServiceTypeLoadBalancer {
+		status := out.ingress(in, object.Spec.IPFamilies)
+		err := patchStatus(corev1.ServiceStatus{LoadBalancer: status}, func(data []byte) (err error) {
+			object, err = services.Patch(ctx, s.Name, types.MergePatchType, data, metav1.PatchOptions{}, "status")
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("setting the status of service %s: %w", s.Name, err)
+		}
+	}
+	out.Object = object
+	for i, p := range in.Pods() {
+		switch {
+		case s.Backends != "" && slices.Contains(p.Sets, s.Backends):
+			out.Endpoints++
+		case s.HandMade != "" && slices.Contains(p.Sets, s.HandMade):
+			out.Endpoints++
+			if err := handMade(ctx, c, s.Name, podIPs(i, p)[0], p.Name, object.Spec.Ports[0].Protocol); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// serviceObject is a Service as it is created.
+func serviceObject(in scenario.Cluster, s *Service) *corev1.Service {
+	i := in.Number(s.Name)
+	families := s.Families
+	if families == nil {
+		families = []corev1.IPFamily{corev1.IPv4Protocol}
 	}
 	single := corev1.IPFamilyPolicySingleStack
 	spec := corev1.ServiceSpec{
-		Type: out.Type, ExternalTrafficPolicy: s.Policy, IPFamilies: families, IPFamilyPolicy: &single, LoadBalancerSourceRanges: s.SourceRanges,
-		PublishNotReadyAddresses: s.PublishNotReady,
+		Type: s.Type, ExternalTrafficPolicy: s.Policy, IPFamilies: families, IPFamilyPolicy: &single, LoadBalancerSourceRanges: s.SourceRanges,
+		PublishNotReadyAddresses: s.PublishNotReady, Ports: ports(i, s),
 	}
 	if len(families) > 1 {
 		require := corev1.IPFamilyPolicyRequireDualStack
@@ -191,6 +215,9 @@ func createService(ctx context.Context, c kubernetes.Interface, s scenario.Servi
 	}
 	for _, f := range families {
 		spec.ClusterIPs = append(spec.ClusterIPs, choose(f, scenario.ClusterIP(i)))
+		if s.OwnAddressOf != 0 {
+			spec.ExternalIPs = append(spec.ExternalIPs, choose(f, scenario.NodeIP(s.OwnAddressOf)))
+		}
 	}
 	spec.ClusterIP = spec.ClusterIPs[0]
 	for k := range s.ExternalIPs {
@@ -212,64 +239,72 @@ func createService(ctx context.Context, c kubernetes.Interface, s scenario.Servi
 	if s.NoNodePorts {
 		no := false
 		spec.AllocateLoadBalancerNodePorts = &no
-	} else if out.Type != corev1.ServiceTypeClusterIP {
-		port.NodePort = int32(30000 + i)
 	}
-	if out.Type == corev1.ServiceTypeLoadBalancer && s.Policy == corev1.ServiceExternalTrafficPolicyLocal {
+	if s.Type == corev1.ServiceTypeLoadBalancer && s.Policy == corev1.ServiceExternalTrafficPolicyLocal {
 		spec.HealthCheckNodePort = int32(31000 + i)
 	}
-	spec.Ports = []corev1.ServicePort{port}
 	object := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: s.Name}, Spec: spec}
 	if s.OtherProxy {
 		object.Labels = map[string]string{"service.kubernetes.io/service-proxy-name": "another"}
 	}
-	services := c.CoreV1().Services(scenario.Namespace)
-	object, err := services.Create(ctx, object, metav1.CreateOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("creating service %s: %w", s.Name, err)
+	if s.Distribution != "" {
+		object.Spec.TrafficDistribution = &s.Distribution
+		object.Annotations = map[string]string{corev1.DeprecatedAnnotationTopologyAwareHints: "auto"}
 	}
-	if out.Type == corev1.ServiceTypeLoadBalancer {
-		ingress := s.Ingress
-		if ingress == nil {
-			ingress = []scenario.Ingress{{}}
-		}
-		var status corev1.LoadBalancerStatus
-		for k, in := range ingress {
-			family := families[k%len(families)]
-			address := choose(family, scenario.VIP(i, k+s.ExternalIPs))
-			out.Addresses = append(out.Addresses, address)
-			if in.Hostname {
-				status.Ingress = append(status.Ingress, corev1.LoadBalancerIngress{Hostname: s.Name + ".lb.example.com"})
-				continue
-			}
-			entry := corev1.LoadBalancerIngress{IP: address}
-			if in.IPMode != "" {
-				entry.IPMode = &in.IPMode
-			}
-			status.Ingress = append(status.Ingress, entry)
-		}
-		err := patchStatus(corev1.ServiceStatus{LoadBalancer: status}, func(data []byte) (err error) {
-			object, err = services.Patch(ctx, s.Name, types.MergePatchType, data, metav1.PatchOptions{}, "status")
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("setting the status of service %s: %w", s.Name, err)
-		}
+	return object
+}
+
+// ports are those of the i-th Service.
+func ports(i int, s *Service) []corev1.ServicePort {
+	protocol := s.Protocol
+	if protocol == "" {
+		protocol = corev1.ProtocolTCP
 	}
-	out.Object = object
-	for i, p := range scenario.Pods() {
-		for _, set := range p.Sets {
-			if set == s.Backends && s.Backends != "" || set == s.HandMade && s.HandMade != "" {
-				out.Endpoints++
-				if s.HandMade != "" {
-					if err := handMade(ctx, c, s.Name, podIPs(i, p)[0], p.Name, protocol); err != nil {
-						return nil, err
-					}
-				}
-			}
-		}
+	number := int32(80)
+	if s.SharesWith != "" {
+		number = 81
 	}
-	return out, nil
+	var out []corev1.ServicePort
+	for k, p := range append([]scenario.Port{{Name: "main", Number: number, Protocol: protocol}}, s.More...) {
+		port := corev1.ServicePort{Name: p.Name, Port: p.Number, Protocol: p.Protocol, TargetPort: intstr.FromString("answer")}
+		switch {
+		case p.Second:
+			port.TargetPort = intstr.FromString("second")
+		case p.Protocol == corev1.ProtocolUDP:
+			port.TargetPort = intstr.FromString("answer-udp")
+		}
+		if !s.NoNodePorts && s.Type != corev1.ServiceTypeClusterIP {
+			port.NodePort = int32(30000 + 100*k + i)
+		}
+		out = append(out, port)
+	}
+	return out
+}
+
+// ingress is the load balancer's status; it notes the addresses.
+func (s *Service) ingress(in scenario.Cluster, families []corev1.IPFamily) (status corev1.LoadBalancerStatus) {
+	ingress := s.Ingress
+	if ingress == nil {
+		ingress = []scenario.Ingress{{}}
+	}
+	i := in.Number(s.Name)
+	if s.SharesWith != "" {
+		i = in.Number(s.SharesWith)
+	}
+	for k, in := range ingress {
+		address := choose(families[k%len(families)], scenario.VIP(i, k+s.ExternalIPs))
+		s.Addresses = append(s.Addresses, address)
+		if in.Hostname {
+			status.Ingress = append(status.Ingress, corev1.LoadBalancerIngress{Hostname: s.Name + ".lb.example.com"})
+			continue
+		}
+		entry := corev1.LoadBalancerIngress{IP: address}
+		if in.IPMode != "" {
+			entry.IPMode = &in.IPMode
+		}
+		status.Ingress = append(status.Ingress, entry)
+	}
+	return status
 }
 
 // handMade writes a slice of one endpoint without a node name, and the same as Endpoints for proxies that know nothing else.
@@ -307,7 +342,7 @@ func handMade(ctx context.Context, c kubernetes.Interface, service, address, suf
 // createAll creates everything that the cluster's scenario has, and waits until the controllers have written its slices.
 func (c *Cluster) createAll(ctx context.Context) error {
 	api := c.Control.Client
-	if err := errors.Join(createNamespace(ctx, api), createNodes(ctx, api, c.Scenario.Version), createPods(ctx, api), c.createKubeProxy(ctx)); err != nil {
+	if err := errors.Join(createNamespace(ctx, api), createNodes(ctx, api, c.Scenario), createPods(ctx, api, c.Scenario.Pods()), c.createKubeProxy(ctx)); err != nil {
 		return err
 	}
 	services := c.Scenario.Services()
@@ -316,7 +351,7 @@ func (c *Cluster) createAll(ctx context.Context) error {
 	g.SetLimit(8)
 	for i, s := range services {
 		g.Go(func() (err error) {
-			c.Services[i], err = createService(ctx, api, s)
+			c.Services[i], err = createService(ctx, api, c.Scenario, s)
 			return err
 		})
 	}
@@ -325,7 +360,7 @@ func (c *Cluster) createAll(ctx context.Context) error {
 	}
 	missing := ""
 	err := wait(ctx, "the endpoint controllers", func() (bool, error) {
-		slices, err := api.DiscoveryV1().EndpointSlices(scenario.Namespace).List(ctx, metav1.ListOptions{})
+		list, err := api.DiscoveryV1().EndpointSlices(scenario.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -334,7 +369,7 @@ func (c *Cluster) createAll(ctx context.Context) error {
 			return false, err
 		}
 		have, old := map[string]int{}, map[string]bool{}
-		for _, s := range slices.Items {
+		for _, s := range list.Items {
 			have[s.Labels[discoveryv1.LabelServiceName]] += len(s.Endpoints)
 		}
 		for _, e := range endpoints.Items {

@@ -17,6 +17,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 )
 
@@ -197,14 +200,50 @@ func output(ctx context.Context, dir string, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// Addresses on the guest's network card.
+// Addresses on the link between this machine and the guest.
 const (
-	Address = "10.0.2.15/24" // to be taken by the guest
-	Host    = "10.0.2.2"     // reaches this machine's loopback addresses
+	Address = "10.0.2.15" // to be taken by the guest
+	Host    = "10.0.2.2"
+	Bits    = 24
 )
 
-// Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints goes to this
-// process's standard error. A program that fails is an error. The guest ends with this process at the latest.
+// card is this machine's end of the link.
+const card = "guest"
+
+// Link makes this machine's end of the link, in whose network namespace Run must be called.
+func Link() error {
+	// Where the device's file is missing, as in many containers, the kernel has the device all the same.
+	const device = "/dev/net/tun"
+	if _, err := os.Stat(device); errors.Is(err, fs.ErrNotExist) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(device), 0o755), unix.Mknod(device, unix.S_IFCHR|0o600, int(unix.Mkdev(10, 200)))); err != nil {
+			return fmt.Errorf("making %s: %w", device, err)
+		}
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = card
+	tap := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TAP}
+	if err := netlink.LinkAdd(tap); err != nil {
+		return fmt.Errorf("making the link to the guest: %w", err)
+	}
+	for _, f := range tap.Fds {
+		f.Close()
+	}
+	a, err := netlink.ParseAddr(fmt.Sprintf("%s/%d", Host, Bits))
+	if err != nil {
+		return err
+	}
+	return errors.Join(netlink.AddrAdd(tap, a), netlink.LinkSetUp(tap))
+}
+
+// ExitError is how a program in the guest ended that did not end well.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("the program in the guest ended with %d", e.Code)
+}
+
+// Run runs a program of this machine as root in the guest, with the folder out at /mnt, its only way to leave anything behind. What it prints comes when it has
+// ended; its errors come at once. A program that fails is an *ExitError. The guest ends with this process at the latest. Link must have been called.
 func Run(ctx context.Context, out string, args ...string) error {
 	k, err := prepare(ctx)
 	if err != nil {
@@ -226,7 +265,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 		// kube-proxy starts these thousands of times: opening files of the other machine each time would take longer than all else.
 		"for p in ipset ipvsadm iptables nft conntrack; do f=$(command -v $p) && { echo $f; ldd $f | grep -o '/[^ ]*'; }; done | xargs readlink -f | sort -u | xargs touch -c /etc/ld.so.cache",
 		"ulimit -n 20000",
-		strings.Join(quoted, " ") + " </dev/null >/dev/console 2>&1",
+		strings.Join(quoted, " ") + " </dev/null >/mnt/stdout 2>/dev/console",
 		"echo $? >/mnt/code", "sync", "busybox reboot -f", "",
 	}, "\n")
 	if err := os.WriteFile(filepath.Join(out, "start"), []byte(start), 0o644); err != nil {
@@ -237,7 +276,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 	defer runtime.UnlockOSThread()
 	// Without norandmaps a program is at other addresses each time that it starts, and the emulator would translate it anew.
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "6G",
-		"-nographic", "-no-reboot", "-netdev", "user,id=up", "-device", "virtio-net-pci,netdev=up,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
+		"-nographic", "-no-reboot", "-netdev", "tap,id=up,script=no,downscript=no,ifname="+card, "-device", "virtio-net-pci,netdev=up,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
 		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off norandmaps",
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")
@@ -253,8 +292,20 @@ func Run(ctx context.Context, out string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(string(code))); err != nil || n != 0 {
-		return fmt.Errorf("the program in the guest ended with %s", bytes.TrimSpace(code))
+	printed, err := os.ReadFile(filepath.Join(out, "stdout"))
+	if err != nil {
+		return err
 	}
-	return nil
+	if _, err := os.Stdout.Write(printed); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(code)))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading how the program in the guest ended: %w", err)
+	case n != 0:
+		return &ExitError{n}
+	default:
+		return nil
+	}
 }

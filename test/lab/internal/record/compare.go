@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
@@ -84,6 +85,16 @@ func Differences(old, now *truth.Recording) []string {
 		}
 	}
 	return out
+}
+
+// Confine takes from old what is about Services that now has nothing of.
+func Confine(old, now *truth.Recording) {
+	tried := map[string]bool{}
+	for _, p := range now.Probes {
+		tried[p.Service] = true
+	}
+	old.Probes = slices.DeleteFunc(old.Probes, func(p truth.Probe) bool { return !tried[p.Service] })
+	old.Flips = slices.DeleteFunc(old.Flips, func(f truth.Flip) bool { return !tried[f.Service] })
 }
 
 func flips(r *truth.Recording) map[key]truth.Flip {

@@ -83,3 +83,16 @@ func TestDifferences(t *testing.T) {
 		}
 	}
 }
+
+func TestConfine(t *testing.T) {
+	old, now := recording(), recording()
+	now.Probes, now.Flips = now.Probes[1:], nil
+	Confine(old, now)
+	if d := Differences(old, now); len(d) > 0 {
+		t.Errorf("what was not tried differs: %q", d)
+	}
+	now.Probes[0].Results = nil
+	if d := Differences(old, now); len(d) != 1 || !strings.Contains(d[0], "not tried now") {
+		t.Errorf("a source that is missing where the Service was tried: %q", d)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
@@ -52,23 +53,76 @@ type cell struct {
 	answers   agent.Answers
 }
 
+// paces are how hard connections are tried, by what is known of them.
+type paces struct {
+	unknown, silence, answer, mix agent.Pace
+}
+
+func pacesFor(slow bool) paces {
+	if slow {
+		few := agent.Pace{AtOnce: 4, Timeout: 5 * time.Second}
+		return paces{unknown: few, silence: agent.Pace{AtOnce: 64, Timeout: 5 * time.Second}, answer: few, mix: agent.Pace{AtOnce: 4, Timeout: 10 * time.Second}}
+	}
+	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
+	return paces{
+		unknown: agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, silence: agent.Pace{AtOnce: 1024, Timeout: agent.Timeout},
+		answer: agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, mix: agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond},
+	}
+}
+
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
 func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*truth.Recording, error) {
-	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
-	unknown, silence, answer, mix := agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, agent.Pace{AtOnce: 1024, Timeout: agent.Timeout},
-		agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond}
-	if slow {
-		unknown, silence = agent.Pace{AtOnce: 4, Timeout: 5 * time.Second}, agent.Pace{AtOnce: 64, Timeout: 5 * time.Second}
-		answer, mix = unknown, agent.Pace{AtOnce: 4, Timeout: 10 * time.Second}
-	}
-	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources()}
+	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources(c.Scenario.Pods())}
 	e := effortFor(c.Scenario.Mode)
 	var cells []*cell
 	for _, s := range c.Services {
 		cells = append(cells, plan(c, r, s, e)...)
 	}
-	if err := dialAll(cells, unknown, func(*cell) int { return e.first }); err != nil {
+	if err := measure(cells, e, pacesFor(slow), progress); err != nil {
 		return nil, err
+	}
+	for _, k := range cells {
+		p := &r.Probes[k.probe]
+		p.Results = append(p.Results, k.result())
+	}
+	objects, err := c.Objects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Objects = objects
+	return r, nil
+}
+
+// Ask dials the addresses of one Service from every node and pod, and from outside, after waiting until every kube-proxy knows what the API server holds. An
+// empty kind stands for all kinds of address.
+func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow bool) ([]truth.Probe, error) {
+	s, err := c.Reread(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Settle(ctx); err != nil {
+		return nil, err
+	}
+	var r truth.Recording
+	e := effortFor(c.Scenario.Mode)
+	cells, _ := split(plan(c, &r, s, e), func(k *cell) bool { return kind == "" || r.Probes[k.probe].Target.Kind == kind })
+	if len(cells) == 0 {
+		return nil, fmt.Errorf("service %s has no address of kind %s", service, kind)
+	}
+	if err := measure(cells, e, pacesFor(slow), func(string) {}); err != nil {
+		return nil, err
+	}
+	for _, k := range cells {
+		p := &r.Probes[k.probe]
+		p.Results = append(p.Results, k.result())
+	}
+	return slices.DeleteFunc(r.Probes, func(p truth.Probe) bool { return len(p.Results) == 0 }), nil
+}
+
+// measure makes the connections of all cells, as many as it takes to be sure.
+func measure(cells []*cell, e effort, pace paces, progress func(string)) error {
+	if err := dialAll(cells, pace.unknown, func(*cell) int { return e.first }); err != nil {
+		return err
 	}
 	progress(fmt.Sprintf("dialled %d cells", len(cells)))
 	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == e.first })
@@ -80,10 +134,10 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		}
 	}
 	var both errgroup.Group
-	both.Go(func() error { return dialAll(silent, silence, rest) })
-	both.Go(func() error { return dialAll(unclear, answer, rest) })
+	both.Go(func() error { return dialAll(silent, pace.silence, rest) })
+	both.Go(func() error { return dialAll(unclear, pace.answer, rest) })
 	if err := both.Wait(); err != nil {
-		return nil, err
+		return err
 	}
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
 	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time, until asking again clears up none of them.
@@ -96,8 +150,8 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		for _, k := range mixed {
 			k.answers = agent.Answers{}
 		}
-		if err := dialAll(mixed, mix, func(k *cell) int { return k.tries }); err != nil {
-			return nil, err
+		if err := dialAll(mixed, pace.mix, func(k *cell) int { return k.tries }); err != nil {
+			return err
 		}
 		progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
 	}
@@ -106,18 +160,11 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		if len(k.answers.Other) > 0 {
 			strange = append(strange, fmt.Errorf("%s from %s to %s: %v", k.service.Name, k.from, k.dial.Address, k.answers.Other))
 		}
-		p := &r.Probes[k.probe]
-		p.Results = append(p.Results, k.result())
 	}
 	if len(strange) > 0 {
-		return nil, fmt.Errorf("connections ended in a way that a recording has no word for: %w", errors.Join(strange...))
+		return fmt.Errorf("connections ended in a way that a recording has no word for: %w", errors.Join(strange...))
 	}
-	objects, err := c.Objects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r.Objects = objects
-	return r, nil
+	return nil
 }
 
 // split parts the cells of which something is true from the others.
@@ -208,7 +255,14 @@ func dialAll(cells []*cell, pace agent.Pace, tries func(*cell) int) error {
 
 // plan adds the probes of a Service to the recording and returns their cells.
 func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) []*cell {
-	port := s.Object.Spec.Ports[0]
+	var cells []*cell
+	for _, port := range s.Object.Spec.Ports {
+		cells = append(cells, planPort(c, r, s, port, e)...)
+	}
+	return cells
+}
+
+func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port corev1.ServicePort, e effort) []*cell {
 	protocol := string(port.Protocol)
 	name := scenario.Namespace + "/" + s.Name
 	var cells []*cell
@@ -228,7 +282,7 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) 
 		for _, n := range c.Network.Nodes {
 			dial("node/"+n.Name, n, "")
 		}
-		for _, p := range scenario.Pods() {
+		for _, p := range c.Scenario.Pods() {
 			if p.Dials && (len(p.Sets) == 0 || slices.Contains(p.Sets, s.Backends) || slices.Contains(p.Sets, s.HandMade)) {
 				dial("pod/"+p.Name, c.Network.Pods[p.Name], "")
 			}
@@ -300,13 +354,13 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) 
 	return cells
 }
 
-func sources() []truth.Source {
+func sources(pods []scenario.Pod) []truth.Source {
 	var out []truth.Source
 	for n := 1; n <= scenario.Nodes; n++ {
 		name, ip := fmt.Sprintf("n%d", n), scenario.NodeIP(n)
 		out = append(out, truth.Source{ID: "node/" + name, Kind: truth.SourceNode, Node: name, Addresses: ip[:]})
 	}
-	for i, p := range scenario.Pods() {
+	for i, p := range pods {
 		if p.Dials {
 			ip := scenario.PodIP(p.Node, i)
 			out = append(out, truth.Source{

@@ -3,6 +3,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -26,6 +27,7 @@ const (
 
 // Pod is a pod. It answers on port 8080, TCP and UDP; one on the host network on 18080.
 type Pod struct {
+	Second      bool // it answers on port 8081 too, or 18081
 	Name        string
 	Node        int
 	Sets        []string // which Services choose it, by Service.Backends
@@ -34,7 +36,7 @@ type Pod struct {
 	Dials       bool // it is a source of connections
 }
 
-// Pods are the pods of every cluster. Node 3 has a backend only for Services of the set all.
+// Pods are the pods of every cluster that is not drawn. Node 3 has a backend only for Services of the set all.
 func Pods() []Pod {
 	return []Pod{
 		{Name: "client-1", Node: 1, Dials: true},
@@ -67,6 +69,7 @@ type Service struct {
 	Affinity        bool
 	NoNodePorts     bool
 	Protocol        corev1.Protocol
+	More            []Port            // after the first
 	Families        []corev1.IPFamily // nil is IPv4
 	ReplacesClient  bool              // the load balancer puts its own address in place of the client's
 	OtherProxy      bool              // labelled as another proxy's to serve
@@ -74,6 +77,20 @@ type Service struct {
 	Breadth         Breadth           // the narrowest clusters in which it is tried
 	FlipToOther     bool              // its policy is changed while connections are open
 	PublishNotReady bool
+	// SharesWith is another Service, whose load balancer addresses this one has too, on port 81.
+	SharesWith string
+	// OwnAddressOf is a node whose own addresses are external IPs of the Service; 0 is none.
+	OwnAddressOf int
+	// Distribution is spec.trafficDistribution. Where it is set, releases that do not know it find the annotation of their time.
+	Distribution string
+}
+
+// Port is a further port of a Service.
+type Port struct {
+	Name     string
+	Number   int32
+	Protocol corev1.Protocol
+	Second   bool // it leads to the pods' second port
 }
 
 // Breadth is how many of the Services a cluster has.
@@ -83,7 +100,9 @@ type Breadth int
 const (
 	Complete Breadth = iota // all Services
 	Wide                    // those that show what a version changed
+	Narrow                  // those that show it where the kernel is emulated and every rule takes long to program
 	Core                    // those that show what a setting changed
+	Symptom                 // those that show what users report: refused from nodes and pods without a backend
 )
 
 // Ingress is one entry of status.loadBalancer.ingress.
@@ -111,11 +130,11 @@ func Services() []Service {
 		}
 	}
 	// Where the endpoints are.
-	add(Service{Name: "some", Backends: "some", Breadth: Core, EveryAddress: true})
+	add(Service{Name: "some", Backends: "some", Breadth: Symptom, EveryAddress: true})
 	add(Service{Name: "many", Backends: "many", Breadth: Wide})
 	add(Service{Name: "all", Backends: "all"})
-	add(Service{Name: "one", Backends: "one", Breadth: Core})
-	add(Service{Name: "none", Breadth: Core, EveryAddress: true})
+	add(Service{Name: "one", Backends: "one", Breadth: Symptom})
+	add(Service{Name: "none", Breadth: Symptom, EveryAddress: true})
 	add(Service{Name: "host", Backends: "host", Breadth: Core})
 	add(Service{Name: "mixed", Backends: "mixed", Breadth: Wide})
 	add(Service{Name: "leaving", Backends: "leaving", Breadth: Wide})
@@ -146,11 +165,11 @@ func Services() []Service {
 	add(Service{Name: "affinity", Backends: "some", Affinity: true})
 	add(Service{Name: "replaced", Backends: "some", ReplacesClient: true})
 	add(Service{Name: "other-proxy", Backends: "some", OtherProxy: true})
-	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP, Breadth: Wide})
-	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}, Breadth: Wide})
+	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP, Breadth: Narrow})
+	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}, Breadth: Narrow})
 	add(Service{Name: "v6-none", Families: []corev1.IPFamily{v6}})
-	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}})
-	add(Service{Name: "flip", Backends: "some", FlipToOther: true})
+	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}, Breadth: Narrow})
+	add(Service{Name: "flip", Backends: "some", FlipToOther: true, Breadth: Narrow})
 	return all
 }
 
@@ -168,6 +187,8 @@ type Cluster struct {
 	Hostnames map[string]string
 	Breadth   Breadth
 	IPv4      bool // kube-proxy serves this one family
+	// Seed is what pods and Services are drawn from; 0 leaves them to Pods and Services.
+	Seed uint64
 }
 
 // Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
@@ -188,23 +209,32 @@ func (c Cluster) File() string {
 	return n + ".json"
 }
 
+// Pods are the pods of this cluster.
+func (c Cluster) Pods() []Pod {
+	if c.Seed != 0 {
+		pods, _ := draw(c.Seed)
+		return pods
+	}
+	return Pods()
+}
+
+// all are the Services of which those of this cluster are chosen.
+func (c Cluster) all() []Service {
+	if c.Seed != 0 {
+		_, services := draw(c.Seed)
+		return services
+	}
+	return Services()
+}
+
+// Number gives each Service a number, from 1, that does not depend on which of them this cluster has; 0 for one that there is not.
+func (c Cluster) Number(name string) int {
+	return slices.IndexFunc(c.all(), func(s Service) bool { return s.Name == name }) + 1
+}
+
 // Services are the Services tried in this cluster.
 func (c Cluster) Services() []Service {
-	var out []Service
-	for _, s := range Services() {
-		if s.Breadth < c.Breadth {
-			continue
-		}
-		six := false
-		for _, f := range s.Families {
-			six = six || f == v6
-		}
-		if six && c.IPv4 {
-			continue
-		}
-		out = append(out, s)
-	}
-	return out
+	return slices.DeleteFunc(c.all(), func(s Service) bool { return s.Breadth < c.Breadth || c.IPv4 && slices.Contains(s.Families, v6) })
 }
 
 // Newest is the version at which variants are tried.
@@ -215,7 +245,7 @@ func versions() map[string][]string {
 	return map[string][]string{
 		"iptables": {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.2", "v1.34.2", "v1.36.3", "v1.37.2"},
 		"nftables": {"v1.31.0", "v1.32.2", "v1.33.4", "v1.33.13", "v1.34.2", "v1.36.3", "v1.37.2"},
-		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.36.3"},
+		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.2", "v1.34.2", "v1.36.3", "v1.37.2"},
 	}
 }
 
@@ -224,15 +254,15 @@ func Clusters() []Cluster {
 	var out []Cluster
 	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
 		for _, v := range versions()[mode] {
-			c := Cluster{Mode: mode, Version: v, IPv4: v == "v1.20.15"}
+			c := Cluster{Mode: mode, Version: v, IPv4: Before(v, 21)}
 			if mode == "ipvs" { // it may run where every rule takes long to program
-				c.Breadth = Core
+				c.Breadth = Narrow
 			}
-			if v == "v1.20.15" {
-				c.Settings = map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
+			if c.IPv4 {
+				c.Settings = endpointsOnly()
 			}
 			out = append(out, c)
-			if v == Newest && mode != "ipvs" {
+			if v == Newest {
 				out = append(out, variants(mode, v)...)
 			}
 		}
@@ -246,6 +276,11 @@ func Clusters() []Cluster {
 		}
 	}
 	return out
+}
+
+// endpointsOnly makes a kube-proxy that is too old for the EndpointSlices of today's API server watch Endpoints.
+func endpointsOnly() map[string]any {
+	return map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
 }
 
 func variants(mode, version string) []Cluster {
@@ -276,6 +311,9 @@ func variants(mode, version string) []Cluster {
 			Variant: "nomasquerade-nodecidr", Changed: "the CNI leaves pod addresses as they are, and pods are told by the node's podCIDRs", NoMasquerade: true,
 			Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil},
 		},
+	}
+	if mode == "ipvs" { // how it tells pods from others decides about ClusterIPs only
+		v = slices.DeleteFunc(v, func(c Cluster) bool { return c.Settings["detectLocalMode"] != nil })
 	}
 	for i := range v {
 		v[i].Mode, v[i].Version, v[i].Breadth = mode, version, Core

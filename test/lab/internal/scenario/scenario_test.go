@@ -3,6 +3,7 @@ package scenario
 import (
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/test/truth"
@@ -56,6 +57,32 @@ func TestScenariosDoNotCollide(t *testing.T) {
 		address(NodeIP(n))
 		address(BridgeIP(n))
 		only(SecondIP(n))
+	}
+}
+
+// What is drawn can be made: names and addresses are the Services' own, and the same seed draws the same.
+func TestDrawnClustersCanBeMade(t *testing.T) {
+	for seed := range uint64(60) {
+		c := Drawn("iptables", Newest, seed+1)
+		if again := Drawn("iptables", Newest, seed+1); !reflect.DeepEqual(c, again) || !reflect.DeepEqual(c.Services(), again.Services()) || !reflect.DeepEqual(c.Pods(), again.Pods()) {
+			t.Fatalf("%s differs from itself", c.Name())
+		}
+		shared := map[string]bool{}
+		for i, s := range c.Services() {
+			if c.Number(s.Name) != i+1 {
+				t.Errorf("%s: %s has number %d, not %d", c.Name(), s.Name, c.Number(s.Name), i+1)
+			}
+			if len(s.Ingress)+s.ExternalIPs > 2 {
+				t.Errorf("%s: %s needs more addresses than there are", c.Name(), s.Name)
+			}
+			if s.SharesWith == "" {
+				continue
+			}
+			if c.Number(s.SharesWith) == 0 || shared[s.SharesWith] {
+				t.Errorf("%s: %s shares the address of %q, which is not there or not alone", c.Name(), s.Name, s.SharesWith)
+			}
+			shared[s.SharesWith] = true
+		}
 	}
 }
 
