@@ -47,7 +47,7 @@ type statusFlags struct {
 func (f *statusFlags) add(flags *pflag.FlagSet) {
 	f.queryFlags.add(flags)
 	flags.VarP(&f.output, "output", "o", "Print in this form instead of the usual screen")
-	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
+	flags.Var(colorFlag(&f.color), "color", colorUsage)
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
 	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")
@@ -99,7 +99,7 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 
   # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeServices(a, &f.queryFlags),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(a, args)
 			if err != nil {

@@ -94,9 +94,9 @@ func RBACRule(g cluster.Gap) string {
 		return ""
 	}
 	resource, group, _ := strings.Cut(g.Resource, ".")
-	names := ""
-	if g.Verb == "get" && g.Name != "" && resource != nodesResource {
-		names = fmt.Sprintf(", resourceNames: [%q]", g.Name)
+	name := ""
+	if g.Verb == "get" && resource != nodesResource {
+		name = g.Name
 	}
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%q]%s, verbs: [%q]}", group, resource, names, g.Verb)
+	return rule(group, resource, name, g.Verb)
 }

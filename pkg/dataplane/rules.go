@@ -1,5 +1,7 @@
 package dataplane
 
+import "fmt"
+
 // Rules lists every rule, in the order of the tables.
 func Rules() []*Rule {
 	return []*Rule{
@@ -15,4 +17,13 @@ func Rules() []*Rule {
 		kr01, kr02, kr03, kr04, kr05, kr06, kr07,
 		win01, win02, win03, win04, win05,
 	}
+}
+
+// Measured gives the oldest and the newest minor release of kube-proxy in whose recordings packets agreed with the rule, as v1.20; it is false where none did.
+func (r *Rule) Measured() (from, to string, ok bool) {
+	m, ok := measured[r.ID]
+	if !ok {
+		return "", "", false
+	}
+	return fmt.Sprintf("v1.%d", m.from), fmt.Sprintf("v1.%d", m.to), true
 }
