@@ -17,7 +17,7 @@ import (
 
 const (
 	// completionPatience is what a cluster is given to answer. With what the programs take to start, a shell has its answer within 300 ms, or nothing.
-	completionPatience = 220 * time.Millisecond
+	completionPatience = 170 * time.Millisecond
 	// completionPatienceEnv gives a cluster that is far away longer.
 	completionPatienceEnv = "KUBECTL_ETP_COMPLETION_TIMEOUT"
 	// mostCompletions bounds a list that a shell is to show.

@@ -62,6 +62,8 @@ type statusOptions struct {
 	*app
 	query collect.Query
 	files []string
+	// namespace is that of -n, else the context's; "" with files.
+	namespace string
 	// listing: no Service was asked for by name.
 	listing bool
 	output  format
@@ -171,6 +173,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if err != nil {
 		return reading(err)
 	}
+	o.namespace = client.Namespace()
 	objects, err := client.Read(ctx, o.query)
 	if err != nil {
 		return reading(err)
@@ -243,12 +246,15 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 		return err
 	}
 	if len(s.Services) == 0 && o.output.name == "" {
-		where := "in this namespace"
+		where := "in namespace " + render.Escape(o.namespace) + "; -A looks in all"
 		switch {
 		case len(o.files) > 0:
 			where = "in the files"
 		case o.query.AllNamespaces:
-			where = "in the cluster"
+			where = "in the cluster; others are shown by name: kubectl etp status svc/NAME"
+		}
+		if o.query.Selector != "" {
+			where = "with these labels " + where
 		}
 		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
 			return failed(err)

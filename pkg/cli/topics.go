@@ -106,7 +106,9 @@ func topics() []topic {
 }
 
 // family is a data plane: what there is to say of it are its rules.
-func family(name, title, letters string) topic { return topic{name: name, title: title, family: letters} }
+func family(name, title, letters string) topic {
+	return topic{name: name, title: title, family: letters}
+}
 
 // familyOf is the topic to which a rule belongs.
 func familyOf(r *dataplane.Rule) topic {

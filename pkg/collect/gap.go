@@ -71,7 +71,7 @@ func (c *Client) explain(err error, verb, resource, namespace string) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it",
+		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it; `kubectl etp rbac` prints what is needed",
 			message(err), verb, plural, in)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the server at %s does not accept the credentials of this context (%s): they may have expired; log in again, or choose another context by --context",
