@@ -38,7 +38,7 @@ func newCompletion(a *app) *cobra.Command {
 		Long: `Print a completion script for the command kubectl-etp in a shell, or set up completion of "kubectl etp".
 
 kubectl v1.26 and later complete "kubectl etp" where they find a program of the name kubectl_complete-etp
-on the PATH. With --install it is written beside kubectl-etp, or into the folder of --dir. It is two
+on the PATH. With --install it is written beside kubectl-etp, or into the folder of --dir. It is three
 lines long, and nothing that somebody else has put there is overwritten.
 
 A shell is answered within 300 ms, or with nothing. The variable KUBECTL_ETP_COMPLETION_TIMEOUT gives a
