@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 BIN := bin/kubectl-etp
 
-.PHONY: help build test unit lint fuzz bench lab lab-record
+.PHONY: help build test unit lint docs fuzz bench lab lab-record
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ unit: ## Run the tests that need neither root nor an API server
 
 lint: ## Run go vet and golangci-lint
 	go run ./test/all vet lint
+
+docs: ## Write the generated parts of the documents anew: screens, tables, the recorded session, reference, man page
+	go test ./pkg/dataplane -run TestPredictionsEqualWhatPacketsDid -update
+	go test ./test/arch -update
 
 fuzz: ## Feed nonsense to the readers and the engine for a minute
 	go run ./test/all fuzz

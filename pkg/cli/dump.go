@@ -30,7 +30,7 @@ annotations are replaced, the same by the same, and the structure stays.`,
 
   # See what it shows
   kubectl etp status -f dump.yaml`,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeServices(a, f),
 		RunE: func(c *cobra.Command, args []string) error {
 			return run(c.Context(), &dumpOptions{app: a, query: f.query(a, args), files: f.files, anonymize: anonymize})
 		},

@@ -12,7 +12,11 @@ import (
 
 // Main runs the command line args (without the program's name) and gives the exit code. Cancelling ctx interrupts it.
 func Main(ctx context.Context, args []string, streams Streams, env Environment) int {
-	root := newRoot(&app{streams: streams, env: env}) //nolint:contextcheck // commands are given the context when they run
+	a := &app{streams: streams, env: env}
+	root := newRoot(a)
+	if err := completeFlags(a, root); err != nil {
+		return exit(ctx, streams.Err, root.CommandPath(), failed(err))
+	}
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return exit(ctx, streams.Err, command.CommandPath(), err)
@@ -50,6 +54,8 @@ on the nodes, and from pods. Where they fail, say why, and what can be done abou
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
 		newDump(a, func(ctx context.Context, o *dumpOptions) error { return o.run(ctx) }),
+		newExplain(a),
+		newRBAC(a),
 		newCompletion(a),
 		newVersion(a),
 	)

@@ -47,7 +47,7 @@ type statusFlags struct {
 func (f *statusFlags) add(flags *pflag.FlagSet) {
 	f.queryFlags.add(flags)
 	flags.VarP(&f.output, "output", "o", "Print in this form instead of the usual screen")
-	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
+	flags.Var(colorFlag(&f.color), "color", colorUsage)
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
 	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")
@@ -62,6 +62,8 @@ type statusOptions struct {
 	*app
 	query collect.Query
 	files []string
+	// namespace is that of -n, else the context's; "" with files.
+	namespace string
 	// listing: no Service was asked for by name.
 	listing bool
 	output  format
@@ -99,7 +101,7 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 
   # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeServices(a, &f.queryFlags),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(a, args)
 			if err != nil {
@@ -171,6 +173,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if err != nil {
 		return reading(err)
 	}
+	o.namespace = client.Namespace()
 	objects, err := client.Read(ctx, o.query)
 	if err != nil {
 		return reading(err)
@@ -243,12 +246,15 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 		return err
 	}
 	if len(s.Services) == 0 && o.output.name == "" {
-		where := "in this namespace"
+		where := "in namespace " + render.Escape(o.namespace) + "; -A looks in all"
 		switch {
 		case len(o.files) > 0:
 			where = "in the files"
 		case o.query.AllNamespaces:
-			where = "in the cluster"
+			where = "in the cluster; others are shown by name: kubectl etp status svc/NAME"
+		}
+		if o.query.Selector != "" {
+			where = "with these labels " + where
 		}
 		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
 			return failed(err)

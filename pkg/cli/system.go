@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -29,7 +32,13 @@ type Environment struct {
 	Open func(name string) (fs.File, error)
 	// Columns is the width of the terminal that w is, 0 where it is one that does not say, and false where w is no terminal.
 	Columns func(w io.Writer) (int, bool)
-	// Windows is true on an operating system that has no locale in its environment.
+	// LookPath finds a program on the PATH.
+	LookPath func(program string) (string, error)
+	// Output runs a program to its end and gives what it writes on standard output.
+	Output func(ctx context.Context, program string, args ...string) ([]byte, error)
+	// WriteProgram writes a file that may be executed: a new one, which fails where anything has that name, or in place of the one that is there.
+	WriteProgram func(name string, data []byte, replace bool) error
+	// Windows is true on that operating system: it has no locale in its environment, and knows programs by their suffix.
 	Windows bool
 }
 
@@ -40,8 +49,34 @@ func System() (Streams, Environment) {
 		After:   time.After,
 		Open:    func(name string) (fs.File, error) { return os.Open(name) },
 		Columns: columns,
-		Windows: runtime.GOOS == "windows",
+
+		LookPath: exec.LookPath,
+		Output: func(ctx context.Context, program string, args ...string) ([]byte, error) {
+			return exec.CommandContext(ctx, program, args...).Output()
+		},
+		WriteProgram: writeProgram,
+		Windows:      runtime.GOOS == "windows",
 	}
+}
+
+func writeProgram(name string, data []byte, replace bool) error {
+	target := name
+	if replace {
+		// Whoever runs it meanwhile has the old one or the new one, never half of it.
+		target += ".new"
+	}
+	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Close()); err == nil && replace {
+		err = os.Rename(target, name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(target))
+	}
+	return nil
 }
 
 func columns(w io.Writer) (int, bool) {

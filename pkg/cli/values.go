@@ -30,6 +30,8 @@ func (c choice[T]) Set(s string) error {
 	return nil
 }
 
+func (c choice[T]) completions() []string { return strings.Split(c.list(" "), " ") }
+
 // Type is what --help shows in place of the value.
 func (c choice[T]) Type() string { return c.list("|") }
 
@@ -40,6 +42,8 @@ func (c choice[T]) list(separator string) string {
 	}
 	return strings.Join(words, separator)
 }
+
+const colorUsage = "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb"
 
 func colorFlag(v *render.ColorMode) choice[render.ColorMode] {
 	return choice[render.ColorMode]{v, []render.ColorMode{render.ColorAuto, render.ColorAlways, render.ColorNever}}
@@ -102,5 +106,7 @@ func (f *format) Set(s string) error {
 	f.name, f.template = name, template
 	return nil
 }
+
+func (*format) completions() []string { return []string{"wide", "json", "yaml", "name", "jsonpath="} }
 
 func (*format) Type() string { return "wide|json|yaml|name|jsonpath=TEMPLATE" }

@@ -71,7 +71,7 @@ func (c *Client) explain(err error, verb, resource, namespace string) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it",
+		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it; `kubectl etp rbac` prints what is needed",
 			message(err), verb, plural, in)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the server at %s does not accept the credentials of this context (%s): they may have expired; log in again, or choose another context by --context",
@@ -94,9 +94,9 @@ func RBACRule(g cluster.Gap) string {
 		return ""
 	}
 	resource, group, _ := strings.Cut(g.Resource, ".")
-	names := ""
-	if g.Verb == "get" && g.Name != "" && resource != nodesResource {
-		names = fmt.Sprintf(", resourceNames: [%q]", g.Name)
+	name := ""
+	if g.Verb == "get" && resource != nodesResource {
+		name = g.Name
 	}
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%q]%s, verbs: [%q]}", group, resource, names, g.Verb)
+	return rule(group, resource, name, g.Verb)
 }

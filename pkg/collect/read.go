@@ -339,7 +339,7 @@ func (r *reading) slicesBehind() error {
 func (r *reading) nodes() error {
 	var few corev1.NodeList
 	var labelled metav1.PartialObjectMetadataList
-	var shown nodeTable
+	var shown printed
 	var group errgroup.Group
 	var fewErr, labelledErr, shownErr error
 	group.Go(func() error {
@@ -382,8 +382,8 @@ func (r *reading) nodes() error {
 	return nil
 }
 
-// nodeTable is what the server prints of nodes.
-type nodeTable struct {
+// printed is what the server prints of a list, as `kubectl get -o wide` shows it.
+type printed struct {
 	Columns []struct {
 		Name string `json:"name"`
 	} `json:"columnDefinitions"`
@@ -392,8 +392,20 @@ type nodeTable struct {
 	} `json:"rows"`
 }
 
+// cell is the text in a row's column of that name, "" where there is none, or only a word such as <none>.
+func (p *printed) cell(row int, column string) string {
+	for i, cell := range p.Rows[row].Cells {
+		if i < len(p.Columns) && p.Columns[i].Name == column {
+			if text, ok := cell.(string); ok && !strings.HasPrefix(text, "<") {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
 // join makes Nodes of what each list knows of them. A node that was read in full stays as it is.
-func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *nodeTable) []corev1.Node {
+func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *printed) []corev1.Node {
 	known := make(map[string]int, len(labelled))
 	out := slices.Grow(full, len(labelled))
 	for i := range out {
@@ -417,34 +429,16 @@ func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *no
 			trimNode(node)
 		}
 	}
-	column := func(name string) int {
-		return slices.IndexFunc(shown.Columns, func(c struct {
-			Name string `json:"name"`
-		},
-		) bool {
-			return c.Name == name
-		})
-	}
-	name, status, version, internal, external := column("Name"), column("Status"), column("Version"), column("Internal-IP"), column("External-IP")
 	for i := range shown.Rows {
-		cell := func(column int) string {
-			if column < 0 || column >= len(shown.Rows[i].Cells) {
-				return ""
-			}
-			text, _ := shown.Rows[i].Cells[column].(string)
-			if strings.HasPrefix(text, "<") {
-				return ""
-			}
-			return text
-		}
-		if cell(name) == "" {
+		cell := func(column string) string { return shown.cell(i, column) }
+		if cell("Name") == "" {
 			continue
 		}
-		node := partial(cell(name))
+		node := partial(cell("Name"))
 		if node == nil {
 			continue
 		}
-		for word := range strings.SplitSeq(cell(status), ",") {
+		for word := range strings.SplitSeq(cell("Status"), ",") {
 			switch word {
 			case "Ready":
 				node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
@@ -454,11 +448,11 @@ func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *no
 				node.Spec.Unschedulable = true
 			}
 		}
-		node.Status.NodeInfo.KubeletVersion = cell(version)
-		if address := cell(internal); address != "" {
+		node.Status.NodeInfo.KubeletVersion = cell("Version")
+		if address := cell("Internal-IP"); address != "" {
 			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: address})
 		}
-		if address := cell(external); address != "" {
+		if address := cell("External-IP"); address != "" {
 			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeExternalIP, Address: address})
 		}
 	}
@@ -633,6 +627,7 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 		}
 	}
 	left := min(budget, mostFullNodes)
+	var forbidden sync.Once
 	for i := range r.objects.Slices {
 		for j := range r.objects.Slices[i].Endpoints {
 			name := r.objects.Slices[i].Endpoints[j].NodeName
@@ -649,6 +644,12 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 				var node corev1.Node
 				r.count()
 				err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", "", "nodes", *name), parameters: fromCache()}, &node)
+				if apierrors.IsForbidden(err) {
+					// One Gap for all of them: one permission closes it.
+					var failed error
+					forbidden.Do(func() { failed = r.gap(nodesResource, "get", "", "", err) })
+					return failed
+				}
 				if err != nil {
 					// What the lists say of the node still holds.
 					return nil

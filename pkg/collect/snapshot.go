@@ -177,8 +177,9 @@ func notFound(name, namespace, where string, here, elsewhere []string) error {
 	if len(here) == 0 {
 		return fmt.Errorf("get service %s: not found; there is no Service %s", full, where)
 	}
+	bare := func(full string) string { return full[strings.Index(full, "/")+1:] }
 	slices.SortFunc(here, func(a, b string) int {
-		return cmp.Or(cmp.Compare(distance(a, name), distance(b, name)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(Distance(bare(a), name), Distance(bare(b), name)), cmp.Compare(a, b))
 	})
 	const most = 5
 	rest := ""
@@ -189,9 +190,8 @@ func notFound(name, namespace, where string, here, elsewhere []string) error {
 	return fmt.Errorf("get service %s: not found %s; there are %s%s", full, where, strings.Join(here, ", "), rest)
 }
 
-// distance is how many letters namespace/name would have to change to carry the wanted name; one within the other counts as near.
-func distance(full, wanted string) int {
-	_, name, _ := strings.Cut(full, "/")
+// Distance is how many letters a name would have to change to be the wanted one; one within the other counts as 0.
+func Distance(name, wanted string) int {
 	if strings.Contains(name, wanted) || strings.Contains(wanted, name) {
 		return 0
 	}

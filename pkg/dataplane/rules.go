@@ -1,5 +1,10 @@
 package dataplane
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Rules lists every rule, in the order of the tables.
 func Rules() []*Rule {
 	return []*Rule{
@@ -15,4 +20,19 @@ func Rules() []*Rule {
 		kr01, kr02, kr03, kr04, kr05, kr06, kr07,
 		win01, win02, win03, win04, win05,
 	}
+}
+
+// Measured gives the minor releases of kube-proxy, in order, in whose recordings packets agreed with the rule for some kind of connection, as v1.20; nil for none.
+func (r *Rule) Measured() []string {
+	var releases []string
+	for _, m := range measurements {
+		if m.rule != r.ID {
+			continue
+		}
+		for _, minor := range m.releases {
+			releases = append(releases, fmt.Sprintf("v1.%02d", minor))
+		}
+	}
+	slices.Sort(releases)
+	return slices.Compact(releases)
 }

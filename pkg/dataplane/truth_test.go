@@ -27,7 +27,7 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "write measured.go from the recordings")
+	update = flag.Bool("update", false, "write measured.go and docs/measured.md from the recordings")
 	corpus = flag.String("corpus", "../../test/truth", "the folder of recordings to replay; only the repository's own say what counts as measured")
 )
 
@@ -44,9 +44,11 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 	}
 	var tally []string
 	agreed := map[cell]map[int]bool{}
+	var all []*replayed
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			r := replay(t, file)
+			all = append(all, r)
 			tally = append(tally, fmt.Sprintf("%-40s %6d cells %6d agreed %5d unknown", strings.TrimSuffix(filepath.Base(file), ".json"), r.cells, r.agreed, r.unknown))
 			for _, rule := range slices.Sorted(maps.Keys(r.unknownBy)) {
 				tally = append(tally, fmt.Sprintf("    %s %d", rule, r.unknownBy[rule]))
@@ -66,6 +68,60 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 	t.Logf("\n%s", strings.Join(tally, "\n"))
 	if *corpus == flag.Lookup("corpus").DefValue {
 		measured(t, agreed)
+		document(t, all)
+	}
+}
+
+// documented is the tally of the corpus, for the README.
+const documented = "../../docs/measured.md"
+
+// document holds the tally that people read against the recordings that have just agreed, by data plane and release.
+func document(t *testing.T, all []*replayed) {
+	t.Helper()
+	type row struct {
+		mode                             string
+		release                          cluster.Version
+		clusters, cells, agreed, unknown int
+	}
+	var rows []*row
+	total := row{mode: "all"}
+	for _, r := range all {
+		release, _ := cluster.ParseVersion(r.made.KubeProxy)
+		i := slices.IndexFunc(rows, func(o *row) bool { return o.mode == r.made.Dataplane && o.release == release })
+		if i < 0 {
+			i = len(rows)
+			rows = append(rows, &row{mode: r.made.Dataplane, release: release})
+		}
+		for _, sum := range []*row{rows[i], &total} {
+			sum.clusters, sum.cells, sum.agreed, sum.unknown = sum.clusters+1, sum.cells+r.cells, sum.agreed+r.agreed, sum.unknown+r.unknown
+		}
+	}
+	slices.SortFunc(rows, func(a, b *row) int {
+		if a.mode != b.mode {
+			return strings.Compare(a.mode, b.mode)
+		}
+		if a.release.Before(b.release.Major, b.release.Minor, b.release.Patch) {
+			return -1
+		}
+		return 1
+	})
+	var b strings.Builder
+	b.WriteString("| kube-proxy | Release | Clusters | Cells | Agreed | Unknown | Disagreed |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, r := range append(rows, &total) {
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d |\n", r.mode, r.release, r.clusters, r.cells, r.agreed, r.unknown, r.cells-r.agreed-r.unknown)
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile(documented, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(documented)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
+		t.Errorf("docs/measured.md has drifted; run: go test ./pkg/dataplane ./test/arch -update\n(-recordings +docs/measured.md)\n%s", diff)
 	}
 }
 

@@ -28,7 +28,7 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
+		inside: []string{"pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 		},

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/kubectl-etp/kubectl-etp/pkg/cli"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
@@ -41,10 +39,33 @@ func terminal(t *testing.T, words ...string) string {
 // firstCommand is the command line in the README that shows the program without a cluster.
 var firstCommand = regexp.MustCompile(`(?m)^\$ go run \./cmd/kubectl-etp (.+)$`)
 
+// readmes are the same document in two languages, with the same generated parts.
+var readmes = []string{"README.md", "README.zh-CN.md"}
+
 // TestReadme holds the generated parts of the README; -update writes them.
 func TestReadme(t *testing.T) {
-	name := filepath.Join(root(t), "README.md")
-	old, err := os.ReadFile(name)
+	_, codes, found := strings.Cut(terminal(t, "status", "--help"), "Exit codes")
+	codes, _, _ = strings.Cut(codes, "\n\n")
+	if !found {
+		t.Fatal("status --help has no exit codes")
+	}
+	measured, err := os.ReadFile(filepath.Join(root(t), "docs", "measured.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string]string{
+		"findings":    findings(),
+		"exit codes":  "```\nExit codes" + codes + "\n```\n",
+		"permissions": permissions(t),
+		"measured":    string(measured),
+	}
+	for _, name := range readmes {
+		t.Run(name, func(t *testing.T) { readme(t, name, maps.Clone(parts)) })
+	}
+}
+
+func readme(t *testing.T, name string, parts map[string]string) {
+	old, err := os.ReadFile(filepath.Join(root(t), name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,16 +73,7 @@ func TestReadme(t *testing.T) {
 	if first == nil {
 		t.Fatal("the README shows no command line $ go run ./cmd/kubectl-etp …")
 	}
-	_, codes, found := strings.Cut(terminal(t, "status", "--help"), "Exit codes")
-	codes, _, _ = strings.Cut(codes, "\n\n")
-	if !found {
-		t.Fatal("status --help has no exit codes")
-	}
-	parts := map[string]string{
-		"screen":     "```console\n" + string(first[0]) + "\n" + strings.TrimRight(terminal(t, strings.Fields(string(first[1]))...), "\n") + "\n```\n",
-		"findings":   findings(),
-		"exit codes": "```\nExit codes" + codes + "\n```\n",
-	}
+	parts["screen"] = "```console\n" + string(first[0]) + "\n" + strings.TrimRight(terminal(t, strings.Fields(string(first[1]))...), "\n") + "\n```\n"
 	updated := old
 	for _, part := range slices.Sorted(maps.Keys(parts)) {
 		begin, end := []byte("<!-- begin "+part+" -->\n"), []byte("<!-- end "+part+" -->\n")
@@ -72,15 +84,32 @@ func TestReadme(t *testing.T) {
 		}
 		updated = slices.Concat(before, begin, []byte(parts[part]), end, after)
 	}
-	if *update {
-		if err := os.WriteFile(name, updated, 0o644); err != nil {
-			t.Fatal(err)
+	generated(t, name, string(updated))
+}
+
+// permissions is the least role, and what other levels add to it.
+func permissions(t *testing.T) string {
+	t.Helper()
+	levels := regexp.MustCompile(`--for (\w+(?:\|\w+)+)`).FindStringSubmatch(terminal(t, "rbac", "--help"))
+	if levels == nil {
+		t.Fatal("rbac --help names no levels")
+	}
+	least := terminal(t, "rbac")
+	var b strings.Builder
+	b.WriteString("```yaml\n" + least)
+	for level := range strings.SplitSeq(levels[1], "|") {
+		added := ""
+		for line := range strings.Lines(terminal(t, "rbac", "--for", level)) {
+			if strings.HasPrefix(line, "- ") && !strings.Contains(least, line) {
+				added += line
+			}
 		}
-		return
+		if added != "" {
+			b.WriteString("# more with: kubectl etp rbac --for " + level + "\n" + added)
+		}
 	}
-	if diff := cmp.Diff(string(updated), string(old)); diff != "" {
-		t.Errorf("the README has drifted; run: go test ./test/arch -update\n(-generated +README)\n%s", diff)
-	}
+	b.WriteString("```\n")
+	return b.String()
 }
 
 // findings is the catalogue as a table.
@@ -110,7 +139,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	if !found {
 		t.Fatal("--help lists no commands")
 	}
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "AGENTS.md"} {
+	for _, name := range append([]string{"CONTRIBUTING.md", "AGENTS.md"}, readmes...) {
 		text, ok := files[name]
 		if !ok {
 			t.Errorf("there is no %s", name)

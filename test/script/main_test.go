@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 		}
 		defer stop()
 	}
-	return shared.Run(m, apiserver.Users(users...))
+	return shared.Run(m, apiserver.Users(append(users, grantee, completing)...))
 }
 
 // outside builds the binary and runs the tests again where it can be used: in a network namespace of their own, so that nodes can have addresses that the API

@@ -1,0 +1,59 @@
+package collect
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Right is one rule of a ClusterRole: one resource, what is done to it, and what that is good for.
+type Right struct {
+	// Group is "" for the core group.
+	Group, Resource string
+	Verbs           []string
+	// For is a short phrase: what cannot be known without it.
+	For string
+}
+
+// Rights are those that Read may ask for, each of which leaves a Gap, or ends in an error, where it is missing.
+func Rights() []Right {
+	return []Right{
+		{"", "services", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
+		{"discovery.k8s.io", "endpointslices", []string{"list"}, "their endpoints"},
+		{"", "nodes", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints in a cluster of more than " + fmt.Sprint(smallCluster)},
+		{"apps", "daemonsets", []string{"list"}, "which data plane there is, in kube-system or a namespace of OVN-Kubernetes"},
+		{"", "configmaps", []string{"get"}, "its settings, in kube-system"},
+		{"", "pods", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
+		{"crd.projectcalico.org", "felixconfigurations", []string{"get"}, "whether Calico's eBPF data plane is on"},
+		{"networking.k8s.io", "ingresses", []string{"get"}, "an Ingress named in place of a Service"},
+		{"gateway.networking.k8s.io", "gateways", []string{"get"}, "a Gateway named in place of a Service"},
+	}
+}
+
+// WatchRights are those that Watch asks for beside Rights.
+func WatchRights() []Right {
+	return []Right{
+		{"", "services", []string{"watch"}, "changes of the Services"},
+		{"discovery.k8s.io", "endpointslices", []string{"watch"}, "changes of their endpoints"},
+		{"", "nodes", []string{"watch"}, "changes of the nodes"},
+	}
+}
+
+// LiveRights are those that Live asks for beside Rights.
+func LiveRights() []Right {
+	return []Right{
+		{"", "nodes/proxy", []string{"get"}, "what each node's health check and kube-proxy say; it lets every port of every node be asked, the kubelet's too: give it sparingly"},
+	}
+}
+
+// String is the rule as one line of YAML.
+func (r Right) String() string {
+	return rule(r.Group, r.Resource, "", r.Verbs...)
+}
+
+func rule(group, resource, name string, verbs ...string) string {
+	names := ""
+	if name != "" {
+		names = fmt.Sprintf(", resourceNames: [%q]", name)
+	}
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q]%s, verbs: [%s]}", group, resource, names, `"`+strings.Join(verbs, `", "`)+`"`)
+}

@@ -1,0 +1,63 @@
+package render
+
+import "strings"
+
+// Page is a text to read: what it is about, a few names with their values, and paragraphs.
+type Page struct {
+	Name, Title string
+	Facts       []Fact
+	// Paragraphs are wrapped.
+	Paragraphs []string
+	// Entries follow the paragraphs, below a heading each.
+	Entries []Entries
+}
+
+// Fact is one line of a page: a name and its value.
+type Fact struct{ Name, Value string }
+
+// Entries are facts under a heading, their values in one column.
+type Entries struct {
+	Heading string
+	Facts   []Fact
+}
+
+// RenderPage gives the page as text.
+func RenderPage(p Page, s *Style) []byte {
+	var b strings.Builder
+	s.fact(&b, "", span{s.clean(p.Name), strong}, s.cells(p.Name), p.Title)
+	s.facts(&b, p.Facts)
+	for _, paragraph := range p.Paragraphs {
+		b.WriteByte('\n')
+		for _, line := range s.wrap(s.clean(paragraph), s.proseColumns()) {
+			b.WriteString(line + "\n")
+		}
+	}
+	for _, e := range p.Entries {
+		b.WriteString("\n" + s.paint(span{s.clean(e.Heading), strong}) + "\n")
+		s.facts(&b, e.Facts)
+	}
+	return []byte(b.String())
+}
+
+// facts are indented, and their values stand in one column.
+func (s *Style) facts(b *strings.Builder, facts []Fact) {
+	longest := 0
+	for _, f := range facts {
+		longest = max(longest, s.cells(f.Name))
+	}
+	for _, f := range facts {
+		s.fact(b, "  ", span{s.clean(f.Name), plain}, longest, f.Value)
+	}
+}
+
+// fact is a name, as wide as the widest of its column, and its value, wrapped beside it.
+func (s *Style) fact(b *strings.Builder, indent string, name span, width int, value string) {
+	b.WriteString(indent + s.paint(name) + strings.Repeat(" ", width-s.cells(name.text)+2))
+	hanging := strings.Repeat(" ", len(indent)+width+2)
+	for i, line := range s.wrap(s.clean(value), s.proseColumns()-len(hanging)) {
+		if i > 0 {
+			b.WriteString(hanging)
+		}
+		b.WriteString(line + "\n")
+	}
+}

@@ -1,0 +1,220 @@
+//go:build unix
+
+package script_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
+	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
+)
+
+// grantee is the user that is given what `kubectl etp rbac` prints.
+const grantee = "grantee"
+
+// probe is a command line whose every read must be allowed by the level's ClusterRole.
+type probe struct {
+	args []string
+	// narrowed changes the query of requests to the path that ends so: it shows the program a cluster that the server does not hold.
+	path, narrowed string
+}
+
+var statusProbes = []probe{
+	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}},
+	{args: []string{"status", "-A"}},
+	{args: []string{"dump", "svc/web", "-n", "shop"}},
+	// As on a cluster of more nodes than are read in one go.
+	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/api/v1/nodes", narrowed: "limit=1"},
+	// As on a cluster whose kube-proxy is run by no DaemonSet.
+	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/namespaces/kube-system/daemonsets", narrowed: "fieldSelector=metadata.name%3Dnone"},
+	// Neither is there: with the right to look, that is what is said.
+	{args: []string{"status", "ing/nonesuch", "-n", "shop"}},
+	{args: []string{"status", "gateway/nonesuch", "-n", "shop"}},
+}
+
+// What rbac prints is enough: nothing is forbidden. It is also the least: without any verb of any of its rules, something is.
+func TestRBACIsTheLeast(t *testing.T) {
+	server := shared.Get(t)
+	manifests, err := os.ReadFile("testdata/cluster.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Apply(t.Context(), manifests); err != nil {
+		t.Fatal(err)
+	}
+	proxy := faults.Start(t, server)
+	kubeconfig := server.Kubeconfig(t, apiserver.Context{Name: "proxied", User: grantee, Server: proxy.URL})
+	g := &granted{server: server, proxy: proxy, kubeconfig: kubeconfig}
+	for _, level := range []struct {
+		name string
+		// forbidden runs what the level is for, and says whether anything was forbidden.
+		forbidden func(*testing.T) bool
+		// least is how many verbs of how many rules are the level's own.
+		least int
+	}{
+		{"status", func(t *testing.T) bool { return g.any(t, statusProbes) }, 9},
+		{"live", func(t *testing.T) bool {
+			return g.any(t, []probe{{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system", "--live"}}})
+		}, 1},
+		{"watch", g.watch, 3},
+	} {
+		t.Run(level.name, func(t *testing.T) {
+			rules := clusterRole(t, level.name)
+			g.grant(t, rules)
+			if level.forbidden(t) {
+				t.Fatal("the role is not enough")
+			}
+			base := clusterRole(t, "status")
+			tried := 0
+			for i, rule := range rules {
+				for _, verb := range rule.Verbs {
+					// What every level has is tried once.
+					if level.name != "status" && slices.ContainsFunc(base, func(b rbacv1.PolicyRule) bool {
+						return slices.Equal(b.Resources, rule.Resources) && slices.Contains(b.Verbs, verb)
+					}) {
+						continue
+					}
+					tried++
+					less := slices.Clone(rules)
+					less[i].Verbs = slices.DeleteFunc(slices.Clone(rule.Verbs), func(v string) bool { return v == verb })
+					less = slices.DeleteFunc(less, func(r rbacv1.PolicyRule) bool { return len(r.Verbs) == 0 })
+					g.grant(t, less)
+					if !level.forbidden(t) {
+						t.Errorf("nobody misses the right to %s %s", verb, rule.Resources[0])
+					}
+				}
+			}
+			if tried < level.least {
+				t.Errorf("only %d rights were taken away", tried)
+			}
+		})
+	}
+}
+
+// clusterRole is what rbac prints, as the server reads it.
+func clusterRole(t *testing.T, level string) []rbacv1.PolicyRule {
+	t.Helper()
+	out, err := exec.Command(filepath.Join(os.Getenv(binEnv), "kubectl-etp"), "rbac", "--for", level).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.UnmarshalStrict(out, &role); err != nil {
+		t.Fatal(err)
+	}
+	return role.Rules
+}
+
+type granted struct {
+	server     *apiserver.Server
+	proxy      *faults.Proxy
+	kubeconfig string
+}
+
+func (g *granted) grant(t *testing.T, rules []rbacv1.PolicyRule) {
+	t.Helper()
+	if err := g.server.Grant(t.Context(), grantee, rules...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (g *granted) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(os.Getenv(binEnv), "kubectl-etp"), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+g.kubeconfig, "LC_ALL=C.UTF-8")
+	return cmd
+}
+
+// any runs probes until something is forbidden, which each of them says on the screen or as an error.
+func (g *granted) any(t *testing.T, probes []probe) bool {
+	t.Helper()
+	for _, p := range probes {
+		g.proxy.Reset()
+		if p.path != "" {
+			g.proxy.On("^GET "+p.path+`(\?|$)|^GET .*`+p.path+`(\?|$)`, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				name, _, _ := strings.Cut(p.narrowed, "=")
+				if q := r.URL.Query(); name != "limit" || q.Has(name) {
+					q.Del(name)
+					r.URL.RawQuery = strings.Trim(q.Encode()+"&"+p.narrowed, "&")
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+		// A dump says what is missing on standard error.
+		out, err := g.command(t.Context(), p.args...).CombinedOutput()
+		if len(out) == 0 {
+			t.Fatalf("%v says nothing: %v", p.args, err)
+		}
+		if bytes.Contains(bytes.ToLower(out), []byte("forbidden")) {
+			return true
+		}
+	}
+	return false
+}
+
+// watch runs status --watch until it follows everything, or says that it may not.
+func (g *granted) watch(t *testing.T) bool {
+	t.Helper()
+	g.proxy.Reset()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := g.command(ctx, "status", "svc/web", "-n", "shop", "--watch")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	said := func() bool {
+		text, err := os.ReadFile(out.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(bytes.ToLower(text), []byte("forbidden"))
+	}
+	following := func() bool {
+		var kinds []string
+		for _, r := range g.proxy.Requests() {
+			if r.Query.Get("watch") != "" && r.Status == http.StatusOK && !slices.Contains(kinds, r.Path) {
+				kinds = append(kinds, r.Path)
+			}
+		}
+		return len(kinds) >= 3
+	}
+	for tick := time.NewTicker(20 * time.Millisecond); ; {
+		select {
+		case <-ended:
+			return said()
+		case <-tick.C:
+		}
+		forbidden := said()
+		if forbidden || following() {
+			tick.Stop()
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; err == nil || ctx.Err() != nil {
+				t.Fatal(fmt.Errorf("interrupted, it ended with %w", err))
+			}
+			return forbidden
+		}
+	}
+}
