@@ -221,7 +221,9 @@ func (f *Fix) withoutTaken(place int, err error) (*Fix, bool) {
 		return nil, false
 	}
 	path := []string{"spec", "healthCheckNodePort"}
-	i := slices.IndexFunc(f.Changes[place].Fields, func(field remedy.Field) bool { return slices.Equal(field.Path, path) && field.Now != nil && !field.Follows })
+	i := slices.IndexFunc(f.Changes[place].Fields, func(field remedy.Field) bool {
+		return slices.Equal(field.Path, path) && field.Now != nil && !field.Follows
+	})
 	if i < 0 {
 		return nil, false
 	}
