@@ -55,7 +55,7 @@ var arrows = map[string]imports{
 		outside: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
 	},
 	"pkg/report":    {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
-	"pkg/remedy":    {inside: []string{"pkg/cluster", "pkg/finding", "pkg/provider"}},
+	"pkg/remedy":    {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
 	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
 	"pkg/provider":  {inside: []string{"pkg/cluster"}},
