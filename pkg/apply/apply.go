@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -98,6 +99,12 @@ type Prepared struct {
 	recordsWere, recordsAre any
 	fields                  []Recorded
 }
+
+// healthCheckPath is the field that the API server fills and empties by itself as externalTrafficPolicy comes and goes (pkg/registry/core/service/storage/alloc.go).
+var healthCheckPath = []string{"spec", "healthCheckNodePort"}
+
+// assigned stands in a diff for a value that a dry run only makes up.
+const assigned = "(the server assigns one)"
 
 // Prepare has the server try every change without keeping it: defaults, webhooks, quotas and permissions speak here. Its error is a ConflictError where an object is
 // not what the changes were made from.
@@ -218,11 +225,15 @@ func (c *Client) prepare(ctx context.Context, f *Fix, place int, live map[string
 		field := &p.fields[i]
 		value := at(kept, field.Path)
 		if field.Follows && value != nil && !reflect.DeepEqual(value, field.Now) {
-			masks = append(masks, mask{field.Path, "(the server assigns one)"})
+			masks = append(masks, mask{field.Path, assigned})
 			continue
 		}
 		field.Now = value
 		effect = effect || !reflect.DeepEqual(value, field.Was)
+	}
+	// A dry run makes a port up; the one that will be assigned is another.
+	if value := at(kept, healthCheckPath); value != nil && !equal(value, at(live, healthCheckPath)) && !slices.ContainsFunc(change.Fields, func(f remedy.Field) bool { return slices.Equal(f.Path, healthCheckPath) }) {
+		masks = append(masks, mask{healthCheckPath, assigned})
 	}
 	if !effect {
 		return nil, fmt.Errorf("patch %s: the server would not keep the change: an admission webhook or policy puts the former values back", Name(change.Object))
@@ -482,4 +493,19 @@ func command(o cluster.Object, patch []byte) string {
 		line += " -n " + o.Namespace
 	}
 	return line + " --type=merge -p " + quote(string(patch))
+}
+
+// Document is the patch as an object that holds the changed fields alone, as JSON.
+func (p *Prepared) Document() ([]byte, error) {
+	var object map[string]any
+	if err := json.Unmarshal(p.Patch, &object); err != nil {
+		return nil, err
+	}
+	o := p.Change.Object
+	object["apiVersion"], object["kind"] = o.APIVersion, o.Kind
+	put(object, []string{"metadata", "name"}, o.Name)
+	if o.Namespace != "" {
+		put(object, []string{"metadata", "namespace"}, o.Namespace)
+	}
+	return json.MarshalIndent(object, "", "  ")
 }

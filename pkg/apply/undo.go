@@ -220,9 +220,8 @@ func (f *Fix) withoutTaken(place int, err error) (*Fix, bool) {
 	if !strings.Contains(err.Error(), "already allocated") {
 		return nil, false
 	}
-	path := []string{"spec", "healthCheckNodePort"}
 	i := slices.IndexFunc(f.Changes[place].Fields, func(field remedy.Field) bool {
-		return slices.Equal(field.Path, path) && field.Now != nil && !field.Follows
+		return slices.Equal(field.Path, healthCheckPath) && field.Now != nil && !field.Follows
 	})
 	if i < 0 {
 		return nil, false
@@ -232,7 +231,7 @@ func (f *Fix) withoutTaken(place int, err error) (*Fix, bool) {
 	out.Changes = slices.Clone(f.Changes)
 	out.Changes[place].Fields = slices.Clone(out.Changes[place].Fields)
 	// The server chooses another one.
-	out.Changes[place].Fields[i] = remedy.Field{Path: path, Was: taken.Was, Follows: true}
+	out.Changes[place].Fields[i] = remedy.Field{Path: healthCheckPath, Was: taken.Was, Follows: true}
 	out.notes = map[int][]string{}
 	for key, value := range f.notes {
 		out.notes[key] = slices.Clone(value)

@@ -254,3 +254,36 @@ func (p *screen) change(c *Change) {
 		p.put(span{"  " + p.clean(c.Command), informing})
 	}
 }
+
+// Attention is one line about a Service that something is wrong with: its name, and its worst finding.
+func Attention(r *report.Report, o Options) string {
+	p := o.Style
+	return p.clean(r.Title()) + "   " + p.paintCell(p.worst(r))
+}
+
+// Offers are lines of a menu, one a mode.
+func Offers(offers []remedy.Offer, o Options) []string {
+	p := o.Style
+	longest := 0
+	for _, offer := range offers {
+		longest = max(longest, len(offer.Mode))
+	}
+	lines := make([]string, 0, len(offers))
+	for _, offer := range offers {
+		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+p.clean(offer.Gain)+
+			p.paint(span{"   cures " + p.clean(strings.Join(offer.Cures, " ")), faint}))
+	}
+	return lines
+}
+
+// Hosts says what a name is needed for, and which ones were found.
+func Hosts(h *remedy.HostNeeded, o Options) string {
+	p := o.Style
+	text := strings.Join(p.wrap(p.clean("a host name is needed: "+h.Why), p.proseColumns()), "\n") + "\n"
+	if len(h.Suggested) > 0 {
+		text += p.clean("found: "+strings.Join(h.Suggested, ", ")) + "\n"
+	}
+	return text
+}
+
+func (s *Style) paintCell(c cell) string { return s.paint(span{s.cellText(c), c.tone}) }

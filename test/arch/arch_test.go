@@ -32,6 +32,7 @@ var arrows = map[string]imports{
 		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
+			"sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/apply": {
@@ -64,9 +65,11 @@ var arrows = map[string]imports{
 
 	"test/all":            {inside: []string{"test/kube"}},
 	"test/arch":           {},
+	"test/fix":            {},
 	"test/kube":           {},
 	"test/kube/apiserver": {inside: []string{"test/kube"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/build":     {inside: []string{"test/kube"}},
+	"test/kube/kubelet":   {outside: []string{"k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
 	"test/scale": {
 		inside:  []string{"test/kube", "test/kube/apiserver", "test/kube/faults"},
