@@ -253,7 +253,7 @@ func (o *changeOptions) carryOut(ctx context.Context, seen *sight, w *work) erro
 			return err
 		}
 		if err := o.prompter.Confirm(ctx, w.question); err != nil {
-			return unanswered(err)
+			return o.unanswered(err)
 		}
 	}
 	heard := o.listen(ctx, w)

@@ -162,8 +162,8 @@ func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 	}
 	slices.SortStableFunc(needy, func(a, b report.Report) int { return cmp.Compare(worst(&b), worst(&a)) })
 	options := make([]prompt.Option, 0, len(needy))
-	for i := range needy {
-		options = append(options, prompt.Option{Word: needy[i].Title(), Line: render.Attention(&needy[i], o.asking())})
+	for i, line := range render.Attention(needy, o.asking()) {
+		options = append(options, prompt.Option{Word: needy[i].Title(), Line: line})
 	}
 	i, err := o.choose(ctx, "These Services need attention:", options, "name one: kubectl etp fix svc/NAME -n NAMESPACE")
 	if err != nil {
@@ -227,9 +227,8 @@ func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, er
 		return true, o.note("nothing that a mode cures was found for " + title + "; kubectl etp status says what was\n")
 	}
 	options := make([]prompt.Option, 0, len(offers))
-	lines := render.Offers(offers, o.asking())
-	for i := range offers {
-		options = append(options, prompt.Option{Word: string(offers[i].Mode), Line: lines[i]})
+	for i, line := range render.Offers(offers, o.asking()) {
+		options = append(options, prompt.Option{Word: string(offers[i].Mode), Line: line})
 	}
 	i, err := o.choose(ctx, "These modes cure what was found for "+title+", best first:", options, "give one by --mode")
 	if err != nil {
@@ -252,7 +251,7 @@ func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error
 			return err
 		})
 		if err != nil {
-			return nil, unanswered(err)
+			return nil, o.unanswered(err)
 		}
 		o.remedy.Hosts = []string{name}
 		return o.plan(ctx, seen)
@@ -276,13 +275,15 @@ func (o *changeOptions) choose(ctx context.Context, question string, options []p
 		return 0, misuse(instead, "there is nobody to ask which: standard input and standard error are not a terminal")
 	}
 	i, err := o.prompter.Select(ctx, question, options)
-	return i, unanswered(err)
+	return i, o.unanswered(err)
 }
 
 // unanswered ends a command whose question was not answered by yes.
-func unanswered(err error) error {
+func (a *app) unanswered(err error) error {
 	switch {
-	case errors.Is(err, prompt.ErrDeclined), errors.Is(err, prompt.ErrNoAnswer):
+	case errors.Is(err, prompt.ErrDeclined):
+		return cmp.Or(a.note(err.Error()+"\n"), error(&ExitError{Code: exitDeclined}))
+	case errors.Is(err, prompt.ErrNoAnswer):
 		return &ExitError{Code: exitDeclined, Err: err}
 	}
 	return failed(err)

@@ -36,13 +36,19 @@ type Change struct {
 // PreviewScreen shows what would be done, and what would be true then.
 func PreviewScreen(v *Preview, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: v.After}
-	p.put(span{p.clean(v.Title), strong}, span{"   " + p.clean(v.About), plain})
+	p.put(span{p.clean(v.Title), strong})
+	p.say(span{"  ", plain}, v.About)
 	if v.Plan != nil {
 		p.conditions(v.Plan, v.Accepted)
 	}
 	if v.After != nil {
 		p.WriteByte('\n')
-		p.put(span{"after it, as simulated", strong}, span{" (before: kubectl etp status)", faint})
+		p.put(span{"after it, as simulated:", strong})
+		if v.Plan != nil {
+			for _, a := range v.Plan.Assumes {
+				p.say(span{p.glyphs[unsure] + " ", doubtful}, "assuming that "+a)
+			}
+		}
 		if v.After.Unsupported != "" {
 			p.say(span{}, "no map: "+v.After.Unsupported)
 		} else {
@@ -130,8 +136,11 @@ func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 			p.say(span{"  ", plain}, "change it there: "+plan.Owner.Instead)
 		}
 	}
-	if len(plan.Costs) > 0 {
+	if len(plan.Gains)+len(plan.Costs) > 0 {
 		p.WriteByte('\n')
+	}
+	for _, g := range plan.Gains {
+		p.say(span{"+ ", good}, g)
 	}
 	for _, c := range plan.Costs {
 		p.say(span{p.glyphs[warns] + " ", doubtful}, c)
@@ -255,11 +264,27 @@ func (p *screen) change(c *Change) {
 	}
 }
 
-// Attention is one line about a Service that something is wrong with: its name, and its worst finding.
-func Attention(r *report.Report, o Options) string {
+// Attention are lines of a menu, one a Service that something is wrong with: its name, and its worst finding.
+func Attention(reports []report.Report, o Options) []string {
 	p := o.Style
-	return p.clean(r.Title()) + "   " + p.paintCell(p.worst(r))
+	longest := 0
+	for i := range reports {
+		longest = max(longest, p.cells(p.clean(reports[i].Title())))
+	}
+	lines := make([]string, 0, len(reports))
+	for i := range reports {
+		name, worst := p.clean(reports[i].Title()), p.worst(&reports[i])
+		text := p.cellText(worst)
+		if p.columns > 0 {
+			text = p.width.Truncate(text, max(narrowest, p.columns-longest-numbered), p.ellipsis)
+		}
+		lines = append(lines, name+strings.Repeat(" ", longest-p.cells(name)+gutter)+p.paint(span{text, worst.tone}))
+	}
+	return lines
 }
+
+// numbered is what a menu puts before a line, and the gutter.
+const numbered = 10
 
 // Offers are lines of a menu, one a mode.
 func Offers(offers []remedy.Offer, o Options) []string {
@@ -285,5 +310,3 @@ func Hosts(h *remedy.HostNeeded, o Options) string {
 	}
 	return text
 }
-
-func (s *Style) paintCell(c cell) string { return s.paint(span{s.cellText(c), c.tone}) }
