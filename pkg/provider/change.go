@@ -301,3 +301,33 @@ func annotated(svc *cluster.Service, key string) bool {
 func annotationSource(svc *cluster.Service, key string) string {
 	return "annotation " + key + " of service " + svc.Namespace + "/" + svc.Name
 }
+
+// Weighs says how the load balancer could give a node traffic by the number of its pods, where policy is Local; "" where it cannot, or does.
+func (lb LoadBalancer) Weighs(svc *cluster.Service) string {
+	if svc.ExternalTrafficPolicy != cluster.PolicyLocal || lb.Backends == Pods {
+		return ""
+	}
+	set := func(key, value string) string {
+		if svc.Annotations[key] == value {
+			return ""
+		}
+		return "annotation " + key + ": " + value + " gives each node traffic by the number of its pods"
+	}
+	switch lb.Name {
+	case "alibaba":
+		if value, _ := alibabaSetting(svc, "scheduler"); lb.Product != "CLB" || value == "wrr" {
+			return ""
+		}
+		return set(alibabaPrefix+"scheduler", "wrr")
+	case "gke":
+		return set("networking.gke.io/weighted-load-balancing", "pods-per-node")
+	case "tencent":
+		const needs = "service.kubernetes.io/local-svc-only-bind-node-with-pod"
+		hint := set("service.cloud.tencent.com/local-svc-weighted-balance", "true")
+		if hint != "" && svc.Annotations[needs] != "true" {
+			hint += ", together with " + needs + ": true"
+		}
+		return hint
+	}
+	return ""
+}

@@ -9,10 +9,17 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// local plans externalTrafficPolicy Local.
-func (p *planner) local() {
+// local plans externalTrafficPolicy Local, and before it what keeps the pods apart where that is wanted too: the nodes that lose traffic are those without a pod then.
+func (p *planner) local(with []Mode) {
 	if !p.applies() {
 		return
+	}
+	for _, mode := range with {
+		if mode == Spread {
+			p.place(spread)
+		} else {
+			p.place(antiAffinity)
+		}
 	}
 	fields := p.policy(cluster.PolicyLocal)
 	if len(fields) == 0 {
@@ -21,6 +28,9 @@ func (p *planner) local() {
 	p.someReady()
 	wanted := p.providers(p.Provider.ToLocal(p.providerFacts()))
 	p.change(append(fields, wanted...))
+	if len(p.ByHand) > 0 {
+		p.Changes, p.effects = nil, nil
+	}
 	p.stopReceiving()
 	p.insideAfter()
 	if p.Provider.KeepsAddress(p.Facts.Service) == cluster.Undetermined {
@@ -67,7 +77,7 @@ func (p *planner) stopReceiving() {
 	if p.Provider.Backends == provider.Pods {
 		return
 	}
-	counts, _ := dataplane.Counts(p.Snapshot, p.Facts.Service)
+	counts, _ := dataplane.Counts(p.Snapshot, p.after())
 	var names []string
 	of := 0
 	for i := range p.Snapshot.Nodes {
@@ -112,7 +122,7 @@ func (p *planner) insideAfter() {
 			need.Holds, need.Risk = cluster.No, BreaksInside
 			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address from inside: %s", who, len(now.fails), now.of, named(now.fails))
 			need.Evidence = evidence(now.why)
-		case len(now.unknown) > len(was.unknown):
+		case len(now.unknown) > 0:
 			need.Holds, need.Risk = cluster.Undetermined, BreaksInside
 			need.Message = fmt.Sprintf("what %s on %d of %d nodes would meet from inside is not known: %s", who, len(now.unknown), now.of, named(now.unknown))
 			need.Evidence = evidence(now.whyUnknown)

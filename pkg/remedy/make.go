@@ -49,6 +49,9 @@ func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
 			return nil, fmt.Errorf("--mode=%s cannot be combined with %s: only local can, with anti-affinity or spread", mode, with)
 		}
 	}
+	if len(o.With) > 1 {
+		return nil, fmt.Errorf("--mode=%s takes anti-affinity or spread with it, not both", mode)
+	}
 	facts := *f
 	if facts.Surroundings == nil {
 		facts.Surroundings = unread()
@@ -96,9 +99,17 @@ func (p *planner) plan(mode Mode, o Options) error {
 	case Cluster:
 		p.cluster()
 	case Local:
-		p.local()
-	case ENI, AntiAffinity, Spread, Hostname, DNS:
-		return fmt.Errorf("--mode=%s cannot be planned yet", mode)
+		p.local(o.With)
+	case ENI:
+		p.eni()
+	case AntiAffinity:
+		p.place(antiAffinity)
+	case Spread:
+		p.place(spread)
+	case Hostname:
+		return p.hostname(o)
+	case DNS:
+		return p.dns(o)
 	default:
 		return fmt.Errorf("there is no mode %q; modes are %s", mode, modeNames())
 	}

@@ -212,7 +212,7 @@ func helmOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owne
 }
 
 // hands are field managers behind which a person stands: what they wrote nobody writes again. Names that begin with kubectl are among them too.
-var hands = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", "node-fetch", "before-first-apply", "unknown"}
+var hands = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", "node-fetch", "before-first-apply", "kubeadm", "unknown"}
 
 // known are field managers that programs are known by.
 var known = map[string]string{
