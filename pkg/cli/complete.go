@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -96,6 +97,17 @@ func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 	}
 }
 
+// completeOneService completes the name of the one Service that a command takes.
+func completeOneService(a *app) cobra.CompletionFunc {
+	several := completeServices(a, nil)
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 && !unnamed(args) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return several(c, args, begun)
+	}
+}
+
 // prefixOf is what stands before the name in the word that is begun, svc/ or nothing; it is false where something else than a Service is being named.
 func prefixOf(args []string, begun string) (string, bool) {
 	kinds := []string{"svc", "service", "services"}
@@ -151,9 +163,15 @@ func completeFlags(a *app, root *cobra.Command) error {
 	var failed error
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if w, ok := f.Value.(worded); ok && failed == nil {
-				failed = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(w.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+			complete := cobra.CompletionFunc(completeModes)
+			if _, ok := f.Value.(choice[remedy.Mode]); !ok {
+				w, ok := f.Value.(worded)
+				if !ok {
+					return
+				}
+				complete = cobra.FixedCompletions(w.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 			}
+			failed = errors.Join(failed, c.RegisterFlagCompletionFunc(f.Name, complete))
 		})
 	}
 	return failed

@@ -215,10 +215,11 @@ func TestCompleteValuesOfFlags(t *testing.T) {
 }
 
 func TestCompleteModes(t *testing.T) {
-	got, _ := completeModes(nil, nil, "")
-	for i, m := range remedy.Modes() {
-		if i >= len(got) || got[i] != string(m.Mode)+"\t"+m.Does {
-			t.Errorf("%q, want %s with what it does", got, m.Mode)
+	w := &world{}
+	completions(t, w, "fix", "--mode", "")
+	for _, m := range remedy.Modes() {
+		if !strings.Contains(w.out.String(), string(m.Mode)+"\t"+m.Does+"\n") {
+			t.Errorf("no %s with what it does:\n%s", m.Mode, w.out.String())
 		}
 	}
 }

@@ -81,7 +81,7 @@ Modes:
 
   # In a script
   kubectl etp fix svc/web -n shop --mode=cluster --yes`,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeOneService(a),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(a, args)
 			if err != nil {

@@ -35,7 +35,7 @@ them since. Several fixes are taken back one at a time, the last one first.
   # See what that would do
   kubectl etp undo svc/web -n shop --dry-run=server`,
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeOneService(a),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(a)
 			if err != nil {
