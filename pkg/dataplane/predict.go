@@ -23,7 +23,7 @@ type Predictor struct {
 	pods [2][]netip.Addr
 	// annotated is the wish for topology aware routing as releases before v1.27 read it, and as later ones do.
 	annotated [2]string
-	// disowned and doubted are nodes that themselves count none, or another number, of the endpoints that EndpointSlices place there; nil where none was asked.
+	// disowned and doubted are nodes that themselves count none, or another number, of the endpoints that EndpointSlices place there; nil where nobody told.
 	disowned, doubted []bool
 	// judged remembers connections that had to be judged under several assumptions.
 	judged map[connection]verdict
@@ -87,28 +87,40 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 // believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
 // name, or has not heard of them: it knows none of any Service. Where this Service has no health check, others tell.
 func (p *Predictor) believe() {
-	tell := []*cluster.Service{p.service}
-	if p.service.Live == nil && p.service.InternalTrafficPolicy == cluster.PolicyLocal {
-		tell = tell[:0]
-		for i := range p.snapshot.Services {
-			tell = append(tell, &p.snapshot.Services[i])
+	switch s := p.service; {
+	case s.Live != nil:
+		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
+		p.hear(s, func(node, slices, counted int) {
+			p.disowned[node], p.doubted[node] = counted == 0 && slices > 0, counted > 0 && counted != slices
+		})
+	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
+		// Every Service tells the same, so that one for each node is enough.
+		untold := len(p.snapshot.Nodes)
+		told := make([]bool, untold)
+		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
+			p.hear(&p.snapshot.Services[i], func(node, slices, counted int) {
+				if slices == 0 || told[node] {
+					return
+				}
+				if p.disowned == nil {
+					p.disowned = make([]bool, len(p.snapshot.Nodes))
+				}
+				p.disowned[node], told[node] = counted == 0, true
+				untold--
+			})
 		}
 	}
-	for _, svc := range tell {
-		if svc.Live == nil {
-			continue
-		}
-		if p.disowned == nil {
-			p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
-		}
-		counts, _ := Counts(p.snapshot, svc)
-		for i := range p.snapshot.Nodes {
-			live, ok := svc.Live[p.snapshot.Nodes[i].Name]
-			if !ok || live.LocalEndpoints < 0 || live.LocalEndpoints == counts[i].Ready {
-				continue
-			}
-			p.disowned[i] = p.disowned[i] || live.LocalEndpoints == 0
-			p.doubted[i] = p.doubted[i] || live.LocalEndpoints > 0 && svc == p.service
+}
+
+// hear calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there and what it counted.
+func (p *Predictor) hear(s *cluster.Service, f func(node, slices, counted int)) {
+	if s.Live == nil {
+		return
+	}
+	counts, _ := Counts(p.snapshot, s)
+	for i := range p.snapshot.Nodes {
+		if live, ok := s.Live[p.snapshot.Nodes[i].Name]; ok && live.LocalEndpoints >= 0 {
+			f(i, counts[i].Ready, live.LocalEndpoints)
 		}
 	}
 }

@@ -111,7 +111,9 @@ func run(ctx context.Context, args []string) int {
 
 // endWithParent calls stop when the process that started this one is gone: go run, killed, leaves its program running.
 func endWithParent(stop func()) {
-	for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(time.Second) {
+	parent := os.Getppid()
+	for os.Getppid() == parent {
+		time.Sleep(time.Second)
 	}
 	stop()
 }
@@ -174,7 +176,9 @@ func missing(c scenario.Cluster) []string {
 	}
 	var want []kube.Target
 	for _, t := range []kube.Target{
-		{Name: "etcd", Version: kube.EtcdVersion}, {Name: "kube-apiserver", Version: kube.Version}, {Name: "kube-controller-manager", Version: kube.Version},
+		{Name: "etcd", Version: kube.EtcdVersion},
+		{Name: "kube-apiserver", Version: kube.Version},
+		{Name: "kube-controller-manager", Version: kube.Version},
 		{Name: "kube-proxy", Version: c.Version},
 	} {
 		var m *kube.MissingError
@@ -223,6 +227,7 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 			return 1
 		}
 	}
+	prepared := sync.OnceValue(func() error { return guest.Prepare(ctx) })
 	var mu sync.Mutex // of what follows, and of what is printed
 	code, skipped := 0, 0
 	g := new(errgroup.Group)
@@ -242,7 +247,14 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 				return nil
 			}
 			start := time.Now()
-			got, err := inside(ctx, o, c, program)
+			var got *made
+			var err error
+			if c.Mode == "ipvs" && !hasIPVS() {
+				err = prepared()
+			}
+			if err == nil {
+				got, err = inside(ctx, o, c, program)
+			}
 			var what string
 			var differences []string
 			if err == nil && command != "hold" {
@@ -393,17 +405,17 @@ func inside(ctx context.Context, o options, c scenario.Cluster, program []string
 const liveSuffix = ".live"
 
 func exit(c scenario.Cluster, err error) int {
-	if err != nil {
-		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
-			return ended.ExitCode()
-		}
-		if ended, ok := errors.AsType[*guest.ExitError](err); ok {
-			return ended.Code
-		}
-		fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
-		return 1
+	if err == nil {
+		return 0
 	}
-	return 0
+	fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return ended.ExitCode()
+	}
+	if ended, ok := errors.AsType[*guest.ExitError](err); ok {
+		return ended.Code
+	}
+	return 1
 }
 
 // workDir is where a cluster keeps its files: in memory, and at the same place in every run, because kube-proxy's recorded configuration names it.

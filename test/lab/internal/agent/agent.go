@@ -220,8 +220,9 @@ func (s *server) serve(r request) {
 		a.Error = err.Error()
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.out.Encode(a); err != nil {
+	err = s.out.Encode(a)
+	s.mu.Unlock()
+	if err != nil {
 		os.Exit(1) // nobody listens any more
 	}
 }
@@ -321,7 +322,8 @@ func listen(what string) error {
 					return
 				}
 				if err == nil {
-					c.WriteTo([]byte(host(c.LocalAddr())+" "+host(from)+"\n"), from)
+					// An answer that is lost is what the client then sees.
+					_, _ = c.WriteTo([]byte(host(c.LocalAddr())+" "+host(from)+"\n"), from)
 				}
 			}
 		}()
@@ -343,7 +345,7 @@ func listen(what string) error {
 			go func() {
 				defer c.Close()
 				fmt.Fprintf(c, "%s %s\n", host(c.LocalAddr()), host(c.RemoteAddr()))
-				io.Copy(c, c)
+				_, _ = io.Copy(c, c) // until the client ends it, however
 			}()
 		}
 	}()
@@ -397,7 +399,9 @@ func once(d Dial, timeout time.Duration) Answers {
 		return failed(err)
 	}
 	defer c.Close()
-	c.SetDeadline(deadline)
+	if err := c.SetDeadline(deadline); err != nil {
+		return failed(err)
+	}
 	if d.Network == "udp" {
 		if _, err := c.Write([]byte("?")); err != nil {
 			return failed(err)
@@ -433,10 +437,12 @@ func (s *server) keep(d Dial) error {
 	if err != nil {
 		return err
 	}
-	c.SetDeadline(time.Now().Add(Timeout))
-	if _, err := c.Read(make([]byte, 128)); err != nil {
-		c.Close()
-		return err
+	err = c.SetDeadline(time.Now().Add(Timeout))
+	if err == nil {
+		_, err = c.Read(make([]byte, 128))
+	}
+	if err != nil {
+		return errors.Join(err, c.Close())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -452,10 +458,13 @@ func (s *server) echo(address string) (bool, error) {
 	if c == nil {
 		return false, fmt.Errorf("no connection to %s is open", address)
 	}
-	c.SetDeadline(time.Now().Add(Timeout))
-	if _, err := c.Write([]byte("still here\n")); err != nil {
-		return false, nil
+	line := []byte("still here\n")
+	err := c.SetDeadline(time.Now().Add(Timeout))
+	if err == nil {
+		_, err = c.Write(line)
 	}
-	_, err := io.ReadFull(c, make([]byte, len("still here\n")))
+	if err == nil {
+		_, err = io.ReadFull(c, make([]byte, len(line)))
+	}
 	return err == nil, nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 )
 
@@ -88,9 +90,8 @@ func (c *Cluster) balancing() string {
 			}
 			var nodes []string
 			for i, name := range c.Healthy[s.Name] {
-				n := 0
-				fmt.Sscanf(name, "n%d", &n)
-				nodes = append(nodes, fmt.Sprintf("%d : %s", i, scenario.NodeIP(n)[f]))
+				n := slices.IndexFunc(c.Network.Nodes, func(a *agent.Agent) bool { return a.Name == name })
+				nodes = append(nodes, fmt.Sprintf("%d : %s", i, scenario.NodeIP(n + 1)[f]))
 			}
 			for _, port := range s.Object.Spec.Ports {
 				fmt.Fprintf(&pre[f], "%s daddr %s %s dport %d dnat to numgen inc mod %d map { %s }:%d\n",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -126,9 +127,7 @@ func (c *Cluster) proxyConfig() (string, error) {
 	for k, v := range c.Scenario.Settings {
 		old, isMap := config[k].(map[string]any)
 		if add, ok := v.(map[string]any); ok && isMap {
-			for k, v := range add {
-				old[k] = v
-			}
+			maps.Copy(old, add)
 			continue
 		}
 		config[k] = v

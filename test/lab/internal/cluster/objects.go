@@ -325,9 +325,9 @@ func handMade(ctx context.Context, c kubernetes.Interface, service, address, suf
 		e.Subsets[0].Addresses = append(e.Subsets[0].Addresses, corev1.EndpointAddress{IP: address})
 		_, err = endpoints.Update(ctx, e, metav1.UpdateOptions{})
 	} else {
-		e = &corev1.Endpoints{
+		e = &corev1.Endpoints{ //nolint:staticcheck // deprecated, and all that kube-proxy of v1.20 understands
 			ObjectMeta: metav1.ObjectMeta{Name: service, Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
-			Subsets: []corev1.EndpointSubset{{
+			Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // deprecated with the above
 				Addresses: []corev1.EndpointAddress{{IP: address}}, Ports: []corev1.EndpointPort{{Name: name, Port: port, Protocol: protocol}},
 			}},
 		}
