@@ -29,6 +29,7 @@ func (p *planner) cluster() {
 		p.cost(fmt.Sprintf("health check node port %d is given up; going back asks for the same one, and gets another where it has been taken since", port))
 	}
 	p.change(append(fields, wanted...))
+	p.insideAfter()
 	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
 }
 
