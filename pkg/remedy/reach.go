@@ -17,8 +17,8 @@ type reached struct {
 	rules map[string]*dataplane.Rule
 }
 
-// reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses, and from outside to the
-// node ports.
+// reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses; from outside as the load
+// balancer hands them to a node, or to the node port where there is none.
 func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	out := map[dataplane.From]*reached{}
 	for _, from := range []dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
@@ -35,10 +35,11 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 			worst, tried := dataplane.Reachable, false
 			var why *dataplane.Rule
 			for _, t := range published {
-				if (t.To == dataplane.NodePort) != (from == dataplane.External) {
+				if t.To == dataplane.NodePort && (from != dataplane.External || svc.Type == cluster.TypeLoadBalancer) {
 					continue
 				}
 				t.Node, tried = i, true
+				t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (p.Provider.KeepsDestination || svc.Ports[t.Port].NodePort == 0)
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
 				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:

@@ -237,7 +237,7 @@ func TestPlansKeepTheirWord(t *testing.T) {
 				}
 				warned := slices.ContainsFunc(plan.Preconditions, func(c remedy.Precondition) bool { return c.Holds != cluster.Yes })
 				for _, code := range without(now, before) {
-					if (code == "ETP002" || code == "ETP003") && !warned {
+					if (code == "ETP002" || code == "ETP003" || code == "ETP051") && !warned {
 						t.Errorf("%s: %s brings %s, and nothing stands against it", file, mode, code)
 					}
 				}
