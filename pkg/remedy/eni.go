@@ -23,11 +23,15 @@ func (p *planner) eni() {
 		return
 	}
 	fields = append(fields, p.providers(c)...)
-	if len(fields) > len(c.Settings) {
+	flips := len(fields) > len(c.Settings)
+	if flips {
 		p.gain("nodes hand connections from inside to any pod, also from a node without one")
 		p.flipCosts()
 	}
 	p.change(fields)
+	if flips {
+		p.insideAfter()
+	}
 	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011")
 }
 
