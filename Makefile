@@ -2,14 +2,18 @@
 
 .DEFAULT_GOAL := help
 BIN := bin/kubectl-etp
+# As test/all builds: nothing needs a C compiler, and what is in Go's build cache already is taken from there.
+export CGO_ENABLED := 0
+TOOLS := $(CURDIR)/bin/tools
+GORELEASER = PATH="$(TOOLS):$$PATH" goreleaser release --clean
 
-.PHONY: help build test unit lint docs fuzz bench lab lab-record
+.PHONY: help build test unit lint docs fuzz bench lab lab-record vuln fresh snapshot archives manifest manifest-check release release-tools
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build bin/kubectl-etp, static and stripped
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/kubectl-etp
+	go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/kubectl-etp
 
 test: ## Run every test; install and build what they need, and say what cannot run here and why
 	go run ./test/all
@@ -37,3 +41,30 @@ lab: ## Compare the recordings in test/truth with real kube-proxies and real pac
 lab-record: ## Record test/truth anew, all data planes and versions (Linux, root)
 	go run ./test/all packages
 	cd test/lab && go run . record
+
+vuln: ## Look for known vulnerabilities in what is called (asks the Go vulnerability database)
+	go -C test/release build -o $(TOOLS)/ golang.org/x/vuln/cmd/govulncheck
+	$(TOOLS)/govulncheck ./...
+
+fresh: ## Clone into an empty folder, with an empty HOME and empty caches, and run both commands of the README
+	go run ./test/all fresh
+
+release-tools:
+	go -C test/release build -o $(TOOLS)/ github.com/goreleaser/goreleaser/v2 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+snapshot: release-tools ## Build everything that a release has but its signature into dist/
+	$(GORELEASER) --snapshot --skip=sign
+
+# What the next tag will hold, before there is one.
+archives: release-tools
+	test -n "$(TAG)"
+	GORELEASER_CURRENT_TAG=$(TAG) $(GORELEASER) --skip=announce,publish,sbom,sign,validate
+
+manifest: archives ## Write plugins/etp.yaml for the release TAG=v…
+	go run ./krew $(TAG)
+
+manifest-check: archives ## Fail where plugins/etp.yaml has other sums than the archives of TAG=v…
+	go run ./krew -check $(TAG)
+
+release: release-tools ## Publish the tag that is checked out (the workflow release does)
+	$(GORELEASER)

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// release is the version that .goreleaser.yaml stamps an archive's binary with, and "" in any other build.
+var release string
+
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
@@ -25,6 +28,9 @@ func newVersion(a *app) *cobra.Command {
 						libraries = m.Version
 					}
 				}
+			}
+			if release != "" {
+				version = release
 			}
 			var b strings.Builder
 			fmt.Fprintf(&b, "Client Version: %s\nKubernetes Libraries: %s\nGo: %s %s/%s\n", version, libraries, runtime.Version(), runtime.GOOS, runtime.GOARCH)

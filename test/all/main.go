@@ -31,6 +31,9 @@ steps:
 			if s.within != "" {
 				part = " (part of " + s.within + ")"
 			}
+			if s.apart {
+				part = " (only where it is named)"
+			}
 			fmt.Fprintf(flag.CommandLine.Output(), "  %-11s %s%s\n", s.name, s.about, part)
 		}
 	}
@@ -57,6 +60,8 @@ type step struct {
 	run   func(context.Context, *machine) error
 	// within is the step that includes this one, which then runs only when it is named.
 	within string
+	// apart: it takes long, and runs only when it is named.
+	apart bool
 }
 
 // result of a step. Skips are the tests inside it that did not run, each with its reason.
@@ -116,7 +121,7 @@ func run(ctx context.Context, names []string) error {
 func choose(names []string) ([]step, error) {
 	all := steps()
 	if len(names) == 0 {
-		return slices.DeleteFunc(all, func(s step) bool { return s.within != "" }), nil
+		return slices.DeleteFunc(all, func(s step) bool { return s.within != "" || s.apart }), nil
 	}
 	chosen := make([]step, 0, len(names))
 	for _, name := range names {

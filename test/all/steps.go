@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v
 
 // modules have a go.mod of their own; the lab's is for Linux alone.
 func modules(m *machine) []string {
-	dirs := []string{"", "test/oracle"}
+	dirs := []string{"", "test/oracle", "test/release"}
 	if m.linux {
 		dirs = append(dirs, "test/lab")
 	}
@@ -59,9 +60,11 @@ func steps() []step {
 		{name: "size", about: "builds the static binary for linux/amd64 and weighs it", run: size},
 		{name: "unit", about: "tests that need neither root nor an API server", run: unit, within: "apiserver"},
 		{name: "apiserver", about: "all tests of the main module, with the real kube-apiserver", run: apiserver},
+		{name: "release", about: "builds a release with the real goreleaser and installs it with the real krew", lacks: noClone, run: release},
 		{name: "oracle", about: "holds predictions against kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "feeds nonsense to the readers and the engine for a minute", run: fuzz},
 		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab},
+		{name: "fresh", about: "both commands of the README in a new clone, with an empty HOME and empty caches", lacks: noClone, run: fresh, apart: true},
 	}
 }
 
@@ -178,6 +181,21 @@ func apiserver(ctx context.Context, m *machine) error {
 
 func oracle(ctx context.Context, m *machine) error {
 	return m.test(ctx, "test/oracle", nil, "-timeout", "20m", "./...")
+}
+
+func noClone(*machine) string {
+	if runtime.GOOS == "windows" {
+		return "it needs Linux or macOS"
+	}
+	if _, err := exec.LookPath("git"); err != nil {
+		return "git is not installed"
+	}
+	return ""
+}
+
+// release reads what other modules of the repository hold, which go test does not watch: no earlier result is taken for today's.
+func release(ctx context.Context, m *machine) error {
+	return m.test(ctx, "test/release", nil, "-count=1", "-timeout", "30m", "./...")
 }
 
 func fuzz(ctx context.Context, m *machine) error {

@@ -67,6 +67,9 @@ var arrows = map[string]imports{
 	"pkg/cluster":   {},
 	"pkg/prompt":    {},
 
+	"krew":             {},
+	"release/licenses": {},
+
 	"test/all":            {inside: []string{"test/kube"}},
 	"test/arch":           {},
 	"test/fix":            {},

@@ -139,7 +139,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	if !found {
 		t.Fatal("--help lists no commands")
 	}
-	for _, name := range append([]string{"CONTRIBUTING.md", "AGENTS.md"}, readmes...) {
+	for _, name := range append([]string{"CONTRIBUTING.md", "AGENTS.md", "SECURITY.md"}, readmes...) {
 		text, ok := files[name]
 		if !ok {
 			t.Errorf("there is no %s", name)
