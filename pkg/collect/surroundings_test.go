@@ -5,6 +5,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
@@ -148,9 +149,7 @@ func TestEachRightMissingAround(t *testing.T) {
 	_, s := read(t, client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin})), web)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader"}))
 	all := map[string]rbacv1.PolicyRule{servicesResource: rights[servicesResource], daemonSetsResource: rights[daemonSetsResource], configMapsResource: rights[configMapsResource]}
-	for resource, rule := range around {
-		all[resource] = rule
-	}
+	maps.Copy(all, around)
 	for missing := range all {
 		t.Run(missing, func(t *testing.T) {
 			var granted []rbacv1.PolicyRule

@@ -32,7 +32,7 @@ func (p *planner) cluster() {
 	p.change(append(fields, wanted...))
 	p.insideAfter()
 	p.outsideAfter()
-	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
+	p.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
 }
 
 // outsideAfter predicts whether nodes that the load balancer begins to send to serve it: with policy Cluster it sends to all of them.

@@ -22,8 +22,7 @@ func Offers(f *Facts) []Offer {
 	var offers []Offer
 	for _, mode := range []Mode{ENI, Hostname, Cluster, DNS, Spread, AntiAffinity} {
 		plan, err := Make(mode, f, Options{})
-		var wanting *HostNeeded
-		if errors.As(err, &wanting) {
+		if _, wanting := errors.AsType[*HostNeeded](err); wanting {
 			if codes := wanted(mode, f); len(codes) > 0 {
 				offers = append(offers, Offer{Mode: mode, Gain: gain(mode, f), Cures: codes})
 			}
