@@ -110,7 +110,7 @@ func prefixOf(args []string, begun string) (string, bool) {
 	return "", slices.Contains(kinds, args[0]) || !slices.Contains([]string{"ing", "ingress", "ingresses", "gtw", "gateway", "gateways"}, args[0])
 }
 
-// completeModes completes the flag --mode of fix with what each mode does.
+// completeModes completes a mode, with what each does.
 func completeModes(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var out []cobra.Completion
 	for _, m := range remedy.Modes() {
@@ -151,9 +151,15 @@ func completeFlags(a *app, root *cobra.Command) error {
 	var failed error
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if w, ok := f.Value.(worded); ok && failed == nil {
-				failed = c.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(w.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+			w, ok := f.Value.(worded)
+			if !ok || failed != nil {
+				return
 			}
+			complete := cobra.FixedCompletions(w.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+			if _, is := f.Value.(choice[remedy.Mode]); is {
+				complete = completeModes
+			}
+			failed = c.RegisterFlagCompletionFunc(f.Name, complete)
 		})
 	}
 	return failed

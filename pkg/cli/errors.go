@@ -17,6 +17,7 @@ const (
 	exitUsage       = 2
 	exitFound       = 3
 	exitUndecided   = 4
+	exitDeclined    = 5
 	exitInterrupted = 130
 )
 
@@ -27,6 +28,7 @@ const exitCodes = `Exit codes, the same for every -o:
   2    wrong usage
   3    findings at or above --fail-on
   4    undecided: evidence is missing, and nothing was found
+  5    declined, or no answer; nothing was changed
   130  interrupted`
 
 // ExitError ends the process with Code. A nil Err has been said already, in the output itself.

@@ -34,12 +34,16 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "kubectl-etp",
 		Short: "Say, node by node, what connections to a load balancer meet",
 		Long: `Say, node by node, what connections to a Kubernetes load balancer meet: from outside, from processes
-on the nodes, and from pods. Where they fail, say why, and what can be done about it.`,
+on the nodes, and from pods. Where they fail, say why, what can be done about it, and do it.`,
 		Example: `  # The map of one Service
   kubectl etp status svc/web -n shop
 
   # Every LoadBalancer and NodePort Service of the cluster, worst first
-  kubectl etp status -A`,
+  kubectl etp status -A
+
+  # Cure what is wrong with it, and take that back
+  kubectl etp fix svc/web -n shop
+  kubectl etp undo svc/web -n shop`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etp"},
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceErrors: true,
@@ -53,6 +57,8 @@ on the nodes, and from pods. Where they fail, say why, and what can be done abou
 	a.config.AddFlags(root.PersistentFlags())
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
+		newFix(a, func(ctx context.Context, o *fixOptions) error { return o.run(ctx) }),
+		newUndo(a, func(ctx context.Context, o *undoOptions) error { return o.run(ctx) }),
 		newDump(a, func(ctx context.Context, o *dumpOptions) error { return o.run(ctx) }),
 		newExplain(a),
 		newRBAC(a),

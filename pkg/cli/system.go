@@ -26,12 +26,16 @@ type Streams struct {
 type Environment struct {
 	// Getenv gives the value of an environment variable, "" where it is not set.
 	Getenv func(string) string
+	// Now is the time.
+	Now func() time.Time
 	// After is a channel that receives once, d later.
 	After func(d time.Duration) <-chan time.Time
 	// Open opens a file or directory that -f names.
 	Open func(name string) (fs.File, error)
 	// Columns is the width of the terminal that w is, 0 where it is one that does not say, and false where w is no terminal.
 	Columns func(w io.Writer) (int, bool)
+	// Asks says whether there is a person who sees what is written to w and types what is read from r.
+	Asks func(r io.Reader, w io.Writer) bool
 	// LookPath finds a program on the PATH.
 	LookPath func(program string) (string, error)
 	// Output runs a program to its end and gives what it writes on standard output.
@@ -46,9 +50,11 @@ type Environment struct {
 func System() (Streams, Environment) {
 	return Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, Environment{
 		Getenv:  os.Getenv,
+		Now:     time.Now,
 		After:   time.After,
 		Open:    func(name string) (fs.File, error) { return os.Open(name) },
 		Columns: columns,
+		Asks:    func(r io.Reader, w io.Writer) bool { return isTerminal(r) && isTerminal(w) },
 
 		LookPath: exec.LookPath,
 		Output: func(ctx context.Context, program string, args ...string) ([]byte, error) {
@@ -77,6 +83,11 @@ func writeProgram(name string, data []byte, replace bool) error {
 		return errors.Join(err, os.Remove(target))
 	}
 	return nil
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func columns(w io.Writer) (int, bool) {

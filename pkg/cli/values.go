@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
@@ -110,3 +111,36 @@ func (f *format) Set(s string) error {
 func (*format) completions() []string { return []string{"wide", "json", "yaml", "name", "jsonpath="} }
 
 func (*format) Type() string { return "wide|json|yaml|name|jsonpath=TEMPLATE" }
+
+func modeFlag(v *remedy.Mode) choice[remedy.Mode] {
+	var words []remedy.Mode
+	for _, m := range remedy.Modes() {
+		words = append(words, m.Mode)
+	}
+	return choice[remedy.Mode]{v, words}
+}
+
+// dryRun is the value of --dry-run, with kubectl's meanings.
+type dryRun string
+
+const (
+	dryRunNone   dryRun = "none"
+	dryRunClient dryRun = "client"
+	dryRunServer dryRun = "server"
+)
+
+func dryRunFlag(v *dryRun) choice[dryRun] {
+	return choice[dryRun]{v, []dryRun{dryRunNone, dryRunClient, dryRunServer}}
+}
+
+// patchFormat is the value of -o where a patch is printed.
+type patchFormat string
+
+const (
+	patchYAML patchFormat = "yaml"
+	patchJSON patchFormat = "json"
+)
+
+func patchFormatFlag(v *patchFormat) choice[patchFormat] {
+	return choice[patchFormat]{v, []patchFormat{patchYAML, patchJSON}}
+}

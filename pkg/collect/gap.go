@@ -60,6 +60,11 @@ func message(err error) string {
 
 // explain says what to do about a read that the job cannot go on without.
 func (c *Client) explain(err error, verb, resource, namespace string) error {
+	return Explain(err, c.host, verb, resource, namespace)
+}
+
+// Explain says why the server at host did not do verb to a resource of a namespace ("" for all), and what to do about it.
+func Explain(err error, host, verb, resource, namespace string) error {
 	in := ""
 	if namespace != "" {
 		in = " -n " + namespace
@@ -75,15 +80,15 @@ func (c *Client) explain(err error, verb, resource, namespace string) error {
 			message(err), verb, plural, in)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the server at %s does not accept the credentials of this context (%s): they may have expired; log in again, or choose another context by --context",
-			c.host, message(err))
+			host, message(err))
 	case timedOut(err):
-		return fmt.Errorf("the server at %s did not answer in time (%s); try again, give it longer by --request-timeout, or choose another context by --context", c.host, message(err))
+		return fmt.Errorf("the server at %s did not answer in time (%s); try again, give it longer by --request-timeout, or choose another context by --context", host, message(err))
 	case cutOff(err):
-		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", c.host)
+		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", host)
 	case errors.As(err, &dns), errors.As(err, &network):
-		return fmt.Errorf("the server at %s cannot be reached (%s); `kubectl cluster-info` tries the same; another context is chosen by --context", c.host, message(err))
+		return fmt.Errorf("the server at %s cannot be reached (%s); `kubectl cluster-info` tries the same; another context is chosen by --context", host, message(err))
 	case apierrors.IsTooManyRequests(err):
-		return fmt.Errorf("the server at %s is overloaded and asks to try again later (%s)", c.host, message(err))
+		return fmt.Errorf("the server at %s is overloaded and asks to try again later (%s)", host, message(err))
 	}
 	return fmt.Errorf("%s", message(err))
 }

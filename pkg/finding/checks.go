@@ -611,18 +611,18 @@ func (f *Facts) remedies(h hit) []Remedy {
 	client := dataplane.Client{From: h.path.From, Node: h.row.Index}
 	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
 	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
-		patch := fmt.Sprintf("kubectl patch svc %s -n %s -p '{%%s\"spec\":{\"externalTrafficPolicy\":\"Cluster\"}}'", s.Name, s.Namespace)
+		fix := fmt.Sprintf("kubectl etp fix svc/%s -n %s --mode=", s.Name, s.Namespace)
 		if f.Provider.Backends == provider.Pods {
-			return append(list, Remedy{Mode: "cluster", Text: fmt.Sprintf(patch, ""), Gain: "the load balancer sends to pods, so the client IP stays as it is"})
+			return append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: "the load balancer sends to pods, so the client IP stays as it is"})
 		}
 		if f.canAttachPods() {
 			list = append(list, Remedy{
 				Mode: "eni",
-				Text: fmt.Sprintf(patch, `"metadata":{"annotations":{"service.beta.kubernetes.io/backend-type":"eni"}},`),
+				Text: fix + "eni",
 				Gain: "keeps the client IP (Terway)",
 			})
 		}
-		list = append(list, Remedy{Mode: "cluster", Text: fmt.Sprintf(patch, ""), Gain: "loses the client IP"})
+		list = append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: "loses the client IP"})
 	}
 	return append(list, Remedy{Mode: "dns"})
 }

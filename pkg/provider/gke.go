@@ -11,3 +11,11 @@ func gke(c candidate) (LoadBalancer, bool) {
 	lb.Source = source
 	return lb, ok
 }
+
+// gkeToCluster: weights by pods are for Local only (kubernetes/ingress-gce pkg/l4/resources/l4.go).
+func gkeToCluster(f Facts) Change {
+	if f.Service.Annotations["networking.gke.io/weighted-load-balancing"] == "pods-per-node" {
+		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster, and the controller says so in an event"}}
+	}
+	return Change{}
+}

@@ -119,8 +119,25 @@ func elsewhere(c candidate) (LoadBalancer, bool) {
 		{"kind://", "kind", "cloud-provider-kind"},
 	} {
 		if source, ok := c.fromNodes(cloud.prefix); ok {
-			return LoadBalancer{Name: cloud.name, Title: cloud.title, Backends: UnknownBackends, Source: source}, true
+			lb := LoadBalancer{Name: cloud.name, Title: cloud.title, Backends: UnknownBackends, Source: source}
+			if directly(cloud.name, c.service) {
+				lb.Backends = Pods
+			}
+			return lb, true
 		}
 	}
 	return LoadBalancer{}, false
+}
+
+// directly: the annotation by which a cloud's load balancer sends to pods is set.
+func directly(name string, svc *cluster.Service) bool {
+	switch name {
+	case "tencent":
+		return svc.Annotations[tencentDirect] == "true"
+	case "baidu":
+		return svc.Annotations[baiduBackendType] == "eni"
+	case "volcengine":
+		return svc.Annotations[volcenginePassThrough] == "true"
+	}
+	return false
 }

@@ -59,14 +59,23 @@ type Plan struct {
 	Preconditions []Precondition
 	// Owner is who would take the change back; nil where nobody is known to.
 	Owner *Owner
+	// Gains are what the change buys, a sentence each.
+	Gains []string
 	// Costs are what is lost, set off or to be known first, a sentence each.
 	Costs []string
+	// Assumes is what Simulate takes for granted and nobody can know before, a sentence each.
+	Assumes []string
 	// Cures are the codes of the findings that the mode is for; empty where nothing calls for it.
 	Cures []string
 	// Changes are made in this order. Empty where nothing is left to change.
 	Changes []Change
 	// ByHand is what to change where this tool does not: the kind of object is somebody else's. Changes is empty then.
 	ByHand []string
+	// Signs are the events of the Service to wait for after the change; nil where nobody is known to give any.
+	Signs []provider.Sign
+
+	// effects put the change into a copy of the snapshot.
+	effects []effect
 }
 
 // Precondition is something that must hold before a change.
@@ -92,8 +101,14 @@ type Owner struct {
 	Instead string
 }
 
-// WillBeReverted is the risk of changing an object that has an Owner.
-const WillBeReverted = "will-be-reverted"
+const (
+	// WillBeReverted is the risk of changing an object that has an Owner.
+	WillBeReverted = "will-be-reverted"
+	// LosesClientIP is the risk of hiding the client's address from somebody who was found to depend on it, or may.
+	LosesClientIP = "loses-client-ip"
+	// BreaksInside is the risk that connections from inside the cluster fail afterwards.
+	BreaksInside = "breaks-in-cluster-clients"
+)
 
 // Change is what one patch does to one object.
 type Change struct {
@@ -103,7 +118,11 @@ type Change struct {
 	Starts string
 }
 
-// Field is one place of an object, with the JSON value that it has and the one that it gets. nil is a field that is not there.
+// Field is one place of an object, with the JSON value that it has and the one that it gets: numbers are int64 or float64, lists []any, objects map[string]any. nil is
+// a field that is not there.
+//
+// Where something above the place is absent too, the Field is the highest that is absent, so that the inverse leaves nothing behind. Annotations are the exception:
+// the API server keeps no empty map of them.
 type Field struct {
 	Path     []string
 	Was, Now any

@@ -23,14 +23,22 @@ const module = "github.com/kubectl-etp/kubectl-etp"
 // imports are what a package may import beside the standard library: packages of this repository, and packages from outside, each with all below it.
 type imports struct{ inside, outside []string }
 
-// arrows point downwards only: cmd -> cli -> render, report/v1alpha1 -> report -> finding -> dataplane, provider -> cluster, and cli -> collect -> cluster.
+// arrows point downwards only: cmd -> cli -> render, report/v1alpha1 -> report -> remedy -> finding -> dataplane, provider -> cluster, and
+// cli -> apply -> remedy, collect -> cluster, and cli -> prompt.
 // What only tests import is not held: a test may look at anything.
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
+			"sigs.k8s.io/yaml",
+		},
+	},
+	"pkg/apply": {
+		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
+		outside: []string{
+			"github.com/go-logr/logr", "github.com/pmezard/go-difflib/difflib", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/collect": {
@@ -40,25 +48,32 @@ var arrows = map[string]imports{
 		},
 	},
 	"pkg/render": {
-		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/report"},
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/report"},
 		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
 	},
 	"pkg/report/v1alpha1": {
 		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/report"},
 		outside: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
 	},
-	"pkg/report":    {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
-	"pkg/remedy":    {inside: []string{"pkg/cluster", "pkg/finding", "pkg/provider"}},
+	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
+	"pkg/remedy": {
+		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"},
+		// CoreDNS's own lexer: a Corefile is read as CoreDNS reads it. It is the standard library alone.
+		outside: []string{"github.com/coredns/caddy/caddyfile"},
+	},
 	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
 	"pkg/provider":  {inside: []string{"pkg/cluster"}},
 	"pkg/cluster":   {},
+	"pkg/prompt":    {},
 
 	"test/all":            {inside: []string{"test/kube"}},
 	"test/arch":           {},
+	"test/fix":            {},
 	"test/kube":           {},
 	"test/kube/apiserver": {inside: []string{"test/kube"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/build":     {inside: []string{"test/kube"}},
+	"test/kube/kubelet":   {outside: []string{"k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
 	"test/scale": {
 		inside:  []string{"test/kube", "test/kube/apiserver", "test/kube/faults"},
@@ -72,7 +87,7 @@ var arrows = map[string]imports{
 
 // only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
 var only = map[string][]string{
-	"k8s.io/":                {"pkg/cli", "pkg/collect", "pkg/report/v1alpha1"},
+	"k8s.io/":                {"pkg/apply", "pkg/cli", "pkg/collect", "pkg/report/v1alpha1"},
 	"github.com/fatih/color": {"pkg/render"},
 	"github.com/spf13/cobra": {"pkg/cli"},
 }

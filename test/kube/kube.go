@@ -36,6 +36,7 @@ func Default() []Target {
 		{"etcd", EtcdVersion},
 		{"kube-apiserver", Version},
 		{"kube-controller-manager", Version},
+		{"kube-scheduler", Version},
 		{"kubectl", Version},
 	}
 }

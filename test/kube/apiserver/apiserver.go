@@ -30,7 +30,7 @@ const Admin = "admin"
 type Server struct {
 	// URL is https://127.0.0.1:PORT.
 	URL string
-	// Dir is removed when the server stops. Logs are in it as etcd.log, kube-apiserver.log and kube-controller-manager.log.
+	// Dir is removed when the server stops. Logs are in it as etcd.log, kube-apiserver.log and so on.
 	Dir string
 
 	authority *Authority
@@ -46,6 +46,7 @@ type config struct {
 	users       []string
 	flags       []string
 	controllers []string
+	scheduler   string
 	patience    time.Duration
 }
 
@@ -70,6 +71,11 @@ func Flags(flags ...string) Option {
 // Controllers also runs a kube-controller-manager with these controllers, such as endpointslice-controller. Without it nothing but the test writes.
 func Controllers(names ...string) Option {
 	return func(c *config) { c.controllers = append(c.controllers, names...) }
+}
+
+// Scheduler also runs a kube-scheduler with this KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1), of which only what differs from the usual one is given.
+func Scheduler(configuration string) Option {
+	return func(c *config) { c.scheduler = configuration }
 }
 
 // Start runs a server until the test ends. Where a binary is not built it skips the test, or, with KUBECTL_ETP_REQUIRE=1, fails it.
@@ -155,6 +161,9 @@ func find(c config) (map[string]string, error) {
 	if len(c.controllers) > 0 {
 		need = append(need, kube.Target{Name: "kube-controller-manager", Version: c.version})
 	}
+	if c.scheduler != "" {
+		need = append(need, kube.Target{Name: "kube-scheduler", Version: c.version})
+	}
 	paths := map[string]string{}
 	var missing kube.MissingError
 	for _, target := range need {
@@ -229,6 +238,11 @@ func launch(ctx context.Context, c config, binaries map[string]string) (_ *Serve
 			return nil, err
 		}
 	}
+	if c.scheduler != "" {
+		if err := s.startScheduler(binaries["kube-scheduler"]); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -297,6 +311,21 @@ func (s *Server) startControllers(binary string) error {
 		"--leader-elect=false",
 		"--secure-port=0",
 	)
+	return err
+}
+
+func (s *Server) startScheduler(binary string) error {
+	kubeconfig, err := s.WriteKubeconfig(filepath.Join(s.Dir, "scheduler.kubeconfig"), Context{Name: "scheduler", User: Admin})
+	if err != nil {
+		return err
+	}
+	configuration := fmt.Sprintf("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: {kubeconfig: %q}\nleaderElection: {leaderElect: false}\n%s",
+		kubeconfig, s.config.scheduler)
+	path := filepath.Join(s.Dir, "scheduler.yaml")
+	if err := os.WriteFile(path, []byte(configuration), 0o600); err != nil {
+		return err
+	}
+	_, err = s.spawn("kube-scheduler", binary, "--config="+path, "--secure-port=0")
 	return err
 }
 

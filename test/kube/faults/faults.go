@@ -325,3 +325,19 @@ func Times(n int, fault Fault) Fault {
 		fault(w, r, next)
 	}
 }
+
+// Drop closes the client's TCP connection without passing the request on.
+func Drop() Fault {
+	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
+		_ = clientOf(r.Context()).Close()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// Notify calls a function once the request has arrived, and passes it on.
+func Notify(call func()) Fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		call()
+		next.ServeHTTP(w, r)
+	}
+}

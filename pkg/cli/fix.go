@@ -1,0 +1,312 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/prompt"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// fixFlags are what was typed.
+type fixFlags struct {
+	changeFlags
+	selector      string
+	allNamespaces bool
+	mode          remedy.Mode
+	with          []string
+	hosts         []string
+}
+
+func (f *fixFlags) add(flags *pflag.FlagSet) {
+	f.changeFlags.add(flags)
+	flags.StringVarP(&f.selector, "selector", "l", "", "Choose among the Services with these labels, as in -l app=web,tier!=test")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Choose among the Services of all namespaces")
+	flags.Var(modeFlag(&f.mode), "mode", "How to cure it; without, the modes that cure what was found are offered")
+	flags.StringArrayVar(&f.with, "with", nil, "Also keep the pods apart: anti-affinity or spread, together with --mode=local")
+	flags.StringArrayVar(&f.hosts, "host", nil, "Public host name for --mode=dns and --mode=hostname; may be repeated for dns")
+}
+
+// fixOptions are what the flags mean.
+type fixOptions struct {
+	*changeOptions
+	query   collect.Query
+	unnamed bool
+	mode    remedy.Mode
+	remedy  remedy.Options
+}
+
+func newFix(a *app, run func(context.Context, *fixOptions) error) *cobra.Command {
+	f := &fixFlags{changeFlags: newChangeFlags()}
+	var modes strings.Builder
+	for _, m := range remedy.Modes() {
+		fmt.Fprintf(&modes, "  %-13s %s\n", m.Mode, m.Does)
+	}
+	c := &cobra.Command{
+		Use:   "fix [svc/NAME]",
+		Short: "Cure what keeps connections to a Service from working",
+		Long: `Cure what keeps connections to a Service from working: diagnose, check what must hold, show what
+would be true afterwards and what the server would make of it, ask, change one thing, look again.
+kubectl etp undo takes it back.
+
+Without a name, the Services that need attention are offered; without --mode, the modes that cure
+what was found, best first.
+
+Modes:
+` + modes.String() + `
+` + exitCodes,
+		Example: `  # Choose how to cure a Service
+  kubectl etp fix svc/web -n shop
+
+  # Send to pods directly, where the cloud can
+  kubectl etp fix svc/web -n shop --mode=eni
+
+  # See all of it, and change nothing
+  kubectl etp fix svc/web -n shop --mode=cluster --dry-run=server
+
+  # In a script
+  kubectl etp fix svc/web -n shop --mode=cluster --yes`,
+		ValidArgsFunction: completeServices(a, nil),
+		RunE: func(c *cobra.Command, args []string) error {
+			o, err := f.options(a, args)
+			if err != nil {
+				return err
+			}
+			return run(c.Context(), o)
+		},
+	}
+	f.add(c.Flags())
+	return c
+}
+
+func (f *fixFlags) options(a *app, args []string) (*fixOptions, error) {
+	o := &fixOptions{unnamed: unnamed(args), mode: f.mode, remedy: remedy.Options{Hosts: f.hosts}}
+	for _, with := range f.with {
+		o.remedy.With = append(o.remedy.With, remedy.Mode(with))
+	}
+	var err error
+	if o.changeOptions, err = f.changeFlags.options(a); err != nil {
+		return nil, err
+	}
+	o.query = collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane}
+	switch {
+	case f.allNamespaces && !o.unnamed:
+		return nil, misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
+	case f.selector != "" && !o.unnamed:
+		return nil, misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
+	case (len(f.with) > 0 || len(f.hosts) > 0) && f.mode == "":
+		return nil, misuse("give --mode, too", "--with and --host say how a mode is put into effect, and there is no --mode")
+	case !o.unnamed && f.mode != "" && !o.decided() && !o.asks():
+		return nil, noTerminal()
+	}
+	return o, nil
+}
+
+// noTerminal is the error where somebody would have to be asked.
+func noTerminal() error {
+	return misuse("give --yes to make the change without a question, or --dry-run=server to see what it would do",
+		"there is nobody to ask: standard input and standard error are not a terminal")
+}
+
+func (o *fixOptions) run(ctx context.Context) error {
+	return o.conclude(ctx, o.attempts(ctx))
+}
+
+func (o *fixOptions) attempts(ctx context.Context) error {
+	client, err := collect.NewClient(o.config)
+	if err != nil {
+		return reading(err)
+	}
+	if err := o.connect(client); err != nil {
+		return err
+	}
+	if o.unnamed {
+		done, err := o.chooseService(ctx)
+		if done || err != nil {
+			return err
+		}
+	}
+	return o.again(ctx, o.attempt)
+}
+
+// chooseService asks which Service is meant. It is done where none needs attention.
+func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
+	s, err := o.snapshot(ctx, o.query)
+	if err != nil {
+		return false, err
+	}
+	var needy []report.Report
+	for r := range report.Each(s) {
+		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail && f.Severity != finding.Info }) {
+			r.Nodes = nil
+			needy = append(needy, r)
+		}
+	}
+	if len(needy) == 0 {
+		return true, o.note("nothing to cure: no Service needs attention\n")
+	}
+	slices.SortStableFunc(needy, func(a, b report.Report) int { return cmp.Compare(worst(&b), worst(&a)) })
+	options := make([]prompt.Option, 0, len(needy))
+	for i, line := range render.Attention(needy, o.asking()) {
+		options = append(options, prompt.Option{Word: needy[i].Title(), Line: line})
+	}
+	i, err := o.choose(ctx, "These Services need attention:", options, "name one: kubectl etp fix svc/NAME -n NAMESPACE")
+	if err != nil {
+		return false, err
+	}
+	o.query = collect.Query{Args: []string{"svc/" + needy[i].Service.Name}, Namespace: needy[i].Service.Namespace, Dataplane: o.dataplane}
+	return false, nil
+}
+
+// worst is the severity of a report's worst failure.
+func worst(r *report.Report) finding.Severity {
+	severity := finding.Info
+	for i := range r.Findings {
+		if r.Findings[i].Result == finding.Fail {
+			severity = max(severity, r.Findings[i].Severity)
+		}
+	}
+	return severity
+}
+
+// attempt goes the whole way once. It ends with a conflict where somebody else writes to the same objects meanwhile.
+func (o *fixOptions) attempt(ctx context.Context) error {
+	seen, err := o.look(ctx, o.query)
+	if err != nil {
+		return err
+	}
+	if o.mode == "" {
+		done, err := o.chooseMode(ctx, seen)
+		if done || err != nil {
+			return err
+		}
+	}
+	plan, err := o.plan(ctx, seen)
+	if err != nil {
+		return err
+	}
+	if len(plan.Changes) == 0 && len(plan.ByHand) == 0 && !refuses(plan, o.risks) {
+		return o.note(fmt.Sprintf("already so: --mode=%s has nothing to change for %s\n", o.mode, seen.report.Title()))
+	}
+	about := string(plan.Mode)
+	for _, m := range remedy.Modes() {
+		if m.Mode == plan.Mode {
+			about = fmt.Sprintf("mode %s: %s", m.Mode, m.Does)
+		}
+	}
+	return o.carryOut(ctx, seen, &work{
+		title: "fix " + seen.report.Title(), about: about, plan: plan,
+		fix:      &apply.Fix{Mode: plan.Mode, Service: seen.report.Title(), Time: o.env.Now().UTC(), Changes: plan.Changes},
+		question: "Make this change?",
+	})
+}
+
+// chooseMode asks how. It is done where nothing is to be cured.
+func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, err error) {
+	offers := remedy.Offers(seen.facts())
+	title := seen.report.Title()
+	if len(offers) == 0 {
+		if !slices.ContainsFunc(seen.report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
+			return true, o.note("nothing to cure: " + title + " has no findings\n")
+		}
+		return true, o.note("nothing that a mode cures was found for " + title + "; kubectl etp status says what was\n")
+	}
+	options := make([]prompt.Option, 0, len(offers))
+	for i, line := range render.Offers(offers, o.asking()) {
+		options = append(options, prompt.Option{Word: string(offers[i].Mode), Line: line})
+	}
+	i, err := o.choose(ctx, "These modes cure what was found for "+title+", best first:", options, "give one by --mode")
+	if err != nil {
+		return false, err
+	}
+	o.mode = offers[i].Mode
+	return false, nil
+}
+
+// plan makes the plan of the mode, and asks for the name that it may need.
+func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error) {
+	plan, err := remedy.Make(o.mode, seen.facts(), o.remedy)
+	var wanting *remedy.HostNeeded
+	if errors.As(err, &wanting) && o.asks() && !o.yes {
+		if err := o.note(render.Hosts(wanting, o.asking())); err != nil {
+			return nil, err
+		}
+		name, err := o.prompter.Input(ctx, "Host name:", func(name string) error {
+			_, err := remedy.Make(o.mode, seen.facts(), remedy.Options{Hosts: []string{name}, With: o.remedy.With})
+			return err
+		})
+		if err != nil {
+			return nil, o.unanswered(err)
+		}
+		o.remedy.Hosts = []string{name}
+		return o.plan(ctx, seen)
+	}
+	if err != nil {
+		return nil, misuse("", "%w", err)
+	}
+	return plan, nil
+}
+
+// choose asks for one of several; where there is nobody to ask it lists them and is wrong usage.
+func (o *changeOptions) choose(ctx context.Context, question string, options []prompt.Option, instead string) (int, error) {
+	if !o.asks() {
+		text := question + "\n"
+		for _, option := range options {
+			text += "  " + option.Line + "\n"
+		}
+		if err := o.note(text); err != nil {
+			return 0, err
+		}
+		return 0, misuse(instead, "there is nobody to ask which: standard input and standard error are not a terminal")
+	}
+	i, err := o.prompter.Select(ctx, question, options)
+	return i, o.unanswered(err)
+}
+
+// unanswered ends a command whose question was not answered by yes.
+func (a *app) unanswered(err error) error {
+	switch {
+	case errors.Is(err, prompt.ErrDeclined):
+		return cmp.Or(a.note(err.Error()+"\n"), error(&ExitError{Code: exitDeclined}))
+	case errors.Is(err, prompt.ErrNoAnswer):
+		return &ExitError{Code: exitDeclined, Err: err}
+	}
+	return failed(err)
+}
+
+// note says something beside the output.
+func (a *app) note(text string) error {
+	if _, err := io.WriteString(a.streams.Err, text); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// sight is one Service as it was read.
+type sight struct {
+	snapshot     *cluster.Snapshot
+	report       *report.Report
+	surroundings *cluster.Surroundings
+	at           time.Time
+}
+
+func (s *sight) facts() *remedy.Facts {
+	return &remedy.Facts{
+		Snapshot: s.snapshot, Service: s.report.Service, Provider: s.report.Provider, Findings: s.report.Findings, Surroundings: s.surroundings,
+	}
+}

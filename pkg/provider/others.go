@@ -1,0 +1,202 @@
+package provider
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+const ociPreserveSource = "oci-network-load-balancer.oraclecloud.com/is-preserve-source"
+
+// ociToCluster: a network load balancer refuses policy Cluster as long as that annotation is there at all
+// (oracle/oci-cloud-controller-manager pkg/cloudprovider/providers/oci/load_balancer_spec.go).
+func ociToCluster(f Facts) Change {
+	if !annotated(f.Service, ociPreserveSource) {
+		return Change{}
+	}
+	return Change{
+		Settings: []Setting{{Key: ociPreserveSource, Remove: true}},
+		Checks: []Check{{
+			Name: "annotation-allowed", Holds: cluster.Yes, Message: "the controller refuses policy Cluster with annotation " + ociPreserveSource + "; the same patch takes it away",
+			Fact: "it is " + f.Service.Annotations[ociPreserveSource], Source: annotationSource(f.Service, ociPreserveSource),
+		}},
+	}
+}
+
+// ibmFeatures is the annotation that lists what a classic load balancer is to do, "" where there is none.
+func ibmFeatures(svc *cluster.Service) (key string, features []string) {
+	for name, value := range svc.Annotations {
+		if strings.HasPrefix(name, "service.kubernetes.io/ibm-load-balancer-") && strings.HasSuffix(name, "enable-features") {
+			return name, strings.Split(strings.ReplaceAll(value, " ", ""), ",")
+		}
+	}
+	return "", nil
+}
+
+// ibmToCluster: version 2.0 of the classic network load balancer (ipvs) needs policy Local (IBM Cloud documentation).
+func ibmToCluster(f Facts) Change {
+	key, features := ibmFeatures(f.Service)
+	if !slices.Contains(features, "ipvs") {
+		return Change{}
+	}
+	return Change{Checks: []Check{{
+		Name: "policy-supported", Holds: cluster.No, Message: "a classic network load balancer of version 2.0 (ipvs) needs externalTrafficPolicy Local; use --mode=dns",
+		Fact: "it has the feature ipvs", Source: annotationSource(f.Service, key),
+	}}}
+}
+
+func ibmToLocal(f Facts) Change {
+	if key, _ := ibmFeatures(f.Service); key == "" {
+		return Change{}
+	}
+	return Change{Costs: []string{"on a VPC load balancer the health check must be set to the health check node port, by the annotation for vpc-health-check-port"}}
+}
+
+// huaweiFlip is what Huawei Cloud documents of a change in place (CCE user guide, externalTrafficPolicy).
+func huaweiFlip(Facts) Change {
+	return Change{Costs: []string{"Huawei Cloud documents that connections already tracked on the nodes are not cleared, and advises to make the Service anew instead"}}
+}
+
+// huaweiToLocal: a dedicated load balancer before CCE Turbo sends to pods and needs Cluster. Whether a cluster is Turbo is not in the API.
+func huaweiToLocal(f Facts) Change {
+	const class = "kubernetes.io/elb.class"
+	if f.Service.Annotations[class] != "performance" {
+		return Change{}
+	}
+	return Change{Checks: []Check{{
+		Name: "policy-supported", Message: "in a CCE Turbo cluster a dedicated load balancer needs externalTrafficPolicy Cluster; whether this is one is not known", Risk: "policy-may-be-refused",
+		Fact: class + " is performance", Source: annotationSource(f.Service, class),
+	}}}
+}
+
+// openstackToLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
+// controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
+func openstackToLocal(f Facts) Change {
+	const key = "loadbalancer.openstack.org/enable-health-monitor"
+	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, key)}
+	switch f.Service.Annotations[key] {
+	case "true":
+		c.Holds, c.Message, c.Fact = cluster.Yes, "the load balancer has a health monitor, so it knows which nodes have a pod", "it is true"
+	case "":
+		c.Risk, c.Fact = "drops-connections", "it is not there"
+		c.Message = "whether the load balancer has a health monitor is not known: the controller's own default is not in the API, and is off unless somebody set it; without one it sends to " +
+			"nodes that have no pod. Annotation " + key + " turns it on"
+	default:
+		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[key]
+		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + key + " turns it on"
+	}
+	return Change{Checks: []Check{c}}
+}
+
+const volcengineHealthCheck = "service.beta.kubernetes.io/volcengine-loadbalancer-health-check-flag"
+
+// volcengineToLocal: the health check is off by default (Volcengine, VKE documentation).
+func volcengineToLocal(f Facts) Change {
+	value := f.Service.Annotations[volcengineHealthCheck]
+	c := Check{
+		Name: "health-check-on", Holds: cluster.Is(value == "on"), Message: "the load balancer checks its backends, so it knows which nodes have a pod",
+		Fact: "it is " + value, Source: annotationSource(f.Service, volcengineHealthCheck),
+	}
+	if value != "on" {
+		c.Risk = "drops-connections"
+		c.Message = "the load balancer's health check is off unless annotation " + volcengineHealthCheck + " is on: it would send to nodes that have no pod"
+		if value == "" {
+			c.Fact = "it is not there"
+		}
+	}
+	return Change{Checks: []Check{c}}
+}
+
+const volcenginePassThrough = "service.beta.kubernetes.io/volcengine-loadbalancer-pass-through"
+
+// volcengineToPods sets the annotation that Volcengine documents, off by default and open to change.
+func volcengineToPods(f Facts) Change {
+	c := Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}, Checks: []Check{podsReachable(f)}}
+	if f.Service.Annotations[volcenginePassThrough] != "true" {
+		c.Settings = []Setting{{Key: volcenginePassThrough, Value: "true"}}
+	}
+	return c
+}
+
+const baiduBackendType = "service.beta.kubernetes.io/cce-load-balancer-backend-type"
+
+// baiduToPods sets the annotation that Baidu documents. Its documentation does not say what becomes of a Service that is there already.
+func baiduToPods(f Facts) Change {
+	c := Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}, Checks: []Check{podsReachable(f)}}
+	if f.Service.Annotations[baiduBackendType] != "eni" {
+		c.Settings = []Setting{{Key: baiduBackendType, Value: "eni"}}
+		c.Checks = append(c.Checks, Check{
+			Name: "change-in-place", Message: "whether the controller changes the backends of a Service that is there already is not known", Risk: "unconfirmed-in-place",
+			Fact: "it is not " + "eni now", Source: annotationSource(f.Service, baiduBackendType),
+		})
+	}
+	c.Costs = append(c.Costs, "Baidu documents it for VPC-ENI networks, and for VPC-route networks with its ttm module; an IPVLAN network needs masqOutBound off")
+	return c
+}
+
+const (
+	tencentDirect = "service.cloud.tencent.com/direct-access"
+	tencentRoute  = "tke.cloud.tencent.com/networks"
+	// tencentQuota is the lower of the numbers that Tencent Cloud documents for backends of one listener.
+	tencentQuota = 100
+)
+
+// tencentToPods sets the annotation that Tencent Cloud documents (cloud.tencent.com/document/product/457/41897), with what it says must hold.
+func tencentToPods(f Facts) Change {
+	c := Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}}
+	if f.Service.Annotations[tencentDirect] != "true" {
+		c.Settings = []Setting{{Key: tencentDirect, Value: "true"}}
+	}
+	d := &f.Snapshot.Dataplane
+	if d.Name == cluster.Cilium || d.Cilium != nil {
+		c.Checks = append(c.Checks, Check{
+			Name: "network-supported", Holds: cluster.No, Risk: "network-may-not-support",
+			Message: "Tencent Cloud documents that clusters with the Cilium-Overlay network cannot do this, and Cilium runs here", Fact: "Cilium runs here", Source: d.Source,
+		})
+	}
+	if check, found := hostNetworkBackends(f, "Tencent Cloud documents that such pods cannot be backends", "", cluster.No); found {
+		c.Checks = append(c.Checks, check)
+	}
+	c.Checks = append(c.Checks, tencentNetwork(f))
+	for _, w := range f.Surroundings.Workloads {
+		if w.Settled == cluster.No {
+			c.Checks = append(c.Checks, Check{
+				Name: "no-rollout", Holds: cluster.No, Message: "a rollout of " + strings.ToLower(w.Kind) + " " + w.Namespace + "/" + w.Name + " is under way, and Tencent Cloud documents that the change must wait for its end",
+				Fact: "not all of its pods are up to date", Source: strings.ToLower(w.Kind) + " " + w.Namespace + "/" + w.Name,
+			})
+		}
+	}
+	c.Checks = append(c.Checks, quota(readyEndpoints(f.Service), tencentQuota, "ready endpoints become backends"))
+	return c
+}
+
+// tencentNetwork: the pods have routed addresses of the VPC, or the cluster's GlobalRouter network was allowed to be reached.
+func tencentNetwork(f Facts) Check {
+	c := Check{Name: "pods-in-vpc", Source: "annotations of the pods"}
+	routed := 0
+	for i := range f.Surroundings.Pods {
+		if strings.Contains(f.Surroundings.Pods[i].Annotations[tencentRoute], "tke-route-eni") {
+			routed++
+		}
+	}
+	if n := len(f.Surroundings.Pods); n > 0 && routed == n {
+		c.Holds, c.Message, c.Fact = cluster.Yes, "its pods have addresses of the VPC", tencentRoute+" is tke-route-eni"
+		return c
+	}
+	for i := range f.Surroundings.ConfigMaps {
+		if m := &f.Surroundings.ConfigMaps[i]; m.Name == "tke-service-controller-config" && m.Data["GlobalRouteDirectAccess"] == "true" {
+			c.Holds, c.Message = cluster.Yes, "the cluster's own network may be reached by load balancers"
+			c.Fact, c.Source = "GlobalRouteDirectAccess is true", "configmap kube-system/tke-service-controller-config"
+			return c
+		}
+	}
+	if f.Surroundings.Gap("pods", "") != nil || f.Surroundings.Gap("configmaps", "tke-service-controller-config") != nil {
+		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: the pods, or configmap kube-system/tke-service-controller-config, could not be read", "pod-network-unknown"
+		return c
+	}
+	c.Holds = cluster.No
+	c.Message = "its pods have no addresses of the VPC (tke-route-eni), and configmap kube-system/tke-service-controller-config does not allow the cluster's own network (GlobalRouteDirectAccess)"
+	c.Fact = "not all of the pods have " + tencentRoute + " tke-route-eni"
+	return c
+}

@@ -1,0 +1,136 @@
+package remedy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// kubeadm is the Corefile of kubeadm, with a comment that is somebody's.
+const kubeadm = `.:53 {
+    errors
+    # ask me before you change this
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+`
+
+const block = `    # BEGIN kubectl-etp shop/web
+    rewrite name exact www.example.com web.shop.svc.cluster.local.
+    # END kubectl-etp shop/web
+`
+
+func corednsWith(corefile string) func(*cluster.Surroundings) {
+	return func(s *cluster.Surroundings) {
+		s.ConfigMaps = []cluster.ConfigMap{{
+			Object: cluster.Object{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns", ResourceVersion: "9"},
+			Data:   map[string]string{"Corefile": corefile},
+		}}
+	}
+}
+
+var www = Options{Hosts: []string{"www.Example.com."}}
+
+func TestDNSWritesAMarkedBlockAndNothingElse(t *testing.T) {
+	f := facts(t, story, "ETP002")
+	corednsWith(kubeadm)(f.Surroundings)
+	p := plan(t, DNS, f, www)
+	want := strings.Replace(kubeadm, ".:53 {\n", ".:53 {\n"+block, 1)
+	if diff := cmp.Diff([]Change{{
+		Object: f.Surroundings.ConfigMaps[0].Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: kubeadm, Now: want}},
+		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
+	}}, p.Changes); diff != "" {
+		t.Fatal(diff)
+	}
+	corednsWith(want)(f.Surroundings)
+	if again := plan(t, DNS, f, www); len(again.Changes) != 0 {
+		t.Errorf("again: %+v", again.Changes)
+	}
+	more := plan(t, DNS, f, Options{Hosts: []string{"api.example.com"}})
+	wantMore := strings.Replace(want, "    rewrite", "    rewrite name exact api.example.com web.shop.svc.cluster.local.\n    rewrite", 1)
+	if diff := cmp.Diff(wantMore, more.Changes[0].Fields[0].Now); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDNS(t *testing.T) {
+	ingress := func(corefile string, hosts ...string) func(*cluster.Surroundings) {
+		return func(s *cluster.Surroundings) {
+			corednsWith(corefile)(s)
+			s.Ingresses = []cluster.IngressObject{{Namespace: "shop", Name: "web", Hosts: hosts}}
+		}
+	}
+	stub := kubeadm + "example.com:53 {\n    forward . 10.0.0.10\n}\n"
+	run(t, []testCase{
+		{name: "names of the Ingresses", mode: DNS, text: story, around: ingress(kubeadm, "www.example.com", "*.example.org"), found: []string{"ETP002"}, want: []string{
+			"set configmap/coredns data.Corefile*", "cost *.example.org of ingress shop/web is a wildcard*", "cures ETP002", "need pods-ask-coredns yes",
+		}},
+		{name: "no CoreDNS", mode: DNS, text: story, o: www, want: []string{"need coredns-there no", nothing}},
+		{name: "CoreDNS unread", mode: DNS, text: story, o: www, around: gap(configMaps), want: []string{"need coredns-there unknown", nothing}},
+		{name: "a stub domain has the name", mode: DNS, text: story, o: www, around: corednsWith(stub), want: []string{"need names-meet-services no", nothing}},
+		{name: "a stub domain has another name", mode: DNS, text: story, o: Options{Hosts: []string{"www.example.org"}}, around: corednsWith(stub), want: []string{"set configmap/coredns*"}},
+		{name: "no kubernetes there", mode: DNS, text: story, o: www, around: corednsWith(".:53 {\n    forward . /etc/resolv.conf\n}\n"), want: []string{"need names-meet-services no"}},
+		{name: "taken", mode: DNS, text: story, o: www, around: corednsWith(strings.Replace(kubeadm, "    errors\n", "    errors\n    rewrite name www.example.com other.shop.svc.cluster.local\n", 1)), want: []string{
+			"need names-not-taken no", nothing,
+		}},
+		{name: "so already, by hand", mode: DNS, text: story, o: www, around: corednsWith(strings.Replace(kubeadm, "    errors\n", "    errors\n    rewrite name exact www.example.com web.shop.svc.cluster.local\n", 1)), want: []string{nothing, "!need *"}},
+		{name: "node cache", mode: DNS, text: story, o: www, around: func(s *cluster.Surroundings) {
+			corednsWith(kubeadm)(s)
+			s.DaemonSets = []cluster.DaemonSet{{Namespace: "kube-system", Name: "node-local-dns"}}
+		}, want: []string{"need pods-ask-coredns no bypassed-by-node-cache"}},
+		{name: "node cache unread", mode: DNS, text: story, o: www, around: func(s *cluster.Surroundings) { corednsWith(kubeadm)(s); gap(daemonSets)(s) }, want: []string{"need pods-ask-coredns unknown bypassed-by-node-cache"}},
+		{name: "PROXY protocol", mode: DNS, text: with("etp=Local", "annotations=load-balancer.hetzner.cloud/uses-proxyprotocol=true etp=Local"), o: www, around: corednsWith(kubeadm), want: []string{"need no-proxy-protocol no no-proxy-header"}},
+		{name: "without reload", mode: DNS, text: story, o: www, around: corednsWith(strings.Replace(kubeadm, "    reload\n", "", 1)), want: []string{"cost the Corefile has no reload directive*", "!starts *"}},
+		{name: "not a Corefile", mode: DNS, text: story, o: www, around: corednsWith(".:53 {\n    errors\n"), want: []string{"need corefile-understood no", nothing}},
+		{name: "without braces", mode: DNS, text: story, o: www, around: corednsWith(".:53\nkubernetes cluster.local\n"), want: []string{"need corefile-understood no", nothing}},
+		{name: "on one line", mode: DNS, text: story, o: www, around: corednsWith(".:53 { kubernetes cluster.local }\n"), want: []string{"need corefile-understood no", nothing}},
+		{name: "half a mark", mode: DNS, text: story, o: www, around: corednsWith(strings.Replace(kubeadm, "    ready\n", "    ready\n    # BEGIN kubectl-etp shop/web\n", 1)), want: []string{"need corefile-understood no", nothing}},
+		{name: "k3s writes it again", mode: DNS, text: story, o: www, around: func(s *cluster.Surroundings) {
+			corednsWith(kubeadm)(s)
+			s.ConfigMaps[0].Metadata.Annotations = map[string]string{"objectset.rio.cattle.io/owner-name": "coredns"}
+		}, want: []string{"owner the deploy controller of k3s, RKE2 or Fleet, for coredns"}},
+		{name: "no cluster IP", mode: DNS, text: with("etp=Local", "headless=true etp=Local"), o: www, around: corednsWith(kubeadm), want: []string{"need has-cluster-ip no"}},
+	})
+}
+
+// A directive that names files is not followed: they would be those of the machine that this runs on.
+func TestCorefileImportsNothing(t *testing.T) {
+	c, err := parseCorefile("import /etc/coredns/custom/*.server\n" + strings.Replace(kubeadm, "    errors\n", "    errors\n    import /etc/passwd\n", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.servers) != 1 || c.servers[0].directives[1].name != "import" {
+		t.Errorf("servers: %+v", c.servers)
+	}
+}
+
+func TestNamesAreAskedFor(t *testing.T) {
+	for _, mode := range []Mode{DNS, Hostname} {
+		f := facts(t, story)
+		corednsWith(kubeadm)(f.Surroundings)
+		_, err := Make(mode, f, Options{})
+		var wanting *HostNeeded
+		if !errors.As(err, &wanting) || wanting.Mode != mode || !strings.Contains(err.Error(), "--host") {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}

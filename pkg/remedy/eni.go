@@ -1,0 +1,41 @@
+package remedy
+
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+)
+
+// eni plans the load balancer's sending to pods directly, by the provider's own annotation, and the policy where nodes answer for the address themselves.
+func (p *planner) eni() {
+	if !p.applies() {
+		return
+	}
+	c, policy := p.Provider.ToPods(p.providerFacts())
+	if c.Instead != "" {
+		p.need(p.without("provider-sends-to-pods", c.Instead))
+		return
+	}
+	var fields []Field
+	if policy {
+		fields = p.policy(cluster.PolicyCluster)
+	}
+	if len(fields)+len(c.Settings) == 0 {
+		return
+	}
+	fields = append(fields, p.providers(c)...)
+	if len(fields) > len(c.Settings) {
+		p.gain("nodes hand connections from inside to any pod, also from a node without one")
+		p.flipCosts()
+	}
+	p.change(fields)
+	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011")
+}
+
+// without says that the provider has nothing of the kind, and what to use instead.
+func (p *planner) without(name, instead string) Precondition {
+	evidence := finding.Evidence{Fact: "load balancer: " + p.Provider.Title, Source: p.Provider.Source}
+	if p.Provider.Name == "" {
+		evidence = finding.Evidence{Fact: "no known load balancer", Source: p.serviceSource()}
+	}
+	return Precondition{Name: name, Holds: cluster.No, Message: instead, Evidence: []finding.Evidence{evidence}}
+}

@@ -1,0 +1,183 @@
+package remedy
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// takes says whether a node can take a pod of a workload, by what the scheduler filters by and the facts hold.
+func takes(n *cluster.Node, w *cluster.Workload) cluster.Tristate {
+	if n.Unschedulable && !tolerated(w.Tolerations, "node.kubernetes.io/unschedulable", "", "NoSchedule") || n.Deleting || n.VirtualKubelet || n.Ready == cluster.No {
+		return cluster.No
+	}
+	for key, value := range w.NodeSelector {
+		if n.Labels[key] != value {
+			return cluster.No
+		}
+	}
+	for _, taint := range n.Taints {
+		name, effect, _ := cutLast(taint, ":")
+		key, value, _ := strings.Cut(name, "=")
+		// A cordon and readiness were judged above, by the fields that the taints come from.
+		if key == "node.kubernetes.io/unschedulable" || key == "node.kubernetes.io/not-ready" {
+			continue
+		}
+		if effect != "PreferNoSchedule" && !tolerated(w.Tolerations, key, value, effect) {
+			return cluster.No
+		}
+	}
+	affinity := nodeAffinity(w.Affinity, n)
+	if affinity == cluster.No {
+		return cluster.No
+	}
+	if !n.Known || n.Partial || n.Ready == cluster.Undetermined {
+		return cluster.Undetermined
+	}
+	return affinity
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// tolerated says whether some toleration is for a taint (ToleratesTaint in k8s.io/component-helpers). Operators Lt and Gt count as none.
+func tolerated(list []cluster.Toleration, key, value, effect string) bool {
+	return slices.ContainsFunc(list, func(t cluster.Toleration) bool {
+		switch {
+		case t.Effect != "" && t.Effect != effect, t.Key != "" && t.Key != key:
+			return false
+		case t.Operator == "Exists":
+			return true
+		default:
+			return t.Operator == "Equal" && t.Key == key && t.Value == value
+		}
+	})
+}
+
+// nodeAffinity judges requiredDuringSchedulingIgnoredDuringExecution of a pod template's node affinity: terms are alternatives, and all of a term must hold.
+func nodeAffinity(affinity map[string]any, n *cluster.Node) cluster.Tristate {
+	required, ok := object(affinity["nodeAffinity"])["requiredDuringSchedulingIgnoredDuringExecution"]
+	if !ok {
+		return cluster.Yes
+	}
+	terms, _ := object(required)["nodeSelectorTerms"].([]any)
+	best := cluster.No
+	for _, term := range terms {
+		all := cluster.Yes
+		expressions, _ := object(term)["matchExpressions"].([]any)
+		fields, _ := object(term)["matchFields"].([]any)
+		if len(expressions)+len(fields) == 0 {
+			continue
+		}
+		for _, e := range expressions {
+			all = worse(all, expression(object(e), n.Labels))
+		}
+		for _, e := range fields {
+			all = worse(all, expression(object(e), map[string]string{"metadata.name": n.Name}))
+		}
+		if all == cluster.Yes {
+			return cluster.Yes
+		}
+		if all == cluster.Undetermined {
+			best = cluster.Undetermined
+		}
+	}
+	return best
+}
+
+func worse(a, b cluster.Tristate) cluster.Tristate {
+	switch {
+	case a == cluster.No || b == cluster.No:
+		return cluster.No
+	case a == cluster.Undetermined || b == cluster.Undetermined:
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
+
+// expression judges one requirement of a label or node selector.
+func expression(e map[string]any, labels map[string]string) cluster.Tristate {
+	key, _ := e["key"].(string)
+	value, has := labels[key]
+	list, _ := e["values"].([]any)
+	among := slices.ContainsFunc(list, func(v any) bool { return v == value })
+	switch e["operator"] {
+	case "In":
+		return cluster.Is(has && among)
+	case "NotIn":
+		return cluster.Is(!has || !among)
+	case "Exists":
+		return cluster.Is(has)
+	case "DoesNotExist":
+		return cluster.Is(!has)
+	case "Gt", "Lt":
+		if len(list) != 1 {
+			return cluster.No
+		}
+		text, _ := list[0].(string)
+		bound, err1 := strconv.ParseInt(text, 10, 64)
+		number, err2 := strconv.ParseInt(value, 10, 64)
+		if err1 != nil || err2 != nil {
+			return cluster.No
+		}
+		return cluster.Is(e["operator"] == "Gt" && number > bound || e["operator"] == "Lt" && number < bound)
+	}
+	return cluster.Undetermined
+}
+
+// selects judges a label selector as JSON has it; nil selects nothing, an empty one everything.
+func selects(selector any, labels map[string]string) cluster.Tristate {
+	s, ok := selector.(map[string]any)
+	if !ok {
+		return cluster.No
+	}
+	result := cluster.Yes
+	for key, value := range object(s["matchLabels"]) {
+		has, there := labels[key]
+		result = worse(result, cluster.Is(there && has == value))
+	}
+	expressions, _ := s["matchExpressions"].([]any)
+	for _, e := range expressions {
+		result = worse(result, expression(object(e), labels))
+	}
+	return result
+}
+
+// object is a JSON object, an empty one for anything else.
+func object(value any) map[string]any {
+	m, _ := value.(map[string]any)
+	return m
+}
+
+// neighbour is an address for a pod that moves: the same as before where it is not of its node's pod range, else one of the other node's range that no endpoint has.
+func neighbour(svc *cluster.Service, a netip.Addr, from, to *cluster.Node) netip.Addr {
+	inside := func(n *cluster.Node) (netip.Prefix, bool) {
+		for _, r := range n.PodCIDRs {
+			if r.Addr().Is4() == a.Is4() {
+				return r, true
+			}
+		}
+		return netip.Prefix{}, false
+	}
+	old, ok := inside(from)
+	if !ok || !old.Contains(a) {
+		return a
+	}
+	free, ok := inside(to)
+	if !ok {
+		return a
+	}
+	for next := free.Masked().Addr().Next().Next(); free.Contains(next); next = next.Next() {
+		if !slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Address == next }) {
+			return next
+		}
+	}
+	return a
+}

@@ -1,0 +1,102 @@
+package remedy
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// hostname plans that the provider publishes a name, or an address of mode Proxy: either way nodes no longer answer for it themselves, and connections from inside go
+// out to the load balancer.
+func (p *planner) hostname(o Options) error {
+	s := p.Facts.Service
+	if len(o.Hosts) > 1 {
+		return fmt.Errorf("--mode=hostname takes one name, and %d were given: %s", len(o.Hosts), strings.Join(o.Hosts, ", "))
+	}
+	published, instead := p.Provider.ToName()
+	if instead != "" {
+		p.need(p.without("provider-publishes-a-name", instead))
+		return nil
+	}
+	if len(s.Ingress) == 0 {
+		p.need(Precondition{
+			Name: "has-address", Holds: cluster.No, Message: "the load balancer has not given it an address yet: see to that first",
+			Evidence: []finding.Evidence{{Fact: "status.loadBalancer is empty", Source: p.serviceSource()}},
+		})
+		return nil
+	}
+	answered := func(in cluster.Ingress) bool { return in.IP.IsValid() && in.IPMode != cluster.Proxy }
+	if !slices.ContainsFunc(s.Ingress, answered) {
+		return nil
+	}
+	value := published.Value
+	if published.NeedsName() {
+		if len(o.Hosts) == 0 {
+			var addresses []string
+			for _, in := range s.Ingress {
+				if in.IP.IsValid() {
+					addresses = append(addresses, in.IP.String())
+				}
+			}
+			return &HostNeeded{Mode: Hostname, Why: "it takes the place of the address, so its DNS record must lead to " + strings.Join(addresses, " and "), Suggested: p.ingressHosts()}
+		}
+		value = strings.TrimSuffix(o.Hosts[0], ".")
+	} else if len(o.Hosts) > 0 {
+		return fmt.Errorf("--mode=hostname takes no --host with %s: it publishes what it has itself", p.Provider.Title)
+	}
+	field := p.annotation(published.Key, value, false)
+	if field.Was == field.Now {
+		return nil
+	}
+	if check, ok := published.Obeyed(p.Snapshot); ok {
+		p.providers(provider.Change{Checks: []provider.Check{check}})
+	}
+	p.gain("nodes no longer answer for the address themselves, so connections from inside meet what those from outside meet", "the policy and the client's address stay as they are")
+	if published.NeedsName() {
+		p.cost(fmt.Sprintf("the DNS record of %s must lead to the load balancer before: clients inside ask for it from then on", value))
+	}
+	if published.Mode == "" {
+		p.cost("the address disappears from the Service's status: what reads it there (external-dns, scripts, dashboards) finds a name")
+	}
+	p.cost("connections from inside leave the node for the load balancer and come back, and what they cost there is paid")
+	if p.Provider.Name == "alibaba" {
+		p.cost("a CLB cannot send a connection back to the node that it comes from: clients on the nodes that have a pod fail where that node, or that pod, is chosen")
+	}
+	p.effects = append(p.effects, func(_ *cluster.Snapshot, svc *cluster.Service) {
+		for i, in := range svc.Ingress {
+			if published.Mode != "" {
+				svc.Ingress[i].IPMode = published.Mode
+				continue
+			}
+			name := value
+			if !published.NeedsName() {
+				name = cmp.Or(in.Hostname, "<its name at "+p.Provider.Title+">")
+			}
+			svc.Ingress[i] = cluster.Ingress{IP: netip.Addr{}, Hostname: name, IPMode: in.IPMode}
+		}
+		svc.Ingress = slices.CompactFunc(svc.Ingress, func(a, b cluster.Ingress) bool { return a == b })
+	})
+	p.change([]Field{field})
+	p.Assumes = append(p.Assumes, "the provider's controller obeys the annotation and writes the status anew")
+	p.Plan.Cures = p.cures("ETP002", "ETP003")
+	return nil
+}
+
+// ingressHosts are the names of the Ingresses behind the Service, each once; wildcards are left out.
+func (p *planner) ingressHosts() (hosts []string) {
+	for i := range p.Surroundings.Ingresses {
+		for _, host := range p.Surroundings.Ingresses[i].Hosts {
+			if badHost(host) == "" && !slices.Contains(hosts, host) {
+				hosts = append(hosts, host)
+			}
+		}
+	}
+	slices.Sort(hosts)
+	return hosts
+}

@@ -1,0 +1,143 @@
+package remedy
+
+import (
+	"fmt"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// local plans externalTrafficPolicy Local, and before it what keeps the pods apart where that is wanted too: the nodes that lose traffic are those without a pod then.
+func (p *planner) local(with []Mode) {
+	if !p.applies() {
+		return
+	}
+	for _, mode := range with {
+		if mode == Spread {
+			p.place(spread)
+		} else {
+			p.place(antiAffinity)
+		}
+	}
+	fields := p.policy(cluster.PolicyLocal)
+	if len(fields) == 0 {
+		return
+	}
+	p.someReady()
+	wanted := p.providers(p.Provider.ToLocal(p.providerFacts()))
+	p.change(append(fields, wanted...))
+	if len(p.ByHand) > 0 {
+		p.Changes, p.effects = nil, nil
+	}
+	p.stopReceiving()
+	p.insideAfter()
+	if p.Provider.KeepsAddress(p.Facts.Service) == cluster.Undetermined {
+		p.gain("the pods see the client's address")
+	}
+	p.gain("a connection from outside stays on the node that it comes to")
+	p.flipCosts()
+	if p.Facts.Service.Type == cluster.TypeLoadBalancer {
+		p.cost("the API server gives the Service a health check node port, which the load balancer must be able to ask on every node")
+	}
+}
+
+// someReady: with no ready endpoint no node would receive anything.
+func (p *planner) someReady() {
+	s := p.Facts.Service
+	need := Precondition{Name: "ready-endpoint", Evidence: []finding.Evidence{{Source: "endpointslices of " + s.Namespace + "/" + s.Name}}}
+	ready, nodes := 0, map[string]bool{}
+	for i := range s.Endpoints {
+		if e := &s.Endpoints[i]; e.Ready {
+			ready++
+			if p.Snapshot.NodeIndex(e.Node) >= 0 {
+				nodes[e.Node] = true
+			}
+		}
+	}
+	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", plural(ready, "ready endpoint", "ready endpoints"), plural(len(nodes), "node", "nodes"))
+	switch {
+	case !s.EndpointsKnown:
+		need.Risk, need.Message = "no-endpoint", "whether any node has a ready endpoint is not known: the EndpointSlices could not be read"
+		need.Evidence[0].Fact = "no EndpointSlice was read"
+	case len(nodes) == 0:
+		need.Holds, need.Risk, need.Message = cluster.No, "no-endpoint", "no node has a ready endpoint, so with Local none would receive anything"
+	default:
+		need.Holds, need.Message = cluster.Yes, need.Evidence[0].Fact
+	}
+	p.need(need)
+	if ready > 0 && len(nodes) == 1 {
+		p.cost("all connections from outside then depend on one node")
+	}
+}
+
+// stopReceiving says which nodes take no more connections from outside.
+func (p *planner) stopReceiving() {
+	if p.Provider.Backends == provider.Pods {
+		return
+	}
+	counts, _ := dataplane.Counts(p.Snapshot, p.after())
+	var names []string
+	of := 0
+	for i := range p.Snapshot.Nodes {
+		n := &p.Snapshot.Nodes[i]
+		if n.VirtualKubelet {
+			continue
+		}
+		of++
+		if counts[i].Ready == 0 {
+			names = append(names, n.Name)
+		}
+	}
+	switch {
+	case !p.Facts.Service.EndpointsKnown:
+	case len(names) > 0:
+		p.cost(fmt.Sprintf("%d of %d nodes stop receiving connections from outside, since they have no ready endpoint: %s", len(names), of, named(names)))
+	case of > 0:
+		p.gain("every node has a ready endpoint, so none stops receiving")
+	}
+}
+
+// insideAfter predicts whether connections from inside the cluster work afterwards that work now.
+func (p *planner) insideAfter() {
+	before, after := p.reach(p.Facts.Service), p.reach(p.after())
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "connections from inside the cluster are not predicted to fail on any more nodes than now"}
+	d := &p.Snapshot.Dataplane
+	evidence := func(r *dataplane.Rule) []finding.Evidence {
+		list := []finding.Evidence{{Fact: r.Reason, Source: r.Source}}
+		if d.Source != "" {
+			list = append(list, finding.Evidence{Fact: fmt.Sprintf("data plane is %s %s %s", d.Name, d.Mode, d.Version), Source: d.Source})
+		}
+		return list
+	}
+	for _, from := range []dataplane.From{dataplane.Pod, dataplane.Node} {
+		who := "pods"
+		if from == dataplane.Node {
+			who = "processes on the host network"
+		}
+		was, now := before[from], after[from]
+		switch {
+		case len(now.fails) > len(was.fails):
+			need.Holds, need.Risk = cluster.No, BreaksInside
+			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address from inside: %s", who, len(now.fails), now.of, named(now.fails))
+			need.Evidence = evidence(now.why)
+		case len(now.unknown) > 0:
+			need.Holds, need.Risk = cluster.Undetermined, BreaksInside
+			need.Message = fmt.Sprintf("what %s on %d of %d nodes would meet from inside is not known: %s", who, len(now.unknown), now.of, named(now.unknown))
+			need.Evidence = evidence(now.whyUnknown)
+		default:
+			continue
+		}
+		break
+	}
+	if need.Holds == cluster.Yes && p.Snapshot.Gaps != nil {
+		for i := range p.Snapshot.Gaps {
+			if g := &p.Snapshot.Gaps[i]; g.Resource == "nodes" && g.Verb == "list" {
+				need.Holds, need.Risk, need.Evidence = cluster.Undetermined, BreaksInside, gapEvidence(g)
+				need.Message = "whether connections from inside the cluster would fail is not known: the nodes could not be listed, and those without endpoints are the ones that matter"
+			}
+		}
+	}
+	p.need(need)
+}

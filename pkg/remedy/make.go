@@ -1,0 +1,303 @@
+package remedy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// Options say what the user knows beside the mode.
+type Options struct {
+	// Hosts are the public names for modes dns and hostname; hostname takes one.
+	Hosts []string
+	// With are AntiAffinity or Spread, to be made together with Local.
+	With []Mode
+}
+
+// HostNeeded says that a mode cannot be planned before somebody gives a name.
+type HostNeeded struct {
+	Mode Mode
+	// Why is a sentence: what the name is for.
+	Why string
+	// Suggested are names that were found, and may be the one.
+	Suggested []string
+}
+
+func (e *HostNeeded) Error() string {
+	return fmt.Sprintf("--mode=%s needs a name: %s; give it by --host", e.Mode, e.Why)
+}
+
+// Make plans a mode. It changes none of the facts. Surroundings that were not read (nil) leave what they would tell unknown.
+//
+// It is an error for a mode or a parameter that cannot be, and *HostNeeded where a name is wanting. What stands against a mode of this Service is a Precondition.
+func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
+	for _, host := range o.Hosts {
+		if problem := badHost(host); problem != "" {
+			return nil, fmt.Errorf("host name %q: %s", host, problem)
+		}
+	}
+	if len(o.Hosts) > 0 && mode != Hostname && mode != DNS {
+		return nil, fmt.Errorf("--host goes with --mode=hostname and --mode=dns, not with --mode=%s", mode)
+	}
+	for _, with := range o.With {
+		if mode != Local || with != AntiAffinity && with != Spread {
+			return nil, fmt.Errorf("--mode=%s cannot be combined with %s: only local can, with anti-affinity or spread", mode, with)
+		}
+	}
+	if len(o.With) > 1 {
+		return nil, fmt.Errorf("--mode=%s takes anti-affinity or spread with it, not both", mode)
+	}
+	facts := *f
+	if facts.Surroundings == nil {
+		facts.Surroundings = unread()
+	}
+	p := &planner{Facts: &facts, Plan: &Plan{
+		Mode:    mode,
+		Service: cluster.Object{APIVersion: "v1", Kind: "Service", Namespace: f.Service.Namespace, Name: f.Service.Name, ResourceVersion: facts.Surroundings.Service.ResourceVersion},
+	}}
+	if err := p.plan(mode, o); err != nil {
+		return nil, err
+	}
+	return p.Plan, nil
+}
+
+// unread stands for surroundings of which nothing was read.
+func unread() *cluster.Surroundings {
+	s := &cluster.Surroundings{}
+	for _, resource := range []string{pods, daemonSets, configMaps, networkPolicies, ingresses, services, budgets, replicaSets} {
+		s.Gaps = append(s.Gaps, cluster.Gap{Resource: resource, Verb: "list", Reason: cluster.Failed, Message: "it was not asked for"})
+	}
+	return s
+}
+
+// Resources as gaps name them.
+const (
+	pods            = "pods"
+	daemonSets      = "daemonsets.apps"
+	configMaps      = "configmaps"
+	networkPolicies = "networkpolicies.networking.k8s.io"
+	ciliumPolicies  = "ciliumnetworkpolicies.cilium.io"
+	ingresses       = "ingresses.networking.k8s.io"
+	services        = "services"
+	budgets         = "poddisruptionbudgets.policy"
+	replicaSets     = "replicasets.apps"
+)
+
+// planner is one plan in the making.
+type planner struct {
+	*Facts
+	*Plan
+}
+
+func (p *planner) plan(mode Mode, o Options) error {
+	switch mode {
+	case Cluster:
+		p.cluster()
+	case Local:
+		p.local(o.With)
+	case ENI:
+		p.eni()
+	case AntiAffinity:
+		p.place(antiAffinity)
+	case Spread:
+		p.place(spread)
+	case Hostname:
+		return p.hostname(o)
+	case DNS:
+		return p.dns(o)
+	default:
+		return fmt.Errorf("there is no mode %q; modes are %s", mode, modeNames())
+	}
+	return nil
+}
+
+func modeNames() string {
+	var names []string
+	for _, m := range Modes() {
+		names = append(names, string(m.Mode))
+	}
+	return strings.Join(names, ", ")
+}
+
+// badHost says what is wrong with a public name, "" for nothing. Names are as DNS has them (RFC 1123), of two labels or more.
+func badHost(host string) string {
+	name := strings.TrimSuffix(host, ".")
+	labels := strings.Split(name, ".")
+	switch {
+	case name == "":
+		return "it is empty"
+	case strings.HasPrefix(name, "*."):
+		return "a wildcard stands for no name of its own; give each name"
+	case len(name) > 253:
+		return "it is longer than the 253 characters that DNS allows"
+	case len(labels) < 2:
+		return "a public name has a dot in it, as www.example.com"
+	}
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return "each part between dots has 1 to 63 characters and neither begins nor ends with a hyphen"
+		}
+		for _, c := range label {
+			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+				return fmt.Sprintf("%q cannot be in a host name; names in other scripts are written as DNS has them, xn--…", c)
+			}
+		}
+	}
+	return ""
+}
+
+func (p *planner) need(c Precondition) { p.Preconditions = append(p.Preconditions, c) }
+func (p *planner) gain(s ...string)    { p.Gains = append(p.Gains, s...) }
+func (p *planner) cost(s ...string)    { p.Costs = append(p.Costs, s...) }
+
+// providers takes over what the provider says of a change, and gives the fields that it wants.
+func (p *planner) providers(c provider.Change) (fields []Field) {
+	for _, check := range c.Checks {
+		need := Precondition{Name: check.Name, Holds: check.Holds, Message: check.Message, Risk: check.Risk}
+		if check.Fact != "" {
+			need.Evidence = []finding.Evidence{{Fact: check.Fact, Source: check.Source}}
+		}
+		p.need(need)
+	}
+	p.gain(c.Gains...)
+	p.cost(c.Costs...)
+	for _, s := range c.Settings {
+		fields = append(fields, p.annotation(s.Key, s.Value, s.Remove))
+	}
+	return fields
+}
+
+// annotation is the field of an annotation of the Service.
+func (p *planner) annotation(key, value string, remove bool) Field {
+	f := Field{Path: []string{"metadata", "annotations", key}}
+	if was, ok := p.Facts.Service.Annotations[key]; ok {
+		f.Was = was
+	}
+	if !remove {
+		f.Now = value
+	}
+	return f
+}
+
+// policy are the fields of another externalTrafficPolicy; none where it is so already.
+//
+// The API server frees the health check node port when a Service stops being of type LoadBalancer with policy Local, and gives it back only where it is asked for
+// (pkg/registry/core/service/storage/alloc.go, strategy.go).
+func (p *planner) policy(to cluster.Policy) (fields []Field) {
+	s := p.Facts.Service
+	if s.ExternalTrafficPolicy == to {
+		return nil
+	}
+	fields = append(fields, Field{Path: []string{"spec", "externalTrafficPolicy"}, Was: string(s.ExternalTrafficPolicy), Now: string(to)})
+	if to == cluster.PolicyCluster && s.HealthCheckNodePort != 0 {
+		fields = append(fields, Field{Path: []string{"spec", "healthCheckNodePort"}, Was: int64(s.HealthCheckNodePort), Follows: true})
+	}
+	return fields
+}
+
+// change adds a change of the Service; nothing for no fields.
+func (p *planner) change(fields []Field) {
+	if len(fields) == 0 {
+		return
+	}
+	p.Changes = append(p.Changes, Change{Object: p.Plan.Service, Fields: fields})
+	p.effects = append(p.effects, onService(fields))
+	p.owned(&p.Surroundings.Metadata, p.Plan.Service, fields)
+	p.Signs = p.Provider.Signs()
+}
+
+// applies checks that the Service has an external traffic policy at all (Kubernetes, ExternallyAccessible in pkg/api/v1/service/util.go).
+func (p *planner) applies() bool {
+	s := p.Facts.Service
+	if s.ExternalTrafficPolicy != cluster.PolicyUnset {
+		return true
+	}
+	p.need(Precondition{
+		Name: "has-policy", Holds: cluster.No, Message: fmt.Sprintf("a Service of type %s without external IPs has no externalTrafficPolicy", s.Type),
+		Evidence: []finding.Evidence{{Fact: "type " + string(s.Type), Source: p.serviceSource()}},
+	})
+	return false
+}
+
+func (p *planner) serviceSource() string {
+	return "service " + p.Facts.Service.Namespace + "/" + p.Facts.Service.Name
+}
+
+// effect puts a change into a snapshot of which the Service, its maps and lists are copies.
+type effect func(*cluster.Snapshot, *cluster.Service)
+
+// onService puts fields of a Service into its facts.
+func onService(fields []Field) effect {
+	return func(_ *cluster.Snapshot, s *cluster.Service) {
+		for _, f := range fields {
+			switch {
+			case slices.Equal(f.Path, []string{"spec", "externalTrafficPolicy"}):
+				policy, _ := f.Now.(string)
+				s.ExternalTrafficPolicy = cluster.Policy(policy)
+				if policy == string(cluster.PolicyCluster) {
+					s.HealthCheckNodePort = 0
+				}
+			case len(f.Path) == 3 && f.Path[1] == "annotations":
+				if s.Annotations == nil {
+					s.Annotations = map[string]string{}
+				}
+				if value, ok := f.Now.(string); ok {
+					s.Annotations[f.Path[2]] = value
+				} else {
+					delete(s.Annotations, f.Path[2])
+				}
+			}
+		}
+	}
+}
+
+// Simulate is the snapshot as it would be after the changes, with what Assumes says taken for granted. s stays as it is; the copy shares with it what the changes do
+// not touch. Without a plan, or without the plan's Service in s, nothing is changed.
+func (p *Plan) Simulate(s *cluster.Snapshot) *cluster.Snapshot {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	out.Services = slices.Clone(s.Services)
+	if p == nil {
+		return &out
+	}
+	for i := range out.Services {
+		svc := &out.Services[i]
+		if svc.Namespace != p.Service.Namespace || svc.Name != p.Service.Name {
+			continue
+		}
+		svc.Annotations = maps.Clone(svc.Annotations)
+		svc.Endpoints = slices.Clone(svc.Endpoints)
+		svc.Ingress = slices.Clone(svc.Ingress)
+		for _, apply := range p.effects {
+			apply(&out, svc)
+		}
+		if len(p.effects) > 0 {
+			// What nodes said of themselves was of the time before.
+			svc.Live = nil
+		}
+	}
+	return &out
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// named lists the first names of many.
+func named(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

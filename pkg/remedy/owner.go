@@ -1,0 +1,281 @@
+package remedy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// owned finds who would take a change of the fields back, and what `kubectl apply` would do to it. The first owner that is found is the plan's.
+func (p *planner) owned(m *cluster.Metadata, object cluster.Object, fields []Field) {
+	if o := owner(m, object, fields); o != nil {
+		switch {
+		case p.Owner == nil:
+			p.Owner = o
+		case *p.Owner != *o:
+			p.cost(fmt.Sprintf("%s owns %s %s/%s too: %s", o.Name, lower(object.Kind), object.Namespace, object.Name, o.Instead))
+		}
+	}
+	p.cost(applied(m, object, fields)...)
+}
+
+// owner is whoever would take a change of the fields back: the one nearest to the object first, since a Gateway's controller writes it again at once, and a Helm
+// release only at its next upgrade.
+func owner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
+	for _, find := range []func(*cluster.Metadata, cluster.Object, []Field) *Owner{gatewayOwner, argoOwner, fluxOwner, addonOwner, controllerOwner, helmOwner, managerOwner} {
+		if o := find(m, object, fields); o != nil {
+			return o
+		}
+	}
+	return nil
+}
+
+// instead names the fields and values to set somewhere else: spec.externalTrafficPolicy to Cluster.
+func instead(fields []Field) string {
+	var parts []string
+	for _, f := range fields {
+		switch now := f.Now.(type) {
+		case nil:
+			if !f.Follows {
+				parts = append(parts, "take away "+pathText(f.Path))
+			}
+		case string:
+			if strings.Contains(now, "\n") {
+				parts = append(parts, pathText(f.Path)+" as shown")
+			} else {
+				parts = append(parts, pathText(f.Path)+" to "+now)
+			}
+		default:
+			parts = append(parts, pathText(f.Path)+" as shown")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func pathText(path []string) string {
+	if len(path) == 3 && path[1] == "annotations" {
+		return "annotation " + path[2]
+	}
+	return strings.Join(path, ".")
+}
+
+// gateways are controllers that make objects for a Gateway or the like, and the field of their own that becomes the Service's.
+var gateways = []struct {
+	// name and namespace are labels that say which object the Service belongs to; value is what another label must be, "" for anything.
+	name, namespace string
+	label, value    string
+	// kind is of the object that name names.
+	kind, controller string
+	// where says which field to set; %s is the object's name.
+	where string
+}{
+	{
+		"gateway.envoyproxy.io/owning-gateway-name", "gateway.envoyproxy.io/owning-gateway-namespace", "", "",
+		"gateway", "Envoy Gateway", "the EnvoyProxy that gateway %s or its class refers to, in spec.provider.kubernetes (envoyService and envoyDeployment)",
+	},
+	{
+		"gateway.envoyproxy.io/owning-gatewayclass", "", "", "",
+		"gatewayclass", "Envoy Gateway", "the EnvoyProxy that gatewayclass %s refers to, in spec.provider.kubernetes (envoyService and envoyDeployment)",
+	},
+	{
+		"gateway.networking.k8s.io/gateway-name", "", "gateway.istio.io/managed", "",
+		"gateway", "Istio", "the ConfigMap that spec.infrastructure.parametersRef of gateway %s names (its keys service and deployment)",
+	},
+	{
+		"install.operator.istio.io/owning-resource", "install.operator.istio.io/owning-resource-namespace", "", "",
+		"istiooperator", "Istio's operator", "istiooperator %s, in spec.components.ingressGateways[].k8s (service and affinity)",
+	},
+	{
+		"io.cilium.gateway/owning-gateway", "", "", "",
+		"gateway", "Cilium", "the CiliumGatewayClassConfig that the class of gateway %s refers to, in spec.service",
+	},
+	{
+		"gateway.networking.k8s.io/gateway-name", "", "app.kubernetes.io/managed-by", "ngf-nginx",
+		"gateway", "NGINX Gateway Fabric", "the NginxProxy that gateway %s or its class refers to, in spec.kubernetes (service and deployment)",
+	},
+	{
+		"projectcontour.io/owning-gateway-name", "projectcontour.io/owning-gateway-namespace", "", "",
+		"gateway", "Contour's provisioner", "the ContourDeployment that the class of gateway %s refers to, in spec.envoy.networkPublishing",
+	},
+	{
+		"ingresscontroller.operator.openshift.io/owning-ingresscontroller", "", "", "",
+		"ingresscontroller", "OpenShift's ingress operator", "ingresscontroller %s in namespace openshift-ingress-operator, as far as its spec.endpointPublishingStrategy allows",
+	},
+	{
+		"gateway.networking.k8s.io/gateway-name", "", "", "",
+		"gateway", "the controller of its Gateway", "gateway %s, in spec.infrastructure, as its controller documents",
+	},
+}
+
+func gatewayOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
+	for _, g := range gateways {
+		name := m.Labels[g.name]
+		if name == "" {
+			continue
+		}
+		if value, ok := m.Labels[g.label]; g.label != "" && (!ok || g.value != "" && value != g.value) {
+			continue
+		}
+		full := name
+		if g.kind != "gatewayclass" {
+			full = cmp.Or(m.Labels[g.namespace], object.Namespace) + "/" + name
+		}
+		return &Owner{
+			Name: fmt.Sprintf("%s, for %s %s", g.controller, g.kind, full), Source: "label " + g.name,
+			Instead: fmt.Sprintf("set %s in "+g.where, instead(fields), full),
+		}
+	}
+	return nil
+}
+
+// argoOwner: Argo CD marks what it applied by an annotation, in older releases and by choice by a label (argo-cd docs/user-guide/resource_tracking.md).
+func argoOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
+	const id, label = "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"
+	app, _, _ := strings.Cut(m.Annotations[id], ":")
+	source := "annotation " + id
+	if app == "" {
+		app, source = m.Labels[label], "label "+label
+	}
+	if app == "" {
+		return nil
+	}
+	return &Owner{Name: "Argo CD application " + app, Source: source, Instead: "set " + instead(fields) + " in the source of application " + app + ", and sync it"}
+}
+
+// fluxOwner: Flux marks what it applied by labels of the controller.
+func fluxOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
+	for _, c := range []struct{ prefix, kind string }{{"helm.toolkit.fluxcd.io/", "HelmRelease"}, {"kustomize.toolkit.fluxcd.io/", "Kustomization"}} {
+		if name := m.Labels[c.prefix+"name"]; name != "" {
+			full := m.Labels[c.prefix+"namespace"] + "/" + name
+			where := "its source"
+			if c.kind == "HelmRelease" {
+				where = "its values"
+			}
+			return &Owner{
+				Name: fmt.Sprintf("Flux %s %s", c.kind, full), Source: "label " + c.prefix + "name",
+				Instead: fmt.Sprintf("set %s in %s, and let Flux reconcile it", instead(fields), where),
+			}
+		}
+	}
+	return nil
+}
+
+// addonOwner: what belongs to the distribution itself and is written again when a control plane node starts, or all the time.
+func addonOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
+	custom := "where its maker documents it"
+	if object.Kind == "ConfigMap" && object.Name == "coredns" {
+		custom = "in configmap kube-system/coredns-custom, where its maker documents that"
+	}
+	switch {
+	case m.Labels["addonmanager.kubernetes.io/mode"] == "Reconcile":
+		return &Owner{
+			Name: "the cluster's addon manager", Source: "label addonmanager.kubernetes.io/mode",
+			Instead: "set " + instead(fields) + " " + custom,
+		}
+	case m.Annotations["objectset.rio.cattle.io/owner-name"] != "":
+		name := m.Annotations["objectset.rio.cattle.io/owner-name"]
+		return &Owner{
+			Name: "the deploy controller of k3s, RKE2 or Fleet, for " + name, Source: "annotation objectset.rio.cattle.io/owner-name",
+			Instead: "set " + instead(fields) + " in the manifest of " + name + ", or " + custom,
+		}
+	}
+	return nil
+}
+
+// controllerOwner is the object's controller by its ownerReferences.
+func controllerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
+	if m.Controller == nil {
+		return nil
+	}
+	name := fmt.Sprintf("%s %s/%s", lower(m.Controller.Kind), m.Controller.Namespace, m.Controller.Name)
+	return &Owner{
+		Name: "the controller of " + name, Source: "ownerReferences: " + m.Controller.APIVersion + " " + m.Controller.Kind + " " + m.Controller.Name,
+		Instead: "set " + instead(fields) + " through " + name + ", as its controller documents",
+	}
+}
+
+// helmOwner: Helm marks what a release made (helm pkg/action/validate.go), and compares with it at the next upgrade only.
+func helmOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
+	const annotation = "meta.helm.sh/release-name"
+	release := m.Annotations[annotation]
+	if release == "" {
+		return nil
+	}
+	namespace := cmp.Or(m.Annotations["meta.helm.sh/release-namespace"], object.Namespace)
+	return &Owner{
+		Name: "Helm release " + namespace + "/" + release, Source: "annotation " + annotation,
+		Instead: "set " + instead(fields) + " in the values of release " + release + ", and run helm upgrade; the next upgrade would take it back otherwise",
+	}
+}
+
+// hands are field managers behind which a person stands: what they wrote nobody writes again. Names that begin with kubectl are among them too.
+var hands = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", "node-fetch", "before-first-apply", "kubeadm", "unknown"}
+
+// known are field managers that programs are known by.
+var known = map[string]string{
+	"HashiCorp": "Terraform", "Terraform": "Terraform", "terraform-provider-kubernetes": "Terraform", "pulumi-kubernetes": "Pulumi",
+	"argocd-controller": "Argo CD", "argocd-application-controller": "Argo CD", "kustomize-controller": "Flux", "helm-controller": "Flux", "helm": "Helm",
+	"addon-manager": "the cluster's addon manager", "eks": "Amazon EKS",
+}
+
+// managerOwner is a program that wrote one of the fields as they are, by metadata.managedFields. A field that is not there yet belongs to nobody.
+func managerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
+	for i := range m.Managers {
+		manager := &m.Managers[i]
+		if manager.Subresource != "" || strings.HasPrefix(manager.Name, "kubectl") || strings.HasPrefix(manager.Name, "kube-") || slices.Contains(hands, manager.Name) {
+			continue
+		}
+		for _, f := range fields {
+			if f.Follows || f.Was == nil || !manager.Owns(f.Path) {
+				continue
+			}
+			name := cmp.Or(known[manager.Name], manager.Name)
+			return &Owner{
+				Name: name, Source: fmt.Sprintf("managedFields: %s wrote %s", manager.Name, pathText(f.Path)),
+				Instead: "set " + instead(fields) + " where " + name + " takes it from",
+			}
+		}
+	}
+	return nil
+}
+
+// applied says what `kubectl apply` will do: it sets back what its manifest holds, and leaves what it does not.
+func applied(m *cluster.Metadata, object cluster.Object, fields []Field) (costs []string) {
+	name := fmt.Sprintf("%s %s/%s", lower(object.Kind), object.Namespace, object.Name)
+	for _, f := range fields {
+		if f.Follows {
+			continue
+		}
+		if m.LastApplied != nil && holds(m.LastApplied, f.Path) {
+			costs = append(costs, fmt.Sprintf("%s is applied from a manifest that has %s: change it there too, or the next kubectl apply sets it back", name, pathText(f.Path)))
+			continue
+		}
+		for i := range m.Managers {
+			if manager := &m.Managers[i]; manager.Apply && strings.HasPrefix(manager.Name, "kubectl") && manager.Name != "kubectl-etp" && f.Was != nil && manager.Owns(f.Path) {
+				costs = append(costs, fmt.Sprintf("%s is applied by the server from a manifest that has %s: change it there too, or the next kubectl apply meets a conflict", name, pathText(f.Path)))
+				break
+			}
+		}
+	}
+	return costs
+}
+
+// holds says whether a JSON object has something at path.
+func holds(object map[string]any, path []string) bool {
+	for i, name := range path {
+		value, ok := object[name]
+		if !ok {
+			return false
+		}
+		if i == len(path)-1 {
+			return true
+		}
+		if object, ok = value.(map[string]any); !ok {
+			return false
+		}
+	}
+	return false
+}

@@ -1,0 +1,38 @@
+package remedy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// spread wishes the pods evenly over the nodes: a topologySpreadConstraint of maxSkew 1 on kubernetes.io/hostname that does not keep a pod from being scheduled. It
+// keeps every constraint that is there, and adds none where one holds the pods to the same, or to more.
+func spread(w *cluster.Workload, selector map[string]string) (Field, bool, error) {
+	const always = "ScheduleAnyway"
+	for _, c := range w.TopologySpread {
+		one := object(c)
+		if one["topologyKey"] != hostnameKey {
+			continue
+		}
+		covers := selects(one["labelSelector"], w.Labels) == cluster.Yes
+		if covers && fmt.Sprint(one["maxSkew"]) == "1" {
+			return Field{}, false, nil
+		}
+		// The API server takes one constraint for each pair of topologyKey and whenUnsatisfiable (ValidateTopologySpreadConstraints in pkg/apis/core/validation).
+		if one["whenUnsatisfiable"] == always {
+			return Field{}, false, errors.New("it has a topologySpreadConstraint on kubernetes.io/hostname with ScheduleAnyway already, of another selector or maxSkew, and can have one only: " +
+				"change that one by hand")
+		}
+	}
+	constraint := map[string]any{
+		"maxSkew": int64(1), "topologyKey": hostnameKey, "whenUnsatisfiable": always, "labelSelector": matchLabels(selector),
+	}
+	f := Field{Path: []string{"spec", "template", "spec", "topologySpreadConstraints"}, Now: append(slices.Clone(w.TopologySpread), constraint)}
+	if w.TopologySpread != nil {
+		f.Was = w.TopologySpread
+	}
+	return f, true, nil
+}

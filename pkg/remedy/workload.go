@@ -1,0 +1,406 @@
+package remedy
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+const hostnameKey = "kubernetes.io/hostname"
+
+// placement is what a mode makes of a workload's pod template: the field to change, false where the pods are kept apart so already; an error says why it cannot be
+// said in this template.
+type placement func(w *cluster.Workload, selector map[string]string) (f Field, change bool, err error)
+
+// place plans a placement of the pods behind the Service.
+func (p *planner) place(want placement) {
+	s := p.Surroundings
+	source := "pods of " + p.Facts.Service.Namespace + "/" + p.Facts.Service.Name
+	if len(s.Selector) == 0 && p.Facts.Service.HasSelector {
+		p.need(Precondition{Name: "pods-known", Message: "the pods behind the Service are not known: its surroundings were not read"})
+		return
+	}
+	switch gap := s.Gap(pods, ""); {
+	case len(s.Selector) == 0:
+		p.need(Precondition{
+			Name: "pods-known", Holds: cluster.No, Message: "it has no selector: its EndpointSlices are kept by hand, and what runs behind them is not known",
+			Evidence: []finding.Evidence{{Fact: "no selector", Source: p.serviceSource()}},
+		})
+		return
+	case gap != nil:
+		p.need(Precondition{Name: "pods-known", Message: "the pods behind the Service are not known: they could not be listed", Evidence: gapEvidence(gap)})
+		return
+	case len(s.Pods) == 0:
+		p.need(Precondition{
+			Name: "pods-known", Holds: cluster.No, Message: "its selector names no pod", Evidence: []finding.Evidence{{Fact: "no pod", Source: source}},
+		})
+		return
+	}
+	var byHand []string
+	var changed []*cluster.Workload
+	for i := range s.Pods {
+		if s.Pods[i].Owner == nil {
+			byHand = append(byHand, fmt.Sprintf("pod %s/%s has no controller: whoever makes it must make it anew with %s", s.Pods[i].Namespace, s.Pods[i].Name, p.snippet(want)))
+		}
+	}
+	for i := range s.Workloads {
+		w := &s.Workloads[i]
+		name := workloadName(w)
+		switch {
+		case !w.Known && ours(w.Kind):
+			p.need(Precondition{Name: "workload-known", Message: name + " could not be read, so what to change in it is not known", Evidence: p.workloadGap(w)})
+			continue
+		case !w.Known:
+			byHand = append(byHand, fmt.Sprintf("%s keeps the pods, and its kind is not one that this tool changes: in its pod template set %s", name, p.snippet(want)))
+			continue
+		case w.Kind == "DaemonSet":
+			p.gain(name + " keeps one pod on each of its nodes already: there is nothing to do")
+			continue
+		}
+		field, change, err := want(w, s.Selector)
+		switch {
+		case err != nil:
+			p.need(Precondition{
+				Name: "room-in-template", Holds: cluster.No, Message: fmt.Sprintf("%s: %v", name, err),
+				Evidence: []finding.Evidence{{Fact: "spec.template.spec as it is", Source: name}},
+			})
+		case change:
+			p.feasible(w)
+			p.rollout(w, field)
+			changed = append(changed, w)
+		}
+	}
+	if len(byHand) > 0 {
+		// Half of a change is none: what this tool would do is said beside what it does not.
+		for _, c := range p.Changes {
+			byHand = append(byHand, fmt.Sprintf("in %s %s/%s set %s", lower(c.Object.Kind), c.Object.Namespace, c.Object.Name, p.snippet(want)))
+		}
+		p.ByHand, p.Changes = byHand, nil
+		return
+	}
+	if len(changed) == 0 {
+		return
+	}
+	p.placed(changed)
+}
+
+func ours(kind string) bool {
+	return kind == "Deployment" || kind == "StatefulSet" || kind == "DaemonSet" || kind == "ReplicaSet"
+}
+
+func workloadName(w *cluster.Workload) string {
+	return fmt.Sprintf("%s %s/%s", lower(w.Kind), w.Namespace, w.Name)
+}
+
+func (p *planner) workloadGap(w *cluster.Workload) []finding.Evidence {
+	resource := lower(w.Kind) + "s.apps"
+	if gap := p.Surroundings.Gap(resource, w.Name); gap != nil {
+		return gapEvidence(gap)
+	}
+	return []finding.Evidence{{Fact: "only its name is known", Source: workloadName(w)}}
+}
+
+// snippet is the field of an empty pod template, as JSON in one line.
+func (p *planner) snippet(want placement) string {
+	f, _, _ := want(&cluster.Workload{}, p.Surroundings.Selector)
+	text, err := json.Marshal(f.Now)
+	if err != nil {
+		return strings.Join(f.Path, ".")
+	}
+	return strings.Join(f.Path[2:], ".") + ": " + string(text)
+}
+
+// rollout adds the change of a workload.
+func (p *planner) rollout(w *cluster.Workload, f Field) {
+	name := workloadName(w)
+	c := Change{Object: w.Object, Fields: []Field{f}, Starts: "a rollout of " + name}
+	switch {
+	case w.Paused:
+		c.Starts = ""
+		p.cost(name + " is paused: nothing moves before somebody resumes it")
+	case w.Strategy == "OnDelete":
+		c.Starts = ""
+		p.cost(name + " replaces pods only when somebody deletes them (OnDelete): nothing moves before")
+	default:
+		p.cost(fmt.Sprintf("it starts a rollout: all %d pods of %s are replaced", w.Replicas, name))
+		p.rolloutCosts()
+	}
+	if w.Claims {
+		p.cost(name + " has volumes that may tie its pods to the node or the zone where they are: such pods do not move")
+	}
+	p.Changes = append(p.Changes, c)
+	p.owned(&w.Metadata, w.Object, c.Fields)
+}
+
+// rolloutCosts is what a rollout does to connections from outside.
+func (p *planner) rolloutCosts() {
+	s := p.Facts.Service
+	if s.ExternalTrafficPolicy != cluster.PolicyLocal || s.Type != cluster.TypeLoadBalancer || p.Provider.Backends == provider.Pods {
+		return
+	}
+	// KEP-1669, in kube-proxy by default since v1.26.
+	const loses = "a node that loses its last pod drops connections until the load balancer's health check notices"
+	switch {
+	case slices.Contains(p.Costs, loses):
+	case !p.Surroundings.Server.Known() || p.Surroundings.Server.Before(1, 26, 0):
+		p.cost(loses)
+	}
+}
+
+// feasible checks whether the pods of a workload can be kept apart, and whether the rollout can end.
+func (p *planner) feasible(w *cluster.Workload) {
+	name := workloadName(w)
+	fits := p.fits(w)
+	evidence := []finding.Evidence{
+		{Fact: plural(w.Replicas, "replica", "replicas"), Source: name},
+		{Fact: fmt.Sprintf("%s of %d can take its pods: %s", plural(len(fits.yes), "node", "nodes"), len(p.Snapshot.Nodes), named(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
+	}
+	need := Precondition{Name: "enough-nodes", Holds: cluster.Yes, Evidence: evidence, Risk: "no-effect"}
+	gap := nodesGap(p.Snapshot)
+	switch {
+	case w.Replicas < 2:
+		need.Holds = cluster.No
+		need.Message = fmt.Sprintf("%s has %s: there is nothing to keep apart; give it more replicas first", name, plural(w.Replicas, "replica", "replicas"))
+	case len(fits.yes) >= 2:
+		need.Risk = ""
+		need.Message = fmt.Sprintf("%d nodes can take the %d pods of %s, as far as taints, labels and affinity say", len(fits.yes), w.Replicas, name)
+	case gap != nil:
+		need.Holds, need.Message, need.Evidence = cluster.Undetermined, "how many nodes can take the pods of "+name+" is not known: the nodes could not be listed", gapEvidence(gap)
+	case len(fits.yes)+fits.maybe >= 2:
+		need.Holds = cluster.Undetermined
+		need.Message = fmt.Sprintf("how many nodes can take the pods of %s is not known: of %s the taints were not read, or its rules were not understood", name, plural(fits.maybe, "node", "nodes"))
+	default:
+		need.Holds = cluster.No
+		need.Message = fmt.Sprintf("only %s can take the pods of %s: there is nothing to spread them over; look at taints, nodeSelector and node affinity", plural(len(fits.yes), "node", "nodes"), name)
+	}
+	p.need(need)
+	if need.Holds == cluster.Yes && w.Replicas > len(fits.yes)+fits.maybe {
+		p.cost(fmt.Sprintf("%d pods for %d nodes: some nodes get more than one", w.Replicas, len(fits.yes)))
+	}
+	p.canEnd(w, fits)
+	if w.Settled == cluster.No {
+		p.need(Precondition{
+			Name: "no-rollout", Holds: cluster.No, Risk: "interrupts-rollout", Message: "a rollout of " + name + " is under way already: wait for its end",
+			Evidence: []finding.Evidence{{Fact: "not all of its pods are up to date and ready", Source: name}},
+		})
+	}
+	if w.Strategy == "Recreate" {
+		p.need(Precondition{
+			Name: "pods-replaced-in-turn", Holds: cluster.No, Risk: "downtime", Message: name + " stops all its pods before it starts new ones (strategy Recreate): nothing answers meanwhile",
+			Evidence: []finding.Evidence{{Fact: "strategy is Recreate", Source: name}},
+		})
+	}
+	p.budget(w)
+}
+
+// canEnd: a pod that may not share a node with another needs a free one as long as the old pod is there, which maxSurge asks for.
+func (p *planner) canEnd(w *cluster.Workload, fits fitting) {
+	why := ""
+	switch {
+	case w.Kind != "Deployment" || w.Strategy == "Recreate":
+		return
+	case w.HostPorts:
+		why = "its pods ask for a port of their node"
+	case requiredApart(w):
+		why = "its pods may not share a node (required anti-affinity)"
+	default:
+		return
+	}
+	name := workloadName(w)
+	need := Precondition{
+		Name: "rollout-can-end", Holds: cluster.Yes,
+		Message: fmt.Sprintf("%s, and the rollout has room: maxUnavailable is %d, %d nodes for %d pods", why, w.Unavailable, len(fits.yes), w.Replicas),
+		Evidence: []finding.Evidence{{
+			Fact: fmt.Sprintf("%s; maxSurge %d, maxUnavailable %d", why, w.Surge, w.Unavailable), Source: name,
+		}},
+	}
+	if w.Unavailable == 0 && len(fits.yes) <= w.Replicas {
+		need.Holds, need.Risk = cluster.No, "rollout-may-stall"
+		if len(fits.yes)+fits.maybe > w.Replicas {
+			need.Holds = cluster.Undetermined
+		}
+		need.Message = fmt.Sprintf("%s, and %d nodes take %d pods: with maxUnavailable 0 a new pod waits for a free node for ever; set maxUnavailable to 1 and maxSurge to 0 first",
+			why, len(fits.yes), w.Replicas)
+	}
+	p.need(need)
+}
+
+// budget: a rollout does not ask PodDisruptionBudgets, but takes away pods that they count (Kubernetes, concepts/workloads/pods/disruptions).
+func (p *planner) budget(w *cluster.Workload) {
+	name := workloadName(w)
+	if gap := p.Surroundings.Gap(budgets, ""); gap != nil {
+		p.need(Precondition{
+			Name: "disruption-budget", Risk: "below-disruption-budget", Message: "whether a PodDisruptionBudget allows the rollout of " + name + " is not known: they could not be listed",
+			Evidence: gapEvidence(gap),
+		})
+		return
+	}
+	for i := range p.Surroundings.Budgets {
+		b := &p.Surroundings.Budgets[i]
+		need := Precondition{
+			Name: "disruption-budget", Holds: cluster.Yes,
+			Message:  fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer, and the rollout may have %d fewer for a while", b.Namespace, b.Name, plural(b.Allowed, "pod", "pods"), w.Unavailable),
+			Evidence: []finding.Evidence{{Fact: fmt.Sprintf("disruptionsAllowed is %d", b.Allowed), Source: "poddisruptionbudget " + b.Namespace + "/" + b.Name}},
+		}
+		if b.Allowed < w.Unavailable {
+			need.Holds, need.Risk = cluster.No, "below-disruption-budget"
+			need.Message = fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer now, and the rollout of %s may have %d fewer: a rollout does not ask it", b.Namespace, b.Name,
+				plural(b.Allowed, "pod", "pods"), name, w.Unavailable)
+		}
+		p.need(need)
+	}
+}
+
+func nodesGap(s *cluster.Snapshot) *cluster.Gap {
+	for i := range s.Gaps {
+		if g := &s.Gaps[i]; g.Resource == "nodes" && g.Verb == "list" {
+			return g
+		}
+	}
+	return nil
+}
+
+// fitting are the nodes that can take a workload's pods: indexes in the snapshot, and how many others may.
+type fitting struct {
+	yes   []int
+	maybe int
+}
+
+func (f fitting) names(s *cluster.Snapshot) []string {
+	names := make([]string, len(f.yes))
+	for i, n := range f.yes {
+		names[i] = s.Nodes[n].Name
+	}
+	return names
+}
+
+// fits judges nodes by what the scheduler filters by: readiness, cordon, taints, nodeSelector and required node affinity. Requests for CPU, memory, volumes and the
+// like are not looked at.
+func (p *planner) fits(w *cluster.Workload) (f fitting) {
+	for i := range p.Snapshot.Nodes {
+		switch takes(&p.Snapshot.Nodes[i], w) {
+		case cluster.Yes:
+			f.yes = append(f.yes, i)
+		case cluster.Undetermined:
+			f.maybe++
+		case cluster.No:
+		}
+	}
+	return f
+}
+
+// placed says what the change does to the map, as far as can be foreseen.
+func (p *planner) placed(changed []*cluster.Workload) {
+	if p.Provider.Announced {
+		p.cost("where one node announces the address, spreading does not help clients outside: only the pods on that node get traffic")
+	}
+	if hint := p.Provider.Weighs(p.Facts.Service); hint != "" {
+		p.cost("without a rollout, " + hint)
+	}
+	if len(changed) > 1 || len(p.Surroundings.Workloads) > 1 {
+		p.Assumes = append(p.Assumes, "several workloads are behind the Service, so where their pods go is not foreseen: the map after the change is that of now")
+		return
+	}
+	w := changed[0]
+	fits := p.fits(w)
+	if len(fits.yes) == 0 || w.Paused || w.Strategy == "OnDelete" {
+		p.Assumes = append(p.Assumes, "where the pods go is not foreseen: the map after the change is that of now")
+		return
+	}
+	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler puts the pods as evenly as it can on the %s that can take them; CPU, memory and volumes were not looked at, and pods that are still there "+
+		"during the rollout can sway it", plural(len(fits.yes), "node", "nodes")))
+	p.effects = append(p.effects, even(fits.yes))
+	p.Plan.Cures = append(p.Plan.Cures, p.evened()...)
+}
+
+// evened are the findings of uneven load and of a single node that the foreseen placement takes away.
+func (p *planner) evened() (codes []string) {
+	counts, _ := dataplane.Counts(p.Snapshot, p.after())
+	most, least, nodes := 0, 0, 0
+	for _, c := range counts {
+		if c.Ready == 0 {
+			continue
+		}
+		nodes++
+		most = max(most, c.Ready)
+		if least == 0 || c.Ready < least {
+			least = c.Ready
+		}
+	}
+	if p.failed("ETP007") && most < 2*least {
+		codes = append(codes, "ETP007")
+	}
+	if p.failed("ETP008") && nodes > 1 {
+		codes = append(codes, "ETP008")
+	}
+	return codes
+}
+
+// even moves ready endpoints so that no node of these has two more than another, and as few as possible move. An endpoint that is in the pod range of its node gets an
+// address of the other's, since predictions tell pods by it.
+func even(nodes []int) effect {
+	return func(s *cluster.Snapshot, svc *cluster.Service) {
+		// An address family each, and one pod in all.
+		key := func(e *cluster.Endpoint) string { return cmp.Or(e.Target, e.Address.String()) }
+		on := map[string]int{}
+		for i := range svc.Endpoints {
+			if e := &svc.Endpoints[i]; e.Ready {
+				on[key(e)] = s.NodeIndex(e.Node)
+			}
+		}
+		moved := evenly(on, nodes)
+		for i := range svc.Endpoints {
+			e := &svc.Endpoints[i]
+			to, ok := moved[key(e)]
+			if !ok || !e.Ready {
+				continue
+			}
+			if from := s.NodeIndex(e.Node); from >= 0 {
+				e.Address = neighbour(svc, e.Address, &s.Nodes[from], &s.Nodes[to])
+			}
+			e.Node, e.Zone = s.Nodes[to].Name, s.Nodes[to].Zone
+			e.ForZones, e.ForNodes = nil, nil
+		}
+		slices.SortStableFunc(svc.Endpoints, func(a, b cluster.Endpoint) int { return a.Address.Compare(b.Address) })
+	}
+}
+
+// evenly says which pods go to which node so that all nodes have the same number, or one more; the nodes that have the most keep the one more.
+func evenly(on map[string]int, nodes []int) map[string]int {
+	has := map[int][]string{}
+	for _, pod := range slices.Sorted(maps.Keys(on)) {
+		has[on[pod]] = append(has[on[pod]], pod)
+	}
+	order := slices.Clone(nodes)
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Or(len(has[b])-len(has[a]), a-b) })
+	wanted := map[int]int{}
+	for i, n := range order {
+		wanted[n] = len(on) / len(nodes)
+		if i < len(on)%len(nodes) {
+			wanted[n]++
+		}
+	}
+	var free []string
+	for _, n := range slices.Sorted(maps.Keys(has)) {
+		if list := has[n]; len(list) > wanted[n] {
+			free = append(free, list[wanted[n]:]...)
+			has[n] = list[:wanted[n]]
+		}
+	}
+	moved := map[string]int{}
+	for _, n := range order {
+		for i := len(has[n]); i < wanted[n]; i++ {
+			moved[free[0]] = n
+			free = free[1:]
+		}
+	}
+	return moved
+}
