@@ -17,6 +17,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/prompt"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
@@ -122,9 +123,11 @@ func (o *changeOptions) again(ctx context.Context, attempt func(context.Context)
 		if _, partly := errors.AsType[*apply.TakenBackError](err); partly {
 			return err
 		}
-		what := "it"
+		var what string
 		if conflict != nil {
 			what = apply.Name(conflict.Object)
+		} else {
+			what = "service " + changed.Namespace + "/" + changed.Name
 		}
 		if n == tries {
 			return &ExitError{Code: exitFailed, Err: fmt.Errorf("gave up after %d attempts, and changed nothing: somebody else keeps changing %s", tries, what), Next: "find out who; then run the command again"}
@@ -234,6 +237,9 @@ func (o *changeOptions) carryOut(ctx context.Context, seen *sight, w *work) erro
 		return shown
 	}
 	switch {
+	case refusal != nil && o.dryRun == dryRunClient && err == nil:
+		// What stands against it here may be nothing at the source of the object, where the patch is wanted for.
+		return cmp.Or(o.printPatches(prepared), refusal)
 	case refusal != nil:
 		return refusal
 	case err != nil:
@@ -513,6 +519,7 @@ func (o *changeOptions) hear(ctx context.Context, w *work, heard map[string]bool
 		if err != nil {
 			events = nil
 		}
+		var good, bad *provider.Sign
 		for _, e := range events {
 			key := e.Event + " " + e.Version
 			if heard[key] {
@@ -523,15 +530,21 @@ func (o *changeOptions) hear(ctx context.Context, w *work, heard map[string]bool
 			if err := o.note(render.Escape(fmt.Sprintf("event %s %s: %s", e.Type, e.Reason, e.Message)) + "\n"); err != nil {
 				return "", err
 			}
-			for _, sign := range w.plan.Signs {
-				if e.Reason != sign.Reason || !strings.Contains(e.Message, sign.Contains) {
-					continue
+			for i := range w.plan.Signs {
+				switch sign := &w.plan.Signs[i]; {
+				case sign.Reason != "" && sign.Reason != e.Reason, !strings.Contains(e.Message, sign.Contains):
+				case sign.Bad:
+					bad = sign
+				default:
+					good = sign
 				}
-				if sign.Bad {
-					return "the load balancer's controller did not follow: " + cmp.Or(sign.Means, e.Message), nil
-				}
-				return "", nil
 			}
+		}
+		switch {
+		case bad != nil:
+			return "the load balancer's controller did not follow: " + bad.Means, nil
+		case good != nil:
+			return "", o.note("the load balancer's controller says: " + good.Means + "\n")
 		}
 		now := o.env.Now()
 		if !now.Before(silence) || !now.Before(deadline) {

@@ -122,7 +122,7 @@ func prefixOf(args []string, begun string) (string, bool) {
 	return "", slices.Contains(kinds, args[0]) || !slices.Contains([]string{"ing", "ingress", "ingresses", "gtw", "gateway", "gateways"}, args[0])
 }
 
-// completeModes completes the flag --mode of fix with what each mode does.
+// completeModes completes a mode, with what each does.
 func completeModes(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var out []cobra.Completion
 	for _, m := range remedy.Modes() {

@@ -196,7 +196,7 @@ func TestCompleteValuesOfFlags(t *testing.T) {
 		{[]string{"status", "--color", ""}, []string{"auto", "always", "never"}},
 		{[]string{"status", "--fail-on", ""}, []string{"error", "warning", "info", "never"}},
 		{[]string{"status", "-o", ""}, []string{"wide", "json", "yaml", "name", "jsonpath="}},
-		{[]string{"rbac", "--for", ""}, []string{"status", "watch", "live"}},
+		{[]string{"rbac", "--for", ""}, []string{"status", "watch", "live", "fix"}},
 		{[]string{"status", "--context", ""}, []string{"a", "b"}},
 		{[]string{"status", "--cluster", ""}, []string{"c"}},
 		{[]string{"status", "--user", ""}, []string{"u"}},

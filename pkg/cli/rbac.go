@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
@@ -17,10 +18,11 @@ const (
 	forStatus level = "status"
 	forWatch  level = "watch"
 	forLive   level = "live"
+	forFix    level = "fix"
 )
 
 // levels lists every level, least first.
-func levels() []level { return []level{forStatus, forWatch, forLive} }
+func levels() []level { return []level{forStatus, forWatch, forLive, forFix} }
 
 // rights of a level. Each level but the first is that one and something more.
 func (l level) rights() []collect.Right {
@@ -29,6 +31,8 @@ func (l level) rights() []collect.Right {
 		return slices.Concat(collect.Rights(), collect.WatchRights())
 	case forLive:
 		return slices.Concat(collect.Rights(), collect.LiveRights())
+	case forFix:
+		return slices.Concat(collect.Rights(), collect.FixRights(), apply.Rights())
 	case forStatus:
 	}
 	return collect.Rights()
@@ -41,6 +45,8 @@ func (l level) command() string {
 		return "kubectl etp status --watch"
 	case forLive:
 		return "kubectl etp status --live"
+	case forFix:
+		return "kubectl etp fix and undo"
 	case forStatus:
 	}
 	return "kubectl etp status and dump"

@@ -45,6 +45,22 @@ func LiveRights() []Right {
 	}
 }
 
+// FixRights are those that Surroundings, Rollout and Events ask for beside Rights.
+func FixRights() []Right {
+	return []Right{
+		{"apps", "deployments", []string{"get"}, "what keeps the pods, and how far a rollout is"},
+		{"apps", "statefulsets", []string{"get"}, "the same"},
+		{"apps", "replicasets", []string{"get"}, "the Deployment behind a pod"},
+		{"apps", "daemonsets", []string{"get"}, "what keeps the pods, where a DaemonSet does"},
+		{"policy", "poddisruptionbudgets", []string{"list"}, "how many pods may be missing during a rollout"},
+		{"networking.k8s.io", "networkpolicies", []string{"list"}, "policies that go by the client's address"},
+		{"cilium.io", "ciliumnetworkpolicies", []string{"list"}, "the same, with Cilium"},
+		{"networking.k8s.io", "ingresses", []string{"list"}, "host names that are published with the Service's address"},
+		{"", "events", []string{"list"}, "what controllers say of the Service and of a rollout"},
+		{"", "namespaces", []string{"get"}, "how old the cluster is, by kube-system: it decides the cloud's defaults"},
+	}
+}
+
 // String is the rule as one line of YAML.
 func (r Right) String() string {
 	return rule(r.Group, r.Resource, "", r.Verbs...)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // ErrDeclined says that the answer was no.
@@ -19,18 +18,25 @@ var ErrDeclined = errors.New("declined; nothing was changed")
 // ErrNoAnswer says that the input ended before there was an answer.
 var ErrNoAnswer = errors.New("no answer; nothing was changed")
 
-// Prompter asks on one writer and reads answers, a line each, from one reader. There is one for a process: a second one would swallow the first one's answers.
+// Prompter asks on one writer and reads answers, a line each, from one reader. There is one for a process: a second one would swallow the first one's answers. Its
+// questions are asked one after the other.
 type Prompter struct {
-	in  io.Reader
+	in  *bufio.Reader
 	out io.Writer
 
-	start sync.Once
-	lines chan string
+	// lines has what was read. A read of a terminal cannot be broken off: one that nobody waits for any more is for whoever asks next.
+	lines   chan answer
+	reading bool
+}
+
+type answer struct {
+	line string
+	err  error
 }
 
 // New makes a Prompter. It reads nothing until it is asked to ask.
 func New(in io.Reader, out io.Writer) *Prompter {
-	return &Prompter{in: in, out: out, lines: make(chan string)}
+	return &Prompter{in: bufio.NewReader(in), out: out, lines: make(chan answer, 1)}
 }
 
 // Option is one choice of a menu: the word that stands for it, and the line that explains it. Both are printed as they are.
@@ -113,30 +119,22 @@ func (p *Prompter) ask(ctx context.Context, question string) (string, error) {
 	if err := p.say(question); err != nil {
 		return "", err
 	}
-	// A read of a terminal cannot be broken off, so it goes on beside, and its line waits for whoever asks next.
-	p.start.Do(func() { go p.read() })
+	if !p.reading {
+		p.reading = true
+		go func() {
+			line, err := p.in.ReadString('\n')
+			p.lines <- answer{line, err}
+		}()
+	}
 	select {
-	case line, open := <-p.lines:
-		if !open {
+	case a := <-p.lines:
+		p.reading = false
+		// Text before the end that no line break follows is a line, too.
+		if a.err != nil && a.line == "" {
 			return "", errors.Join(ErrNoAnswer, p.say("\n"))
 		}
-		return strings.TrimSpace(line), nil
+		return strings.TrimSpace(a.line), nil
 	case <-ctx.Done():
 		return "", errors.Join(ctx.Err(), p.say("\n"))
-	}
-}
-
-// read hands on lines until the input ends. Text before the end that no line break follows is a line, too.
-func (p *Prompter) read() {
-	defer close(p.lines)
-	reader := bufio.NewReader(p.in)
-	for {
-		line, err := reader.ReadString('\n')
-		if err == nil || line != "" {
-			p.lines <- line
-		}
-		if err != nil {
-			return
-		}
 	}
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -257,13 +258,11 @@ func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) 
 		if !e.Ready || own < 0 {
 			continue
 		}
-		for _, a := range f.Snapshot.Nodes[own].InternalIPs {
-			if a == e.Address {
-				return Check{
-					Name: "no-host-network", Holds: holds, Message: fmt.Sprintf("endpoint %s is on the host network: %s", e.Address, message), Risk: risk,
-					Fact: fmt.Sprintf("endpoint %s is an address of node %s", e.Address, e.Node), Source: "endpointslice " + f.Service.Namespace + "/" + e.Slice,
-				}, true
-			}
+		if slices.Contains(f.Snapshot.Nodes[own].InternalIPs, e.Address) {
+			return Check{
+				Name: "no-host-network", Holds: holds, Message: fmt.Sprintf("endpoint %s is on the host network: %s", e.Address, message), Risk: risk,
+				Fact: fmt.Sprintf("endpoint %s is an address of node %s", e.Address, e.Node), Source: "endpointslice " + f.Service.Namespace + "/" + e.Slice,
+			}, true
 		}
 	}
 	return Check{}, false

@@ -128,7 +128,7 @@ func baiduToPods(f Facts) Change {
 		c.Settings = []Setting{{Key: baiduBackendType, Value: "eni"}}
 		c.Checks = append(c.Checks, Check{
 			Name: "change-in-place", Message: "whether the controller changes the backends of a Service that is there already is not known", Risk: "unconfirmed-in-place",
-			Fact: "it is not " + "eni now", Source: annotationSource(f.Service, baiduBackendType),
+			Fact: "it is not eni now", Source: annotationSource(f.Service, baiduBackendType),
 		})
 	}
 	c.Costs = append(c.Costs, "Baidu documents it for VPC-ENI networks, and for VPC-route networks with its ttm module; an IPVLAN network needs masqOutBound off")

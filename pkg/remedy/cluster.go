@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -29,7 +30,25 @@ func (p *planner) cluster() {
 		p.cost(fmt.Sprintf("health check node port %d is given up; going back asks for the same one, and gets another where it has been taken since", port))
 	}
 	p.change(append(fields, wanted...))
-	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
+	p.insideAfter()
+	p.outsideAfter()
+	p.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
+}
+
+// outsideAfter predicts whether nodes that the load balancer begins to send to serve it: with policy Cluster it sends to all of them.
+func (p *planner) outsideAfter() {
+	if p.Provider.Backends == provider.Pods {
+		return
+	}
+	r := p.reach(p.after())[dataplane.External]
+	if len(r.fails) == 0 {
+		return
+	}
+	p.need(Precondition{
+		Name: "outside-clients", Holds: cluster.No, Risk: "breaks-outside-clients",
+		Message:  fmt.Sprintf("connections from outside would fail on %d of %d nodes, which all get them with policy Cluster: %s", len(r.fails), r.of, named(r.fails)),
+		Evidence: p.ruleEvidence(r.rules[r.fails[0]]),
+	})
 }
 
 // flipCosts are those of any change of the policy.

@@ -89,7 +89,7 @@ func (p *planner) dns(o Options) error {
 	p.owned(&config.Metadata, config.Object, c.Fields)
 	p.Assumes = append(p.Assumes, "the map stays as it is: it is of the address, and the change is of the name")
 	if p.failed("ETP002") {
-		p.Plan.Cures = []string{"ETP002"}
+		p.Cures = []string{"ETP002"}
 	}
 	return nil
 }

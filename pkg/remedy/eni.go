@@ -23,12 +23,16 @@ func (p *planner) eni() {
 		return
 	}
 	fields = append(fields, p.providers(c)...)
-	if len(fields) > len(c.Settings) {
+	flips := len(fields) > len(c.Settings)
+	if flips {
 		p.gain("nodes hand connections from inside to any pod, also from a node without one")
 		p.flipCosts()
 	}
 	p.change(fields)
-	p.Plan.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011")
+	if flips {
+		p.insideAfter()
+	}
+	p.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011")
 }
 
 // without says that the provider has nothing of the kind, and what to use instead.

@@ -2,6 +2,7 @@ package remedy
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
@@ -99,45 +100,69 @@ func (p *planner) stopReceiving() {
 	}
 }
 
-// insideAfter predicts whether connections from inside the cluster work afterwards that work now.
+// insideAfter predicts whether connections from inside the cluster fail afterwards that do not fail now. With Local, what is not known afterwards counts whatever is
+// known now: sending to some nodes only is what makes them fail. With Cluster they rarely do (an internalTrafficPolicy of Local is one way), and what was not known
+// before is no reason against it.
 func (p *planner) insideAfter() {
-	before, after := p.reach(p.Facts.Service), p.reach(p.after())
-	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "connections from inside the cluster are not predicted to fail on any more nodes than now"}
-	d := &p.Snapshot.Dataplane
-	evidence := func(r *dataplane.Rule) []finding.Evidence {
-		list := []finding.Evidence{{Fact: r.Reason, Source: r.Source}}
-		if d.Source != "" {
-			list = append(list, finding.Evidence{Fact: fmt.Sprintf("data plane is %s %s %s", d.Name, d.Mode, d.Version), Source: d.Source})
+	changed := p.after()
+	before, after := p.reach(p.Facts.Service), p.reach(changed)
+	local := changed.ExternalTrafficPolicy == cluster.PolicyLocal
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "connections from inside the cluster are not predicted to fail where they do not fail now"}
+	places := []struct {
+		from dataplane.From
+		who  string
+	}{{dataplane.Pod, "pods"}, {dataplane.Node, "processes on the host network"}}
+	for _, place := range places {
+		was, now := before[place.from], after[place.from]
+		unknown := now.unknown
+		if !local {
+			unknown = newly(now.unknown, was.unknown)
 		}
-		return list
+		switch fails := newly(now.fails, was.fails); {
+		case len(fails) > 0:
+			need.Holds = cluster.No
+			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address from inside: %s", place.who, len(fails), now.of, named(fails))
+			need.Evidence = p.ruleEvidence(now.rules[fails[0]])
+		case len(unknown) > 0 && need.Holds == cluster.Yes:
+			need.Holds = cluster.Undetermined
+			need.Message = fmt.Sprintf("what %s on %d of %d nodes would meet from inside is not known: %s", place.who, len(unknown), now.of, named(unknown))
+			need.Evidence = p.ruleEvidence(now.rules[unknown[0]])
+		}
+		if need.Holds == cluster.No {
+			break
+		}
 	}
-	for _, from := range []dataplane.From{dataplane.Pod, dataplane.Node} {
-		who := "pods"
-		if from == dataplane.Node {
-			who = "processes on the host network"
-		}
-		was, now := before[from], after[from]
-		switch {
-		case len(now.fails) > len(was.fails):
-			need.Holds, need.Risk = cluster.No, BreaksInside
-			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address from inside: %s", who, len(now.fails), now.of, named(now.fails))
-			need.Evidence = evidence(now.why)
-		case len(now.unknown) > 0:
-			need.Holds, need.Risk = cluster.Undetermined, BreaksInside
-			need.Message = fmt.Sprintf("what %s on %d of %d nodes would meet from inside is not known: %s", who, len(now.unknown), now.of, named(now.unknown))
-			need.Evidence = evidence(now.whyUnknown)
-		default:
-			continue
-		}
-		break
+	if gap := nodesGap(p.Snapshot); gap != nil && need.Holds == cluster.Yes && local {
+		need.Holds, need.Evidence = cluster.Undetermined, gapEvidence(gap)
+		need.Message = "whether connections from inside the cluster would fail is not known: the nodes could not be listed, and those without endpoints are the ones that matter"
 	}
-	if need.Holds == cluster.Yes && p.Snapshot.Gaps != nil {
-		for i := range p.Snapshot.Gaps {
-			if g := &p.Snapshot.Gaps[i]; g.Resource == "nodes" && g.Verb == "list" {
-				need.Holds, need.Risk, need.Evidence = cluster.Undetermined, BreaksInside, gapEvidence(g)
-				need.Message = "whether connections from inside the cluster would fail is not known: the nodes could not be listed, and those without endpoints are the ones that matter"
-			}
-		}
+	if need.Holds != cluster.Yes {
+		need.Risk = BreaksInside
 	}
 	p.need(need)
+}
+
+// newly are the names of a list that are not in an earlier one.
+func newly(now, was []string) []string {
+	known := make(map[string]bool, len(was))
+	for _, name := range was {
+		known[name] = true
+	}
+	var list []string
+	for _, name := range now {
+		if !known[name] {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// ruleEvidence is a rule of a data plane, and what the data plane was concluded from.
+func (p *planner) ruleEvidence(r *dataplane.Rule) []finding.Evidence {
+	list := []finding.Evidence{{Fact: r.Reason, Source: r.Source}}
+	if d := &p.Snapshot.Dataplane; d.Source != "" {
+		words := strings.Fields(fmt.Sprintf("data plane is %s %s %s", d.Name, d.Mode, d.Version))
+		list = append(list, finding.Evidence{Fact: strings.Join(words, " "), Source: d.Source})
+	}
+	return list
 }

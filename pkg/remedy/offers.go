@@ -22,8 +22,7 @@ func Offers(f *Facts) []Offer {
 	var offers []Offer
 	for _, mode := range []Mode{ENI, Hostname, Cluster, DNS, Spread, AntiAffinity} {
 		plan, err := Make(mode, f, Options{})
-		var wanting *HostNeeded
-		if errors.As(err, &wanting) {
+		if _, wanting := errors.AsType[*HostNeeded](err); wanting {
 			if codes := wanted(mode, f); len(codes) > 0 {
 				offers = append(offers, Offer{Mode: mode, Gain: gain(mode, f), Cures: codes})
 			}
@@ -34,15 +33,21 @@ func Offers(f *Facts) []Offer {
 		}
 		offers = append(offers, Offer{Mode: mode, Gain: gain(mode, f), Cures: plan.Cures})
 	}
-	// Where the client's address is not at stake, nothing is simpler than the policy.
-	if f.Provider.KeepsAddress(f.Service) != cluster.Undetermined {
-		slices.SortStableFunc(offers, func(a, b Offer) int { return last(a.Mode) - last(b.Mode) })
-	}
+	slices.SortStableFunc(offers, func(a, b Offer) int { return rank(f, &a) - rank(f, &b) })
 	return offers
 }
 
-func last(m Mode) int {
-	if m == Cluster {
+// rank orders offers: the policy first where the client's address is not at stake, since nothing is simpler; and after spreading where it would only hide that the
+// pods are badly spread.
+func rank(f *Facts, o *Offer) int {
+	switch {
+	case o.Mode == Spread || o.Mode == AntiAffinity:
+		return 2
+	case o.Mode != Cluster:
+		return 1
+	case !slices.ContainsFunc(o.Cures, func(code string) bool { return code != "ETP007" && code != "ETP008" }):
+		return 3
+	case f.Provider.KeepsAddress(f.Service) != cluster.Undetermined:
 		return 0
 	}
 	return 1

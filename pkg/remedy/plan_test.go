@@ -193,10 +193,12 @@ func TestLocal(t *testing.T) {
 		{name: "MetalLB, shared", mode: Local, text: flipped("etp=", "annotations=metallb.io/ip-allocated-from-pool=a,metallb.io/allow-shared-ip=k etp="), around: func(s *cluster.Surroundings) {
 			s.Sharers = []cluster.Sharer{{Namespace: "shop", Name: "dns"}}
 		}, want: []string{"need address-not-shared no"}},
-		{name: "together with spread: no node stops", mode: Local, text: flipped(old, modern, "ep 10.0.1.105 node=a target=shop/web-1", "ep 10.0.1.105 node=a target=shop/web-1\nep 10.0.1.106 node=a target=shop/web-2"),
+		{
+			name: "together with spread: no node stops", mode: Local, text: flipped(old, modern, "ep 10.0.1.105 node=a target=shop/web-1", "ep 10.0.1.105 node=a target=shop/web-1\nep 10.0.1.106 node=a target=shop/web-2"),
 			around: deployment(nil), o: Options{With: []Mode{Spread}}, want: []string{
 				"set deployment/web spec.template.spec.topologySpreadConstraints*", `set service/web spec.externalTrafficPolicy "Cluster" -> "Local"`, "gain every node has a ready endpoint, so none stops receiving",
-			}},
+			},
+		},
 	})
 }
 

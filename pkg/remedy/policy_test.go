@@ -1,7 +1,6 @@
 package remedy
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,15 +42,6 @@ func plan(t *testing.T, mode Mode, f *Facts, o Options) *Plan {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func (p *Plan) precondition(t *testing.T, name string) *Precondition {
-	t.Helper()
-	at := slices.IndexFunc(p.Preconditions, func(c Precondition) bool { return c.Name == name })
-	if at < 0 {
-		t.Fatalf("no precondition %s in %+v", name, p.Preconditions)
-	}
-	return &p.Preconditions[at]
 }
 
 func TestClusterFlipsPolicyAndKeepsTheHealthCheckPort(t *testing.T) {

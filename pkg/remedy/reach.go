@@ -13,14 +13,17 @@ import (
 type reached struct {
 	fails, unknown []string
 	of             int
-	// why and whyUnknown are the rules of the first of them; nil for none.
-	why, whyUnknown *dataplane.Rule
+	// rules decided, by the node's name.
+	rules map[string]*dataplane.Rule
 }
 
-// reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses, and from outside to the
-// node ports.
+// reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses; from outside as the load
+// balancer hands them to a node, or to the node port where there is none.
 func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
-	out := map[dataplane.From]*reached{dataplane.Node: {}, dataplane.Pod: {}, dataplane.External: {}}
+	out := map[dataplane.From]*reached{}
+	for _, from := range []dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
+		out[from] = &reached{rules: map[string]*dataplane.Rule{}}
+	}
 	predictor := dataplane.New(p.Snapshot, svc)
 	published := targets(svc)
 	for i := range p.Snapshot.Nodes {
@@ -32,10 +35,11 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 			worst, tried := dataplane.Reachable, false
 			var why *dataplane.Rule
 			for _, t := range published {
-				if (t.To == dataplane.NodePort) != (from == dataplane.External) {
+				if t.To == dataplane.NodePort && (from != dataplane.External || svc.Type == cluster.TypeLoadBalancer) {
 					continue
 				}
 				t.Node, tried = i, true
+				t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (p.Provider.KeepsDestination || svc.Ports[t.Port].NodePort == 0)
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
 				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
@@ -52,15 +56,9 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 			}
 			switch worst {
 			case dataplane.Refused:
-				if r.why == nil {
-					r.why = why
-				}
-				r.fails = append(r.fails, n.Name)
+				r.fails, r.rules[n.Name] = append(r.fails, n.Name), why
 			case dataplane.Unknown:
-				if r.whyUnknown == nil {
-					r.whyUnknown = why
-				}
-				r.unknown = append(r.unknown, n.Name)
+				r.unknown, r.rules[n.Name] = append(r.unknown, n.Name), why
 			default:
 			}
 		}

@@ -203,7 +203,7 @@ func (p *planner) feasible(w *cluster.Workload) {
 
 // canEnd: a pod that may not share a node with another needs a free one as long as the old pod is there, which maxSurge asks for.
 func (p *planner) canEnd(w *cluster.Workload, fits fitting) {
-	why := ""
+	var why string
 	switch {
 	case w.Kind != "Deployment" || w.Strategy == "Recreate":
 		return
@@ -318,7 +318,7 @@ func (p *planner) placed(changed []*cluster.Workload) {
 	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler puts the pods as evenly as it can on the %s that can take them; CPU, memory and volumes were not looked at, and pods that are still there "+
 		"during the rollout can sway it", plural(len(fits.yes), "node", "nodes")))
 	p.effects = append(p.effects, even(fits.yes))
-	p.Plan.Cures = append(p.Plan.Cures, p.evened()...)
+	p.Cures = append(p.Cures, p.evened()...)
 }
 
 // evened are the findings of uneven load and of a single node that the foreseen placement takes away.

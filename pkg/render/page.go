@@ -24,8 +24,8 @@ type Entries struct {
 // RenderPage gives the page as text.
 func RenderPage(p Page, s *Style) []byte {
 	var b strings.Builder
-	s.fact(&b, "", span{s.clean(p.Name), strong}, s.cells(p.Name), p.Title)
-	s.facts(&b, p.Facts)
+	s.facts(&b, "", strong, []Fact{{p.Name, p.Title}})
+	s.facts(&b, "  ", plain, p.Facts)
 	for _, paragraph := range p.Paragraphs {
 		b.WriteByte('\n')
 		for _, line := range s.wrap(s.clean(paragraph), s.proseColumns()) {
@@ -34,30 +34,26 @@ func RenderPage(p Page, s *Style) []byte {
 	}
 	for _, e := range p.Entries {
 		b.WriteString("\n" + s.paint(span{s.clean(e.Heading), strong}) + "\n")
-		s.facts(&b, e.Facts)
+		s.facts(&b, "  ", plain, e.Facts)
 	}
 	return []byte(b.String())
 }
 
-// facts are indented, and their values stand in one column.
-func (s *Style) facts(b *strings.Builder, facts []Fact) {
+// facts are indented, and their values stand in one column, wrapped.
+func (s *Style) facts(b *strings.Builder, indent string, t tone, facts []Fact) {
 	longest := 0
 	for _, f := range facts {
-		longest = max(longest, s.cells(f.Name))
+		longest = max(longest, s.cells(s.clean(f.Name)))
 	}
+	hanging := indent + strings.Repeat(" ", longest+2)
 	for _, f := range facts {
-		s.fact(b, "  ", span{s.clean(f.Name), plain}, longest, f.Value)
-	}
-}
-
-// fact is a name, as wide as the widest of its column, and its value, wrapped beside it.
-func (s *Style) fact(b *strings.Builder, indent string, name span, width int, value string) {
-	b.WriteString(indent + s.paint(name) + strings.Repeat(" ", width-s.cells(name.text)+2))
-	hanging := strings.Repeat(" ", len(indent)+width+2)
-	for i, line := range s.wrap(s.clean(value), s.proseColumns()-len(hanging)) {
-		if i > 0 {
-			b.WriteString(hanging)
+		name := s.clean(f.Name)
+		b.WriteString(indent + s.paint(span{name, t}) + strings.Repeat(" ", longest-s.cells(name)+2))
+		for i, line := range s.wrap(s.clean(f.Value), s.proseColumns()-len(hanging)) {
+			if i > 0 {
+				b.WriteString(hanging)
+			}
+			b.WriteString(line + "\n")
 		}
-		b.WriteString(line + "\n")
 	}
 }

@@ -255,7 +255,7 @@ func (p *screen) change(c *Change) {
 		p.say(span{p.glyphs[warns] + " ", doubtful}, n)
 	}
 	if c.Starts != "" {
-		p.say(span{p.glyphs[warns] + " ", doubtful}, "starts "+c.Starts)
+		p.say(span{p.glyphs[warns] + " ", doubtful}, "sets off: "+c.Starts)
 	}
 	if c.Command != "" {
 		p.put(span{"the same by hand:", faint})

@@ -86,14 +86,20 @@ func (w *world) as(user string) {
 	w.config = w.server.Kubeconfig(w.t, apiserver.Context{Name: "x", User: user, Server: w.proxy.URL, Namespace: w.namespace})
 }
 
-// load applies manifests, in which NS is the namespace.
+// load applies manifests, in which NS is the namespace, until the test ends.
 func (w *world) load(manifests ...string) {
 	w.t.Helper()
-	if err := w.server.Apply(w.t.Context(), []byte(strings.ReplaceAll(strings.Join(manifests, "\n---\n"), "NS", w.namespace))); err != nil {
+	w.exactly(strings.ReplaceAll(strings.Join(manifests, "\n---\n"), "NS", w.namespace))
+}
+
+// exactly applies manifests as they are, until the test ends.
+func (w *world) exactly(manifests string) {
+	w.t.Helper()
+	if err := w.server.Apply(w.t.Context(), []byte(manifests)); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		if err := w.server.Delete(context.Background(), []byte(strings.ReplaceAll(strings.Join(manifests, "\n---\n"), "NS", w.namespace))); err != nil {
+		if err := w.server.Delete(context.Background(), []byte(manifests)); err != nil {
 			w.t.Error(err)
 		}
 	})
@@ -139,18 +145,24 @@ func (w *world) until(what string, is func() bool) {
 	}
 }
 
-// spread is how many pods of the namespace are ready on each node.
-func (w *world) spread() map[string]int {
+// pods are those of the namespace.
+func (w *world) pods() []unstructured.Unstructured {
 	w.t.Helper()
 	list, err := w.direct.Resource(resources["Pod"]).Namespace(w.namespace).List(context.Background(), metav1.ListOptions{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return list.Items
+}
+
+// spread is how many pods of the namespace are ready on each node.
+func (w *world) spread() map[string]int {
+	w.t.Helper()
 	on := map[string]int{}
-	for i := range list.Items {
-		phase, _, _ := unstructured.NestedString(list.Items[i].Object, "status", "phase")
-		node, _, _ := unstructured.NestedString(list.Items[i].Object, "spec", "nodeName")
-		if phase == "Running" && list.Items[i].GetDeletionTimestamp() == nil {
+	for _, pod := range w.pods() {
+		phase, _, _ := unstructured.NestedString(pod.Object, "status", "phase")
+		node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
+		if phase == "Running" && pod.GetDeletionTimestamp() == nil {
 			on[node]++
 		}
 	}
@@ -204,6 +216,14 @@ func (w *world) etp(args ...string) result {
 func (w *world) typed(answers string, args ...string) result {
 	w.t.Helper()
 	return w.run(command{answers: strings.NewReader(answers)}, args...)
+}
+
+// interruptedAt runs it with nobody to ask and presses Ctrl-C once standard error has a text.
+func (w *world) interruptedAt(text string, args ...string) result {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	return w.run(command{ctx: ctx, err: &watcher{text: text, do: cancel}}, args...)
 }
 
 // wants fails unless a command ended so and said all of that, in this order, on either stream.

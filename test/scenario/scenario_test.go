@@ -7,6 +7,8 @@
 //	findings  what failed or is not known, worst first: CODE SEVERITY RESULT MESSAGE
 //	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets; ? where the address is announced
 //	screen    optional: the screen, 100 columns, without colour
+//	after MODE  optional: the plan of `fix --mode=MODE` where nothing stands around the Service: what it sets, what stands against it, and the findings that it takes away,
+//	          brings and leaves
 //
 // With several Services, each one's lines follow a line with its name. go test ./test/scenario -update writes all but the cluster anew; read every line of the
 // difference, because it is a claim about what packets do.
@@ -14,6 +16,7 @@ package scenario_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -31,6 +34,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
@@ -94,7 +98,7 @@ func run(t *testing.T, file string) {
 	reports := report.Diagnose(snapshot)
 	for i := range archive.Files[1:] {
 		section := &archive.Files[1+i]
-		got := expectation(section.Name, reports)
+		got := expectation(section.Name, snapshot, reports)
 		if diff := cmp.Diff(strings.Split(string(section.Data), "\n"), strings.Split(got, "\n")); diff != "" && !*update {
 			t.Errorf("%s: section %s (-want +got):\n%s", file, section.Name, diff)
 		}
@@ -118,7 +122,9 @@ func malformed(a *txtar.Archive) string {
 	}
 	var names []string
 	for _, f := range a.Files[1:] {
-		if sections[f.Name] == nil || slices.Contains(names, f.Name) {
+		mode, isAfter := strings.CutPrefix(f.Name, "after ")
+		known := isAfter && slices.ContainsFunc(remedy.Modes(), func(d remedy.Description) bool { return string(d.Mode) == mode })
+		if sections[f.Name] == nil && !known || slices.Contains(names, f.Name) {
 			return fmt.Sprintf("section %s is unknown, or there twice", f.Name)
 		}
 		names = append(names, f.Name)
@@ -140,15 +146,119 @@ func addRequired(a *txtar.Archive) {
 	}
 }
 
-func expectation(section string, reports []report.Report) string {
+func expectation(section string, snapshot *cluster.Snapshot, reports []report.Report) string {
 	var b strings.Builder
 	for i := range reports {
 		if len(reports) > 1 {
 			fmt.Fprintf(&b, "%s/%s\n", reports[i].Service.Namespace, reports[i].Service.Name)
 		}
-		b.WriteString(sections[section](&reports[i]))
+		if mode, ok := strings.CutPrefix(section, "after "); ok {
+			b.WriteString(after(remedy.Mode(mode), snapshot, &reports[i]))
+		} else {
+			b.WriteString(sections[section](&reports[i]))
+		}
 	}
 	return b.String()
+}
+
+// planned is the plan of a mode with nothing around the Service, and the codes of what fails as things are and as the plan says that they would be.
+func planned(mode remedy.Mode, snapshot *cluster.Snapshot, r *report.Report) (plan *remedy.Plan, before, now []string, err error) {
+	f := &remedy.Facts{Snapshot: snapshot, Service: r.Service, Provider: r.Provider, Findings: r.Findings, Surroundings: &cluster.Surroundings{}}
+	plan, err = remedy.Make(mode, f, remedy.Options{})
+	if _, wanting := errors.AsType[*remedy.HostNeeded](err); wanting {
+		plan, err = remedy.Make(mode, f, remedy.Options{Hosts: []string{"www.example.com"}})
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	for _, later := range report.Diagnose(plan.Simulate(snapshot)) {
+		if later.Title() == r.Title() {
+			now = failing(&later)
+		}
+	}
+	return plan, failing(r), now, nil
+}
+
+func failing(r *report.Report) (codes []string) {
+	for _, f := range r.Findings {
+		if f.Result == finding.Fail && !slices.Contains(codes, f.Code) {
+			codes = append(codes, f.Code)
+		}
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+func without(list, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(others, s) })
+}
+
+func after(mode remedy.Mode, snapshot *cluster.Snapshot, r *report.Report) string {
+	plan, before, now, err := planned(mode, snapshot, r)
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	var rows [][]string
+	text := func(value any) string {
+		if value == nil {
+			return "<none>"
+		}
+		return fmt.Sprint(value)
+	}
+	for _, c := range plan.Changes {
+		for _, field := range c.Fields {
+			rows = append(rows, []string{"set", strings.Join(field.Path, " "), text(field.Was), "->", text(field.Now)})
+		}
+	}
+	for _, c := range plan.Preconditions {
+		if c.Holds != cluster.Yes {
+			rows = append(rows, []string{"against", strings.TrimSpace(c.Name + " " + c.Risk)})
+		}
+	}
+	if len(rows) == 0 {
+		return "so already\n"
+	}
+	for _, line := range []struct {
+		what  string
+		codes []string
+	}{{"fixed", without(before, now)}, {"introduced", without(now, before)}, {"unchanged", without(now, without(now, before))}} {
+		if len(line.codes) > 0 {
+			rows = append(rows, []string{line.what, strings.Join(line.codes, " ")})
+		}
+	}
+	return columns(rows)
+}
+
+// TestPlansKeepTheirWord: what a plan says that it cures is gone from the diagnosis after it, and what it does not warn of does not come.
+func TestPlansKeepTheirWord(t *testing.T) {
+	cured := 0
+	for _, file := range files(t) {
+		_, snapshot := read(t, file)
+		for _, r := range report.Diagnose(snapshot) {
+			for _, mode := range []remedy.Mode{remedy.Cluster, remedy.Local, remedy.ENI, remedy.Hostname} {
+				plan, before, now, err := planned(mode, snapshot, &r)
+				if err != nil {
+					t.Errorf("%s: %s: %v", file, mode, err)
+					continue
+				}
+				for _, code := range plan.Cures {
+					cured++
+					if !slices.Contains(before, code) || slices.Contains(now, code) {
+						t.Errorf("%s: %s says that it cures %s; failing before: %v, after: %v", file, mode, code, before, now)
+					}
+				}
+				warned := slices.ContainsFunc(plan.Preconditions, func(c remedy.Precondition) bool { return c.Holds != cluster.Yes })
+				for _, code := range without(now, before) {
+					if (code == "ETP002" || code == "ETP003" || code == "ETP051") && !warned {
+						t.Errorf("%s: %s brings %s, and nothing stands against it", file, mode, code)
+					}
+				}
+			}
+		}
+	}
+	if cured == 0 {
+		t.Error("no plan cures anything")
+	}
 }
 
 func TestEveryFileIsRun(t *testing.T) {
@@ -174,7 +284,7 @@ func TestMalformedFilesAreNoticed(t *testing.T) {
 			t.Errorf("a file without %q is taken", part)
 		}
 	}
-	for _, section := range []string{"-- pathes --\n", "-- paths --\n"} {
+	for _, section := range []string{"-- pathes --\n", "-- paths --\n", "-- after noon --\n"} {
 		if malformed(txtar.Parse([]byte(whole+section))) == "" {
 			t.Errorf("a file with a further %q is taken", section)
 		}

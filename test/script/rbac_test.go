@@ -218,3 +218,38 @@ func (g *granted) watch(t *testing.T) bool {
 		}
 	}
 }
+
+// What rbac prints for fix is enough for a change that the server tries: nothing is forbidden, also of what only a note would tell. Without the right to patch it is.
+func TestRBACOfFixIsEnough(t *testing.T) {
+	server := shared.Get(t)
+	manifests, err := os.ReadFile("testdata/cluster.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Apply(t.Context(), manifests); err != nil {
+		t.Fatal(err)
+	}
+	proxy := faults.Start(t, server)
+	g := &granted{server: server, proxy: proxy, kubeconfig: server.Kubeconfig(t, apiserver.Context{Name: "proxied", User: grantee, Server: proxy.URL})}
+	try := func(rules []rbacv1.PolicyRule) (refused []string, patched bool, out []byte) {
+		g.grant(t, rules)
+		proxy.Reset()
+		// How it ends is told by the requests.
+		out, _ = g.command(t.Context(), "fix", "svc/nginx-ingress-lb", "-n", "kube-system", "--mode=cluster", "--dry-run=server").CombinedOutput()
+		for _, r := range proxy.Requests() {
+			if r.Status == http.StatusForbidden {
+				refused = append(refused, r.String())
+			}
+			patched = patched || r.Method == http.MethodPatch && r.Status == http.StatusOK
+		}
+		return refused, patched, out
+	}
+	rules := clusterRole(t, "fix")
+	if refused, patched, out := try(rules); len(refused) > 0 || !patched {
+		t.Errorf("with the role, refused: %v, tried the patch: %v\n%s", refused, patched, out)
+	}
+	without := slices.DeleteFunc(slices.Clone(rules), func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Verbs, "patch") })
+	if refused, patched, out := try(without); len(refused) == 0 || patched {
+		t.Errorf("without the right to patch, refused: %v, tried the patch: %v\n%s", refused, patched, out)
+	}
+}

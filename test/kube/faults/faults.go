@@ -341,3 +341,15 @@ func Notify(call func()) Fault {
 		next.ServeHTTP(w, r)
 	}
 }
+
+// Once lets requests go wrong from the moment on at which another one that matches has arrived.
+func (p *Proxy) Once(pattern string, fault Fault) Fault {
+	other := regexp.MustCompile(pattern)
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if slices.ContainsFunc(p.Requests(), func(r Request) bool { return other.MatchString(r.String()) }) {
+			fault(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+}

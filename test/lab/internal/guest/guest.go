@@ -299,7 +299,7 @@ func Run(ctx context.Context, out string, args ...string) error {
 	// Without norandmaps a program is at other addresses each time that it starts, and the emulator would translate it anew.
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2", "-m", "6G",
 		"-nographic", "-no-reboot", "-netdev", "tap,id=up,script=no,downscript=no,ifname="+card, "-device", "virtio-net-pci,netdev=up,romfile=", "-kernel", filepath.Join(k.dir, "boot", "vmlinuz-"+k.release), "-initrd", k.initrd,
-		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off norandmaps",
+		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off norandmaps tsc=reliable clocksource=tsc",
 		"-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
 		"-virtfs", "local,path="+out+",mount_tag=out,security_model=none")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

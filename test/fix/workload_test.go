@@ -1,0 +1,111 @@
+//go:build unix
+
+package fix_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube/kubelet"
+)
+
+// together waits until the three pods of the workload are on one node, and the Service has them.
+func (w *world) together() {
+	w.t.Helper()
+	w.until("three ready pods on one node", func() bool {
+		on := w.spread()
+		for _, n := range on {
+			return len(on) == 1 && n == 3
+		}
+		return false
+	})
+	w.until("the Service has them", func() bool { return strings.Contains(w.etp("status", "svc/web").out, "3 ready") })
+}
+
+// apart says whether the three pods are on three nodes.
+func (w *world) apart() bool { return len(w.spread()) == 3 }
+
+// The real controllers roll it out and the real scheduler, which packs nodes full if nobody says otherwise, moves the pods apart; taken back, it packs them again.
+func TestPodsReallyMoveApart(t *testing.T) {
+	for _, c := range []struct{ mode, kind string }{{"anti-affinity", "Deployment"}, {"spread", "Deployment"}, {"anti-affinity", "StatefulSet"}} {
+		t.Run(c.mode+"-"+c.kind, func(t *testing.T) {
+			w := newWorld(t)
+			w.load(service, workload(c.kind))
+			w.together()
+			before := w.essence(c.kind, "web")
+			name := strings.ToLower(c.kind) + " " + w.namespace + "/web"
+
+			// A rollout alone moves nothing.
+			w.patch(c.kind, "web", `{"spec":{"template":{"metadata":{"annotations":{"round":"2"}}}}}`)
+			w.until("the rollout is over", func() bool { return w.rolled(c.kind, "2") })
+			w.together()
+			w.patch(c.kind, "web", `{"spec":{"template":{"metadata":{"annotations":null}}}}`)
+			w.until("the rollout is over", func() bool { return w.rolled(c.kind, "") })
+			w.together()
+			w.wants(w.etp("status", "svc/web"), 0, "ETP008")
+
+			r := w.typed("y\n", "fix", "svc/web", "--mode="+c.mode)
+			w.wants(r, 0, "kubectl patch "+strings.ToLower(c.kind)+" web -n "+w.namespace, "patched "+name, "rollout of "+name+": 3 of 3 pods updated, 3 available", "fixed       ✓ ETP008")
+			if !w.apart() {
+				t.Fatalf("pods are on %v; it said\n%s%s", w.spread(), r.out, r.err)
+			}
+			w.wants(w.etp("status", "svc/web", "--fail-on=info"), 3, "1 ready") // ETP002 is still there: one node of four has no pod.
+			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "already so")
+
+			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode "+c.mode, "rollout of "+name, "the fix is taken back")
+			if diff := cmp.Diff(before, w.essence(c.kind, "web")); diff != "" {
+				t.Error(diff)
+			}
+			w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+		})
+	}
+}
+
+// rolled says whether all pods are of the template whose annotation round has that value, and no others are left.
+func (w *world) rolled(kind, round string) bool {
+	w.t.Helper()
+	list := w.pods()
+	for _, p := range list {
+		if p.GetAnnotations()["round"] != round || p.GetDeletionTimestamp() != nil {
+			return false
+		}
+	}
+	return len(list) == 3 && len(w.spread()) > 0
+}
+
+// A rollout that does not end in time is not called a cure, and Ctrl-C while waiting says that the change is made.
+func TestRolloutThatDoesNotEnd(t *testing.T) {
+	w := newWorld(t)
+	w.load(service, workload("Deployment"))
+	w.together()
+	w.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:"yes"}}}}}`, kubelet.Never))
+	r := w.etp("fix", "svc/web", "--mode=anti-affinity", "--yes", "--timeout=2s", "--accept-risk=interrupts-rollout")
+	w.wants(r, 1, "patched deployment", "error: the rollout of deployment "+w.namespace+"/web has not ended in 2s: ", "the change is made; kubectl etp undo svc/web")
+
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 0, "the fix is taken back")
+	r = w.interruptedAt("rollout of", "fix", "svc/web", "--mode=anti-affinity", "--yes", "--accept-risk=interrupts-rollout")
+	w.wants(r, 130, "patched deployment", "interrupted while looking again; the change is made; kubectl etp undo svc/web")
+}
+
+// Local with pods kept apart: two objects, one fix, one undo.
+func TestLocalWithAntiAffinity(t *testing.T) {
+	w := newWorld(t)
+	w.load(strings.Replace(service, "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster", 1), workload("Deployment"))
+	w.together()
+	service, deployment := w.essence("Service", "web"), w.essence("Deployment", "web")
+	r := w.etp("fix", "svc/web", "--mode=local", "--with=anti-affinity", "--yes", "--accept-risk=breaks-in-cluster-clients")
+	w.wants(r, 0, "introduced  ✗ ETP002", "+  externalTrafficPolicy: Local", "+  healthCheckNodePort: (the server assigns one)", "patched ", "service "+w.namespace+"/web", "deployment "+w.namespace+"/web")
+	if !w.apart() {
+		t.Errorf("pods are on %v", w.spread())
+	}
+	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is taken back")
+	if diff := cmp.Diff(service, w.essence("Service", "web")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(deployment, w.essence("Deployment", "web")); diff != "" {
+		t.Error(diff)
+	}
+}
