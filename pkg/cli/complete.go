@@ -90,7 +90,7 @@ func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 			return out[:min(len(out), mostCompletions)]
 		}
 		out := offer(prefix)
-		if len(out) == 0 && len(args) == 0 && strings.HasPrefix("svc/", begun) {
+		if len(out) == 0 && len(args) == 0 && len(begun) <= len("svc/") && "svc/"[:len(begun)] == begun {
 			out = offer("svc/")
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
@@ -163,7 +163,7 @@ func completeFlags(a *app, root *cobra.Command) error {
 	var failed error
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			complete := cobra.CompletionFunc(completeModes)
+			complete := completeModes
 			if _, ok := f.Value.(choice[remedy.Mode]); !ok {
 				w, ok := f.Value.(worded)
 				if !ok {

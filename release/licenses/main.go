@@ -88,12 +88,14 @@ func link(linked map[string]*module, system, architecture string) error {
 	}
 	for decoder := json.NewDecoder(bytes.NewReader(listed)); ; {
 		var p struct {
-			Dir      string
-			Standard bool
+			Dir      string `json:"Dir"`
+			Standard bool   `json:"Standard"`
 			Module   *struct {
-				Path, Version, Dir string
-				Main               bool
-			}
+				Path    string `json:"Path"`
+				Version string `json:"Version"`
+				Dir     string `json:"Dir"`
+				Main    bool   `json:"Main"`
+			} `json:"Module"`
 		}
 		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
 			return nil

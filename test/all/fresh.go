@@ -22,9 +22,10 @@ func fresh(ctx context.Context, m *machine) error {
 	}
 	// The module cache is written without the permission to remove what is in it.
 	defer func() {
-		filepath.WalkDir(dir, func(name string, d os.DirEntry, _ error) error {
+		// What cannot be removed stays in the folder for temporary files, which is the system's to empty.
+		_ = filepath.WalkDir(dir, func(name string, d os.DirEntry, _ error) error {
 			if d != nil && d.IsDir() {
-				os.Chmod(name, 0o755)
+				_ = os.Chmod(name, 0o755)
 			}
 			return nil
 		})
