@@ -90,8 +90,9 @@ func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 			return out[:min(len(out), mostCompletions)]
 		}
 		out := offer(prefix)
-		if len(out) == 0 && len(args) == 0 && strings.HasPrefix("svc/", begun) {
-			out = offer("svc/")
+		const full = "svc/"
+		if len(out) == 0 && len(args) == 0 && strings.HasPrefix(full, begun) {
+			out = offer(full)
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -163,7 +164,7 @@ func completeFlags(a *app, root *cobra.Command) error {
 	var failed error
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			complete := cobra.CompletionFunc(completeModes)
+			complete := completeModes
 			if _, ok := f.Value.(choice[remedy.Mode]); !ok {
 				w, ok := f.Value.(worded)
 				if !ok {

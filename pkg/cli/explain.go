@@ -41,7 +41,7 @@ asked. Without a name, list what there is to explain.`,
 				}
 				page = found
 			}
-			return a.write(render.RenderPage(page, render.NewStyle(color, false, a.env.terminal(a.streams.Out))))
+			return a.write(page.Render(render.NewStyle(color, false, a.env.terminal(a.streams.Out))))
 		},
 	}
 	c.Flags().Var(colorFlag(&color), "color", colorUsage)

@@ -108,7 +108,7 @@ func TestRBAC(t *testing.T) {
 			t.Fatalf("%v: exit code %d: %s", args, code, w.err.String())
 		}
 		var r role
-		if err := yaml.UnmarshalStrict([]byte(w.out.String()), &struct {
+		if err := yaml.UnmarshalStrict(w.out.Bytes(), &struct {
 			APIVersion string
 			Metadata   struct{ Name string }
 			*role

@@ -21,8 +21,8 @@ type Entries struct {
 	Facts   []Fact
 }
 
-// RenderPage gives the page as text.
-func RenderPage(p Page, s *Style) []byte {
+// Render gives the page as text.
+func (p *Page) Render(s *Style) []byte {
 	var b strings.Builder
 	s.facts(&b, "", strong, []Fact{{p.Name, p.Title}})
 	s.facts(&b, "  ", plain, p.Facts)

@@ -45,7 +45,7 @@ Names
 			"  longer  a value that is too long for one line\n\nWords that are wrapped, and an escape \\x1b[31m that is not obeyed.\n\n\x1b[1mNames\x1b[22m\n  é  two\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, string(RenderPage(p, c.style))); diff != "" {
+			if diff := cmp.Diff(c.want, string(p.Render(c.style))); diff != "" {
 				t.Error(diff)
 			}
 		})
