@@ -140,7 +140,7 @@ func lint(ctx context.Context, m *machine) error {
 	tools, config := filepath.Join(m.root, "test", "tools", "go.mod"), filepath.Join(m.root, ".golangci.yml")
 	var failed []error
 	for _, dir := range modules(m) {
-		failed = append(failed, m.do(ctx, dir, "go", "tool", "-modfile="+tools, "golangci-lint", "run", "--config", config, "--path-mode", "abs", "./..."))
+		failed = append(failed, m.do(ctx, dir, "go", "tool", "-modfile="+tools, "golangci-lint", "run", "--allow-parallel-runners", "--config", config, "--path-mode", "abs", "./..."))
 	}
 	return errors.Join(failed...)
 }
