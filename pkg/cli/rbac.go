@@ -59,7 +59,8 @@ func newRBAC(a *app) *cobra.Command {
 		Short: "Print the least ClusterRole that a command needs",
 		Long: `Print the least ClusterRole that a command needs, each rule with what it is for. No cluster is asked.
 
-Whoever lacks one of these rules is shown what could not be read for it, and everything else.`,
+Whoever lacks one of these rules is shown what could not be read for it, and everything else. What may
+not be changed is not changed, and the server's refusal is shown.`,
 		Example: `  # What status reads
   kubectl etp rbac
 
