@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -214,7 +215,7 @@ func TestThereAndBack(t *testing.T) {
 	if err := w.client.Apply(t.Context(), prepared); err != nil {
 		t.Fatal(err)
 	}
-	if requests := w.proxy.Requests(); len(requests) != 1 || requests[0].Method != "PATCH" {
+	if requests := w.proxy.Requests(); len(requests) != 1 || requests[0].Method != http.MethodPatch {
 		t.Errorf("it took %v, want one patch", requests)
 	}
 	after := w.get("Service", "web")

@@ -23,11 +23,7 @@ type NothingError struct {
 }
 
 func (e *NothingError) Error() string {
-	text := "nothing to take back: no fix of this tool is recorded for service " + e.Service
-	for _, u := range e.Unread {
-		text += "; " + u
-	}
-	return text
+	return strings.Join(append([]string{"nothing to take back: no fix of this tool is recorded for service " + e.Service}, e.Unread...), "; ")
 }
 
 // places are where fixes of a Service are recorded beside the Service itself: a kind, and whether it is looked for in kube-system instead of the Service's namespace.

@@ -27,8 +27,10 @@ func toCluster() *Preview {
 		Plan: &remedy.Plan{
 			Preconditions: []remedy.Precondition{
 				{Name: "not-shared", Holds: cluster.Yes, Message: "the address is this Service's alone", Evidence: []finding.Evidence{{Fact: "one Service", Source: "list"}}},
-				{Name: "client-ip-unused", Holds: cluster.No, Message: "network policy kube-system/office admits clients by their address", Risk: "loses-client-ip",
-					Evidence: []finding.Evidence{{Fact: "ipBlock 192.0.2.0/24", Source: "networkpolicy kube-system/office"}}},
+				{
+					Name: "client-ip-unused", Holds: cluster.No, Message: "network policy kube-system/office admits clients by their address", Risk: "loses-client-ip",
+					Evidence: []finding.Evidence{{Fact: "ipBlock 192.0.2.0/24", Source: "networkpolicy kube-system/office"}},
+				},
 				{Name: "within-quota", Message: "how many backends the load balancer takes is not known"},
 			},
 			Owner: &remedy.Owner{Name: "Helm release nginx", Source: "annotation meta.helm.sh/release-name", Instead: "set controller.service.externalTrafficPolicy and run helm upgrade"},

@@ -67,7 +67,7 @@ func TestNoIsNo(t *testing.T) {
 	w.wants(w.etp("fix"), 2, w.namespace+"/web", "ETP002", "there is nobody to ask which")
 	w.wants(w.etp("undo", "svc/web"), 2, "there is nobody to ask", "--yes")
 	for _, request := range w.proxy.Requests() {
-		if request.Method != "GET" && !strings.Contains(request.String(), "dryRun=All") {
+		if request.Method != http.MethodGet && !strings.Contains(request.String(), "dryRun=All") {
 			t.Errorf("it sent %s", request)
 		}
 	}
@@ -82,7 +82,7 @@ func TestDryRuns(t *testing.T) {
 	w.proxy.Reset()
 	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--dry-run=client"), 0, "+++ service "+w.namespace+"/web, as patched", "nothing was changed (--dry-run=client)")
 	for _, request := range w.proxy.Requests() {
-		if request.Method != "GET" {
+		if request.Method != http.MethodGet {
 			t.Errorf("with --dry-run=client it sent %s", request)
 		}
 	}
@@ -271,7 +271,7 @@ func serve(t *testing.T, server *apiserver.Server, answer func(map[string]any) m
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(review)
 	})}
-	go webhook.Serve(listener)
+	go func() { _ = webhook.Serve(listener) }()
 	t.Cleanup(func() { webhook.Close() })
 	return listener.Addr().(*net.TCPAddr).String()
 }

@@ -40,10 +40,10 @@ func TestPodsReallyMoveApart(t *testing.T) {
 
 			// A rollout alone moves nothing.
 			w.patch(c.kind, "web", `{"spec":{"template":{"metadata":{"annotations":{"round":"2"}}}}}`)
-			w.until("the rollout is over", func() bool { return w.rolled(c.kind, "2") })
+			w.until("the rollout is over", func() bool { return w.rolled("2") })
 			w.together()
 			w.patch(c.kind, "web", `{"spec":{"template":{"metadata":{"annotations":null}}}}`)
-			w.until("the rollout is over", func() bool { return w.rolled(c.kind, "") })
+			w.until("the rollout is over", func() bool { return w.rolled("") })
 			w.together()
 			w.wants(w.etp("status", "svc/web"), 0, "ETP008")
 
@@ -65,7 +65,7 @@ func TestPodsReallyMoveApart(t *testing.T) {
 }
 
 // rolled says whether all pods are of the template whose annotation round has that value, and no others are left.
-func (w *world) rolled(kind, round string) bool {
+func (w *world) rolled(round string) bool {
 	w.t.Helper()
 	list := w.pods()
 	for _, p := range list {
