@@ -427,7 +427,8 @@ func (c *Client) read(ctx context.Context, o cluster.Object) (map[string]any, er
 func (c *Client) readWithin(ctx context.Context, d time.Duration, o cluster.Object) (map[string]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").Do(logr.NewContext(ctx, logr.Discard())))
+	// Asked once more where the connection was cut, not for as long as the client would by itself.
+	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").MaxRetries(1).Do(logr.NewContext(ctx, logr.Discard())))
 }
 
 // answer is the object in an answer, or the server's own error.

@@ -32,6 +32,7 @@ type changeFlags struct {
 	timeout   time.Duration
 	color     render.ColorMode
 	ascii     bool
+	all       bool
 	dataplane string
 }
 
@@ -47,6 +48,7 @@ func (f *changeFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for what the change sets off; 0 is not at all")
 	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
+	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
 	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
 }
 
@@ -58,6 +60,7 @@ type changeOptions struct {
 	output    patchFormat
 	risks     []string
 	timeout   time.Duration
+	all       bool
 	dataplane *collect.Override
 	// style is for standard output, beside for standard error.
 	style, beside func() *render.Style
@@ -69,7 +72,7 @@ type changeOptions struct {
 }
 
 func (f *changeFlags) options(a *app) (*changeOptions, error) {
-	o := &changeOptions{app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, prompter: prompt.New(a.streams.In, a.streams.Err)}
+	o := &changeOptions{app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, all: f.all, prompter: prompt.New(a.streams.In, a.streams.Err)}
 	if f.timeout < 0 {
 		return nil, misuse("", "--timeout %s: it cannot be negative", f.timeout)
 	}
@@ -103,9 +106,9 @@ func (o *changeOptions) asking() render.Options { return render.Options{Style: o
 // show puts a screen out: beside a patch that is asked for by -o, it is no data.
 func (o *changeOptions) show(screen func(render.Options) []byte) error {
 	if o.output != "" {
-		return o.note(string(screen(render.Options{Style: o.beside(), Closes: collect.RBACRule})))
+		return o.note(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule})))
 	}
-	return o.write(screen(render.Options{Style: o.style(), Closes: collect.RBACRule}))
+	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule}))
 }
 
 // tries is how often a change is planned anew because somebody else wrote to its objects.

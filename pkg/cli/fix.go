@@ -265,12 +265,11 @@ func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error
 // choose asks for one of several; where there is nobody to ask it lists them and is wrong usage.
 func (o *changeOptions) choose(ctx context.Context, question string, options []prompt.Option, instead string) (int, error) {
 	if !o.asks() {
-		var list strings.Builder
-		list.WriteString(question + "\n")
+		lines := []string{question}
 		for _, option := range options {
-			list.WriteString("  " + option.Line + "\n")
+			lines = append(lines, "  "+option.Line)
 		}
-		if err := o.note(list.String()); err != nil {
+		if err := o.note(strings.Join(lines, "\n") + "\n"); err != nil {
 			return 0, err
 		}
 		return 0, misuse(instead, "there is nobody to ask which: standard input and standard error are not a terminal")

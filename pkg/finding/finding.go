@@ -122,6 +122,11 @@ func Catalogue() []Kind {
 	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nowhereToSend, nodePortSomewhere, withoutNode, disagrees, unservedPort, otherMode, sentInVain}
 }
 
+// Hides says whether a finding of the one code, where it fails, leaves out one of the other, of which it is the cause.
+func Hides(cause, effect string) bool {
+	return slices.ContainsFunc(Catalogue(), func(k Kind) bool { return k.Code == effect && slices.Contains(k.hiddenBy, cause) })
+}
+
 // Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed, by code.
 func Check(f *Facts) (found, passed []Finding) {
 	failed := map[string]bool{}

@@ -120,7 +120,7 @@ func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 		if c.Holds != cluster.Yes && c.Risk != "" && slices.Contains(accepted, c.Risk) {
 			message += " (accepted: " + c.Risk + ")"
 		}
-		mark := p.glyphs[look.mark] + " "
+		mark := p.glyphs[look.mark] + strings.Repeat(" ", p.cells(p.glyphs[ok])-p.cells(p.glyphs[look.mark])+1)
 		p.say2(span{mark, look.tone}, span{name + strings.Repeat(" ", longest-p.cells(name)+2), strong}, message)
 		if c.Holds == cluster.Yes && !p.o.Wide {
 			continue

@@ -11,7 +11,7 @@ import (
 // Comparison is what a change does to one Service, each list in the order of the reports.
 type Comparison struct {
 	// Fixed failed before and does not any more; Introduced fails now and did not before; Unchanged fails before and after, as it is after. What is not known on
-	// one side is in Unclear, as it is after where it is there, and in no other list.
+	// one side, or hidden after by a finding that is its cause, is in Unclear and in no other list.
 	Fixed, Introduced, Unchanged, Unclear []finding.Finding
 	// Cured are the nodes where connections failed and none does any more; Broken those where one fails now and none did. Nodes of both reports only.
 	Cured, Broken []string
@@ -41,7 +41,11 @@ func Compare(before, after *Report) Comparison {
 		}
 	}
 	for i := range before.Findings {
-		if f := &before.Findings[i]; f.Result == finding.Fail && same(after.Findings, f) == nil {
+		switch f := &before.Findings[i]; {
+		case f.Result != finding.Fail || same(after.Findings, f) != nil:
+		case slices.ContainsFunc(after.Findings, func(o finding.Finding) bool { return o.Result == finding.Fail && finding.Hides(o.Code, f.Code) }):
+			c.Unclear = append(c.Unclear, *f)
+		default:
 			c.Fixed = append(c.Fixed, *f)
 		}
 	}

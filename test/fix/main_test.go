@@ -192,6 +192,8 @@ func (w *world) run(c command, args ...string) result {
 	environment.Getenv = func(name string) string {
 		return map[string]string{"LC_ALL": "C.UTF-8"}[name]
 	}
+	// The pauses of a person's patience are shorter here.
+	environment.After = func(d time.Duration) <-chan time.Time { return time.After(min(d, 100*time.Millisecond)) }
 	environment.Columns = func(io.Writer) (int, bool) { return 0, false }
 	environment.Asks = func(io.Reader, io.Writer) bool { return c.answers != nil }
 	var out, err bytes.Buffer

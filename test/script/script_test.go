@@ -197,6 +197,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"start":     start,
 	"until":     until,
 	"interrupt": interrupt,
+	"sigkill":   sigkill,
 }
 
 // misused fails a script whose line is wrong.
@@ -453,4 +454,15 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	if got := p.cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d; it said:\n%s", args[0], got, want, ts.ReadFile(p.stderr))
 	}
+}
+
+// sigkill ends a started command without any chance to say or do something: sigkill NAME
+func sigkill(ts *testscript.TestScript, neg bool, args []string) {
+	misused(ts, neg || len(args) != 1, "sigkill NAME")
+	p := storyOf(ts).started[args[0]]
+	if p == nil {
+		ts.Fatalf("nothing was started as %s", args[0])
+	}
+	ts.Check(p.cmd.Process.Kill())
+	<-p.done
 }

@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+)
+
+func TestFlagsOfFix(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"fix", "svc/web", "--mode=cluster"}, "there is nobody to ask"},
+		{[]string{"fix", "svc/web", "--mode=best"}, "it is one of cluster, local, eni, anti-affinity, spread, hostname, dns"},
+		{[]string{"fix", "svc/web", "-A"}, "by name in all namespaces"},
+		{[]string{"fix", "svc/web", "-l", "a=b"}, "by name and by label"},
+		{[]string{"fix", "svc/web", "--with=spread"}, "there is no --mode"},
+		{[]string{"fix", "svc/web", "--host=a.example"}, "there is no --mode"},
+		{[]string{"fix", "--dry-run=perhaps"}, "it is one of none, client, server"},
+		{[]string{"fix", "--timeout=-1s"}, "it cannot be negative"},
+		{[]string{"fix", "-o", "wide"}, "it is one of yaml, json"},
+		{[]string{"fix", "--dataplane", "nonsense"}, "--dataplane nonsense"},
+		{[]string{"undo"}, "requires at least 1 arg"},
+		{[]string{"undo", "svc"}, "whose fix is to be taken back?"},
+		{[]string{"undo", "svc/web"}, "there is nobody to ask"},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			w := &world{}
+			if code := w.main(t, c.args...); code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
+			}
+			if !strings.Contains(w.err.String(), c.says) || strings.Count(w.err.String(), "\n") != 2 {
+				t.Errorf("stderr says %q, want %q and one next step", w.err.String(), c.says)
+			}
+		})
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	holds := remedy.Precondition{Name: "fine", Holds: cluster.Yes}
+	risky := remedy.Precondition{Name: "client-ip-unused", Holds: cluster.No, Risk: "loses-client-ip"}
+	unread := remedy.Precondition{Name: "quota", Risk: "quota-unknown"}
+	impossible := remedy.Precondition{Name: "terway-ready", Holds: cluster.No}
+	owner := &remedy.Owner{Name: "Helm release web"}
+	for _, c := range []struct {
+		name     string
+		plan     remedy.Plan
+		accepted []string
+		says     string
+	}{
+		{"nothing against it", remedy.Plan{Preconditions: []remedy.Precondition{holds}}, nil, ""},
+		{"a risk", remedy.Plan{Preconditions: []remedy.Precondition{holds, risky}}, nil, "client-ip-unused|to go on all the same: --accept-risk=loses-client-ip"},
+		{"a risk that is accepted", remedy.Plan{Preconditions: []remedy.Precondition{risky}}, []string{"loses-client-ip"}, ""},
+		{"another one is accepted", remedy.Plan{Preconditions: []remedy.Precondition{risky, unread}}, []string{"loses-client-ip"}, "quota|to go on all the same: --accept-risk=quota-unknown"},
+		{"an impossibility is no risk", remedy.Plan{Preconditions: []remedy.Precondition{impossible, risky}}, []string{"", "loses-client-ip", "terway-ready"}, "terway-ready|see above what must hold first"},
+		{"an owner", remedy.Plan{Owner: owner}, nil, "Helm release web would take it back|to go on all the same: --accept-risk=will-be-reverted"},
+		{"an owner who is known", remedy.Plan{Owner: owner}, []string{"will-be-reverted"}, ""},
+		{"by hand", remedy.Plan{ByHand: []string{"rollout shop/web"}}, nil, "not this tool's to change|see above what to change by hand"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &changeOptions{risks: c.accepted}
+			err := o.refusal(&work{plan: &c.plan})
+			if c.says == "" {
+				if err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			message, next, _ := strings.Cut(c.says, "|")
+			var e *ExitError
+			if !errors.As(err, &e) || e.Code != exitFailed || !strings.Contains(e.Error(), message) || !strings.HasPrefix(e.Next, next) {
+				t.Errorf("it says %v, next %+v", err, e)
+			}
+		})
+	}
+}
+
+// A change that met somebody else's is tried three times; anything else is not tried again.
+func TestAgain(t *testing.T) {
+	conflict := &apply.ConflictError{Object: cluster.Object{Kind: "Service", Namespace: "shop", Name: "web"}}
+	for _, c := range []struct {
+		name  string
+		fails []error
+		runs  int
+		says  string
+	}{
+		{"at once", nil, 1, ""},
+		{"the second time", []error{conflict}, 2, ""},
+		{"changed while being read", []error{failed(&collect.ChangedError{Namespace: "shop", Name: "web"}), fmt.Errorf("wrapped: %w", conflict)}, 3, ""},
+		{"never", []error{conflict, conflict, conflict, conflict}, 3, "gave up after 3 attempts, and changed nothing: somebody else keeps changing service shop/web"},
+		{"another failure", []error{errors.New("boom")}, 1, "boom"},
+		{"some of it was made and taken back", []error{&apply.TakenBackError{Err: conflict}}, 1, "somebody else has changed service shop/web"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &world{}
+			o, runs := &changeOptions{app: w.app()}, 0
+			err := o.again(t.Context(), func(context.Context) error {
+				if runs++; runs <= len(c.fails) {
+					return c.fails[runs-1]
+				}
+				return nil
+			})
+			if runs != c.runs || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%d runs, %v", runs, err)
+			}
+			if got := strings.Count(w.err.String(), "looking again"); got != c.runs-1 {
+				t.Errorf("it says %d times that it looks again:\n%s", got, w.err.String())
+			}
+		})
+	}
+}
+
+// What a sleep waits for is the clock it was given, or the end.
+func TestSleepEnds(t *testing.T) {
+	w := &world{}
+	a := w.app()
+	a.env.After = func(time.Duration) <-chan time.Time { return nil }
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (&changeOptions{app: a}).sleep(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+}

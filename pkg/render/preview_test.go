@@ -1,0 +1,98 @@
+package render
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// toCluster is a preview with all that one can have.
+func toCluster() *Preview {
+	before, after := few(ipvsLocal(), 6), few(ipvsLocal(), 6)
+	service := *after.Service
+	service.ExternalTrafficPolicy, service.HealthCheckNodePort = cluster.PolicyCluster, 0
+	after.Service = &service
+	for i := range after.Nodes {
+		after.Nodes[i].Paths = paths(&service, after.Nodes[i].Node, outcomes{dataplane.Reachable, dataplane.Reachable, dataplane.Reachable, dataplane.AllEndpoints})
+		after.Nodes[i].LoadBalancer = report.Receives{Receives: true, Share: 1. / 6}
+	}
+	after.Findings = []finding.Finding{{Code: "ETP099", Severity: finding.Warning, Result: finding.Fail, Message: "something new"}}
+	return &Preview{
+		Title: "fix kube-system/nginx-ingress-lb", About: "mode cluster: send to every node (externalTrafficPolicy Cluster): works everywhere, loses the client IP",
+		Plan: &remedy.Plan{
+			Preconditions: []remedy.Precondition{
+				{Name: "not-shared", Holds: cluster.Yes, Message: "the address is this Service's alone", Evidence: []finding.Evidence{{Fact: "one Service", Source: "list"}}},
+				{
+					Name: "client-ip-unused", Holds: cluster.No, Message: "network policy kube-system/office admits clients by their address", Risk: "loses-client-ip",
+					Evidence: []finding.Evidence{{Fact: "ipBlock 192.0.2.0/24", Source: "networkpolicy kube-system/office"}},
+				},
+				{Name: "within-quota", Message: "how many backends the load balancer takes is not known"},
+			},
+			Owner: &remedy.Owner{Name: "Helm release nginx", Source: "annotation meta.helm.sh/release-name", Instead: "set controller.service.externalTrafficPolicy and run helm upgrade"},
+			Gains: []string{"every node takes connections"}, Costs: []string{"the pods no longer see the client's address, but a node's"}, Assumes: []string{"the load balancer follows"},
+			Cures: []string{"ETP002", "ETP007"},
+		},
+		Accepted: []string{"loses-client-ip"}, Before: before, After: after,
+		Changes: []Change{{
+			Object: "service kube-system/nginx-ingress-lb", Starts: "a change of the load balancer's backends",
+			Diff: "--- service kube-system/nginx-ingress-lb\n+++ service kube-system/nginx-ingress-lb, as the server would keep it\n@@ -1,3 +1,3 @@\n spec:\n" +
+				"-  externalTrafficPolicy: Local\n+  externalTrafficPolicy: Cluster\n   type: LoadBalancer\n",
+			Command:  `kubectl patch svc nginx-ingress-lb -n kube-system --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`,
+			Warnings: []string{"spec.externalIPs is deprecated"}, Notes: []string{"the former health check node port 32000 is taken by now"},
+		}},
+	}
+}
+
+func TestPreview(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    Options
+	}{
+		{"preview", Options{Style: plainStyle(wide100)}},
+		{"preview-color", Options{Style: NewStyle(ColorAlways, false, wide100)}},
+		{"preview-ascii-60", Options{Style: NewStyle(ColorNever, true, Terminal{Interactive: true, Columns: 60})}},
+	} {
+		t.Run(c.name, func(t *testing.T) { golden(t, c.name, PreviewScreen(toCluster(), c.o)) })
+	}
+	v := toCluster()
+	golden(t, "outcome", Outcome(v.Before, v.After, Options{Style: plainStyle(wide100)}))
+	golden(t, "outcome-back", Outcome(v.After, v.Before, Options{Style: plainStyle(wide100)}))
+}
+
+// Colour only repeats what a word or a glyph says.
+func TestPreviewWithoutColourSaysTheSame(t *testing.T) {
+	coloured := string(PreviewScreen(toCluster(), Options{Style: NewStyle(ColorAlways, false, wide100)}))
+	for strings.Contains(coloured, "\x1b[") {
+		before, rest, _ := strings.Cut(coloured, "\x1b[")
+		_, after, _ := strings.Cut(rest, "m")
+		coloured = before + after
+	}
+	if plain := string(PreviewScreen(toCluster(), Options{Style: plainStyle(wide100)})); plain != coloured {
+		t.Errorf("without colour it says\n%s\nand with it\n%s", plain, coloured)
+	}
+}
+
+// Whatever a plan, a server or an object says, it does not reach the terminal as a control sequence.
+func TestPreviewEscapes(t *testing.T) {
+	const hostile = "\x1b]52;c;cm0gLXJm\x07\u202e"
+	v := toCluster()
+	v.Title, v.About = hostile, hostile
+	p := v.Plan
+	p.Preconditions[1] = remedy.Precondition{Name: hostile, Message: hostile, Risk: hostile, Evidence: []finding.Evidence{{Fact: hostile, Source: hostile}}}
+	p.Owner = &remedy.Owner{Name: hostile, Source: hostile, Instead: hostile}
+	p.Gains, p.Costs, p.Assumes, p.Cures, p.ByHand = []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}
+	v.Changes[0] = Change{Object: hostile, Starts: hostile, Diff: "+" + hostile + "\n", Command: hostile, Warnings: []string{hostile}, Notes: []string{hostile}}
+	v.After.Findings[0].Code, v.After.Findings[0].Message = hostile, hostile
+	v.After.Nodes[0].Node.Name, v.Before.Service.Name = hostile, hostile
+	o := Options{Style: plainStyle(wide100)}
+	screens := string(PreviewScreen(v, o)) + string(Outcome(v.Before, v.After, o)) + strings.Join(Attention([]report.Report{*v.Before, *v.After}, o), "\n") +
+		strings.Join(Offers([]remedy.Offer{{Mode: "eni", Gain: hostile, Cures: []string{hostile}}}, o), "\n") + Hosts(&remedy.HostNeeded{Why: hostile, Suggested: []string{hostile}}, o)
+	if i := strings.IndexAny(screens, "\x1b\x07\u202e"); i >= 0 {
+		t.Errorf("it writes %q", screens[max(0, i-40):i+10])
+	}
+}
