@@ -27,6 +27,12 @@ type Predictor struct {
 	disowned, doubted []bool
 	// judged remembers connections that had to be judged under several assumptions.
 	judged map[connection]verdict
+	// current is the connection that is asked about, and latest the one before it of the same kind: in a large cluster most nodes are alike.
+	current connection
+	latest  [External + 1][ClusterIP + 1]struct {
+		connection
+		verdict
+	}
 }
 
 // group is the endpoints of one Service port in one address family.
@@ -296,11 +302,12 @@ func (p *Predictor) Path(client Client, t Target) Path {
 			path.Address, _ = first(p.snapshot.Nodes[t.Node].InternalIPs, f)
 		}
 	}
-	c, v := p.connection(client, t, f, path.Address)
+	c := &p.current
+	v := p.connection(c, client, t, f, path.Address)
 	if v.rule == nil {
-		v = p.judge(&c)
+		v = p.judgedBefore(c)
 	} else {
-		v.basis = v.rule.basis(&c)
+		v.basis = v.rule.basis(c)
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
@@ -311,8 +318,8 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	return path
 }
 
-// connection gathers what the tables look at. Where that already settles the matter, the verdict has a rule.
-func (p *Predictor) connection(client Client, t Target, f family, dialled netip.Addr) (connection, verdict) {
+// connection gathers what the tables look at into c. Where that already settles the matter, the verdict has a rule.
+func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) verdict {
 	judging := client.Node
 	if t.To == NodePort {
 		judging = t.Node
@@ -325,7 +332,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	}
 	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
-	c := connection{
+	*c = connection{
 		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
 		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
@@ -351,24 +358,24 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
 			zone = p.snapshot.Nodes[other].Zone
 		}
-		p.hint(&c, g, zone, name)
+		p.hint(c, g, zone, name)
 	} else if p.disowned != nil && p.disowned[judging] {
 		c.here, c.ownPod = tally{}, false
-		p.hint(&c, g, "", "")
+		p.hint(c, g, "", "")
 	} else {
 		c.doubted = p.doubted != nil && p.doubted[judging]
-		p.hint(&c, g, node.Zone, node.Name)
+		p.hint(c, g, node.Zone, node.Name)
 	}
-	c.accessible = p.accessible(&c, t.Port, arriving)
+	c.accessible = p.accessible(c, t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
 	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
-	if v := p.beforehand(&c, t, f, node, throughNodePort); v.rule != nil {
-		return c, v
+	if v := p.beforehand(c, t, f, node, throughNodePort); v.rule != nil {
+		return v
 	}
 	if c.name == cluster.KubeProxy {
 		c.detects = detects(d, node, f)
 		if client.From == Pod {
-			c.isPod = p.isPod(&c, client, node, f)
+			c.isPod = p.isPod(c, client, node, f)
 		}
 	}
 	if throughNodePort {
@@ -382,7 +389,7 @@ func (p *Predictor) connection(client Client, t Target, f family, dialled netip.
 	} else if t.To == LoadBalancerIP {
 		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
 	}
-	return c, verdict{}
+	return verdict{}
 }
 
 // hint fills in the topology hints for a kube-proxy that takes itself for that node.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
 // wide is a cluster of n nodes, with 500 endpoints of one Service spread over some of them.
@@ -52,5 +53,25 @@ func BenchmarkDiagnose(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPredict is the engine alone: every path of every node, without findings.
+func BenchmarkPredict(b *testing.B) {
+	s := wide(5000)
+	svc := &s.Services[0]
+	r := &Report{Service: svc}
+	dialled := targets(svc)
+	list := make([]dataplane.Path, 0, 10*len(s.Nodes))
+	b.ReportAllocs()
+	for b.Loop() {
+		list = list[:0]
+		p := dataplane.New(s, svc)
+		for i := range s.Nodes {
+			list = paths(list, p, dialled, r, &s.Nodes[i], i)
+		}
+		if len(list) != 8*len(s.Nodes) {
+			b.Fatalf("%d paths for %d nodes", len(list), len(s.Nodes))
+		}
 	}
 }
