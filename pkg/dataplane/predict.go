@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -15,8 +16,10 @@ type Predictor struct {
 	service  *cluster.Service
 	// groups of endpoints: for each Service port one for IPv4 and one for IPv6.
 	groups []group
-	// own holds every node's addresses, to tell endpoints on the host network from pods.
-	own map[netip.Addr]bool
+	// own says which node has an address, by its index, to tell endpoints on the host network from pods.
+	own map[netip.Addr]int
+	// shared are addresses and ports of the Service that another Service of the snapshot has too.
+	shared map[claim]bool
 	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
@@ -66,15 +69,15 @@ func familyOf(a netip.Addr) family {
 // New prepares predictions for a Service of the snapshot.
 func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 	p := &Predictor{
-		snapshot: s, service: svc, own: make(map[netip.Addr]bool, 2*len(s.Nodes)),
+		snapshot: s, service: svc, own: make(map[netip.Addr]int, 2*len(s.Nodes)),
 		annotated: [...]string{annotation(svc, hintsAnnotation), annotation(svc, hintsAnnotation, "service.kubernetes.io/topology-mode")},
 	}
 	for i := range s.Nodes {
 		for _, a := range s.Nodes[i].InternalIPs {
-			p.own[a] = true
+			p.own[a] = i
 		}
 		for _, a := range s.Nodes[i].ExternalIPs {
-			p.own[a] = true
+			p.own[a] = i
 		}
 	}
 	p.groups = make([]group, 2*len(svc.Ports))
@@ -87,7 +90,55 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 		p.learn(&svc.Endpoints[i])
 	}
 	p.believe()
+	p.share()
 	return p
+}
+
+// claim is an address from outside that nodes answer for on behalf of a Service.
+type claim struct {
+	address  netip.Addr
+	port     uint16
+	protocol cluster.Protocol
+}
+
+func claims(s *cluster.Service) iter.Seq[claim] {
+	return func(yield func(claim) bool) {
+		for _, port := range s.Ports {
+			for _, in := range s.Ingress {
+				if in.IP.IsValid() && !yield(claim{in.IP, port.Port, port.Protocol}) {
+					return
+				}
+			}
+			for _, a := range s.ExternalIPs {
+				if !yield(claim{a, port.Port, port.Protocol}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// share finds out which addresses the Service has together with others.
+func (p *Predictor) share() {
+	own := map[claim]bool{}
+	for c := range claims(p.service) {
+		own[c] = false
+	}
+	if len(own) == 0 {
+		return
+	}
+	for i := range p.snapshot.Services {
+		other := &p.snapshot.Services[i]
+		if other.Namespace == p.service.Namespace && other.Name == p.service.Name {
+			continue
+		}
+		for c := range claims(other) {
+			if _, ok := own[c]; ok {
+				own[c] = true
+			}
+		}
+	}
+	p.shared = own
 }
 
 // believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
@@ -163,7 +214,7 @@ func (p *Predictor) fill(g *group, port int, f family) {
 		}
 		one := tally{}
 		host := 0
-		if p.own[e.Address] {
+		if _, own := p.own[e.Address]; own {
 			host = 1
 		}
 		node := p.snapshot.NodeIndex(e.Node)
@@ -230,7 +281,7 @@ func serves(e *cluster.Endpoint, want cluster.Port) bool {
 
 // learn takes an endpoint as a witness of which addresses pods have.
 func (p *Predictor) learn(e *cluster.Endpoint) {
-	if p.own[e.Address] || e.Target == "" {
+	if _, own := p.own[e.Address]; own || e.Target == "" {
 		return
 	}
 	f := familyOf(e.Address)
@@ -308,6 +359,15 @@ func (p *Predictor) Path(client Client, t Target) Path {
 		v = p.judgedBefore(c)
 	} else {
 		v.basis = v.rule.basis(c)
+	}
+	if owner, ok := p.own[path.Address]; ok && v.outcome == ViaLoadBalancer && t.To == ExternalIP && owner != client.Node {
+		// There is no load balancer behind an address of another node: the packet gets there, and that node judges it.
+		there := p.Path(Client{From: External, Node: owner}, t)
+		if there.Outcome != Unknown && there.Endpoints != NoEndpoints {
+			there.ClientIP = ClientIPUnknown // whether the CNI puts the first node's address on the packet is not looked into
+		}
+		there.From = client.From
+		return there
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
@@ -441,6 +501,8 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 		return refused(noNodePort)
 	case throughNodePort:
 		return verdict{}
+	case p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]:
+		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
 	case c.from == External && t.To != ExternalIP && (t.To == LoadBalancerHostname || t.IPMode == cluster.Proxy):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case t.To == LoadBalancerHostname:

@@ -400,16 +400,7 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 	case truth.TargetClusterIP:
 		t.To = dataplane.ClusterIP
 	}
-	t.Port = slices.IndexFunc(h.service.Ports, func(p cluster.Port) bool {
-		port := int(p.Port)
-		if t.To == dataplane.NodePort {
-			port = int(p.NodePort)
-		}
-		return port == target.Port && string(p.Protocol) == target.Protocol
-	})
-	if t.Port < 0 {
-		h.t.Fatalf("%s/%s has no port for %v", h.service.Namespace, h.service.Name, target)
-	}
+	t.Port = h.port(target)
 	if client.From != dataplane.External {
 		judge := client.Node
 		if t.To == dataplane.NodePort {
@@ -433,6 +424,21 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 	client.Node = h.snapshot.NodeIndex(target.Node)
 	t.Arrives = t.To != dataplane.NodePort
 	return []at{{h.predictor.Path(client, t), client.Node}}, false
+}
+
+// port is the index of the Service port that is dialled.
+func (h *holder) port(target truth.Target) int {
+	i := slices.IndexFunc(h.service.Ports, func(p cluster.Port) bool {
+		port := int(p.Port)
+		if target.Kind == truth.TargetNodePort {
+			port = int(p.NodePort)
+		}
+		return port == target.Port && string(p.Protocol) == target.Protocol
+	})
+	if i < 0 {
+		h.t.Fatalf("%s/%s has no port for %v", h.service.Namespace, h.service.Name, target)
+	}
+	return i
 }
 
 func (h *holder) balancing() truth.LoadBalancing {
@@ -532,6 +538,7 @@ func (h *holder) endpoints(p at, probe truth.Probe) []string {
 	version := h.snapshot.DataplaneOf(&h.snapshot.Nodes[p.node]).Version
 	address := netip.MustParseAddr(probe.Target.Address)
 	local := p.Endpoints == dataplane.LocalEndpoints
+	port := h.service.Ports[h.port(probe.Target)]
 	for _, terminating := range []bool{false, true} {
 		var found []string
 		for i := range h.service.Endpoints {
@@ -540,7 +547,8 @@ func (h *holder) endpoints(p at, probe truth.Probe) []string {
 			if terminating {
 				usable = e.Serving && e.Terminating && !version.Before(1, 26, 0)
 			}
-			if usable && e.Address.Is6() == address.Is6() && (!local || e.Node == h.snapshot.Nodes[p.node].Name) {
+			serves := slices.ContainsFunc(e.Ports, func(x cluster.EndpointPort) bool { return x.Name == port.Name && x.Protocol == port.Protocol })
+			if usable && serves && e.Address.Is6() == address.Is6() && (!local || e.Node == h.snapshot.Nodes[p.node].Name) {
 				found = append(found, e.Address.String())
 			}
 		}
@@ -581,8 +589,11 @@ func (h *holder) clientIP(source truth.Source, saw []string) string {
 func (h *holder) hop(judge int, answered []string) string {
 	here := 0
 	for _, a := range answered {
-		e := &h.service.Endpoints[slices.IndexFunc(h.service.Endpoints, func(e cluster.Endpoint) bool { return e.Address.String() == a })]
-		switch e.Node {
+		i := slices.IndexFunc(h.service.Endpoints, func(e cluster.Endpoint) bool { return e.Address.String() == a })
+		if i < 0 {
+			return a + " is none of the Service's endpoints"
+		}
+		switch h.service.Endpoints[i].Node {
 		case "":
 			return "Sometimes" // it may be anywhere
 		case h.snapshot.Nodes[judge].Name:

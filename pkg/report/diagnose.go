@@ -205,8 +205,9 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Datapla
 		return "HealthCheckFails"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Pass:
 		return ""
-	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row):
-		// Its own health, which some load balancers ask instead, is bad as long as kube-proxy finds no Node of its name.
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row) && !d.Version.Before(1, 33, 0):
+		// Its own health, which some load balancers ask instead, is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were
+		// written in time (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
 		return "NotKnown"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
 		return "NoLocalEndpoint"

@@ -403,7 +403,8 @@ func once(d Dial, timeout time.Duration) Answers {
 		return failed(err)
 	}
 	if d.Network == "udp" {
-		if _, err := c.Write([]byte("?")); err != nil {
+		// Where a rule of its own machine stops a datagram, sending is not permitted; whether the rule answers too shows as with any other datagram.
+		if _, err := c.Write([]byte("?")); err != nil && !errors.Is(err, syscall.EPERM) {
 			return failed(err)
 		}
 	}
@@ -420,8 +421,7 @@ func failed(err error) Answers {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Answers{Refused: 1}
-	case errors.As(err, &ne) && ne.Timeout(), errors.Is(err, syscall.EPERM):
-		// A datagram dropped by a rule of its own machine is not permitted; of a TCP connection the kernel keeps that to itself and tries on.
+	case errors.As(err, &ne) && ne.Timeout():
 		return Answers{TimedOut: 1}
 	default:
 		text := err.Error()
