@@ -647,12 +647,14 @@ func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool
 	}
 }
 
-// ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's InternalIP.
-func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node) cluster.Tristate {
-	if len(node.InternalIPs) == 0 {
-		return nodePortServed(d, node, netip.Addr{}, v4)
+// ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's first InternalIP of a family.
+func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluster.Tristate {
+	f := v4
+	if ipv6 {
+		f = v6
 	}
-	return nodePortServed(d, node, node.InternalIPs[0], familyOf(node.InternalIPs[0]))
+	at, _ := first(node.InternalIPs, f)
+	return nodePortServed(d, node, at, f)
 }
 
 // nodePortServed says whether kube-proxy answers for node ports at one of the node's addresses.

@@ -287,14 +287,20 @@ func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapsh
 		if !ok || r.Service.ProxyName != "" {
 			continue
 		}
-		predicted := []string{}
+		var predicted, passed []string
 		for _, row := range r.Nodes {
+			if row.LoadBalancer.Reason == "NotKnown" {
+				continue
+			}
 			if row.LoadBalancer.Receives {
 				predicted = append(predicted, row.Node.Name)
 			}
+			if slices.Contains(balancing.HealthyNodes, row.Node.Name) {
+				passed = append(passed, row.Node.Name)
+			}
 		}
-		if !slices.Equal(predicted, balancing.HealthyNodes) {
-			t.Errorf("%s: predicted that the load balancer sends to %v, its health checks passed on %v", name, predicted, balancing.HealthyNodes)
+		if !slices.Equal(predicted, passed) {
+			t.Errorf("%s: predicted that the load balancer sends to %v, its health checks passed on %v", name, predicted, passed)
 		}
 	}
 }

@@ -211,10 +211,23 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Datapla
 		return "NotKnown"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
 		return "NoLocalEndpoint"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && dataplane.ServesNodePorts(d, row.Node) == cluster.No &&
-		!d.Version.Before(1, 23, 0):
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal || d.Version.Before(1, 23, 0):
 		// Before v1.23 the health check node port was served on every address.
+		return ""
+	default:
+		return checkUnserved(svc, d, row.Node)
+	}
+}
+
+// checkUnserved says why a node may not answer health checks of a Service although it has endpoints: nodePortAddresses are for health check node ports too.
+func checkUnserved(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node) string {
+	both := families(svc.ClusterIPs)
+	switch first, last := dataplane.ServesNodePorts(d, node, both[0]), dataplane.ServesNodePorts(d, node, both[len(both)-1]); {
+	case first == cluster.No:
 		return "HealthCheckNotServed"
+	case last == cluster.No:
+		// Each family listens for itself, on one port: who comes first takes it from the other.
+		return "NotKnown"
 	default:
 		return ""
 	}

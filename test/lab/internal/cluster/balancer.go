@@ -94,11 +94,13 @@ func (c *Cluster) balancing() string {
 				nodes = append(nodes, fmt.Sprintf("%d : %s", i, scenario.NodeIP(n + 1)[f]))
 			}
 			for _, port := range s.Object.Spec.Ports {
+				protocol := strings.ToLower(string(port.Protocol))
 				fmt.Fprintf(&pre[f], "%s daddr %s %s dport %d dnat to numgen inc mod %d map { %s }:%d\n",
-					ip, vip, strings.ToLower(string(port.Protocol)), port.Port, len(nodes), strings.Join(nodes, ", "), port.NodePort)
-			}
-			if s.ReplacesClient {
-				fmt.Fprintf(&post[f], "ct original %s daddr %s snat to %s\n", ip, vip, []string{LoadBalancerIP, LoadBalancerIPv6}[f])
+					ip, vip, protocol, port.Port, len(nodes), strings.Join(nodes, ", "), port.NodePort)
+				if s.ReplacesClient {
+					fmt.Fprintf(&post[f], "ct original %s daddr %s meta l4proto %s ct original proto-dst %d snat to %s\n",
+						ip, vip, protocol, port.Port, []string{LoadBalancerIP, LoadBalancerIPv6}[f])
+				}
 			}
 		}
 	}

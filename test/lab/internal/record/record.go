@@ -41,6 +41,15 @@ func effortFor(mode string) effort {
 	return effort{6, 40, 120}
 }
 
+// against makes it as likely to meet each of many endpoints as of three; in turn is as at random where many clients take turns.
+func (e effort) against(endpoints int) effort {
+	if endpoints > 3 {
+		e.most = 16 * endpoints
+		e.balanced = 3 * e.most
+	}
+	return e
+}
+
 // cell is one source and one target of one Service.
 type cell struct {
 	service   *cluster.Service
@@ -49,6 +58,7 @@ type cell struct {
 	dial      agent.Dial
 	probe     int // index into the recording's probes
 	endpoints int // that the Service has
+	effort    effort
 	tries     int // at most
 	answers   agent.Answers
 }
@@ -126,11 +136,11 @@ func measure(cells []*cell, e effort, pace paces, progress func(string)) error {
 	}
 	progress(fmt.Sprintf("dialled %d cells", len(cells)))
 	silent, answered := split(cells, func(k *cell) bool { return k.answers.TimedOut == e.first })
-	_, unclear := split(answered, func(k *cell) bool { return k.tries == e.most && k.clear() })
+	_, unclear := split(answered, func(k *cell) bool { return k.tries == k.effort.most && k.clear() })
 	rest := func(k *cell) int { return k.tries - e.first }
 	for _, k := range unclear {
 		if endpoints, ways := k.seen(); ways > endpoints {
-			k.tries = e.balanced // it has gone through the load balancer after all
+			k.tries = k.effort.balanced // it has gone through the load balancer after all
 		}
 	}
 	var both errgroup.Group
@@ -257,7 +267,7 @@ func dialAll(cells []*cell, pace agent.Pace, tries func(*cell) int) error {
 func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) []*cell {
 	var cells []*cell
 	for _, port := range s.Object.Spec.Ports {
-		cells = append(cells, planPort(c, r, s, port, e)...)
+		cells = append(cells, planPort(c, r, s, port, e.against(s.Endpoints))...)
 	}
 	return cells
 }
@@ -273,7 +283,7 @@ func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port c
 		i := len(r.Probes) - 1
 		return func(from string, a *agent.Agent, local string) {
 			cells = append(cells, &cell{
-				service: s, from: from, agent: a, probe: i, endpoints: s.Endpoints, tries: tries,
+				service: s, from: from, agent: a, probe: i, endpoints: s.Endpoints, effort: e, tries: tries,
 				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
 			})
 		}

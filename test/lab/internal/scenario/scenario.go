@@ -245,7 +245,7 @@ func versions() map[string][]string {
 	return map[string][]string{
 		"iptables": {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.2", "v1.34.2", "v1.36.3", "v1.37.2"},
 		"nftables": {"v1.31.0", "v1.32.2", "v1.33.4", "v1.33.13", "v1.34.2", "v1.36.3", "v1.37.2"},
-		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.36.3"},
+		"ipvs":     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.28.15", "v1.30.4", "v1.32.2", "v1.34.2", "v1.36.3", "v1.37.2"},
 	}
 }
 
@@ -256,13 +256,13 @@ func Clusters() []Cluster {
 		for _, v := range versions()[mode] {
 			c := Cluster{Mode: mode, Version: v, IPv4: Before(v, 21)}
 			if mode == "ipvs" { // it may run where every rule takes long to program
-				c.Breadth = Core
+				c.Breadth = Narrow
 			}
 			if c.IPv4 {
 				c.Settings = endpointsOnly()
 			}
 			out = append(out, c)
-			if v == Newest && mode != "ipvs" {
+			if v == Newest {
 				out = append(out, variants(mode, v)...)
 			}
 		}
