@@ -99,14 +99,19 @@ func (p *screen) head() {
 		longest = max(longest, len(r.label))
 	}
 	for _, r := range rows {
-		p.WriteString("  " + r.label + strings.Repeat(" ", longest-len(r.label)+2) + p.clean(r.value))
+		indent := "\n" + strings.Repeat(" ", longest+4)
+		value := []string{p.clean(r.value)}
+		if p.columns > 0 {
+			value = p.wrap(value[0], p.columns-longest-4)
+		}
+		p.WriteString("  " + r.label + strings.Repeat(" ", longest-len(r.label)+2) + strings.Join(value, indent))
 		if r.note != "" {
 			note := p.clean(r.note)
 			switch w := p.cells(note); {
-			case p.columns == 0 || longest+4+p.cells(r.value)+3+w <= p.columns:
+			case p.columns == 0 || len(value) == 1 && longest+4+p.cells(r.value)+3+w <= p.columns:
 				p.WriteString("   ")
 			case longest+4+w <= p.columns:
-				p.WriteString("\n" + strings.Repeat(" ", longest+4))
+				p.WriteString(indent)
 			default:
 				p.WriteString("\n    ")
 			}
