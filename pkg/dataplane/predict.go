@@ -360,6 +360,9 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	} else {
 		v.basis = v.rule.basis(c)
 	}
+	if client.Address.IsValid() && v.outcome == Partial && p.service.ClientIPAffinity {
+		v = unknown(sticky, Reachable, Refused, TimedOut)
+	}
 	if owner, ok := p.own[path.Address]; ok && v.outcome == ViaLoadBalancer && t.To == ExternalIP && owner != client.Node {
 		// There is no load balancer behind an address of another node: the packet gets there, and that node judges it.
 		there := p.Path(Client{From: External, Node: owner}, t)
