@@ -54,15 +54,20 @@ func Before(version string, minor int) bool {
 	return v < minor
 }
 
-// drawnServices is the number of Services in a cluster that is drawn.
-const drawnServices = 28
+// drawnServices is the number of Services in a cluster that is drawn; fewer where the kernel may be emulated.
+func (c Cluster) drawnServices() int {
+	if c.Mode == "ipvs" {
+		return 8
+	}
+	return 28
+}
 
 // draw makes pods and Services that nobody thought of, the same for the same seed.
-func draw(seed uint64) ([]Pod, []Service) {
+func draw(seed uint64, number int) ([]Pod, []Service) {
 	d := drawing{rand.New(rand.NewPCG(seed, 0))}
 	pods := d.pods()
-	services := make([]Service, 0, drawnServices)
-	for i := range drawnServices {
+	services := make([]Service, 0, number)
+	for i := range number {
 		s := d.service(i, services)
 		// Each chooses pods of its own.
 		s.Backends = fmt.Sprintf("drawn-%d", i)

@@ -212,7 +212,7 @@ func (c Cluster) File() string {
 // Pods are the pods of this cluster.
 func (c Cluster) Pods() []Pod {
 	if c.Seed != 0 {
-		pods, _ := draw(c.Seed)
+		pods, _ := draw(c.Seed, c.drawnServices())
 		return pods
 	}
 	return Pods()
@@ -221,7 +221,7 @@ func (c Cluster) Pods() []Pod {
 // all are the Services of which those of this cluster are chosen.
 func (c Cluster) all() []Service {
 	if c.Seed != 0 {
-		_, services := draw(c.Seed)
+		_, services := draw(c.Seed, c.drawnServices())
 		return services
 	}
 	return Services()
@@ -256,6 +256,9 @@ func Clusters() []Cluster {
 		for _, v := range versions()[mode] {
 			c := Cluster{Mode: mode, Version: v, IPv4: Before(v, 21)}
 			if mode == "ipvs" { // it may run where every rule takes long to program
+				c.Breadth = Core
+			}
+			if mode == "ipvs" && v == Newest {
 				c.Breadth = Narrow
 			}
 			if c.IPv4 {
