@@ -28,8 +28,13 @@ type held struct {
 
 // Flip opens connections to the Services that are to be changed, gives each the other externalTrafficPolicy, and sees what became of the connections. Only
 // those that could be opened are in the answer. It must be the last thing done to a cluster: the Services stay changed.
-func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
+// On a slow machine it gives new connections more time.
+func Flip(ctx context.Context, c *cluster.Cluster, slow bool) ([]truth.Flip, error) {
 	e := effortFor(c.Scenario.Mode)
+	pace := agent.Pace{AtOnce: e.balanced, Timeout: 3500 * time.Millisecond}
+	if slow {
+		pace = pacesFor(slow).mix
+	}
 	var open []*held
 	changes := map[string]string{}
 	for _, s := range c.Services {
@@ -67,6 +72,9 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 	}
 	out := make([]truth.Flip, len(open))
 	var g errgroup.Group
+	if slow {
+		g.SetLimit(4)
+	}
 	for i, h := range open {
 		g.Go(func() error {
 			alive, err := h.agent.Alive(h.dial.Address)
@@ -76,7 +84,7 @@ func Flip(ctx context.Context, c *cluster.Cluster) ([]truth.Flip, error) {
 			h.Survived = alive
 			dial := h.dial
 			dial.Tries = e.balanced
-			answers, err := h.agent.Dial([]agent.Dial{dial}, agent.Pace{AtOnce: e.balanced, Timeout: 3500 * time.Millisecond})
+			answers, err := h.agent.Dial([]agent.Dial{dial}, pace)
 			if err != nil {
 				return err
 			}
