@@ -33,11 +33,11 @@ func completerText(windows bool) (name, text string) {
 func newCompletion(a *app) *cobra.Command {
 	install, dir := false, ""
 	c := &cobra.Command{
-		Use:   "completion bash|zsh|fish|powershell",
+		Use:   "completion bash|zsh|fish|powershell | --install",
 		Short: "Print a completion script, or set up completion for kubectl",
 		Long: `Print a completion script for the command kubectl-etp in a shell, or set up completion of "kubectl etp".
 
-kubectl v1.26 and later complete "kubectl etp" where they find a program of the name kubectl_complete-etp
+kubectl v1.26 and later complete "kubectl etp" where they find a program named kubectl_complete-etp
 on the PATH. With --install it is written beside kubectl-etp, or into the folder of --dir. It is three
 lines long, and nothing that somebody else has put there is overwritten.
 

@@ -21,6 +21,17 @@ import (
 // the repository's root.
 func terminal(t *testing.T, words ...string) string {
 	t.Helper()
+	return said(t, true, words...)
+}
+
+// piped is the same where the output is no terminal.
+func piped(t *testing.T, words ...string) string {
+	t.Helper()
+	return said(t, false, words...)
+}
+
+func said(t *testing.T, terminal bool, words ...string) string {
+	t.Helper()
 	top := root(t)
 	streams, environment := cli.System()
 	var out, failure bytes.Buffer
@@ -29,7 +40,7 @@ func terminal(t *testing.T, words ...string) string {
 		return map[string]string{"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "TERM": "xterm"}[name]
 	}
 	environment.Open = func(name string) (fs.File, error) { return os.Open(filepath.Join(top, name)) }
-	environment.Columns = func(io.Writer) (int, bool) { return 100, true }
+	environment.Columns = func(io.Writer) (int, bool) { return 100, terminal }
 	if code := cli.Main(t.Context(), words, streams, environment); code != 0 {
 		t.Fatalf("kubectl-etp %s ended with %d:\n%s", strings.Join(words, " "), code, failure.String())
 	}
