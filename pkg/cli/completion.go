@@ -114,9 +114,10 @@ func (a *app) installCompleter(ctx context.Context, dir string) error {
 	}
 	switch version, err := a.kubectlVersion(ctx); {
 	case err != nil:
-		b.WriteString("kubectl completes plugins since v1.26; which one is on the PATH could not be found out\n")
+		b.WriteString("kubectl completes plugins since v1.26; which one is on the PATH could not be found out: see kubectl version --client\n")
 	case version.Before(1, 26, 0):
-		fmt.Fprintf(&b, "kubectl on the PATH is %s, which does not complete plugins yet: v1.26 and later do\n", version)
+		fmt.Fprintf(&b, "kubectl on the PATH is %s, and completes plugins only from v1.26 on: update it, or complete kubectl-etp itself with the script that "+
+			"kubectl etp completion prints for a shell\n", version)
 	}
 	b.WriteString("it works in every shell in which kubectl is completed: see kubectl completion --help\n")
 	return a.write([]byte(b.String()))
