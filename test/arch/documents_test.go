@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cli"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
@@ -96,6 +98,41 @@ func readme(t *testing.T, name string, parts map[string]string) {
 		updated = slices.Concat(before, begin, []byte(parts[part]), end, after)
 	}
 	generated(t, name, string(updated))
+}
+
+var (
+	sectionHead = regexp.MustCompile(`(?m)^#+ `)
+	linkTarget  = regexp.MustCompile(`\]\(([^)]+)\)`)
+	// comment behind a command line is in the reader's language.
+	comment = regexp.MustCompile(`(?m) +# .*$`)
+)
+
+// TestReadmesSayTheSame: sections, code and links of the two are equal. A paragraph that one lacks has its flags, names and links missing too.
+func TestReadmesSayTheSame(t *testing.T) {
+	files := sources(t)
+	skeleton := func(name string) (heads []string, code, links map[string]bool) {
+		code, links = map[string]bool{}, map[string]bool{}
+		for _, word := range codeDelimit.FindAllString(string(files[name]), -1) {
+			code[comment.ReplaceAllString(word, "")] = true
+		}
+		for _, target := range linkTarget.FindAllStringSubmatch(string(files[name]), -1) {
+			if !slices.Contains(readmes, target[1]) {
+				links[target[1]] = true
+			}
+		}
+		return sectionHead.FindAllString(string(files[name]), -1), code, links
+	}
+	heads, code, links := skeleton(readmes[0])
+	otherHeads, otherCode, otherLinks := skeleton(readmes[1])
+	if diff := cmp.Diff(heads, otherHeads); diff != "" {
+		t.Errorf("sections (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
+	if diff := cmp.Diff(code, otherCode); diff != "" {
+		t.Errorf("code (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
+	if diff := cmp.Diff(links, otherLinks); diff != "" {
+		t.Errorf("links (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
 }
 
 // permissions is the least role, and what other levels add to it.
