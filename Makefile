@@ -15,7 +15,7 @@ help: ## Show the targets
 build: ## Build bin/kubectl-etp, static and stripped
 	go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/kubectl-etp
 
-test: ## Run every test; install and build what they need, and say what cannot run here and why
+test: ## Run the tests as CI does; install and build what they need, and say what cannot run here and why
 	go run ./test/all
 
 unit: ## Run the tests that need neither root nor an API server
