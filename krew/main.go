@@ -103,16 +103,16 @@ func claims(manifest []byte) (version string, sums map[string]string, err error)
 	return string(m[1]), sums, nil
 }
 
-// unreleased stands in place of a sum until there is a release: no archive has it, so krew installs none.
-var unreleased = strings.Repeat("0", 2*sha256.Size)
+// unreleased stands in place of a sum until there is a release: no archive has it, so krew installs none. YAML would read zeros as a number.
+var unreleased = strings.Repeat("f", 2*sha256.Size)
 
 // A preamble is what krew-release-bot does not write: it fills in the template where the archives have been published.
 const (
 	preamble = `# Written by make manifest TAG=%s, before the tag: the archives are reproducible, so that their sums are known in the
 # commit that is tagged. The workflow publishes a release only if its archives have them.
 `
-	preambleUnreleased = `# There is no release yet, and nothing to install: no archive has a sum of zeros. Before the first tag,
-# make manifest TAG=%s writes the sums here.
+	preambleUnreleased = `# There is no release yet, and nothing to install: no archive has the sum that stands here. Before the first tag,
+# make manifest TAG=%s writes the right ones.
 `
 )
 

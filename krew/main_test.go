@@ -55,7 +55,7 @@ func TestManifestFollowsTheTemplate(t *testing.T) {
 }
 
 // wrongly says what the manifest in a repository claims and does not hold: "" where all is well. Sums are those of the archives that the tag's own manifest names. Before
-// there is that tag they are zeros, or those of what is checked out: nothing that an archive is made from has changed since they were written.
+// there is that tag they are the one of nothing, or those of what is checked out: nothing that an archive is made from has changed since they were written.
 func wrongly(t *testing.T, dir string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(dir, manifest))
@@ -66,10 +66,10 @@ func wrongly(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zeros := 0
+	nothing := 0
 	for _, sum := range sums {
 		if sum == unreleased {
-			zeros++
+			nothing++
 		}
 	}
 	tagged, err := git(dir, "show", "refs/tags/"+version+":"+manifest)
@@ -79,10 +79,10 @@ func wrongly(t *testing.T, dir string) string {
 			return version + " is released, with other sums"
 		}
 		return ""
-	case zeros == len(sums):
+	case nothing == len(sums):
 		return ""
-	case zeros > 0:
-		return "some sums are zeros, and some are not"
+	case nothing > 0:
+		return "some archives have sums, and some have not"
 	}
 	written, err := git(dir, "log", "-1", "--format=%H", "--", manifest)
 	if err != nil {
@@ -129,7 +129,7 @@ func TestManifestClaimsNothingWrong(t *testing.T) {
 		}
 	}
 	if wrong := wrongly(t, ".."); wrong != "" {
-		t.Errorf("%s: %s\nbefore a release run: make manifest TAG=v…; until then take the sums that the last release had, or zeros, and run: make manifest-text", manifest, wrong)
+		t.Errorf("%s: %s\nbefore a release run: make manifest TAG=v…; until then take the sums that the last release had, or nothing but f, and run: make manifest-text", manifest, wrong)
 	}
 }
 
@@ -152,13 +152,13 @@ func TestWrongClaimsAreNoticed(t *testing.T) {
 		steps []step
 		wrong string
 	}{
-		"nothing released":                {steps: []step{{manifest, of(unreleased, unreleased)}, {"pkg/a.go", "package a"}}},
-		"half of it released":             {steps: []step{{manifest, of(unreleased, one)}}, wrong: "some sums are zeros"},
-		"about to be released":            {steps: []step{{"pkg/a.go", "package a"}, {manifest, of(one, one)}, {"pkg/a_test.go", "package a"}, {"README.md", "a"}}},
-		"changed before it was released":  {steps: []step{{manifest, of(one, one)}, {"pkg/a.go", "package a"}}, wrong: "pkg/a.go"},
-		"changed after it was released":   {steps: []step{{manifest, of(one, one)}, tag, {"pkg/a.go", "package a"}}},
-		"other sums than were released":   {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(one, other)}}, wrong: "with other sums"},
-		"released with nothing but zeros": {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(unreleased, unreleased)}}, wrong: "with other sums"},
+		"nothing released":               {steps: []step{{manifest, of(unreleased, unreleased)}, {"pkg/a.go", "package a"}}},
+		"half of it released":            {steps: []step{{manifest, of(unreleased, one)}}, wrong: "some archives have sums"},
+		"about to be released":           {steps: []step{{"pkg/a.go", "package a"}, {manifest, of(one, one)}, {"pkg/a_test.go", "package a"}, {"README.md", "a"}}},
+		"changed before it was released": {steps: []step{{manifest, of(one, one)}, {"pkg/a.go", "package a"}}, wrong: "pkg/a.go"},
+		"changed after it was released":  {steps: []step{{manifest, of(one, one)}, tag, {"pkg/a.go", "package a"}}},
+		"other sums than were released":  {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(one, other)}}, wrong: "with other sums"},
+		"released and taken back":        {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(unreleased, unreleased)}}, wrong: "with other sums"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -211,6 +211,12 @@ func TestManifestKeepsTheRules(t *testing.T) {
 			if len(strings.TrimSuffix(line, "\n")) > 80 {
 				t.Errorf("the %s has a line longer than 80: %s", name, line)
 			}
+		}
+	}
+	for _, platform := range p.Spec.Platforms {
+		// As YAML reads it: a sum of digits alone would be a number.
+		if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(platform.SHA256) {
+			t.Errorf("%v has the sum %q", platform.Selector.MatchLabels, platform.SHA256)
 		}
 	}
 	if strings.Contains(p.Spec.Description, "kubectl etp") {
