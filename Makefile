@@ -7,7 +7,7 @@ export CGO_ENABLED := 0
 TOOLS := $(CURDIR)/bin/tools
 GORELEASER = PATH="$(TOOLS):$$PATH" goreleaser release --clean
 
-.PHONY: help build test unit lint docs fuzz bench lab lab-record vuln fresh snapshot archives manifest manifest-check release release-tools
+.PHONY: help build test unit lint docs fuzz bench lab lab-record vuln fresh snapshot archives manifest manifest-text manifest-check release release-tools
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## Show the targets
 build: ## Build bin/kubectl-etp, static and stripped
 	go build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/kubectl-etp
 
-test: ## Run every test; install and build what they need, and say what cannot run here and why
+test: ## Run the tests as CI does; install and build what they need, and say what cannot run here and why
 	go run ./test/all
 
 unit: ## Run the tests that need neither root nor an API server
@@ -62,6 +62,9 @@ archives: release-tools
 
 manifest: archives ## Write plugins/etp.yaml for the release TAG=v…
 	go run ./krew $(TAG)
+
+manifest-text: ## Write plugins/etp.yaml anew from krew/etp.yaml.tmpl, with the version and sums that it has
+	go run ./krew -text
 
 manifest-check: archives ## Fail where plugins/etp.yaml has other sums than the archives of TAG=v…
 	go run ./krew -check $(TAG)

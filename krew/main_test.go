@@ -1,14 +1,20 @@
 package main
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-etp/kubectl-etp/test/kube"
 )
 
 type plugin struct {
@@ -42,18 +48,146 @@ func parse(t *testing.T, manifest []byte) plugin {
 
 // TestManifestFollowsTheTemplate: plugins/etp.yaml is the template filled in, whatever the sums.
 func TestManifestFollowsTheTemplate(t *testing.T) {
-	manifest := read(t, manifest)
-	p := parse(t, manifest)
-	sums := map[string]string{}
-	for _, platform := range p.Spec.Platforms {
-		sums[platform.URI[strings.LastIndex(platform.URI, "/")+1:]] = platform.SHA256
+	t.Chdir("..")
+	if err := run("", "", true); err != nil {
+		t.Error(err)
 	}
-	filled, err := fill(string(read(t, source)), p.Spec.Version, func(archive string) (string, error) { return sums[archive], nil })
+}
+
+// wrongly says what the manifest in a repository claims and does not hold: "" where all is well. Sums are those of the archives that the tag's own manifest names. Before
+// there is that tag they are the one of nothing, or those of what is checked out: nothing that an archive is made from has changed since they were written.
+func wrongly(t *testing.T, dir string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(dir, manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(filled, manifest) {
-		t.Errorf("the manifest is not the template filled in; run: make manifest TAG=%s\n%s", p.Spec.Version, filled)
+	version, sums, err := claims(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := 0
+	for _, sum := range sums {
+		if sum == unreleased {
+			nothing++
+		}
+	}
+	tagged, err := git(dir, "show", "refs/tags/"+version+":"+manifest)
+	switch {
+	case err == nil:
+		if _, released, _ := claims([]byte(tagged)); !maps.Equal(sums, released) {
+			return version + " is released, with other sums"
+		}
+		return ""
+	case nothing == len(sums):
+		return ""
+	case nothing > 0:
+		return "some archives have sums, and some have not"
+	}
+	written, err := git(dir, "log", "-1", "--format=%H", "--", manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := git(dir, slices.Concat([]string{"diff", "--name-only", strings.TrimSpace(written), "--"}, sources, []string{":(exclude)*_test.go", ":(exclude)*/testdata/*"})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed != "" {
+		return "the sums are of archives without a later change of " + strings.Join(strings.Fields(changed), ", ")
+	}
+	return ""
+}
+
+// sources are what archives are made from.
+var sources = []string{"cmd", "pkg", "release", "go.mod", "go.sum", "LICENSE", ".goreleaser.yaml"}
+
+// git runs git in a repository that may be somebody else's.
+func git(dir string, args ...string) (string, error) {
+	cmd := exec.Command("git", append([]string{"-c", "safe.directory=*", "-C", dir}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull, "GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com")
+	out, err := cmd.Output()
+	return string(out), err
+}
+
+// TestManifestClaimsNothingWrong of this repository. It needs the history: the tags, and when the manifest was written.
+func TestManifestClaimsNothingWrong(t *testing.T) {
+	if shallow, err := git("..", "rev-parse", "--is-shallow-repository"); err != nil || strings.TrimSpace(shallow) != "false" {
+		if os.Getenv(kube.RequireEnv) == "1" {
+			t.Fatalf("this is no clone with its history: %v", err)
+		}
+		t.Skip("this is no clone with its history")
+	}
+	// What git reads go test does not see: it is to see that a file is another, and not to take an earlier result for today's.
+	for _, name := range sources {
+		if err := filepath.WalkDir(filepath.Join("..", name), func(name string, _ os.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(name)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wrong := wrongly(t, ".."); wrong != "" {
+		t.Errorf("%s: %s\nbefore a release run: make manifest TAG=v…; until then take the sums that the last release had, or nothing but f, and run: make manifest-text", manifest, wrong)
+	}
+}
+
+// TestWrongClaimsAreNoticed in repositories that live for this test.
+func TestWrongClaimsAreNoticed(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip(err)
+	}
+	one, other := strings.Repeat("1", len(unreleased)), strings.Repeat("2", len(unreleased))
+	of := func(sums ...string) string {
+		text := "spec:\n  version: v0.1.0\n"
+		for i, sum := range sums {
+			text += fmt.Sprintf("    uri: https://example.com/v0.1.0/%d.zip\n    sha256: %s\n", i, sum)
+		}
+		return text
+	}
+	type step struct{ name, text string }
+	tag := step{"tag", ""}
+	for name, c := range map[string]struct {
+		steps []step
+		wrong string
+	}{
+		"nothing released":               {steps: []step{{manifest, of(unreleased, unreleased)}, {"pkg/a.go", "package a"}}},
+		"half of it released":            {steps: []step{{manifest, of(unreleased, one)}}, wrong: "some archives have sums"},
+		"about to be released":           {steps: []step{{"pkg/a.go", "package a"}, {manifest, of(one, one)}, {"pkg/a_test.go", "package a"}, {"README.md", "a"}}},
+		"changed before it was released": {steps: []step{{manifest, of(one, one)}, {"pkg/a.go", "package a"}}, wrong: "pkg/a.go"},
+		"changed after it was released":  {steps: []step{{manifest, of(one, one)}, tag, {"pkg/a.go", "package a"}}},
+		"other sums than were released":  {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(one, other)}}, wrong: "with other sums"},
+		"released and taken back":        {steps: []step{{manifest, of(one, one)}, tag, {manifest, of(unreleased, unreleased)}}, wrong: "with other sums"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			must := func(args ...string) {
+				t.Helper()
+				if _, err := git(dir, args...); err != nil {
+					t.Fatalf("git %v: %v", args, err)
+				}
+			}
+			must("init", "-q")
+			for _, s := range c.steps {
+				if s == tag {
+					must("tag", "v0.1.0")
+					continue
+				}
+				file := filepath.Join(dir, s.name)
+				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, []byte(s.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				must("add", "--all")
+				must("commit", "-q", "-m", s.name)
+			}
+			if wrong := wrongly(t, dir); !strings.Contains(wrong, c.wrong) || c.wrong == "" && wrong != "" {
+				t.Errorf("it says %q, want %q", wrong, c.wrong)
+			}
+		})
 	}
 }
 
@@ -77,6 +211,12 @@ func TestManifestKeepsTheRules(t *testing.T) {
 			if len(strings.TrimSuffix(line, "\n")) > 80 {
 				t.Errorf("the %s has a line longer than 80: %s", name, line)
 			}
+		}
+	}
+	for _, platform := range p.Spec.Platforms {
+		// As YAML reads it: a sum of digits alone would be a number.
+		if !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(platform.SHA256) {
+			t.Errorf("%v has the sum %q", platform.Selector.MatchLabels, platform.SHA256)
 		}
 	}
 	if strings.Contains(p.Spec.Description, "kubectl etp") {

@@ -308,6 +308,39 @@ func TestHelpNamesThePluginAndItsExitCodes(t *testing.T) {
 	}
 }
 
+// On a terminal help is broken between words, also where it is narrow; in a pipe each flag is one line. Examples are for copying, and stay whole.
+func TestHelpFitsItsTerminal(t *testing.T) {
+	for _, name := range []string{"", "status", "fix", "undo", "dump", "explain", "rbac", "completion", "version"} {
+		help := func(columns int) string {
+			w := &world{}
+			environment := w.environment()
+			environment.Columns = func(io.Writer) (int, bool) { return columns, columns > 0 }
+			if code := Main(t.Context(), append(strings.Fields(name), "--help"), w.streams(), environment); code != 0 {
+				t.Fatalf("%s --help ends with %d: %s", name, code, w.err.String())
+			}
+			return w.out.String()
+		}
+		whole := help(0)
+		for _, columns := range []int{60, 80, 120, 200} {
+			text := help(columns)
+			words := func(text string) []string { return strings.Fields(strings.ReplaceAll(text, "#", "")) }
+			if !slices.Equal(words(text), words(whole)) {
+				t.Errorf("%s --help says something else in %d columns:\n%s", name, columns, text)
+			}
+			for line := range strings.Lines(text) {
+				line = strings.TrimRight(line, "\n")
+				// A flag with the words that it takes cannot be broken.
+				if flag := strings.HasPrefix(line, "      --") && len(strings.Fields(line)) == 2; len(line) > min(columns, widest) && !strings.HasPrefix(line, "  kubectl ") && !flag {
+					t.Errorf("%s --help does not fit into %d columns: %q", name, columns, line)
+				}
+			}
+		}
+		if name != "" && strings.Contains(whole, "--certificate-authority") {
+			t.Errorf("%s --help hides its own flags among those of kubectl:\n%s", name, whole)
+		}
+	}
+}
+
 func TestVersionAndCompletionAskNobody(t *testing.T) {
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "broken"))
 	for _, args := range [][]string{{"version"}, {"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"}} {

@@ -33,11 +33,11 @@ func completerText(windows bool) (name, text string) {
 func newCompletion(a *app) *cobra.Command {
 	install, dir := false, ""
 	c := &cobra.Command{
-		Use:   "completion bash|zsh|fish|powershell",
+		Use:   "completion bash|zsh|fish|powershell | --install",
 		Short: "Print a completion script, or set up completion for kubectl",
 		Long: `Print a completion script for the command kubectl-etp in a shell, or set up completion of "kubectl etp".
 
-kubectl v1.26 and later complete "kubectl etp" where they find a program of the name kubectl_complete-etp
+kubectl v1.26 and later complete "kubectl etp" where they find a program named kubectl_complete-etp
 on the PATH. With --install it is written beside kubectl-etp, or into the folder of --dir. It is three
 lines long, and nothing that somebody else has put there is overwritten.
 
@@ -114,9 +114,10 @@ func (a *app) installCompleter(ctx context.Context, dir string) error {
 	}
 	switch version, err := a.kubectlVersion(ctx); {
 	case err != nil:
-		b.WriteString("kubectl completes plugins since v1.26; which one is on the PATH could not be found out\n")
+		b.WriteString("kubectl completes plugins since v1.26; which one is on the PATH could not be found out: see kubectl version --client\n")
 	case version.Before(1, 26, 0):
-		fmt.Fprintf(&b, "kubectl on the PATH is %s, which does not complete plugins yet: v1.26 and later do\n", version)
+		fmt.Fprintf(&b, "kubectl on the PATH is %s, and completes plugins only from v1.26 on: update it, or complete kubectl-etp itself with the script that "+
+			"kubectl etp completion prints for a shell\n", version)
 	}
 	b.WriteString("it works in every shell in which kubectl is completed: see kubectl completion --help\n")
 	return a.write([]byte(b.String()))

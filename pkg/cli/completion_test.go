@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -59,8 +60,8 @@ func TestInstallCompletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, modernKubectl, nil, 1, []string{"kubectl-etp is not on the PATH", "--dir"}, ""},
-		{"an old kubectl", nil, `Client Version: version.Info{Major:"1", Minor:"25", GitVersion:"v1.25.3", GoVersion:"go1.19"}`, nil, 0, []string{"kubectl on the PATH is v1.25.3", "v1.26"}, ours},
-		{"no kubectl", nil, "", nil, 0, []string{"could not be found out"}, ours},
+		{"an old kubectl", nil, `Client Version: version.Info{Major:"1", Minor:"25", GitVersion:"v1.25.3", GoVersion:"go1.19"}`, nil, 0, []string{"kubectl on the PATH is v1.25.3", "v1.26", "update it"}, ours},
+		{"no kubectl", nil, "", nil, 0, []string{"could not be found out: see kubectl version --client"}, ours},
 		{"with a shell", nil, modernKubectl, []string{"bash"}, 2, []string{"error: "}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,6 +124,38 @@ func TestReleasedCompleter(t *testing.T) {
 		if released, err := os.ReadFile(filepath.Join("..", "..", "release", name)); err != nil || string(released) != text {
 			t.Errorf("release/%s holds %q, %v; want %q", name, released, err, text)
 		}
+	}
+}
+
+// The script for each shell is one that the shell can read, where it is at hand.
+func TestCompletionScriptsParse(t *testing.T) {
+	for _, shell := range [][]string{
+		{"bash", "-n"},
+		{"zsh", "-n"},
+		{"fish", "--no-execute"},
+		{"pwsh", "-NoProfile", "-NonInteractive", "-Command", "& { param($file) $errors = $null; " +
+			"[void][System.Management.Automation.Language.Parser]::ParseFile($file, [ref]$null, [ref]$errors); $errors; exit $errors.Count }"},
+	} {
+		t.Run(shell[0], func(t *testing.T) {
+			program, err := exec.LookPath(shell[0])
+			if err != nil {
+				t.Skip(err)
+			}
+			w := &world{}
+			if code := w.main(t, "completion", strings.Replace(shell[0], "pwsh", "powershell", 1)); code != 0 {
+				t.Fatalf("exit code %d: %s", code, w.err.String())
+			}
+			script := filepath.Join(t.TempDir(), "script.ps1")
+			if err := os.WriteFile(script, w.out.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if runtime.GOOS == "windows" && shell[0] == "bash" {
+				t.Skip("the bash that Windows has on its PATH may see other paths")
+			}
+			if out, err := exec.Command(program, append(shell[1:], script)...).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 

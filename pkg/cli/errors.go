@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
@@ -70,7 +71,8 @@ func exit(ctx context.Context, w io.Writer, command string, err error) int {
 	if e.Err == nil {
 		return e.Code
 	}
-	text := "error: " + render.Escape(err.Error()) + "\n"
+	// Cobra indents what may have been meant with a tab, which is escaped like all that could move a terminal's cursor.
+	text := "error: " + render.Escape(strings.ReplaceAll(err.Error(), "\t", "  ")) + "\n"
 	switch {
 	case e.Next != "":
 		text += render.Escape(e.Next) + "\n"

@@ -71,7 +71,7 @@ not be changed is not changed, and the server's refusal is shown.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(*cobra.Command, []string) error { return a.write([]byte(clusterRole(to))) },
 	}
-	c.Flags().Var(choice[level]{&to, levels()}, "for", "Print what this needs")
+	c.Flags().Var(choice[level]{&to, levels()}, "for", "Print the role for this")
 	return c
 }
 

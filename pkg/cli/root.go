@@ -55,6 +55,7 @@ on the nodes, and from pods. Where they fail, say why, what can be done about it
 	root.CompletionOptions.DisableDefaultCmd = true
 	a.config = genericclioptions.NewConfigFlags(true)
 	a.config.AddFlags(root.PersistentFlags())
+	root.SetHelpFunc(a.help)
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
 		newFix(a, func(ctx context.Context, o *fixOptions) error { return o.run(ctx) }),
@@ -65,6 +66,9 @@ on the nodes, and from pods. Where they fail, say why, what can be done about it
 		newCompletion(a),
 		newVersion(a),
 	)
+	for _, c := range append(root.Commands(), root) {
+		c.Flags().BoolP("help", "h", false, "Say what this command does, and how")
+	}
 	return root
 }
 

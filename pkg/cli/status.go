@@ -248,10 +248,12 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 	if len(s.Services) == 0 && o.output.name == "" {
 		where := "in namespace " + render.Escape(o.namespace) + "; -A looks in all"
 		switch {
+		case len(o.files) > 0 && o.query.Namespace != "" && !o.query.AllNamespaces:
+			where = "in namespace " + render.Escape(o.query.Namespace) + " of the files; without -n all of them are shown"
 		case len(o.files) > 0:
-			where = "in the files"
+			where = "in the files; others are shown by name: kubectl etp status svc/NAME -f FILE"
 		case o.query.AllNamespaces:
-			where = "in the cluster; others are shown by name: kubectl etp status svc/NAME"
+			where = "in the cluster; others are shown by name: kubectl etp status svc/NAME -n NAMESPACE"
 		}
 		if o.query.Selector != "" {
 			where = "with these labels " + where

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cli"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
@@ -20,6 +22,17 @@ import (
 // terminal runs a documented command line, its words behind go run ./cmd/kubectl-etp, as on a terminal of a hundred columns that can show UTF-8 and no colour, in
 // the repository's root.
 func terminal(t *testing.T, words ...string) string {
+	t.Helper()
+	return said(t, true, words...)
+}
+
+// piped is the same where the output is no terminal.
+func piped(t *testing.T, words ...string) string {
+	t.Helper()
+	return said(t, false, words...)
+}
+
+func said(t *testing.T, terminal bool, words ...string) string {
 	t.Helper()
 	top := root(t)
 	streams, environment := cli.System()
@@ -29,7 +42,7 @@ func terminal(t *testing.T, words ...string) string {
 		return map[string]string{"LC_ALL": "C.UTF-8", "NO_COLOR": "1", "TERM": "xterm"}[name]
 	}
 	environment.Open = func(name string) (fs.File, error) { return os.Open(filepath.Join(top, name)) }
-	environment.Columns = func(io.Writer) (int, bool) { return 100, true }
+	environment.Columns = func(io.Writer) (int, bool) { return 100, terminal }
 	if code := cli.Main(t.Context(), words, streams, environment); code != 0 {
 		t.Fatalf("kubectl-etp %s ended with %d:\n%s", strings.Join(words, " "), code, failure.String())
 	}
@@ -85,6 +98,41 @@ func readme(t *testing.T, name string, parts map[string]string) {
 		updated = slices.Concat(before, begin, []byte(parts[part]), end, after)
 	}
 	generated(t, name, string(updated))
+}
+
+var (
+	sectionHead = regexp.MustCompile(`(?m)^#+ `)
+	linkTarget  = regexp.MustCompile(`\]\(([^)]+)\)`)
+	// comment behind a command line is in the reader's language.
+	comment = regexp.MustCompile(`(?m) +# .*$`)
+)
+
+// TestReadmesSayTheSame: sections, code and links of the two are equal. A paragraph that one lacks has its flags, names and links missing too.
+func TestReadmesSayTheSame(t *testing.T) {
+	files := sources(t)
+	skeleton := func(name string) (heads []string, code, links map[string]bool) {
+		code, links = map[string]bool{}, map[string]bool{}
+		for _, word := range codeDelimit.FindAllString(string(files[name]), -1) {
+			code[comment.ReplaceAllString(word, "")] = true
+		}
+		for _, target := range linkTarget.FindAllStringSubmatch(string(files[name]), -1) {
+			if !slices.Contains(readmes, target[1]) {
+				links[target[1]] = true
+			}
+		}
+		return sectionHead.FindAllString(string(files[name]), -1), code, links
+	}
+	heads, code, links := skeleton(readmes[0])
+	otherHeads, otherCode, otherLinks := skeleton(readmes[1])
+	if diff := cmp.Diff(heads, otherHeads); diff != "" {
+		t.Errorf("sections (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
+	if diff := cmp.Diff(code, otherCode); diff != "" {
+		t.Errorf("code (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
+	if diff := cmp.Diff(links, otherLinks); diff != "" {
+		t.Errorf("links (-%s +%s):\n%s", readmes[0], readmes[1], diff)
+	}
 }
 
 // permissions is the least role, and what other levels add to it.

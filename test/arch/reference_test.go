@@ -24,13 +24,14 @@ var (
 	helpHeading = regexp.MustCompile(`(?m)^([A-Z][A-Za-z ]*):\n`)
 	// cacheDir holds the home of whoever runs the tests.
 	cacheDir = regexp.MustCompile(`\(default "[^"]*cache"\)`)
-	// lastLine of a command with subcommands is for those who have just asked for help.
-	lastLine = regexp.MustCompile(`(?m)^Use ".*" for more information about a command\.\n`)
+	// lastLine is for those who have just asked for help.
+	lastLine = regexp.MustCompile(`(?m)^Use "kubectl etp .*--help" for .*\.\n`)
 )
 
 func helpOf(t *testing.T, short string, words ...string) help {
 	t.Helper()
-	text := terminal(t, append(words, "--help")...)
+	// As in a pipe: on a terminal flags are broken into several lines.
+	text := piped(t, append(words, "--help")...)
 	text = lastLine.ReplaceAllString(cacheDir.ReplaceAllString(text, `(default "$$HOME/.kube/cache")`), "")
 	h := help{name: strings.Join(append([]string{"kubectl etp"}, words...), " "), short: short, parts: map[string]string{}}
 	at := helpHeading.FindAllStringSubmatchIndex(text, -1)

@@ -147,6 +147,7 @@ func setup(env *testscript.Env, server *apiserver.Server, passed *ledger) error 
 	env.Setenv("LC_ALL", "C.UTF-8")
 	env.Setenv("ESC", "\x1b")
 	env.Setenv("TESTDATA", testdata)
+	env.Setenv("BIN", os.Getenv(binEnv))
 	return s.kubeconfig(env.Getenv("KUBECONFIG"), "")
 }
 
