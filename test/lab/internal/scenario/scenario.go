@@ -99,9 +99,7 @@ type Breadth int
 // The breadths. Each includes those after it.
 const (
 	Complete Breadth = iota // all Services
-	Wide                    // those that show what a version changed
-	Narrow                  // those that show it where the kernel is emulated and every rule takes long to program
-	Core                    // those that show what a setting changed
+	Core                    // those that show what a setting or a version changed
 	Symptom                 // those that show what users report: refused from nodes and pods without a backend
 )
 
@@ -131,14 +129,14 @@ func Services() []Service {
 	}
 	// Where the endpoints are.
 	add(Service{Name: "some", Backends: "some", Breadth: Symptom, EveryAddress: true})
-	add(Service{Name: "many", Backends: "many", Breadth: Wide})
+	add(Service{Name: "many", Backends: "many"})
 	add(Service{Name: "all", Backends: "all"})
 	add(Service{Name: "one", Backends: "one", Breadth: Symptom})
 	add(Service{Name: "none", Breadth: Symptom, EveryAddress: true})
 	add(Service{Name: "host", Backends: "host", Breadth: Core})
-	add(Service{Name: "mixed", Backends: "mixed", Breadth: Wide})
-	add(Service{Name: "leaving", Backends: "leaving", Breadth: Wide})
-	add(Service{Name: "leaving-alone", Backends: "leaving-alone", Breadth: Wide})
+	add(Service{Name: "mixed", Backends: "mixed"})
+	add(Service{Name: "leaving", Backends: "leaving"})
+	add(Service{Name: "leaving-alone", Backends: "leaving-alone"})
 	add(Service{Name: "gone", Backends: "gone"})
 	add(Service{Name: "unready", Backends: "unready"})
 	add(Service{Name: "published", Backends: "unready", PublishNotReady: true})
@@ -158,18 +156,18 @@ func Services() []Service {
 	// What else decides.
 	add(Service{Name: "ranges-pods", Backends: "some", SourceRanges: []string{"10.244.0.0/16"}, Breadth: Core})
 	add(Service{Name: "ranges-nodes", Backends: "some", SourceRanges: []string{"172.30.0.0/24"}})
-	add(Service{Name: "ranges-outside", Backends: "some", SourceRanges: []string{"198.51.100.0/24", "192.0.2.0/24"}, Breadth: Wide})
+	add(Service{Name: "ranges-outside", Backends: "some", SourceRanges: []string{"198.51.100.0/24", "192.0.2.0/24"}})
 	add(Service{Name: "ranges-anywhere", Backends: "one", SourceRanges: []string{"198.51.100.0/24", "0.0.0.0/0"}})
 	add(Service{Name: "ranges-none", SourceRanges: []string{"198.51.100.0/24"}})
 	add(Service{Name: "internal-local", Backends: "some", Internal: corev1.ServiceInternalTrafficPolicyLocal, Breadth: Core})
 	add(Service{Name: "affinity", Backends: "some", Affinity: true})
 	add(Service{Name: "replaced", Backends: "some", ReplacesClient: true})
 	add(Service{Name: "other-proxy", Backends: "some", OtherProxy: true})
-	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP, Breadth: Narrow})
-	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}, Breadth: Narrow})
+	add(Service{Name: "udp", Backends: "some", Protocol: corev1.ProtocolUDP})
+	add(Service{Name: "v6", Backends: "some", Families: []corev1.IPFamily{v6}})
 	add(Service{Name: "v6-none", Families: []corev1.IPFamily{v6}})
-	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}, Breadth: Narrow})
-	add(Service{Name: "flip", Backends: "some", FlipToOther: true, Breadth: Narrow})
+	add(Service{Name: "dual", Backends: "some", Families: []corev1.IPFamily{v4, v6}, Ingress: []Ingress{{}, {}}})
+	add(Service{Name: "flip", Backends: "some", FlipToOther: true})
 	return all
 }
 
@@ -258,14 +256,11 @@ func Clusters() []Cluster {
 			if mode == "ipvs" { // it may run where every rule takes long to program
 				c.Breadth = Core
 			}
-			if mode == "ipvs" && v == Newest {
-				c.Breadth = Narrow
-			}
 			if c.IPv4 {
 				c.Settings = endpointsOnly()
 			}
 			out = append(out, c)
-			if v == Newest {
+			if v == Newest && mode != "ipvs" {
 				out = append(out, variants(mode, v)...)
 			}
 		}
