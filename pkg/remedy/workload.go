@@ -44,6 +44,14 @@ func (p *planner) place(want placement) {
 		})
 		return
 	}
+	if at := slices.IndexFunc(s.Gaps, func(g cluster.Gap) bool {
+		return g.Verb == "get" && g.Name == "" && g.Namespace == p.Facts.Service.Namespace
+	}); at >= 0 {
+		p.need(Precondition{
+			Name: "workloads-known", Message: "not all that keep the pods behind the Service are known, and half of a change is none", Evidence: gapEvidence(&s.Gaps[at]),
+		})
+		return
+	}
 	var byHand []string
 	var changed []*cluster.Workload
 	for i := range s.Pods {
@@ -306,6 +314,7 @@ func (p *planner) placed(changed []*cluster.Workload) {
 		p.cost("without a rollout, " + hint)
 	}
 	if len(changed) > 1 || len(p.Surroundings.Workloads) > 1 {
+		p.several(changed)
 		p.Assumes = append(p.Assumes, "several workloads are behind the Service, so where their pods go is not foreseen: the map after the change is that of now")
 		return
 	}
@@ -319,6 +328,28 @@ func (p *planner) placed(changed []*cluster.Workload) {
 		"during the rollout can sway it", plural(len(fits.yes), "node", "nodes")))
 	p.effects = append(p.effects, even(fits.yes))
 	p.Cures = append(p.Cures, p.evened()...)
+}
+
+// several names the workloads where the Service has more than one, and says in which order they are changed. The selector of the change is the Service's, so that the pods
+// of all of them are kept apart from each other.
+func (p *planner) several(changed []*cluster.Workload) {
+	names := func(list []*cluster.Workload) string {
+		parts := make([]string, len(list))
+		for i, w := range list {
+			parts[i] = workloadName(w)
+		}
+		return strings.Join(parts, ", ")
+	}
+	all := make([]*cluster.Workload, len(p.Surroundings.Workloads))
+	for i := range all {
+		all[i] = &p.Surroundings.Workloads[i]
+	}
+	text := fmt.Sprintf("%d workloads keep the pods behind the Service: %s; ", len(all), names(all))
+	if len(changed) == 1 {
+		p.cost(text + "only " + workloadName(changed[0]) + " is changed, since nothing is wanting in the others")
+		return
+	}
+	p.cost(text + "changed are, in this order, " + names(changed) + ", and if one cannot be, those before it are taken back")
 }
 
 // evened are the findings of uneven load and of a single node that the foreseen placement takes away.
