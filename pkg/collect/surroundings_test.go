@@ -4,8 +4,8 @@ package collect
 
 import (
 	"context"
-	"fmt"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"

@@ -42,6 +42,9 @@ func lines(p *Plan) (out []string) {
 	for _, s := range p.Assumes {
 		out = append(out, "assumes "+s)
 	}
+	if len(p.May) > 0 {
+		out = append(out, "may "+strings.Join(p.May, " "))
+	}
 	return append(out, "cures "+strings.Join(p.Cures, " "))
 }
 

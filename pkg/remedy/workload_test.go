@@ -112,15 +112,19 @@ func TestAntiAffinity(t *testing.T) {
 			deployment(nil)(s)
 			s.Gaps = append(s.Gaps, cluster.Gap{Resource: replicaSets, Verb: "get", Namespace: "shop", Reason: cluster.Failed, Message: "the pods have 9 different owners"})
 		}, want: []string{nothing, "need workloads-known unknown"}},
-		{name: "two workloads", mode: AntiAffinity, text: crowded(), around: two(nil), want: []string{
+		{name: "two workloads", mode: AntiAffinity, text: crowded(), around: two(nil), found: []string{"ETP008"}, want: []string{
 			"set deployment/web spec.template.spec.affinity *", "set deployment/web-canary spec.template.spec.affinity *",
 			"cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; changed are, in this order, deployment shop/web, deployment shop/web-canary*",
-			"assumes several workloads are behind the Service*",
+			"assumes the scheduler puts the pods as evenly as it can on the 2 nodes*", "cures ETP008",
 		}},
-		{name: "two workloads, one kept apart", mode: AntiAffinity, text: crowded(), around: two(func(w *cluster.Workload) {
+		{name: "two workloads, for other nodes", mode: AntiAffinity, text: crowded("node b zone", "node b labels=disk=ssd zone"), found: []string{"ETP008"}, around: two(func(w *cluster.Workload) {
+			w.NodeSelector = map[string]string{"disk": "ssd"}
+		}), want: []string{"assumes not all nodes can take the pods of each workload*", "may ETP008", "cures "}},
+		{name: "two workloads, one kept apart", mode: AntiAffinity, text: crowded(), found: []string{"ETP007", "ETP008"}, around: two(func(w *cluster.Workload) {
 			w.Affinity = map[string]any{"podAntiAffinity": map[string]any{requiredTerms: []any{hostTerm(map[string]any{"tier": "front"})}}}
 		}), want: []string{
 			"set deployment/web spec.template.spec.affinity *", "!set deployment/web-canary*", "cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; only deployment shop/web is changed*",
+			"assumes not all workloads behind the Service are changed*", "may ETP007 ETP008", "cures ",
 		}},
 		{name: "two workloads, one of another kind", mode: AntiAffinity, text: crowded(), around: two(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{
 			nothing, "by hand rollout shop/web-canary keeps the pods*", "by hand in deployment shop/web set*",

@@ -94,9 +94,12 @@ func (p *screen) say(lead span, text string) {
 
 // conditions are what must hold, who else writes the object, and what it costs.
 func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
-	if len(plan.Cures) > 0 {
+	switch {
+	case len(plan.Cures) > 0:
 		p.say(span{"  cures  ", faint}, strings.Join(plan.Cures, " "))
-	} else {
+	case len(plan.May) > 0:
+		p.say(span{"  cures  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": what comes of it is not foreseen")
+	default:
 		p.say(span{"  cures  ", faint}, "nothing that was found: no finding calls for it")
 	}
 	longest := 0

@@ -64,6 +64,24 @@ func TestPreview(t *testing.T) {
 	golden(t, "outcome-back", Outcome(v.After, v.Before, Options{Style: plainStyle(wide100)}))
 }
 
+// What a mode is for and need not cure is told from what it cures, and from nothing.
+func TestPreviewSaysWhatIsCured(t *testing.T) {
+	for _, c := range []struct {
+		cures, may []string
+		want       string
+	}{
+		{[]string{"ETP002"}, nil, "  cures  ETP002\n"},
+		{nil, []string{"ETP007", "ETP008"}, "  cures  perhaps ETP007 ETP008: what comes of it is not foreseen\n"},
+		{nil, nil, "  cures  nothing that was found: no finding calls for it\n"},
+	} {
+		v := toCluster()
+		v.Plan.Cures, v.Plan.May = c.cures, c.may
+		if got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
+			t.Errorf("it does not say %q, but\n%s", c.want, got)
+		}
+	}
+}
+
 // Colour only repeats what a word or a glyph says.
 func TestPreviewWithoutColourSaysTheSame(t *testing.T) {
 	coloured := string(PreviewScreen(toCluster(), Options{Style: NewStyle(ColorAlways, false, wide100)}))
