@@ -211,11 +211,17 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		return strconv.Itoa(n) + " of " + strconv.Itoa(nodes) + " " + go1 + " " + way
 	}
 	lead := "nodes       "
+	none := len(c.Cured) == 0 && len(c.Broken) == 0
 	switch {
-	case len(c.Cured) == 0 && len(c.Broken) == 0 && c.Failing == 0:
+	case none && c.Failing == 0 && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"none fails, before or after", faint})
-	case len(c.Cured) == 0 && len(c.Broken) == 0:
+	case none && c.Failing == 0:
+	case none && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"the same " + strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail", doubtful})
+		lead = strings.Repeat(" ", len(lead))
+	case none:
+		p.put(span{lead, plain}, span{strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail after it", doubtful})
+		lead = strings.Repeat(" ", len(lead))
 	default:
 		if n := len(c.Cured); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[ok] + " " + part(n, "from failing to fine"), good})
@@ -223,6 +229,7 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		}
 		if n := len(c.Broken); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[fails] + " " + part(n, "from fine to failing"), bad})
+			lead = strings.Repeat(" ", len(lead))
 			for _, name := range c.Broken[:min(len(c.Broken), fewest)] {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + p.clean(name), plain})
 			}
@@ -230,6 +237,9 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + "and " + strconv.Itoa(more) + " more", faint})
 			}
 		}
+	}
+	if c.Unsure > 0 {
+		p.put(span{lead, plain}, span{p.glyphs[unsure] + " " + strconv.Itoa(c.Unsure) + " of " + strconv.Itoa(nodes) + " are not known, before or after", doubtful})
 	}
 }
 

@@ -82,6 +82,28 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 	}
 }
 
+// What is not known of a node is neither fine nor failing.
+func TestComparisonOfUnknownNodes(t *testing.T) {
+	unknown, fine, failing := few(ipvsLocal(), 6), toCluster().After, few(ipvsLocal(), 6)
+	for i := range unknown.Nodes {
+		unknown.Nodes[i].Paths = paths(unknown.Service, unknown.Nodes[i].Node, outcomes{})
+	}
+	for _, c := range []struct {
+		before, after *report.Report
+		want          string
+	}{
+		{fine, fine, "nodes       none fails, before or after\n"},
+		{failing, failing, "nodes       the same 4 of 6 fail\n"},
+		{unknown, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
+		{failing, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
+		{unknown, failing, "nodes       4 of 6 fail after it\n            ? 6 of 6 are not known, before or after\n"},
+	} {
+		if got := string(Outcome(c.before, c.after, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
+			t.Errorf("it does not say %q, but\n%s", c.want, got)
+		}
+	}
+}
+
 // Colour only repeats what a word or a glyph says.
 func TestPreviewWithoutColourSaysTheSame(t *testing.T) {
 	coloured := string(PreviewScreen(toCluster(), Options{Style: NewStyle(ColorAlways, false, wide100)}))
