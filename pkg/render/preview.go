@@ -308,11 +308,24 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	}
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
-		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+p.clean(offer.Gain)+
-			p.paint(span{"   cures " + p.clean(strings.Join(offer.Cures, " ")), faint}))
+		gain, cures := p.clean(offer.Gain), "cures "+p.clean(strings.Join(offer.Cures, " "))
+		text := gain + p.paint(span{"   " + cures, faint})
+		// Where that is too long for the terminal, what the mode cures stands below.
+		indent := ordinal + longest + 2
+		if room := max(narrowest, p.columns-indent); p.columns > 0 && p.cells(gain)+3+p.cells(cures) > room {
+			text = ""
+			for _, line := range p.wrap(gain, room) {
+				text += line + "\n" + strings.Repeat(" ", indent)
+			}
+			text += p.paint(span{cures, faint})
+		}
+		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+text)
 	}
 	return lines
 }
+
+// ordinal is what a menu of less than ten lines puts before each.
+const ordinal = 5
 
 // Hosts says what a name is needed for, and which ones were found.
 func Hosts(h *remedy.HostNeeded, o Options) string {

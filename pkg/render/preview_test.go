@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
@@ -101,6 +103,26 @@ func TestComparisonOfUnknownNodes(t *testing.T) {
 		if got := string(Outcome(c.before, c.after, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
 			t.Errorf("it does not say %q, but\n%s", c.want, got)
 		}
+	}
+}
+
+// A menu fits into the terminal, with the numbers that stand before its lines.
+func TestOffersFit(t *testing.T) {
+	offers := []remedy.Offer{
+		{Mode: remedy.Cluster, Gain: "loses the client's address", Cures: []string{"ETP002"}},
+		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Cures: []string{"ETP002", "ETP003"}},
+	}
+	style := func(columns int) Options {
+		return Options{Style: NewStyle(ColorNever, false, Terminal{Interactive: true, UTF8: true, Columns: columns})}
+	}
+	want := []string{"cluster  loses the client's address   cures ETP002", "dns      " + offers[1].Gain + "   cures ETP002 ETP003"}
+	if diff := cmp.Diff(want, Offers(offers, style(140))); diff != "" {
+		t.Error(diff)
+	}
+	const below = "\n              "
+	want[1] = "dns      keeps the client's address; helps only clients" + below + "that use the name and ask the cluster's DNS" + below + "cures ETP002 ETP003"
+	if diff := cmp.Diff(want, Offers(offers, style(60))); diff != "" {
+		t.Error(diff)
 	}
 }
 
