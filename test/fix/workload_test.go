@@ -140,7 +140,7 @@ func TestTwoWorkloads(t *testing.T) {
 
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Status(403, "no changes on Fridays"))
 	r := w.typed("y\n", "fix", "svc/web", "--mode=anti-affinity")
-	w.wants(r, 1, "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
+	w.wants(r, 1, "cures  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
 	w.proxy.Reset()
 	same()
 	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
@@ -163,7 +163,7 @@ func TestTwoWorkloads(t *testing.T) {
 
 	r = w.typed("y\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	r.out = strings.Join(strings.Fields(r.out), " ")
-	w.wants(r, 0, "cures ETP008", "2 workloads keep the pods behind the Service: "+first+", "+second+"; changed are, in this order, "+first+", "+second,
+	w.wants(r, 0, "2 workloads keep the pods behind the Service: "+first+", "+second+"; changed are, in this order, "+first+", "+second,
 		"patched "+first+", "+second, "rollout of "+first+": 3 of 3", "rollout of "+second+": 2 of 2", "the change is made")
 	w.until("both are kept apart", func() bool { on := w.spread(); return len(on) == 4 && len(w.pods()) == 5 })
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is taken back")
