@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -158,8 +159,21 @@ func TestTwoWorkloads(t *testing.T) {
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\n")}, "fix", "svc/web", "--mode=anti-affinity")
 	w.proxy.Reset()
 	w.wants(r, 130, "patched "+first+", "+second, "the change is made; kubectl etp undo svc/web")
-	w.wants(w.etp("undo", "svc/web", "--yes", "--accept-risk=interrupts-rollout"), 0, "the fix is taken back")
+	quiet := func() {
+		t.Helper()
+		was := ""
+		w.until("both rollouts are over", func() bool {
+			now := fmt.Sprint(w.spread())
+			over := now == was && len(w.pods()) == 5
+			was = now
+			time.Sleep(300 * time.Millisecond)
+			return over
+		})
+	}
+	quiet()
+	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is taken back")
 	same()
+	quiet()
 
 	r = w.typed("y\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	r.out = strings.Join(strings.Fields(r.out), " ")
