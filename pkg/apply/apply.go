@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -98,6 +99,8 @@ type Prepared struct {
 	// records is the value of the annotation that holds them, before and after.
 	recordsWere, recordsAre any
 	fields                  []Recorded
+	// live is the object that was shown.
+	live map[string]any
 }
 
 // healthCheckPath is the field that the API server fills and empties by itself as externalTrafficPolicy comes and goes (pkg/registry/core/service/storage/alloc.go).
@@ -270,8 +273,9 @@ func (p *Prepared) seal(f *Fix, before []Record, live map[string]any, asked []re
 		return err
 	}
 	patch := mergePatch(live, asked)
-	put(patch, []string{"metadata", "resourceVersion"}, at(live, []string{"metadata", "resourceVersion"}))
+	put(patch, versionPath, at(live, versionPath))
 	put(patch, recordPath, p.recordsAre)
+	p.live = live
 	p.sent, err = json.Marshal(patch)
 	return err
 }
@@ -307,6 +311,9 @@ func (c *Client) Apply(ctx context.Context, prepared []Prepared) error {
 // make sends one patch, and finds out what became of it where the server did not say.
 func (c *Client) make(ctx context.Context, p *Prepared) error {
 	_, _, err := c.patch(ctx, p.Change.Object, p.sent, false)
+	for n := 0; apierrors.IsConflict(err) && n < attempts && c.onlyReported(ctx, p); n++ {
+		_, _, err = c.patch(ctx, p.Change.Object, p.sent, false)
+	}
 	if err == nil {
 		return nil
 	}
@@ -321,6 +328,51 @@ func (c *Client) make(ctx context.Context, p *Prepared) error {
 		return nil
 	}
 	return c.refused(err, p.Change.Object, "patch")
+}
+
+var versionPath = []string{"metadata", "resourceVersion"}
+
+// onlyReported says whether nothing but the status of a workload has been written since it was shown, and makes what is sent fit that: while a rollout is under way its
+// controller writes all the time, and nobody would ever be quick enough. The status of anything else may be what a change was made from.
+func (c *Client) onlyReported(ctx context.Context, p *Prepared) bool {
+	if o := p.Change.Object; o.Kind != "Deployment" && o.Kind != "StatefulSet" {
+		return false
+	}
+	now, err := c.readWithin(context.WithoutCancel(ctx), grace, p.Change.Object)
+	if err != nil || !reflect.DeepEqual(unreported(now), unreported(p.live)) {
+		return false
+	}
+	var patch map[string]any
+	if err := json.Unmarshal(p.sent, &patch); err != nil {
+		return false
+	}
+	put(patch, versionPath, at(now, versionPath))
+	sent, err := json.Marshal(patch)
+	if err != nil {
+		return false
+	}
+	p.sent = sent
+	return true
+}
+
+// unreported is a copy of a workload without what its controller writes, the revision of a Deployment among it.
+func unreported(o map[string]any) map[string]any {
+	out := maps.Clone(o)
+	delete(out, "status")
+	metadata, _ := out["metadata"].(map[string]any)
+	metadata = maps.Clone(metadata)
+	for _, name := range []string{"resourceVersion", "managedFields", "generation"} {
+		delete(metadata, name)
+	}
+	annotations, _ := metadata["annotations"].(map[string]any)
+	annotations = maps.Clone(annotations)
+	delete(annotations, "deployment.kubernetes.io/revision")
+	delete(metadata, "annotations")
+	if len(annotations) > 0 {
+		metadata["annotations"] = annotations
+	}
+	out["metadata"] = metadata
+	return out
 }
 
 // pauses are how long a server that was cut off is given to come back, or to finish what it was doing.

@@ -428,6 +428,47 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
+// What a workload's controller reports meanwhile is no conflict; whatever else is written is, the status of a Service too.
+func TestReportsAreNoConflict(t *testing.T) {
+	w := newWorld(t)
+	w.load(service + deployment)
+	apart := func() []apply.Prepared {
+		return w.prepare(w.fix(remedy.AntiAffinity, remedy.Change{Object: w.object("Deployment", "web"), Fields: []remedy.Field{
+			{Path: []string{"spec", "template", "spec", "priorityClassName"}, Now: "system-node-critical"},
+		}}))
+	}
+	report := func(kind, patch string) {
+		t.Helper()
+		if err := w.server.Patch(t.Context(), kind, w.namespace, "web", patch, "status"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.essence("Deployment", "web")
+	prepared := apart()
+	report("Deployment", `{"status":{"replicas":2,"updatedReplicas":1}}`)
+	w.patch("Deployment", "web", `{"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}`)
+	if err := w.client.Apply(t.Context(), prepared); err != nil {
+		t.Fatal(err)
+	}
+	w.patch("Deployment", "web", `{"metadata":{"annotations":{"deployment.kubernetes.io/revision":null}}}`)
+	w.do(w.undo())
+	report("Deployment", `{"status":{"replicas":null,"updatedReplicas":null}}`)
+	if diff := cmp.Diff(before["spec"], w.essence("Deployment", "web")["spec"]); diff != "" {
+		t.Error(diff)
+	}
+	var conflict *apply.ConflictError
+	prepared = apart()
+	w.patch("Deployment", "web", `{"metadata":{"labels":{"whose":"mine"}}}`)
+	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &conflict) {
+		t.Errorf("after somebody's label it ends with %v", err)
+	}
+	prepared = w.prepare(w.fix(remedy.Cluster, w.toCluster("web")))
+	report("Service", `{"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.99"}]}}}`)
+	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &conflict) {
+		t.Errorf("after another address it ends with %v", err)
+	}
+}
+
 // Whatever happens to the connection, what is returned is what is true.
 func TestCutOff(t *testing.T) {
 	for _, c := range []struct {

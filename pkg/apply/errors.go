@@ -42,14 +42,19 @@ type TakenBackError struct {
 }
 
 func (e *TakenBackError) Error() string {
-	text := e.Err.Error()
+	return e.Err.Error() + "; " + e.Outcome()
+}
+
+// Outcome says what became of the earlier changes, without what went wrong.
+func (e *TakenBackError) Outcome() string {
+	var parts []string
 	if len(e.TakenBack) > 0 {
-		text += "; the change of " + names(e.TakenBack) + " has been taken back"
+		parts = append(parts, "the change of "+names(e.TakenBack)+" has been taken back")
 	}
 	if len(e.Left) > 0 {
-		text += "; " + names(e.Left) + " is still changed"
+		parts = append(parts, names(e.Left)+" is still changed")
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
 func (e *TakenBackError) Unwrap() error { return e.Err }

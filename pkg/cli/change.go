@@ -149,7 +149,11 @@ func (o *changeOptions) conclude(ctx context.Context, err error) error {
 	if !o.made {
 		return errors.Join(err, o.note("interrupted; nothing was changed\n"))
 	}
-	if e, ok := errors.AsType[*ExitError](err); ok && e.Err != nil && !errors.Is(err, context.Canceled) {
+	e, ok := errors.AsType[*ExitError](err)
+	if back, partly := errors.AsType[*apply.TakenBackError](err); ok && partly {
+		return errors.Join(err, o.note(render.Escape("interrupted; "+back.Outcome()+"; "+e.Next)+"\n"))
+	}
+	if ok && e.Err != nil && !errors.Is(err, context.Canceled) {
 		return errors.Join(err, o.note(render.Escape("interrupted; "+e.Err.Error())+"\n"))
 	}
 	return err

@@ -162,6 +162,11 @@ type Sharer struct {
 type DaemonSet struct {
 	Namespace, Name string
 	Wanted, Ready   int
+	// On says of nodes that have a pod of it whether that pod is ready. It is read for Terway alone, and for the nodes of the Service's ready endpoints at least; nil where
+	// it was not asked for or could not be read.
+	On map[string]bool
+	// Gap is why On could not be read; nil where it was, or nobody asked.
+	Gap *Gap
 }
 
 // ConfigMap is one ConfigMap.

@@ -48,6 +48,7 @@ func LiveRights() []Right {
 // FixRights are those that Surroundings, Rollout and Events ask for beside Rights.
 func FixRights() []Right {
 	return []Right{
+		{"", "pods", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},
 		{"apps", "deployments", []string{"get"}, "what keeps the pods, and how far a rollout is"},
 		{"apps", "statefulsets", []string{"get"}, "the same"},
 		{"apps", "replicasets", []string{"get"}, "the Deployment behind a pod"},

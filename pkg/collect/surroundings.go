@@ -401,12 +401,77 @@ func (w *walk) daemonSets() error {
 		}
 		for i := range page.Items {
 			d := &page.Items[i]
-			add(w, &w.out.DaemonSets, cluster.DaemonSet{
-				Namespace: d.Namespace, Name: d.Name, Wanted: int(d.Status.DesiredNumberScheduled), Ready: int(d.Status.NumberReady),
-			})
+			to := cluster.DaemonSet{Namespace: d.Namespace, Name: d.Name, Wanted: int(d.Status.DesiredNumberScheduled), Ready: int(d.Status.NumberReady)}
+			if dataplaneRole(d) == terwayRole && d.Spec.Selector != nil {
+				if err := w.podsOn(&to, d.Spec.Selector); err != nil {
+					return nil, err
+				}
+			}
+			add(w, &w.out.DaemonSets, to)
 		}
 		return &page.ListMeta, nil
 	})
+}
+
+// mostNodes is for how many nodes a DaemonSet's pods are asked for one by one; for more of them it is cheaper to list all.
+const mostNodes = 8
+
+// podsOn reads on which nodes a DaemonSet has pods, as far as the ready endpoints are concerned. It is an error only where the whole reading has been given up.
+func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) error {
+	nodes := map[string]bool{}
+	for i := range w.service.Endpoints {
+		if e := &w.service.Endpoints[i]; e.Ready && e.Node != "" {
+			nodes[e.Node] = true
+		}
+	}
+	each := slices.Sorted(maps.Keys(nodes))
+	if len(each) > mostNodes {
+		each = []string{""}
+	}
+	on := map[string]bool{}
+	var lock sync.Mutex
+	var group errgroup.Group
+	for _, node := range each {
+		group.Go(func() error {
+			parameters := url.Values{"labelSelector": {metav1.FormatLabelSelector(selector)}}
+			if node != "" {
+				parameters.Set("fieldSelector", "spec.nodeName="+node)
+			}
+			read := 0
+			return pages(parameters, func(v url.Values) (metav1.ListInterface, error) {
+				if read++; read > mostPages {
+					return nil, errMore
+				}
+				var page corev1.PodList
+				if err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", d.Namespace, "pods", ""), parameters: v}, &page); err != nil {
+					return nil, err
+				}
+				lock.Lock()
+				defer lock.Unlock()
+				for i := range page.Items {
+					p := &page.Items[i]
+					if p.DeletionTimestamp != nil {
+						continue
+					}
+					on[p.Spec.NodeName] = on[p.Spec.NodeName] || slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+						return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+					})
+				}
+				return &page.ListMeta, nil
+			})
+		})
+	}
+	err := group.Wait()
+	switch {
+	case errors.Is(w.ctx.Err(), context.Canceled):
+		return context.Canceled
+	case err != nil:
+		gap := newGap(podsResource, "list", d.Namespace, "", err)
+		d.Gap = &gap
+	default:
+		d.On = on
+	}
+	return nil
 }
 
 func (w *walk) events() error {

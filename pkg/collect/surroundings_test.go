@@ -5,6 +5,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/netip"
@@ -123,7 +124,8 @@ func TestSurroundings(t *testing.T) {
 	if diff != "" {
 		t.Error(diff)
 	}
-	if at := slices.Index(got.DaemonSets, cluster.DaemonSet{Namespace: "kube-system", Name: "terway-eniip", Wanted: 3, Ready: 2}); at < 0 {
+	terway := cluster.DaemonSet{Namespace: "kube-system", Name: "terway-eniip", Wanted: 3, Ready: 2, On: map[string]bool{"around-1": true, "around-2": false}}
+	if !slices.ContainsFunc(got.DaemonSets, func(d cluster.DaemonSet) bool { return cmp.Equal(d, terway) }) {
 		t.Errorf("daemon sets: %+v", got.DaemonSets)
 	}
 	if len(got.Events) != 1 || got.Events[0].Reason != "SyncLoadBalancerFailed" || got.Events[0].Last.Year() != 2026 {
@@ -177,6 +179,11 @@ func TestEachRightMissingAround(t *testing.T) {
 					t.Errorf("gap: %+v", gap)
 				}
 			}
+			for _, d := range got.DaemonSets {
+				if d.Name == "terway-eniip" && ((d.Gap != nil) != (missing == podsResource) || (d.On == nil) != (missing == podsResource)) {
+					t.Errorf("Terway by node: %+v", d)
+				}
+			}
 			unread := slices.ContainsFunc(got.Workloads, func(w cluster.Workload) bool { return w.Kind != "Rollout" && !w.Known })
 			if workload := missing == replicaSetsResource || missing == "deployments.apps" || missing == "statefulsets.apps"; unread != workload {
 				t.Errorf("workloads: %+v", got.Workloads)
@@ -219,6 +226,35 @@ func TestSurroundingsAreInterrupted(t *testing.T) {
 	time.AfterFunc(300*time.Millisecond, cancel)
 	if _, err := c.Surroundings(ctx, s, &s.Services[0]); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// With endpoints on many nodes, the pods of Terway are listed at once.
+func TestTerwayOfManyNodes(t *testing.T) {
+	server := surrounded(t)
+	proxy := faults.Start(t, server)
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
+	_, s := read(t, c, web)
+	for i := range mostNodes {
+		s.Services[0].Endpoints = append(s.Services[0].Endpoints, cluster.Endpoint{Node: fmt.Sprintf("many-%d", i), Ready: true})
+	}
+	proxy.Reset()
+	got, err := c.Surroundings(t.Context(), s, &s.Services[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, request := range proxy.Requests() {
+		if strings.Contains(request.String(), "terway-eniip") {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("asked %d times", asked)
+	}
+	want := map[string]bool{"around-1": true, "around-2": false, "around-3": false}
+	if !slices.ContainsFunc(got.DaemonSets, func(d cluster.DaemonSet) bool { return d.Name == "terway-eniip" && cmp.Equal(d.On, want) }) {
+		t.Errorf("daemon sets: %+v", got.DaemonSets)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,7 +23,8 @@ import (
 func (w *walk) workloads(owners map[cluster.Object]bool) error {
 	order := slices.SortedFunc(maps.Keys(owners), func(a, b cluster.Object) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	if len(order) > mostWorkloads {
-		err := w.gap(workloadResource(order[mostWorkloads].Kind), "get", w.service.Namespace, "",
+		kind := order[mostWorkloads].Kind
+		err := w.gap(cmp.Or(workloadResource(kind), strings.ToLower(kind)+"s"), "get", w.service.Namespace, "",
 			fmt.Errorf("the pods have %d different owners, and only %d of them were looked at", len(order), mostWorkloads))
 		if err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -100,7 +102,7 @@ func alibabaToCluster(lb LoadBalancer, f Facts) Change {
 			nodes++
 		}
 	}
-	c := Change{Checks: []Check{quota(nodes, alibabaQuota, "nodes become backends")}}
+	c := Change{Checks: []Check{quota(nodes, alibabaQuota, "nodes become backends")}, Costs: imaginaryKeys(f.Service)}
 	if podsReachable(f).Holds == cluster.Yes {
 		c.Costs = append(c.Costs, "--mode=eni would keep the client's address where Terway runs")
 	}
@@ -157,11 +159,10 @@ func alibabaToPods(lb LoadBalancer, f Facts) Change {
 		})
 	}
 	c.Checks = append(c.Checks, quota(readyEndpoints(f.Service), alibabaQuota, "ready endpoints become backends"))
-	for _, imaginary := range []string{alibabaPrefix + "backend-type", alibabaOld + "backend-type"} {
-		if annotated(f.Service, imaginary) {
-			c.Costs = append(c.Costs, "annotation "+imaginary+" does nothing: the controller reads "+backendType+" only; take it away")
-		}
+	if check, found := skippedBefore(f); found {
+		c.Checks = append(c.Checks, check)
 	}
+	c.Costs = append(c.Costs, imaginaryKeys(f.Service)...)
 	switch value := f.Service.Annotations[backendType]; {
 	case value == "eni":
 	case value != "" && value != "ecs":
@@ -179,30 +180,181 @@ func alibabaToPods(lb LoadBalancer, f Facts) Change {
 	return c
 }
 
+// skippedBefore: the controller has said of this Service before that it could not send to its pods.
+func skippedBefore(f Facts) (Check, bool) {
+	for i := len(f.Surroundings.Events) - 1; i >= 0; i-- {
+		e := &f.Surroundings.Events[i]
+		for j := range alibabaSigns {
+			sign := &alibabaSigns[j]
+			if sign.Reason != "SkipSyncBackends" && sign.Contains != "can not find eniid" || sign.Reason != "" && sign.Reason != e.Reason || !strings.Contains(e.Message, sign.Contains) {
+				continue
+			}
+			return Check{
+				Name: "backends-taken-before", Holds: cluster.No, Risk: "backends-were-skipped", Message: "the controller has tried to send to its pods before and said: " + sign.Means,
+				Fact: "event " + e.Type + " " + e.Reason + ": " + e.Message, Source: "events of service " + f.Service.Namespace + "/" + f.Service.Name,
+			}, true
+		}
+	}
+	return Check{}, false
+}
+
+func imaginaryKeys(svc *cluster.Service) (costs []string) {
+	for _, key := range mistakenForBackendType(svc) {
+		costs = append(costs, "annotation "+key+" does nothing: the controller reads "+backendType+" only; take it away")
+	}
+	return costs
+}
+
+// mistakenForBackendType are the annotations that look as if they were backendType: another prefix before it, as the controller's other settings have it, another
+// spelling, or a slip of a letter or two. The controller reads none of them. Another cloud's own key is left alone.
+func mistakenForBackendType(svc *cluster.Service) (keys []string) {
+	for key := range svc.Annotations {
+		prefix, name, found := strings.Cut(key, "/")
+		if key == backendType || key == baiduBackendType || !found {
+			continue
+		}
+		ours := strings.HasSuffix(prefix, "kubernetes.io") || strings.Contains(prefix, "ali")
+		name = strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(name))
+		for _, before := range []string{"alibabacloudloadbalancer", "alicloudloadbalancer", "alibabacloud", "alicloud", "loadbalancer"} {
+			name = strings.TrimPrefix(name, before)
+		}
+		if ours && slips(name, "backendtype") <= 2 {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// slips is how many letters must be put in, left out or replaced to make one word of another.
+func slips(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		above := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := above
+			if a[i] != b[j] {
+				next = 1 + min(above, row[j], row[j+1])
+			}
+			above, row[j+1] = row[j+1], next
+		}
+	}
+	return row[len(b)]
+}
+
 // terwayDefault is since when new Terway clusters send to pods (Alibaba Cloud, annotations of Services).
 var terwayDefault = time.Date(2020, time.August, 10, 0, 0, 0, 0, time.UTC)
 
-// terway checks for the DaemonSet of Terway (AliyunContainerService/terway charts/terway/templates/terwayd/daemonset.yaml; terway-eni is its older name).
+// ignoredByTerway is the label of nodes that Terway leaves alone (AliyunContainerService/terway cmd/terway-cli).
+const ignoredByTerway = "k8s.aliyun.com/ignore-by-terway"
+
+// terway checks for the DaemonSet of Terway (AliyunContainerService/terway charts/terway/templates/terwayd/daemonset.yaml; terway-eni is its older name), and that it is
+// ready on each node of a ready endpoint. A virtual node has no DaemonSet's pods, and its pods are attached by themselves.
 func terway(f Facts) Check {
 	c := Check{Name: "terway-ready", Source: "daemonsets of kube-system"}
-	for _, d := range f.Surroundings.DaemonSets {
-		if d.Name != "terway-eniip" && d.Name != "terway-eni" {
-			continue
+	at := slices.IndexFunc(f.Surroundings.DaemonSets, func(d cluster.DaemonSet) bool { return d.Name == "terway-eniip" || d.Name == "terway-eni" })
+	switch {
+	case at < 0 && f.Surroundings.Gap("daemonsets.apps", "") != nil:
+		c.Message, c.Risk = "whether Terway runs is not known: the DaemonSets of kube-system could not be read", "terway-unknown"
+		return c
+	case at < 0:
+		c.Holds, c.Message = cluster.No, "Terway does not run here, so pods have no network interfaces that the load balancer could send to; use --mode=cluster or --mode=hostname"
+		c.Fact = "no DaemonSet terway-eniip or terway-eni"
+		return c
+	}
+	d := &f.Surroundings.DaemonSets[at]
+	c.Source = "daemonset " + d.Namespace + "/" + d.Name
+	c.Fact = fmt.Sprintf("%d of %d pods ready", d.Ready, d.Wanted)
+	if d.Wanted == 0 {
+		c.Holds, c.Risk = cluster.No, "terway-not-ready"
+		c.Message = "Terway is wanted on no node"
+		return c
+	}
+	var ignored, without, waiting, fine, virtual, unread []string
+	for _, name := range endpointNodes(f.Service) {
+		var labels map[string]string
+		if i := f.Snapshot.NodeIndex(name); i >= 0 {
+			if f.Snapshot.Nodes[i].VirtualKubelet {
+				virtual = append(virtual, name)
+				continue
+			}
+			labels = f.Snapshot.Nodes[i].Labels
 		}
-		c.Source = "daemonset " + d.Namespace + "/" + d.Name
-		c.Fact = fmt.Sprintf("%d of %d pods ready", d.Ready, d.Wanted)
-		c.Holds = cluster.Is(d.Ready >= d.Wanted && d.Wanted > 0)
+		switch ready, there := d.On[name]; {
+		case d.Gap != nil && labels[ignoredByTerway] != "true":
+			unread = append(unread, name)
+		case labels[ignoredByTerway] == "true":
+			ignored = append(ignored, name)
+		case !there:
+			without = append(without, name)
+		case !ready:
+			waiting = append(waiting, name)
+		default:
+			fine = append(fine, name)
+		}
+	}
+	switch {
+	case len(ignored) > 0:
+		c.Holds = cluster.No
+		c.Message = fmt.Sprintf("Terway leaves %s alone, which %s: pods there have no network interfaces that the load balancer could send to", nodeNames(ignored), hasEndpoint(ignored))
+		c.Fact, c.Source = "label "+ignoredByTerway+" is true", "node "+ignored[0]
+	case len(unread) > 0:
+		c.Risk = "terway-unknown"
+		c.Message = "whether Terway is ready on each node with a ready endpoint is not known: its pods could not be listed"
+		c.Fact, c.Source = d.Gap.Message, "list pods in namespace "+d.Namespace
+	case len(without) > 0:
+		c.Holds = cluster.No
+		c.Message = fmt.Sprintf("Terway does not run on %s, which %s: pods there have no network interfaces that the load balancer could send to", nodeNames(without), hasEndpoint(without))
+		c.Fact += "; none on node " + without[0]
+	case len(waiting) > 0:
+		c.Holds, c.Risk = cluster.No, "terway-not-ready"
+		c.Message = fmt.Sprintf("Terway is not ready on %s, which %s", nodeNames(waiting), hasEndpoint(waiting))
+		c.Fact += "; not ready on node " + waiting[0]
+	case len(fine) > 0:
+		c.Holds = cluster.Yes
+		c.Message = fmt.Sprintf("Terway is ready on each node with a ready endpoint: %s", nodeNames(fine))
+	case len(virtual) > 0:
+		c.Holds = cluster.Yes
+		c.Message = "the ready endpoints are on virtual nodes, whose pods are attached to the VPC by themselves"
+	default:
+		c.Holds = cluster.Is(d.Ready >= d.Wanted)
 		c.Message = fmt.Sprintf("Terway runs, ready on %d of %d nodes", d.Ready, d.Wanted)
 		if c.Holds == cluster.No {
 			c.Risk = "terway-not-ready"
 		}
-		return c
 	}
-	if f.Surroundings.Gap("daemonsets.apps", "") != nil {
-		c.Message, c.Risk = "whether Terway runs is not known: the DaemonSets of kube-system could not be read", "terway-unknown"
-		return c
-	}
-	c.Holds, c.Message = cluster.No, "Terway does not run here, so pods have no network interfaces that the load balancer could send to; use --mode=cluster or --mode=hostname"
-	c.Fact = "no DaemonSet terway-eniip or terway-eni"
 	return c
+}
+
+// endpointNodes are the nodes of ready endpoints, each once, in order; an endpoint without one is left out.
+func endpointNodes(svc *cluster.Service) (names []string) {
+	for i := range svc.Endpoints {
+		if e := &svc.Endpoints[i]; e.Ready && e.Node != "" {
+			names = append(names, e.Node)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func nodeNames(names []string) string {
+	const most = 3
+	switch n := len(names); {
+	case n == 1:
+		return "node " + names[0]
+	case n > most:
+		return fmt.Sprintf("nodes %s and %d more", strings.Join(names[:most], ", "), n-most)
+	}
+	return "nodes " + strings.Join(names, ", ")
+}
+
+func hasEndpoint(nodes []string) string {
+	if len(nodes) == 1 {
+		return "has a ready endpoint"
+	}
+	return "have ready endpoints"
 }

@@ -61,14 +61,18 @@ func awsToLocal(lb LoadBalancer, f Facts) Change {
 	var c Change
 	for _, key := range []string{"service.beta.kubernetes.io/aws-load-balancer-healthcheck-port", "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"} {
 		if lb.Backends != Pods && annotated(f.Service, key) {
-			c.Checks = append(c.Checks, Check{
-				Name: "health-check-follows", Holds: cluster.No, Risk: "drops-connections",
-				Message: "annotation " + key + " sets the health check by hand: it would not ask which nodes have a pod, and connections to the others would be dropped",
-				Fact:    key + " is " + f.Service.Annotations[key], Source: annotationSource(f.Service, key),
-			})
+			c.Checks = append(c.Checks, healthCheckByHand(f.Service, key))
 		}
 	}
 	return c
+}
+
+func healthCheckByHand(svc *cluster.Service, key string) Check {
+	return Check{
+		Name: "health-check-follows", Holds: cluster.No, Risk: "drops-connections",
+		Message: "annotation " + key + " sets the health check by hand: it would not ask which nodes have a pod, and connections to the others would be dropped",
+		Fact:    key + " is " + svc.Annotations[key], Source: annotationSource(svc, key),
+	}
 }
 
 // awsToPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the

@@ -24,33 +24,34 @@ func ociToCluster(f Facts) Change {
 	}
 }
 
-// ibmFeatures is the annotation that lists what a classic load balancer is to do, "" where there is none.
-func ibmFeatures(svc *cluster.Service) (key string, features []string) {
-	for name, value := range svc.Annotations {
-		if strings.HasPrefix(name, "service.kubernetes.io/ibm-load-balancer-") && strings.HasSuffix(name, "enable-features") {
-			return name, strings.Split(strings.ReplaceAll(value, " ", ""), ",")
-		}
-	}
-	return "", nil
+// Annotations of IBM Cloud (IBM-Cloud/cloud-provider-ibm ibm/ibm_loadbalancer.go; IBM Cloud documentation, VPC load balancers).
+const (
+	ibmFeatures    = "service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features"
+	ibmHealthCheck = "service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-health-check-protocol"
+)
+
+// ibmIPVS: the load balancer is the classic one of version 2.0. The annotation lists features with commas between them.
+func ibmIPVS(svc *cluster.Service) bool {
+	return slices.Contains(strings.Split(strings.ReplaceAll(svc.Annotations[ibmFeatures], " ", ""), ","), "ipvs")
 }
 
 // ibmToCluster: version 2.0 of the classic network load balancer (ipvs) needs policy Local (IBM Cloud documentation).
 func ibmToCluster(f Facts) Change {
-	key, features := ibmFeatures(f.Service)
-	if !slices.Contains(features, "ipvs") {
+	if !ibmIPVS(f.Service) {
 		return Change{}
 	}
 	return Change{Checks: []Check{{
 		Name: "policy-supported", Holds: cluster.No, Message: "a classic network load balancer of version 2.0 (ipvs) needs externalTrafficPolicy Local; use --mode=dns",
-		Fact: "it has the feature ipvs", Source: annotationSource(f.Service, key),
+		Fact: "it has the feature ipvs", Source: annotationSource(f.Service, ibmFeatures),
 	}}}
 }
 
+// ibmToLocal: the health check of a VPC load balancer follows the policy, unless this annotation sets it.
 func ibmToLocal(f Facts) Change {
-	if key, _ := ibmFeatures(f.Service); key == "" {
+	if !annotated(f.Service, ibmHealthCheck) {
 		return Change{}
 	}
-	return Change{Costs: []string{"on a VPC load balancer the health check must be set to the health check node port, by the annotation for vpc-health-check-port"}}
+	return Change{Checks: []Check{healthCheckByHand(f.Service, ibmHealthCheck)}}
 }
 
 // huaweiFlip is what Huawei Cloud documents of a change in place (CCE user guide, externalTrafficPolicy).

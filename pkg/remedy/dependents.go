@@ -8,7 +8,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// byAddress are annotations of Ingresses by which their controllers tell clients apart by address.
+// byAddress are annotations of Ingresses by which their controllers tell clients apart by address, as each documents them: ingress-nginx
+// (docs/user-guide/nginx-configuration/annotations.md), HAProxy's controller (haproxytech/kubernetes-ingress documentation/annotations.md, all keys with any of three
+// prefixes) and HAProxy Ingress (jcmoraisjr/haproxy-ingress docs/content/en/docs/configuration/keys.md).
 var byAddress = []struct{ key, does string }{
 	{"nginx.ingress.kubernetes.io/whitelist-source-range", "admits clients by address"},
 	{"nginx.ingress.kubernetes.io/allowlist-source-range", "admits clients by address"},
@@ -22,6 +24,14 @@ var byAddress = []struct{ key, does string }{
 	{"haproxy.org/whitelist", "admits clients by address"},
 	{"haproxy.org/deny-list", "refuses clients by address"},
 	{"haproxy.org/blacklist", "refuses clients by address"},
+	{"haproxy.com/allow-list", "admits clients by address"},
+	{"haproxy.com/whitelist", "admits clients by address"},
+	{"haproxy.com/deny-list", "refuses clients by address"},
+	{"haproxy.com/blacklist", "refuses clients by address"},
+	{"ingress.kubernetes.io/allow-list", "admits clients by address"},
+	{"ingress.kubernetes.io/whitelist", "admits clients by address"},
+	{"ingress.kubernetes.io/deny-list", "refuses clients by address"},
+	{"ingress.kubernetes.io/blacklist", "refuses clients by address"},
 	{"haproxy-ingress.github.io/allowlist-source-range", "admits clients by address"},
 	{"haproxy-ingress.github.io/whitelist-source-range", "admits clients by address"},
 	{"haproxy-ingress.github.io/denylist-source-range", "refuses clients by address"},

@@ -132,6 +132,9 @@ func (p *planner) insideAfter() {
 			break
 		}
 	}
+	if n := max(len(after[dataplane.Pod].unknown), len(after[dataplane.Node].unknown)); n > 0 && need.Holds == cluster.Yes {
+		need.Message += fmt.Sprintf("; what they meet on %d of %d nodes is not known, neither now nor then", n, after[dataplane.Pod].of)
+	}
 	if gap := nodesGap(p.Snapshot); gap != nil && need.Holds == cluster.Yes && local {
 		need.Holds, need.Evidence = cluster.Undetermined, gapEvidence(gap)
 		need.Message = "whether connections from inside the cluster would fail is not known: the nodes could not be listed, and those without endpoints are the ones that matter"

@@ -25,7 +25,7 @@ func (p *planner) owned(m *cluster.Metadata, object cluster.Object, fields []Fie
 // owner is whoever would take a change of the fields back: the one nearest to the object first, since a Gateway's controller writes it again at once, and a Helm
 // release only at its next upgrade.
 func owner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
-	for _, find := range []func(*cluster.Metadata, cluster.Object, []Field) *Owner{gatewayOwner, argoOwner, fluxOwner, addonOwner, controllerOwner, helmOwner, managerOwner} {
+	for _, find := range []func(*cluster.Metadata, cluster.Object, []Field) *Owner{gatewayOwner, argoOwner, fluxOwner, addonOwner, controllerOwner, helmOwner, istioctlOwner, managerOwner} {
 		if o := find(m, object, fields); o != nil {
 			return o
 		}
@@ -62,65 +62,77 @@ func pathText(path []string) string {
 	return strings.Join(path, ".")
 }
 
-// gateways are controllers that make objects for a Gateway or the like, and the field of their own that becomes the Service's.
+// gateways are controllers that make objects for a Gateway or the like, and the field of their own that becomes the Service's. Labels are as in the source of each:
+// envoyproxy/gateway internal/gatewayapi, istio/istio pilot/pkg/config/kube/gateway, cilium/cilium operator/pkg/gateway-api, nginx/nginx-gateway-fabric
+// internal/controller/provisioner, projectcontour/contour internal/provisioner, openshift/cluster-ingress-operator pkg/operator/controller.
 var gateways = []struct {
-	// name and namespace are labels that say which object the Service belongs to; value is what another label must be, "" for anything.
+	// name is the label that says which object the Service belongs to; namespace is the label of that object's namespace, or with a fixed one after "=", "" for the
+	// Service's own.
 	name, namespace string
-	label, value    string
+	// also must hold of the labels; nil for nothing more.
+	also func(labels map[string]string) bool
 	// kind is of the object that name names.
 	kind, controller string
 	// where says which field to set; %s is the object's name.
 	where string
 }{
 	{
-		"gateway.envoyproxy.io/owning-gateway-name", "gateway.envoyproxy.io/owning-gateway-namespace", "", "",
+		"gateway.envoyproxy.io/owning-gateway-name", "gateway.envoyproxy.io/owning-gateway-namespace", nil,
 		"gateway", "Envoy Gateway", "the EnvoyProxy that gateway %s or its class refers to, in spec.provider.kubernetes (envoyService and envoyDeployment)",
 	},
 	{
-		"gateway.envoyproxy.io/owning-gatewayclass", "", "", "",
+		"gateway.envoyproxy.io/owning-gatewayclass", "", nil,
 		"gatewayclass", "Envoy Gateway", "the EnvoyProxy that gatewayclass %s refers to, in spec.provider.kubernetes (envoyService and envoyDeployment)",
 	},
 	{
-		"gateway.networking.k8s.io/gateway-name", "", "gateway.istio.io/managed", "",
-		"gateway", "Istio", "the ConfigMap that spec.infrastructure.parametersRef of gateway %s names (its keys service and deployment)",
+		"gateway.networking.k8s.io/gateway-name", "", func(l map[string]string) bool { return l["gateway.istio.io/managed"] != "" },
+		"gateway", "Istio", "the ConfigMap that spec.infrastructure.parametersRef of gateway %s names (its keys service and deployment), where this release of Istio has that",
 	},
 	{
-		"install.operator.istio.io/owning-resource", "install.operator.istio.io/owning-resource-namespace", "", "",
+		istioResource, "install.operator.istio.io/owning-resource-namespace", func(l map[string]string) bool { return !nobodys(l[istioResource]) },
 		"istiooperator", "Istio's operator", "istiooperator %s, in spec.components.ingressGateways[].k8s (service and affinity)",
 	},
 	{
-		"io.cilium.gateway/owning-gateway", "", "", "",
+		"io.cilium.gateway/owning-gateway", "", nil,
 		"gateway", "Cilium", "the CiliumGatewayClassConfig that the class of gateway %s refers to, in spec.service",
 	},
 	{
-		"gateway.networking.k8s.io/gateway-name", "", "app.kubernetes.io/managed-by", "ngf-nginx",
+		"gateway.networking.k8s.io/gateway-name", "", func(l map[string]string) bool {
+			instance := l["app.kubernetes.io/instance"]
+			return instance != "" && strings.HasPrefix(l["app.kubernetes.io/managed-by"], instance+"-")
+		},
 		"gateway", "NGINX Gateway Fabric", "the NginxProxy that gateway %s or its class refers to, in spec.kubernetes (service and deployment)",
 	},
 	{
-		"projectcontour.io/owning-gateway-name", "projectcontour.io/owning-gateway-namespace", "", "",
+		"projectcontour.io/owning-gateway-name", "", nil,
 		"gateway", "Contour's provisioner", "the ContourDeployment that the class of gateway %s refers to, in spec.envoy.networkPublishing",
 	},
 	{
-		"ingresscontroller.operator.openshift.io/owning-ingresscontroller", "", "", "",
-		"ingresscontroller", "OpenShift's ingress operator", "ingresscontroller %s in namespace openshift-ingress-operator, as far as its spec.endpointPublishingStrategy allows",
+		"ingresscontroller.operator.openshift.io/owning-ingresscontroller", "=openshift-ingress-operator", nil,
+		"ingresscontroller", "OpenShift's ingress operator", "ingresscontroller %s, as far as its spec.endpointPublishingStrategy allows",
 	},
 	{
-		"gateway.networking.k8s.io/gateway-name", "", "", "",
+		"gateway.networking.k8s.io/gateway-name", "", nil,
 		"gateway", "the controller of its Gateway", "gateway %s, in spec.infrastructure, as its controller documents",
 	},
 }
 
+// istioResource names the IstioOperator behind an object. Istio's charts and istioctl write the label too, where there is none.
+const istioResource = "install.operator.istio.io/owning-resource"
+
+// nobodys: the value of istioResource that names no IstioOperator of anybody's, but the default of the charts or what istioctl has kept.
+func nobodys(resource string) bool { return resource == "unknown" || resource == "installed-state" }
+
 func gatewayOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
 	for _, g := range gateways {
 		name := m.Labels[g.name]
-		if name == "" {
-			continue
-		}
-		if value, ok := m.Labels[g.label]; g.label != "" && (!ok || g.value != "" && value != g.value) {
+		if name == "" || g.also != nil && !g.also(m.Labels) {
 			continue
 		}
 		full := name
-		if g.kind != "gatewayclass" {
+		if namespace, fixed := strings.CutPrefix(g.namespace, "="); fixed {
+			full = namespace + "/" + name
+		} else if g.kind != "gatewayclass" {
 			full = cmp.Or(m.Labels[g.namespace], object.Namespace) + "/" + name
 		}
 		return &Owner{
@@ -129,6 +141,18 @@ func gatewayOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *O
 		}
 	}
 	return nil
+}
+
+// istioctlOwner: what istioctl has installed, it writes again at its next install or upgrade.
+func istioctlOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
+	if !nobodys(m.Labels[istioResource]) {
+		return nil
+	}
+	return &Owner{
+		Name: "Istio's installation", Source: "label " + istioResource,
+		Instead: "set " + instead(fields) + " in the IstioOperator file that istioctl install is given, in spec.components.ingressGateways[].k8s (service and affinity); " +
+			"the next istioctl install would take it back otherwise",
+	}
 }
 
 // argoOwner: Argo CD marks what it applied by an annotation, in older releases and by choice by a label (argo-cd docs/user-guide/resource_tracking.md).
@@ -216,7 +240,7 @@ var hands = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", 
 
 // known are field managers that programs are known by.
 var known = map[string]string{
-	"HashiCorp": "Terraform", "Terraform": "Terraform", "terraform-provider-kubernetes": "Terraform", "pulumi-kubernetes": "Pulumi",
+	"HashiCorp": "Terraform", "Terraform": "Terraform", "pulumi-kubernetes": "Pulumi",
 	"argocd-controller": "Argo CD", "argocd-application-controller": "Argo CD", "kustomize-controller": "Flux", "helm-controller": "Flux", "helm": "Helm",
 	"addon-manager": "the cluster's addon manager", "eks": "Amazon EKS",
 }
@@ -232,7 +256,12 @@ func managerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner 
 			if f.Follows || f.Was == nil || !manager.Owns(f.Path) {
 				continue
 			}
-			name := cmp.Or(known[manager.Name], manager.Name)
+			// Pulumi calls itself pulumi-kubernetes-6c2ce1a1, for each of its programs another name.
+			short := manager.Name
+			if strings.HasPrefix(short, "pulumi-kubernetes-") {
+				short = "pulumi-kubernetes"
+			}
+			name := cmp.Or(known[short], manager.Name)
 			return &Owner{
 				Name: name, Source: fmt.Sprintf("managedFields: %s wrote %s", manager.Name, pathText(f.Path)),
 				Instead: "set " + instead(fields) + " where " + name + " takes it from",

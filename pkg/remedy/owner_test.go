@@ -44,12 +44,22 @@ func TestOwners(t *testing.T) {
 		{"Envoy Gateway", labels("gateway.envoyproxy.io/owning-gateway-name", "edge", "gateway.envoyproxy.io/owning-gateway-namespace", "infra"), "Envoy Gateway, for gateway infra/edge", "EnvoyProxy that gateway infra/edge"},
 		{"Istio's Gateway", labels("gateway.networking.k8s.io/gateway-name", "edge", "gateway.istio.io/managed", "istio.io-gateway-controller"), "Istio, for gateway shop/edge", "parametersRef of gateway shop/edge"},
 		{"Istio's operator", labels("install.operator.istio.io/owning-resource", "main", "install.operator.istio.io/owning-resource-namespace", "istio-system"), "Istio's operator, for istiooperator istio-system/main", "spec.components.ingressGateways"},
+		{"what istioctl installed", labels("install.operator.istio.io/owning-resource", "unknown", "install.operator.istio.io/owning-resource-namespace", "istio-system"), "Istio's installation", "istioctl install"},
+		{"Istio's charts", cluster.Metadata{
+			Labels:      map[string]string{"install.operator.istio.io/owning-resource": "unknown"},
+			Annotations: map[string]string{"meta.helm.sh/release-name": "gateway"},
+		}, "Helm release shop/gateway", "values of release gateway"},
+		{"NGINX Gateway Fabric", labels("gateway.networking.k8s.io/gateway-name", "edge", "app.kubernetes.io/instance", "fabric", "app.kubernetes.io/managed-by", "fabric-nginx"), "NGINX Gateway Fabric, for gateway shop/edge", "NginxProxy that gateway shop/edge"},
+		{"Contour's provisioner", labels("projectcontour.io/owning-gateway-name", "edge", "gateway.networking.k8s.io/gateway-name", "edge"), "Contour's provisioner, for gateway shop/edge", "ContourDeployment"},
+		{"OpenShift", labels("ingresscontroller.operator.openshift.io/owning-ingresscontroller", "default"), "OpenShift's ingress operator, for ingresscontroller openshift-ingress-operator/default", "ingresscontroller openshift-ingress-operator/default"},
+		{"Envoy Gateway, merged", labels("gateway.envoyproxy.io/owning-gatewayclass", "eg"), "Envoy Gateway, for gatewayclass eg", "EnvoyProxy that gatewayclass eg"},
 		{"Cilium's Gateway", labels("io.cilium.gateway/owning-gateway", "edge"), "Cilium, for gateway shop/edge", "CiliumGatewayClassConfig"},
 		{"some Gateway", labels("gateway.networking.k8s.io/gateway-name", "edge"), "the controller of its Gateway, for gateway shop/edge", "spec.infrastructure"},
 		{"addon manager", labels("addonmanager.kubernetes.io/mode", "Reconcile"), "the cluster's addon manager", "its maker"},
 		{"addon manager that only makes it", labels("addonmanager.kubernetes.io/mode", "EnsureExists"), "", ""},
 		{"a program that wrote the field", managers(policy("shop-operator")), "shop-operator", "where shop-operator takes it from"},
 		{"Terraform", managers(policy("HashiCorp")), "Terraform", ""},
+		{"Pulumi", managers(policy("pulumi-kubernetes-6c2ce1a1")), "Pulumi", "where Pulumi takes it from"},
 		{"a program that wrote another field", managers(cluster.Manager{Name: "shop-operator", Fields: map[string]any{"f:spec": map[string]any{"f:ports": map[string]any{}}}}), "", ""},
 		{"a program that wrote the status", managers(cluster.Manager{Name: "shop-operator", Subresource: "status", Fields: map[string]any{"f:spec": map[string]any{}}}), "", ""},
 		{"kubectl", managers(policy("kubectl-edit"), policy("kubectl-client-side-apply"), policy("kubectl-etp")), "", ""},
@@ -100,9 +110,7 @@ func TestManifestsAreNamed(t *testing.T) {
 }
 
 func TestOffers(t *testing.T) {
-	terwayRuns := func(s *cluster.Surroundings) {
-		s.DaemonSets = []cluster.DaemonSet{{Namespace: "kube-system", Name: "terway-eniip", Wanted: 2, Ready: 2}}
-	}
+	terwayRuns := terwayOn(map[string]bool{"a": true, "b": true})
 	for _, c := range []struct {
 		name, text string
 		around     func(*cluster.Surroundings)

@@ -42,6 +42,9 @@ func lines(p *Plan) (out []string) {
 	for _, s := range p.Assumes {
 		out = append(out, "assumes "+s)
 	}
+	if len(p.May) > 0 {
+		out = append(out, "may "+strings.Join(p.May, " "))
+	}
 	return append(out, "cures "+strings.Join(p.Cures, " "))
 }
 
@@ -151,6 +154,10 @@ func TestCluster(t *testing.T) {
 		{name: "MetalLB, who shares unread", mode: Cluster, text: with("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a,metallb.io/allow-shared-ip=k etp=Local"), around: gap(services), want: []string{"need address-not-shared unknown loses-address"}},
 		{name: "MetalLB, own address", mode: Cluster, text: with("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a etp=Local"), want: []string{"!need address-not-shared*"}},
 		{name: "IBM ipvs", mode: Cluster, text: with(elsewhere, "ibm://", "etp=Local", "annotations=service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features=ipvs etp=Local"), want: []string{"need policy-supported no"}},
+		{name: "IBM, another feature", mode: Cluster, text: with(elsewhere, "ibm://", "etp=Local", "annotations=service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features=nlb etp=Local"), want: []string{"!need policy-supported*"}},
+		{name: "HAProxy's controller, by its other prefix", mode: Cluster, text: story, around: func(s *cluster.Surroundings) {
+			s.Ingresses = []cluster.IngressObject{{Namespace: "shop", Name: "web", Annotations: map[string]string{"haproxy.com/allow-list": "198.51.100.0/24"}}}
+		}, want: []string{"need client-ip-unused no loses-client-ip"}},
 		{name: "Huawei", mode: Cluster, text: with(elsewhere, "huaweicloud://"), want: []string{"cost Huawei Cloud documents*"}},
 		{name: "GKE weighted", mode: Cluster, text: with(elsewhere, "gce://", "etp=Local", "annotations=networking.gke.io/weighted-load-balancing=pods-per-node etp=Local"), want: []string{"cost annotation networking.gke.io/weighted-load-balancing has no effect*"}},
 		{name: "Cilium L2", mode: Cluster, text: with("etp=Local", "class=io.cilium/l2-announcer etp=Local"), want: []string{"gain Cilium's L2 announcements*"}},
@@ -185,6 +192,8 @@ func TestLocal(t *testing.T) {
 		{name: "Volcengine without a check", mode: Local, text: flipped(elsewhere, "volcengine://"), want: []string{"need health-check-on no drops-connections"}},
 		{name: "Volcengine with one", mode: Local, text: flipped(elsewhere, "volcengine://", "etp=", "annotations=service.beta.kubernetes.io/volcengine-loadbalancer-health-check-flag=on etp="), want: []string{"need health-check-on yes"}},
 		{name: "AWS health check by hand", mode: Local, text: flipped(elsewhere, "aws:///", "etp=", "annotations=service.beta.kubernetes.io/aws-load-balancer-healthcheck-port=8080 etp="), want: []string{"need health-check-follows no drops-connections"}},
+		{name: "IBM, health check by hand", mode: Local, text: flipped(elsewhere, "ibm://", "etp=", "annotations=service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-health-check-protocol=tcp etp="), want: []string{"need health-check-follows no drops-connections"}},
+		{name: "IBM", mode: Local, text: flipped(elsewhere, "ibm://"), want: []string{"!need health-check-follows*"}},
 		{name: "Huawei dedicated", mode: Local, text: flipped(elsewhere, "huaweicloud://", "etp=", "annotations=kubernetes.io/elb.class=performance etp="), want: []string{"need policy-supported unknown policy-may-be-refused"}},
 		{name: "Cilium L2", mode: Local, text: flipped("etp=", "class=io.cilium/l2-announcer etp="), want: []string{"need policy-supported no"}},
 		{name: "kube-vip with a lease", mode: Local, text: flipped("etp=", "annotations=kube-vip.io/vipHost=a,kube-vip.io/leaseName=x etp="), want: []string{"need policy-supported no"}},
@@ -202,10 +211,21 @@ func TestLocal(t *testing.T) {
 	})
 }
 
-func TestENI(t *testing.T) {
-	terwayRuns := func(s *cluster.Surroundings) {
-		s.DaemonSets = []cluster.DaemonSet{{Namespace: "kube-system", Name: "terway-eniip", Wanted: 2, Ready: 2}}
+// terwayOn is Terway with pods on these nodes, ready or not.
+func terwayOn(on map[string]bool) func(*cluster.Surroundings) {
+	ready := 0
+	for _, is := range on {
+		if is {
+			ready++
+		}
 	}
+	return func(s *cluster.Surroundings) {
+		s.DaemonSets = []cluster.DaemonSet{{Namespace: "kube-system", Name: "terway-eniip", Wanted: 2, Ready: ready, On: on}}
+	}
+}
+
+func TestENI(t *testing.T) {
+	terwayRuns := terwayOn(map[string]bool{"a": true, "b": true})
 	annotate := func(list string) string { return with("etp=Local", "annotations="+list+" etp=Local") }
 	const backend = "service.beta.kubernetes.io/backend-type"
 	run(t, []testCase{
@@ -221,9 +241,26 @@ func TestENI(t *testing.T) {
 			`set service/web annotation ` + backend + ` null -> "eni"`, "!set service/web spec*",
 		}},
 		{name: "no Terway", mode: ENI, text: story, want: []string{"need terway-ready no"}},
-		{name: "Terway half ready", mode: ENI, text: story, around: func(s *cluster.Surroundings) {
-			s.DaemonSets = []cluster.DaemonSet{{Namespace: "kube-system", Name: "terway-eniip", Wanted: 2, Ready: 1}}
-		}, want: []string{"need terway-ready no terway-not-ready"}},
+		{name: "Terway not ready where an endpoint is", mode: ENI, text: story, around: terwayOn(map[string]bool{"a": false, "b": true}), want: []string{"need terway-ready no terway-not-ready"}},
+		{name: "Terway not ready elsewhere", mode: ENI, text: story, around: terwayOn(map[string]bool{"a": true, "b": false}), want: []string{"need terway-ready yes"}},
+		{name: "Terway elsewhere only", mode: ENI, text: story, around: terwayOn(map[string]bool{"b": true}), want: []string{"need terway-ready no"}},
+		{name: "Terway leaves the node alone", mode: ENI, text: with("node a zone", "node a labels=k8s.aliyun.com/ignore-by-terway=true zone"), around: terwayRuns, want: []string{"need terway-ready no"}},
+		{name: "Terway leaves another node alone", mode: ENI, text: with("node b zone", "node b labels=k8s.aliyun.com/ignore-by-terway=true zone"), around: terwayRuns, want: []string{"need terway-ready yes"}},
+		{name: "a virtual node needs no Terway", mode: ENI, text: with("node a zone", "node a virtual-kubelet=true zone"), around: terwayOn(map[string]bool{"b": false}), want: []string{"need terway-ready yes"}},
+		{name: "no ready endpoint", mode: ENI, text: with("target=shop/web-1", "notready"), around: terwayOn(map[string]bool{"b": false}), want: []string{"need terway-ready no terway-not-ready"}},
+		{name: "Terway's pods unread", mode: ENI, text: story, around: func(s *cluster.Surroundings) {
+			s.DaemonSets = []cluster.DaemonSet{{
+				Namespace: "kube-system", Name: "terway-eniip", Wanted: 2, Ready: 2, Gap: &cluster.Gap{Resource: "pods", Verb: "list", Namespace: "kube-system", Message: "forbidden"},
+			}}
+		}, want: []string{"need terway-ready unknown terway-unknown"}},
+		{name: "backends were skipped before", mode: ENI, text: story, around: func(s *cluster.Surroundings) {
+			terwayRuns(s)
+			s.Events = []cluster.Event{{Type: "Warning", Reason: "SkipSyncBackends", Message: "Not sync pods [10.0.1.105] whose eni is invalid"}, {Type: "Normal", Reason: "EnsuredLoadBalancer"}}
+		}, want: []string{"need backends-taken-before no backends-were-skipped"}},
+		{name: "another trouble before", mode: ENI, text: story, around: func(s *cluster.Surroundings) {
+			terwayRuns(s)
+			s.Events = []cluster.Event{{Type: "Warning", Reason: "SyncLoadBalancerFailed", Message: "throttled"}}
+		}, want: []string{"!need backends-taken-before*"}},
 		{name: "DaemonSets unread", mode: ENI, text: story, around: gap(daemonSets), want: []string{"need terway-ready unknown terway-unknown"}},
 		{name: "pods on an overlay", mode: ENI, text: with("10.0.1.105", "172.20.0.5"), around: terwayRuns, want: []string{"need pods-in-vpc no"}},
 		{name: "node unread", mode: ENI, text: with("node a zone", "node a partial=true zone", "podcidr=172.20.0.0/25 ", ""), around: terwayRuns, want: []string{"need pods-in-vpc unknown pod-network-unknown"}},
@@ -233,6 +270,18 @@ func TestENI(t *testing.T) {
 		{name: "reused with override", mode: ENI, text: annotate("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id=lb-1,service.beta.kubernetes.io/alibaba-cloud-loadbalancer-force-override-listeners=true"), around: terwayRuns, want: []string{"need listeners-managed yes"}},
 		{name: "imaginary key", mode: ENI, text: annotate("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type=eni"), around: terwayRuns, want: []string{
 			"cost annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type does nothing*", `set service/web annotation ` + backend + ` null -> "eni"`,
+		}},
+		{name: "imaginary key, the older prefix", mode: ENI, text: annotate("service.beta.kubernetes.io/alicloud-loadbalancer-backend-type=eni"), around: terwayRuns, want: []string{
+			"cost annotation service.beta.kubernetes.io/alicloud-loadbalancer-backend-type does nothing*",
+		}},
+		{name: "mistyped key", mode: ENI, text: annotate("service.beta.kubernetes.io/backend-typ=eni"), around: terwayRuns, want: []string{"cost annotation service.beta.kubernetes.io/backend-typ does nothing*"}},
+		{name: "another spelling", mode: ENI, text: annotate("service.beta.kubernetes.io/BackendType=eni"), around: terwayRuns, want: []string{"cost annotation service.beta.kubernetes.io/BackendType does nothing*"}},
+		{name: "another company", mode: ENI, text: annotate("service.beta.alibabacloud.com/backend-type=eni"), around: terwayRuns, want: []string{"cost annotation service.beta.alibabacloud.com/backend-type does nothing*"}},
+		{name: "other keys", mode: ENI, text: annotate(
+			"example.com/backend-type=eni,service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-label=a,service.beta.kubernetes.io/cce-load-balancer-backend-type=eni",
+		), around: terwayRuns, want: []string{"!cost annotation service.beta.kubernetes.io/*", "!cost annotation example.com*"}},
+		{name: "imaginary key, mode cluster", mode: Cluster, text: annotate("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type=eni"), want: []string{
+			"cost annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type does nothing*",
 		}},
 		{name: "mistyped value", mode: ENI, text: annotate(backend + "=ENI"), around: terwayRuns, want: []string{`set service/web annotation ` + backend + ` "ENI" -> "eni"`, "cost annotation " + backend + " is ENI now*"}},
 		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Born = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost clusters with Terway made since August 2020*"}},

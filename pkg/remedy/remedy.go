@@ -67,6 +67,8 @@ type Plan struct {
 	Assumes []string
 	// Cures are the codes of the findings that the mode is for; empty where nothing calls for it.
 	Cures []string
+	// May are the codes of the findings that the mode is for and that it need not cure: what comes of it cannot be foreseen.
+	May []string
 	// Changes are made in this order. Empty where nothing is left to change.
 	Changes []Change
 	// ByHand is what to change where this tool does not: the kind of object is somebody else's. Changes is empty then.

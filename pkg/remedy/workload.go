@@ -44,6 +44,14 @@ func (p *planner) place(want placement) {
 		})
 		return
 	}
+	if at := slices.IndexFunc(s.Gaps, func(g cluster.Gap) bool {
+		return g.Verb == "get" && g.Name == "" && g.Namespace == p.Facts.Service.Namespace
+	}); at >= 0 {
+		p.need(Precondition{
+			Name: "workloads-known", Message: "not all that keep the pods behind the Service are known, and half of a change is none", Evidence: gapEvidence(&s.Gaps[at]),
+		})
+		return
+	}
 	var byHand []string
 	var changed []*cluster.Workload
 	for i := range s.Pods {
@@ -305,20 +313,65 @@ func (p *planner) placed(changed []*cluster.Workload) {
 	if hint := p.Provider.Weighs(p.Facts.Service); hint != "" {
 		p.cost("without a rollout, " + hint)
 	}
-	if len(changed) > 1 || len(p.Surroundings.Workloads) > 1 {
-		p.Assumes = append(p.Assumes, "several workloads are behind the Service, so where their pods go is not foreseen: the map after the change is that of now")
-		return
+	if len(p.Surroundings.Workloads) > 1 {
+		p.several(changed)
 	}
-	w := changed[0]
-	fits := p.fits(w)
-	if len(fits.yes) == 0 || w.Paused || w.Strategy == "OnDelete" {
-		p.Assumes = append(p.Assumes, "where the pods go is not foreseen: the map after the change is that of now")
+	nodes, why := p.foreseen(changed)
+	if why != "" {
+		p.Assumes = append(p.Assumes, why+", so where the pods go is not foreseen: the map after the change is that of now")
+		for _, code := range []string{"ETP007", "ETP008"} {
+			if p.failed(code) {
+				p.May = append(p.May, code)
+			}
+		}
 		return
 	}
 	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler puts the pods as evenly as it can on the %s that can take them; CPU, memory and volumes were not looked at, and pods that are still there "+
-		"during the rollout can sway it", plural(len(fits.yes), "node", "nodes")))
-	p.effects = append(p.effects, even(fits.yes))
+		"during the rollout can sway it", plural(len(nodes), "node", "nodes")))
+	p.effects = append(p.effects, even(nodes))
 	p.Cures = append(p.Cures, p.evened()...)
+}
+
+// foreseen are the nodes over which the pods of all workloads are spread; why is the reason where that cannot be said.
+func (p *planner) foreseen(changed []*cluster.Workload) (nodes []int, why string) {
+	for i, w := range changed {
+		fits := p.fits(w).yes
+		switch {
+		case w.Paused || w.Strategy == "OnDelete":
+			return nil, workloadName(w) + " replaces no pod by itself"
+		case len(fits) == 0:
+			return nil, "no node is known to take the pods of " + workloadName(w)
+		case i > 0 && !slices.Equal(fits, nodes):
+			return nil, "not all nodes can take the pods of each workload"
+		}
+		nodes = fits
+	}
+	if len(changed) < len(p.Surroundings.Workloads) {
+		return nil, "not all workloads behind the Service are changed"
+	}
+	return nodes, ""
+}
+
+// several names the workloads where the Service has more than one, and says in which order they are changed. The selector of the change is the Service's, so that the pods
+// of all of them are kept apart from each other.
+func (p *planner) several(changed []*cluster.Workload) {
+	names := func(list []*cluster.Workload) string {
+		parts := make([]string, len(list))
+		for i, w := range list {
+			parts[i] = workloadName(w)
+		}
+		return strings.Join(parts, ", ")
+	}
+	all := make([]*cluster.Workload, len(p.Surroundings.Workloads))
+	for i := range all {
+		all[i] = &p.Surroundings.Workloads[i]
+	}
+	text := fmt.Sprintf("%d workloads keep the pods behind the Service: %s; ", len(all), names(all))
+	if len(changed) == 1 {
+		p.cost(text + "only " + workloadName(changed[0]) + " is changed, since nothing is wanting in the others")
+		return
+	}
+	p.cost(text + "changed are, in this order, " + names(changed) + ", and if one cannot be, those before it are taken back")
 }
 
 // evened are the findings of uneven load and of a single node that the foreseen placement takes away.

@@ -26,6 +26,19 @@ func deployment(change func(*cluster.Workload)) func(*cluster.Surroundings) {
 	}
 }
 
+// two stands behind the Service with another Deployment, changed as a case wants it.
+func two(change func(*cluster.Workload)) func(*cluster.Surroundings) {
+	return func(s *cluster.Surroundings) {
+		deployment(nil)(s)
+		canary := s.Workloads[0]
+		canary.Name = "web-canary"
+		if change != nil {
+			change(&canary)
+		}
+		s.Workloads = append(s.Workloads, canary)
+	}
+}
+
 // crowded is the story with both pods on one node.
 func crowded(replacements ...string) string {
 	return with(append([]string{"ep 10.0.1.105 node=a target=shop/web-1", "ep 10.0.1.105 node=a target=shop/web-1\nep 10.0.1.106 node=a target=shop/web-2"}, replacements...)...)
@@ -95,6 +108,27 @@ func TestAntiAffinity(t *testing.T) {
 		{name: "daemon set", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind = "DaemonSet" }), want: []string{nothing, "gain daemonset shop/web keeps one pod*"}},
 		{name: "somebody else's kind", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{nothing, "by hand rollout shop/web keeps the pods*"}},
 		{name: "unread deployment", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Known = false }), want: []string{nothing, "need workload-known unknown"}},
+		{name: "more owners than were looked at", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) {
+			deployment(nil)(s)
+			s.Gaps = append(s.Gaps, cluster.Gap{Resource: replicaSets, Verb: "get", Namespace: "shop", Reason: cluster.Failed, Message: "the pods have 9 different owners"})
+		}, want: []string{nothing, "need workloads-known unknown"}},
+		{name: "two workloads", mode: AntiAffinity, text: crowded(), around: two(nil), found: []string{"ETP008"}, want: []string{
+			"set deployment/web spec.template.spec.affinity *", "set deployment/web-canary spec.template.spec.affinity *",
+			"cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; changed are, in this order, deployment shop/web, deployment shop/web-canary*",
+			"assumes the scheduler puts the pods as evenly as it can on the 2 nodes*", "cures ETP008",
+		}},
+		{name: "two workloads, for other nodes", mode: AntiAffinity, text: crowded("node b zone", "node b labels=disk=ssd zone"), found: []string{"ETP008"}, around: two(func(w *cluster.Workload) {
+			w.NodeSelector = map[string]string{"disk": "ssd"}
+		}), want: []string{"assumes not all nodes can take the pods of each workload*", "may ETP008", "cures "}},
+		{name: "two workloads, one kept apart", mode: AntiAffinity, text: crowded(), found: []string{"ETP007", "ETP008"}, around: two(func(w *cluster.Workload) {
+			w.Affinity = map[string]any{"podAntiAffinity": map[string]any{requiredTerms: []any{hostTerm(map[string]any{"tier": "front"})}}}
+		}), want: []string{
+			"set deployment/web spec.template.spec.affinity *", "!set deployment/web-canary*", "cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; only deployment shop/web is changed*",
+			"assumes not all workloads behind the Service are changed*", "may ETP007 ETP008", "cures ",
+		}},
+		{name: "two workloads, one of another kind", mode: AntiAffinity, text: crowded(), around: two(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{
+			nothing, "by hand rollout shop/web-canary keeps the pods*", "by hand in deployment shop/web set*",
+		}},
 		{name: "bare pods", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { deployment(nil)(s); s.Pods[0].Owner = nil }, want: []string{nothing, "by hand pod shop/web-1*", "by hand in deployment shop/web*"}},
 		{name: "no pods", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { s.Selector = map[string]string{"app": "web"} }, want: []string{"need pods-known no"}},
 		{name: "pods unread", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { s.Selector = map[string]string{"app": "web"}; gap(pods)(s) }, want: []string{"need pods-known unknown"}},

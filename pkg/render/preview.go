@@ -94,9 +94,12 @@ func (p *screen) say(lead span, text string) {
 
 // conditions are what must hold, who else writes the object, and what it costs.
 func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
-	if len(plan.Cures) > 0 {
+	switch {
+	case len(plan.Cures) > 0:
 		p.say(span{"  cures  ", faint}, strings.Join(plan.Cures, " "))
-	} else {
+	case len(plan.May) > 0:
+		p.say(span{"  cures  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": what comes of it is not foreseen")
+	default:
 		p.say(span{"  cures  ", faint}, "nothing that was found: no finding calls for it")
 	}
 	longest := 0
@@ -208,11 +211,17 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		return strconv.Itoa(n) + " of " + strconv.Itoa(nodes) + " " + go1 + " " + way
 	}
 	lead := "nodes       "
+	none := len(c.Cured) == 0 && len(c.Broken) == 0
 	switch {
-	case len(c.Cured) == 0 && len(c.Broken) == 0 && c.Failing == 0:
+	case none && c.Failing == 0 && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"none fails, before or after", faint})
-	case len(c.Cured) == 0 && len(c.Broken) == 0:
+	case none && c.Failing == 0:
+	case none && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"the same " + strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail", doubtful})
+		lead = strings.Repeat(" ", len(lead))
+	case none:
+		p.put(span{lead, plain}, span{strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail after it", doubtful})
+		lead = strings.Repeat(" ", len(lead))
 	default:
 		if n := len(c.Cured); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[ok] + " " + part(n, "from failing to fine"), good})
@@ -220,6 +229,7 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		}
 		if n := len(c.Broken); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[fails] + " " + part(n, "from fine to failing"), bad})
+			lead = strings.Repeat(" ", len(lead))
 			for _, name := range c.Broken[:min(len(c.Broken), fewest)] {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + p.clean(name), plain})
 			}
@@ -227,6 +237,9 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + "and " + strconv.Itoa(more) + " more", faint})
 			}
 		}
+	}
+	if c.Unsure > 0 {
+		p.put(span{lead, plain}, span{p.glyphs[unsure] + " " + strconv.Itoa(c.Unsure) + " of " + strconv.Itoa(nodes) + " are not known, before or after", doubtful})
 	}
 }
 
@@ -295,11 +308,24 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	}
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
-		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+p.clean(offer.Gain)+
-			p.paint(span{"   cures " + p.clean(strings.Join(offer.Cures, " ")), faint}))
+		gain, cures := p.clean(offer.Gain), "cures "+p.clean(strings.Join(offer.Cures, " "))
+		text := gain + p.paint(span{"   " + cures, faint})
+		// Where that is too long for the terminal, what the mode cures stands below.
+		indent := ordinal + longest + 2
+		if room := max(narrowest, p.columns-indent); p.columns > 0 && p.cells(gain)+3+p.cells(cures) > room {
+			text = ""
+			for _, line := range p.wrap(gain, room) {
+				text += line + "\n" + strings.Repeat(" ", indent)
+			}
+			text += p.paint(span{cures, faint})
+		}
+		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+text)
 	}
 	return lines
 }
+
+// ordinal is what a menu of less than ten lines puts before each.
+const ordinal = 5
 
 // Hosts says what a name is needed for, and which ones were found.
 func Hosts(h *remedy.HostNeeded, o Options) string {

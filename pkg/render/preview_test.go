@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
@@ -62,6 +64,66 @@ func TestPreview(t *testing.T) {
 	v := toCluster()
 	golden(t, "outcome", Outcome(v.Before, v.After, Options{Style: plainStyle(wide100)}))
 	golden(t, "outcome-back", Outcome(v.After, v.Before, Options{Style: plainStyle(wide100)}))
+}
+
+// What a mode is for and need not cure is told from what it cures, and from nothing.
+func TestPreviewSaysWhatIsCured(t *testing.T) {
+	for _, c := range []struct {
+		cures, may []string
+		want       string
+	}{
+		{[]string{"ETP002"}, nil, "  cures  ETP002\n"},
+		{nil, []string{"ETP007", "ETP008"}, "  cures  perhaps ETP007 ETP008: what comes of it is not foreseen\n"},
+		{nil, nil, "  cures  nothing that was found: no finding calls for it\n"},
+	} {
+		v := toCluster()
+		v.Plan.Cures, v.Plan.May = c.cures, c.may
+		if got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
+			t.Errorf("it does not say %q, but\n%s", c.want, got)
+		}
+	}
+}
+
+// What is not known of a node is neither fine nor failing.
+func TestComparisonOfUnknownNodes(t *testing.T) {
+	unknown, fine, failing := few(ipvsLocal(), 6), toCluster().After, few(ipvsLocal(), 6)
+	for i := range unknown.Nodes {
+		unknown.Nodes[i].Paths = paths(unknown.Service, unknown.Nodes[i].Node, outcomes{})
+	}
+	for _, c := range []struct {
+		before, after *report.Report
+		want          string
+	}{
+		{fine, fine, "nodes       none fails, before or after\n"},
+		{failing, failing, "nodes       the same 4 of 6 fail\n"},
+		{unknown, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
+		{failing, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
+		{unknown, failing, "nodes       4 of 6 fail after it\n            ? 6 of 6 are not known, before or after\n"},
+	} {
+		if got := string(Outcome(c.before, c.after, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
+			t.Errorf("it does not say %q, but\n%s", c.want, got)
+		}
+	}
+}
+
+// A menu fits into the terminal, with the numbers that stand before its lines.
+func TestOffersFit(t *testing.T) {
+	offers := []remedy.Offer{
+		{Mode: remedy.Cluster, Gain: "loses the client's address", Cures: []string{"ETP002"}},
+		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Cures: []string{"ETP002", "ETP003"}},
+	}
+	style := func(columns int) Options {
+		return Options{Style: NewStyle(ColorNever, false, Terminal{Interactive: true, UTF8: true, Columns: columns})}
+	}
+	want := []string{"cluster  loses the client's address   cures ETP002", "dns      " + offers[1].Gain + "   cures ETP002 ETP003"}
+	if diff := cmp.Diff(want, Offers(offers, style(140))); diff != "" {
+		t.Error(diff)
+	}
+	const below = "\n              "
+	want[1] = "dns      keeps the client's address; helps only clients" + below + "that use the name and ask the cluster's DNS" + below + "cures ETP002 ETP003"
+	if diff := cmp.Diff(want, Offers(offers, style(60))); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // Colour only repeats what a word or a glyph says.

@@ -15,8 +15,8 @@ type Comparison struct {
 	Fixed, Introduced, Unchanged, Unclear []finding.Finding
 	// Cured are the nodes where connections failed and none does any more; Broken those where one fails now and none did. Nodes of both reports only.
 	Cured, Broken []string
-	// Failing is how many nodes fail after.
-	Failing int
+	// Failing is how many nodes fail after; Unsure of how many it is not known whether they failed before, or fail after. A node that fails after may be in both.
+	Failing, Unsure int
 }
 
 // Compare says what differs between two reports of the same Service.
@@ -49,45 +49,56 @@ func Compare(before, after *Report) Comparison {
 			c.Fixed = append(c.Fixed, *f)
 		}
 	}
-	was := make(map[string]bool, len(before.Nodes))
+	was := make(map[string]cluster.Tristate, len(before.Nodes))
 	for i := range before.Nodes {
 		was[before.Nodes[i].Node.Name] = failing(before, &before.Nodes[i])
 	}
 	for i := range after.Nodes {
+		name := after.Nodes[i].Node.Name
 		fails := failing(after, &after.Nodes[i])
-		if fails {
+		if fails == cluster.Yes {
 			c.Failing++
 		}
-		failed, known := was[after.Nodes[i].Node.Name]
-		switch name := after.Nodes[i].Node.Name; {
-		case known && failed && !fails:
+		switch failed, known := was[name]; {
+		case known && failed == cluster.Yes && fails == cluster.No:
 			c.Cured = append(c.Cured, name)
-		case known && !failed && fails:
+		case known && failed == cluster.No && fails == cluster.Yes:
 			c.Broken = append(c.Broken, name)
+		case fails == cluster.Undetermined, known && failed == cluster.Undetermined:
+			c.Unsure++
 		}
 	}
 	return c
 }
 
 // failing says whether a connection to a published address fails at a node: from inside, from a load balancer that sends to it, or, of a Service of type NodePort,
-// from outside to the node port. What is not known does not fail.
-func failing(r *Report, row *Row) bool {
-	return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool {
+// from outside to the node port. It is Undetermined where none is known to fail, and what some would meet is not known.
+func failing(r *Report, row *Row) cluster.Tristate {
+	worst := cluster.No
+	for i := range row.Paths {
+		p := &row.Paths[i]
+		counts := p.From != dataplane.External || row.LoadBalancer.Receives
+		switch p.To {
+		case dataplane.ClusterIP:
+			counts = false
+		case dataplane.NodePort:
+			counts = p.From == dataplane.External && (r.Service.Type == cluster.TypeNodePort || row.LoadBalancer.Receives)
+		case dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP:
+		}
+		if !counts {
+			continue
+		}
 		switch p.Outcome {
 		case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+			return cluster.Yes
 		case dataplane.ViaLoadBalancer:
-			return p.Endpoints == dataplane.NoEndpoints && p.From != dataplane.External
-		case dataplane.Reachable, dataplane.Unknown:
-			return false
+			if p.Endpoints == dataplane.NoEndpoints && p.From != dataplane.External {
+				return cluster.Yes
+			}
+		case dataplane.Unknown:
+			worst = cluster.Undetermined
+		case dataplane.Reachable:
 		}
-		switch {
-		case p.To == dataplane.ClusterIP:
-			return false
-		case p.To == dataplane.NodePort:
-			return p.From == dataplane.External && (r.Service.Type == cluster.TypeNodePort || row.LoadBalancer.Receives)
-		case p.From == dataplane.External:
-			return row.LoadBalancer.Receives
-		}
-		return true
-	})
+	}
+	return worst
 }

@@ -73,17 +73,33 @@ func TestCompareNodes(t *testing.T) {
 			bad.Service.Type = c.kind
 			bad.Nodes[1].Paths, bad.Nodes[1].LoadBalancer.Receives = c.paths, c.receives
 			var names []string
-			failing := 0
-			if c.fails {
+			failing, unsure := 0, 0
+			switch {
+			case c.fails:
 				names, failing = []string{"b"}, 1
+			case c.paths[0].Outcome == dataplane.Unknown:
+				unsure = 1
 			}
-			if diff := cmp.Diff(Comparison{Cured: names}, Compare(&bad, &good)); diff != "" {
+			if diff := cmp.Diff(Comparison{Cured: names, Unsure: unsure}, Compare(&bad, &good)); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(Comparison{Broken: names, Failing: failing}, Compare(&good, &bad)); diff != "" {
+			if diff := cmp.Diff(Comparison{Broken: names, Failing: failing, Unsure: unsure}, Compare(&good, &bad)); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+	// What failed and is not known any more has not been cured, and what was not known and fails has not been broken.
+	failed, unknown := web(), web()
+	for i := range failed.Nodes {
+		failed.Nodes[i].Paths = path(dataplane.Pod, dataplane.LoadBalancerIP, dataplane.Refused, dataplane.NoEndpoints)
+		unknown.Nodes[i].Paths = path(dataplane.Pod, dataplane.LoadBalancerIP, dataplane.Unknown, dataplane.EndpointsUnknown)
+	}
+	n := len(failed.Nodes)
+	if diff := cmp.Diff(Comparison{Unsure: n}, Compare(&failed, &unknown)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Comparison{Failing: n, Unsure: n}, Compare(&unknown, &failed)); diff != "" {
+		t.Error(diff)
 	}
 	// A node that comes or goes has neither been cured nor broken.
 	before, after := web(), web()

@@ -4,6 +4,7 @@ package fix_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,10 +17,16 @@ var alibaba = strings.Replace(service, "namespace: NS}", "namespace: NS, finaliz
 const terway = `{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: terway-eniip, namespace: kube-system}, spec: {selector: {matchLabels: {app: terway-eniip}},
   template: {metadata: {labels: {app: terway-eniip}}, spec: {containers: [{name: terway, image: terway}]}}}, status: {currentNumberScheduled: 4, desiredNumberScheduled: 4, numberMisscheduled: 0, numberReady: 4}}`
 
+// terwayPod is Terway's on node-a; CONDITION says whether it is ready.
+const terwayPod = `{apiVersion: v1, kind: Pod, metadata: {name: terway-a, namespace: kube-system, labels: {app: terway-eniip}}, spec: {nodeName: node-a, containers: [{name: terway, image: terway}]},
+  status: {phase: Running, conditions: [{type: Ready, status: "CONDITION"}]}}`
+
+func terwayOnA(ready string) string { return strings.ReplaceAll(terwayPod, "CONDITION", ready) }
+
 // Pods as backends, where Terway runs: the policy and the annotation in one patch, and the load balancer's controller is listened to.
 func TestENI(t *testing.T) {
 	w := newWorld(t)
-	w.load(alibaba, slice, terway)
+	w.load(alibaba, slice, terway, terwayOnA("True"))
 	before := w.essence("Service", "web")
 	w.wants(w.etp("status", "svc/web"), 0, "ETP002", "--mode=eni")
 	say := func(kind, reason, message string) func() {
@@ -34,14 +41,90 @@ func TestENI(t *testing.T) {
 	w.wants(r, 1, "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs", "error: the load balancer's controller did not follow: ", "the change is made; kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 0)
 
+	// What has been said before is held against a second try.
+	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, "✗ backends-taken-before", "not in vpc cidrs", "--accept-risk=backends-were-skipped")
 	r = w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Normal", "EnsuredLoadBalancer", "Ensured load balancer [lb-1]")}}, "fix", "svc/web", "--mode=eni", "--accept-risk=backends-were-skipped")
-	w.wants(r, 0, "✓ terway-ready", "fixed       ✓ ETP002", "+    service.beta.kubernetes.io/backend-type: eni", "+  externalTrafficPolicy: Cluster", "patched service",
+	w.wants(r, 0, "✓ terway-ready", "Terway is ready on each node with a ready endpoint: node node-a", "(accepted: backends-were-skipped)", "fixed       ✓ ETP002", "+    service.beta.kubernetes.io/backend-type: eni", "+  externalTrafficPolicy: Cluster", "patched service",
 		"event Normal EnsuredLoadBalancer: Ensured load balancer [lb-1]", "the load balancer's controller says: ")
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "sends to pods")
 	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 0)
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Terway may be ready on most nodes, and not where the Service's pods are.
+func TestTerwayByNode(t *testing.T) {
+	w := newWorld(t)
+	w.load(alibaba, slice, terway)
+	same := untouched(w)
+	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, "✗ terway-ready", "Terway does not run on node node-a, which has a ready endpoint", "4 of 4 pods ready; none on node node-a", "refused, and nothing was changed")
+	w.load(terwayOnA("False"))
+	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, "✗ terway-ready", "Terway is not ready on node node-a", "--accept-risk=terway-not-ready")
+	same()
+}
+
+// Each cloud with its own annotation: looked at, refused where something is wanting, fixed, looked at again, taken back.
+func TestENIElsewhere(t *testing.T) {
+	const allowed = `{apiVersion: v1, kind: ConfigMap, metadata: {name: tke-service-controller-config, namespace: kube-system}, data: {GlobalRouteDirectAccess: "true"}}`
+	for _, c := range []struct {
+		name, provider, service string
+		// refused is what is said before later is loaded and risk is accepted; "" where nothing stands against it.
+		refused, later, risk string
+		found                string
+		says                 []string
+	}{
+		{
+			name: "AWS", provider: "aws:///eu-west-1a/i-1", found: "ETP008",
+			service: strings.NewReplacer("namespace: NS}", "namespace: NS, finalizers: [service.k8s.aws/resources]}", "ip: 203.0.113.7", "hostname: web.elb.eu-west-1.amazonaws.com").Replace(service),
+			says:    []string{"✓ controller-owns-it", "fixed       ✓ ETP008", "+    service.beta.kubernetes.io/aws-load-balancer-nlb-target-type: ip", "+    service.beta.kubernetes.io/aws-load-balancer-target-group-attributes: preserve_client_ip.enabled=true"},
+		},
+		{name: "AWS, without the controller", provider: "aws:///eu-west-1a/i-1", found: "ETP002", service: service, refused: "✗ controller-owns-it"},
+		{
+			name: "Tencent", provider: "qcloud:///1/ins-1", found: "ETP002", service: service, refused: "✗ pods-in-vpc", later: allowed,
+			says: []string{"✓ pods-in-vpc", "fixed       ✓ ETP002", "+    service.cloud.tencent.com/direct-access: \"true\"", "+  externalTrafficPolicy: Cluster"},
+		},
+		{
+			name: "Baidu", provider: "cce://i-1", found: "ETP002", service: service, refused: "? change-in-place", risk: "unconfirmed-in-place",
+			says: []string{"fixed       ✓ ETP002", "+    service.beta.kubernetes.io/cce-load-balancer-backend-type: eni", "+  externalTrafficPolicy: Cluster"},
+		},
+		{
+			name: "Volcengine", provider: "volcengine://i-1", found: "ETP002", service: service,
+			says: []string{"fixed       ✓ ETP002", "+    service.beta.kubernetes.io/volcengine-loadbalancer-pass-through: \"true\"", "+  externalTrafficPolicy: Cluster"},
+		},
+		{name: "Google", provider: "gce://p/z/n", found: "ETP002", service: service, refused: "use --mode=cluster or --mode=dns"},
+	} {
+		t.Run(strings.ReplaceAll(strings.ReplaceAll(c.name, ",", ""), " ", "-"), func(t *testing.T) {
+			w := newWorld(t)
+			w.load(c.service, slice, fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: node-z, labels: {kubernetes.io/hostname: node-z}}, spec: {providerID: %q, unschedulable: true},
+  status: {addresses: [{type: InternalIP, address: 10.0.1.99}], conditions: [{type: Ready, status: "True"}]}}`, c.provider))
+			before := w.essence("Service", "web")
+			w.wants(w.etp("status", "svc/web", "--fail-on=warning"), 3, c.found)
+			if c.refused != "" {
+				w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, c.refused, "refused, and nothing was changed", c.risk)
+				if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if c.says == nil {
+				return
+			}
+			if c.later != "" {
+				w.load(c.later)
+			}
+			w.wants(w.typed("y\n", "fix", "svc/web", "--mode=eni", "--accept-risk="+c.risk), 0, append(c.says, "patched service")...)
+			r := w.etp("status", "svc/web")
+			w.wants(r, 0, "sends to pods")
+			if strings.Contains(r.out, c.found) {
+				t.Errorf("%s is still found:\n%s", c.found, r.out)
+			}
+			w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
+			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode eni", "introduced  ", "the fix is taken back")
+			if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

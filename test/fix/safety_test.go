@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
@@ -364,14 +366,72 @@ func TestInterrupted(t *testing.T) {
 	same()
 }
 
-// Who would take the change back is named, and it takes a word to go on.
+// Who would take the change back is named, with the object and the field that are to be changed in place of it; and it takes a word to go on.
 func TestOwner(t *testing.T) {
-	w := newWorld(t)
-	w.load(strings.Replace(service, "namespace: NS}", "namespace: NS, labels: {app.kubernetes.io/managed-by: Helm}, annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: NS}}", 1), slice)
-	same := untouched(w)
-	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes"), 1, "Helm release", "change it there: ", "refused, and nothing was changed", "--accept-risk=will-be-reverted")
-	same()
-	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes", "--accept-risk=will-be-reverted"), 0, "patched")
+	for _, c := range []struct {
+		name, metadata string
+		// manager writes the policy by server-side apply.
+		manager string
+		says    []string
+	}{
+		{
+			name: "Helm", metadata: "labels: {app.kubernetes.io/managed-by: Helm}, annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: NS}",
+			says: []string{"Helm release NS/shop also writes this object (from annotation meta.helm.sh/release-name)", "spec.externalTrafficPolicy to Cluster in the values of release shop"},
+		},
+		{
+			name: "Argo CD", metadata: `annotations: {argocd.argoproj.io/tracking-id: "shop:/Service:NS/web"}`,
+			says: []string{"Argo CD application shop also writes this object (from annotation argocd.argoproj.io/tracking-id)", "spec.externalTrafficPolicy to Cluster in the source of application shop"},
+		},
+		{
+			name: "Flux", metadata: "labels: {kustomize.toolkit.fluxcd.io/name: apps, kustomize.toolkit.fluxcd.io/namespace: flux-system}",
+			says: []string{"Flux Kustomization flux-system/apps also writes this object (from label kustomize.toolkit.fluxcd.io/name)", "let Flux reconcile it"},
+		},
+		{
+			name: "operator by owner reference", metadata: "ownerReferences: [{apiVersion: ops.example.com/v1, kind: Shop, name: main, uid: 6ba7b810, controller: true}]",
+			says: []string{"the controller of shop NS/main also writes this object (from ownerReferences: ops.example.com/v1 Shop main)", "spec.externalTrafficPolicy to Cluster through shop NS/main"},
+		},
+		{
+			name: "operator by managed field", manager: "shop-operator",
+			says: []string{"shop-operator also writes this object (from managedFields: shop-operator wrote spec.externalTrafficPolicy)", "spec.externalTrafficPolicy to Cluster where shop-operator takes it from"},
+		},
+		{
+			name: "Envoy Gateway", metadata: "labels: {gateway.envoyproxy.io/owning-gateway-name: edge, gateway.envoyproxy.io/owning-gateway-namespace: infra}",
+			says: []string{"Envoy Gateway, for gateway infra/edge also writes this object", "spec.externalTrafficPolicy to Cluster in the EnvoyProxy that gateway infra/edge or its class refers to, in spec.provider.kubernetes"},
+		},
+		{
+			name: "Istio's Gateway", metadata: "labels: {gateway.networking.k8s.io/gateway-name: edge, gateway.istio.io/managed: istio.io-gateway-controller}",
+			says: []string{"Istio, for gateway NS/edge also writes this object", "the ConfigMap that spec.infrastructure.parametersRef of gateway NS/edge names"},
+		},
+		{
+			name: "Istio's operator", metadata: "labels: {install.operator.istio.io/owning-resource: main, install.operator.istio.io/owning-resource-namespace: istio-system}",
+			says: []string{"Istio's operator, for istiooperator istio-system/main also writes this object", "istiooperator istio-system/main, in spec.components.ingressGateways[].k8s"},
+		},
+	} {
+		t.Run(strings.NewReplacer(" ", "-", "'", "").Replace(c.name), func(t *testing.T) {
+			w := newWorld(t)
+			w.load(strings.Replace(service, "namespace: NS}", "namespace: NS, "+c.metadata+"}", 1), slice)
+			if c.manager != "" {
+				force := true
+				_, err := w.direct.Resource(resources["Service"]).Namespace(w.namespace).Patch(t.Context(), "web", types.ApplyPatchType,
+					[]byte(`{"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"externalTrafficPolicy":"Local"}}`), metav1.PatchOptions{FieldManager: c.manager, Force: &force})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			same := untouched(w)
+			r := w.etp("fix", "svc/web", "--mode=cluster", "--yes")
+			// What is said is wrapped.
+			r.out = strings.Join(strings.Fields(r.out), " ")
+			for i := range c.says {
+				c.says[i] = strings.ReplaceAll(c.says[i], "NS", w.namespace)
+			}
+			w.wants(r, 1, append(c.says, "refused, and nothing was changed", "--accept-risk=will-be-reverted")...)
+			same()
+			w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes", "--accept-risk=will-be-reverted"), 0, "patched")
+			w.wants(w.etp("undo", "svc/web", "--yes"), 0)
+			same()
+		})
+	}
 }
 
 // A precondition that fails refuses, with its evidence.

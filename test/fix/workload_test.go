@@ -3,12 +3,14 @@
 package fix_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/kubelet"
 )
 
@@ -108,4 +110,68 @@ func TestLocalWithAntiAffinity(t *testing.T) {
 	if diff := cmp.Diff(deployment, w.essence("Deployment", "web")); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// canary is a second Deployment behind the Service.
+var canary = strings.NewReplacer("name: web, namespace", "name: web-canary, namespace", "replicas: 3", "replicas: 2", "app: web}", "app: web, track: canary}").Replace(workload("Deployment"))
+
+// Two Deployments behind one Service: each gets the change, in an order that is said, and the pods of both are kept apart from each other. If the second cannot be changed,
+// or somebody presses Ctrl-C before it, the first is as it was.
+func TestTwoWorkloads(t *testing.T) {
+	w := newWorld(t)
+	stable := strings.ReplaceAll(workload("Deployment"), "app: web}", "app: web, track: stable}")
+	w.load(service, stable, canary)
+	w.until("five ready pods on one node", func() bool {
+		on := w.spread()
+		for _, n := range on {
+			return len(on) == 1 && n == 5
+		}
+		return false
+	})
+	w.until("the Service has them", func() bool { return strings.Contains(w.etp("status", "svc/web").out, "5 ready") })
+	before := [2]map[string]any{w.essence("Deployment", "web"), w.essence("Deployment", "web-canary")}
+	same := func() {
+		t.Helper()
+		if diff := cmp.Diff(before, [2]map[string]any{w.essence("Deployment", "web"), w.essence("Deployment", "web-canary")}); diff != "" {
+			t.Errorf("it was changed:\n%s", diff)
+		}
+	}
+	first, second := "deployment "+w.namespace+"/web", "deployment "+w.namespace+"/web-canary"
+
+	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Status(403, "no changes on Fridays"))
+	r := w.typed("y\ny\ny\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
+	w.wants(r, 1, "cures  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
+	w.proxy.Reset()
+	same()
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	w.proxy.On(`^PATCH .*/deployments/web\?fieldManager=`, faults.Notify(cancel))
+	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
+	w.proxy.Reset()
+	w.wants(r, 130, "interrupted; the change of "+first+" has been taken back; nothing is changed any more")
+	same()
+
+	// Sent already, the last one is waited for.
+	ctx, cancel = context.WithCancel(t.Context())
+	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Notify(cancel))
+	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
+	w.proxy.Reset()
+	w.wants(r, 130, "patched "+first+", "+second, "the change is made; kubectl etp undo svc/web")
+	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their controller writes.
+	w.until("the fix is taken back", func() bool {
+		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is taken back")
+	})
+	same()
+
+	w.until("both are changed", func() bool {
+		r = w.typed("y\ny\ny\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
+		return r.code == 0
+	})
+	r.out = strings.Join(strings.Fields(r.out), " ")
+	w.wants(r, 0, "2 workloads keep the pods behind the Service: "+first+", "+second+"; changed are, in this order, "+first+", "+second,
+		"patched "+first+", "+second, "rollout of "+first+": 3 of 3", "rollout of "+second+": 2 of 2", "the change is made")
+	w.until("both are kept apart", func() bool { on := w.spread(); return len(on) == 4 && len(w.pods()) == 5 })
+	w.until("it is taken back", func() bool { return w.etp("undo", "svc/web", "--yes").code == 0 })
+	same()
 }

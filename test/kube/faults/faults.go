@@ -4,6 +4,7 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -213,6 +214,10 @@ func (p *Proxy) handler(upstream http.Handler) http.Handler {
 			request.Done = true
 			p.mu.Unlock()
 		}()
+		// The API server refuses without reading the body. Read here, a client need not wait for what becomes of the rest.
+		if body, err := io.ReadAll(r.Body); err == nil && len(body) > 0 {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
 		counted := &countingWriter{ResponseWriter: w, proxy: p, request: request}
 		if fault != nil {
 			fault(counted, r, upstream)
