@@ -60,7 +60,7 @@ func steps() []step {
 		{name: "size", about: "builds the static binary for linux/amd64 and weighs it", run: size},
 		{name: "unit", about: "tests that need neither root nor an API server", run: unit, within: "apiserver"},
 		{name: "apiserver", about: "all tests of the main module, with the real kube-apiserver", run: apiserver},
-		{name: "release", about: "builds a release with the real goreleaser and installs it with the real krew", lacks: noClone, run: release, apart: true},
+		{name: "release", about: "builds a release with the real goreleaser and installs it with the real krew", lacks: noClone, run: release},
 		{name: "oracle", about: "holds predictions against kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "feeds nonsense to the readers and the engine for a minute", run: fuzz},
 		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab, apart: true},
