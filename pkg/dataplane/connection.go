@@ -119,9 +119,12 @@ func (c *connection) fallsBack() bool {
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
 // (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
-	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && c.external != cluster.PolicyLocal &&
+	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && !c.localToOutside() &&
 		c.version.Before(1, 24, 0) && c.knowsInternalPolicy()
 }
+
+// localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
+func (c *connection) localToOutside() bool { return c.external == cluster.PolicyLocal && !c.clusterIPType }
 
 // guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
 // and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
@@ -266,7 +269,7 @@ func (c *connection) hinted() confinement {
 	switch {
 	case v.Before(1, 21, 0):
 	case v.Before(1, 27, 0):
-		follows = byAnnotation && h.annotatedBefore == "auto" && !(v.Before(1, 24, 0) && c.external == cluster.PolicyLocal)
+		follows = byAnnotation && h.annotatedBefore == "auto" && !(v.Before(1, 24, 0) && c.localToOutside())
 	default:
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}

@@ -499,7 +499,7 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 			return fmt.Errorf("writing how the plugin fared: %w", err)
 		}
 	}
-	if r.Flips, err = record.Flip(ctx, k, o.slow); err != nil {
+	if r.Flips, err = record.Flip(ctx, k, o.slow, progress); err != nil {
 		return err
 	}
 	return r.Write(out)

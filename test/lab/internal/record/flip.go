@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,19 +20,15 @@ import (
 // held is a connection kept open while its Service changes.
 type held struct {
 	truth.Flip
-	agent *agent.Agent
-	dial  agent.Dial
+	service *cluster.Service
+	agent   *agent.Agent
+	dial    agent.Dial
 }
 
 // Flip opens connections to the Services that are to be changed, gives each the other externalTrafficPolicy, and sees what became of the connections. Only
 // those that could be opened are in the answer. It must be the last thing done to a cluster: the Services stay changed.
 // On a slow machine it gives new connections more time.
-func Flip(ctx context.Context, c *cluster.Cluster, slow bool) ([]truth.Flip, error) {
-	e := effortFor(c.Scenario.Mode)
-	pace := agent.Pace{AtOnce: e.balanced, Timeout: 3500 * time.Millisecond}
-	if slow {
-		pace = pacesFor(slow).mix
-	}
+func Flip(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) ([]truth.Flip, error) {
 	var open []*held
 	changes := map[string]string{}
 	for _, s := range c.Services {
@@ -70,30 +64,27 @@ func Flip(ctx context.Context, c *cluster.Cluster, slow bool) ([]truth.Flip, err
 	if err := c.Settle(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]truth.Flip, len(open))
-	var g errgroup.Group
-	if slow {
-		g.SetLimit(4)
+	for _, h := range open {
+		alive, err := h.agent.Alive(h.dial.Address)
+		if err != nil {
+			return nil, err
+		}
+		h.Survived = alive
 	}
+	anew := make([]*cell, len(open))
 	for i, h := range open {
-		g.Go(func() error {
-			alive, err := h.agent.Alive(h.dial.Address)
-			if err != nil {
-				return err
-			}
-			h.Survived = alive
-			dial := h.dial
-			dial.Tries = e.balanced
-			answers, err := h.agent.Dial([]agent.Dial{dial}, pace)
-			if err != nil {
-				return err
-			}
-			h.After = (&cell{from: h.From, answers: answers[0]}).result()
-			out[i] = h.Flip
-			return nil
-		})
+		e := effortFor(c.Scenario.Mode).against(h.service.Endpoints)
+		anew[i] = &cell{service: h.service, from: h.From, agent: h.agent, dial: h.dial, endpoints: h.service.Endpoints, effort: e, tries: e.balanced}
 	}
-	return out, g.Wait()
+	if err := measure(anew, effortFor(c.Scenario.Mode), pacesFor(slow), progress); err != nil {
+		return nil, err
+	}
+	out := make([]truth.Flip, len(open))
+	for i, h := range open {
+		h.After = anew[i].result()
+		out[i] = h.Flip
+	}
+	return out, nil
 }
 
 // opposite is the patch that gives a Service the other policy.
@@ -114,8 +105,8 @@ func connections(c *cluster.Cluster, s *cluster.Service) []*held {
 	add := func(from string, a *agent.Agent, local string, t truth.Target) {
 		t.Protocol = string(port.Protocol)
 		out = append(out, &held{
-			Flip:  truth.Flip{Service: scenario.Namespace + "/" + s.Name, Target: t, From: from},
-			agent: a, dial: agent.Dial{Network: "tcp", Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
+			Flip:    truth.Flip{Service: scenario.Namespace + "/" + s.Name, Target: t, From: from},
+			service: s, agent: a, dial: agent.Dial{Network: "tcp", Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
 		})
 	}
 	vip := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: s.Addresses[0], Port: int(port.Port)}
