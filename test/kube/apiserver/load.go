@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -94,22 +97,62 @@ func Objects(manifests []byte) ([]*unstructured.Unstructured, error) {
 // Apply makes the cluster hold the objects of the manifests, by server-side apply, the status of those that carry one included. Namespaces that are
 // missing are made; an object without a namespace is put into default. What a server adds (uid, resourceVersion, managedFields) may be there and is left out.
 func (s *Server) Apply(ctx context.Context, manifests []byte) error {
-	return s.each(ctx, manifests, func(client dynamic.ResourceInterface, object *unstructured.Unstructured) error {
+	type written struct {
+		client dynamic.ResourceInterface
+		object *unstructured.Unstructured
+	}
+	last := map[string]written{}
+	err := s.each(ctx, manifests, func(client dynamic.ResourceInterface, object *unstructured.Unstructured) error {
 		options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 		if namespace := object.GetNamespace(); namespace != "" {
 			if err := s.loader.ensureNamespace(ctx, namespace); err != nil {
 				return err
 			}
 		}
-		if _, err := client.Apply(ctx, object.GetName(), object, options); err != nil {
+		applied, err := client.Apply(ctx, object.GetName(), object, options)
+		if err != nil {
 			return err
 		}
-		if status, ok := object.Object["status"].(map[string]any); !ok || len(status) == 0 {
-			return nil
+		if status, ok := object.Object["status"].(map[string]any); ok && len(status) > 0 {
+			if applied, err = client.ApplyStatus(ctx, object.GetName(), object, options); err != nil {
+				return err
+			}
 		}
-		_, err := client.ApplyStatus(ctx, object.GetName(), object, options)
-		return err
+		last[object.GroupVersionKind().String()] = written{client, applied}
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, w := range last {
+		if err := cached(ctx, w.client, w.object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cached waits until the server's watch cache has an object, and with it all that was written before to its resource: who asks for resourceVersion 0 reads from there.
+func cached(ctx context.Context, client dynamic.ResourceInterface, object *unstructured.Unstructured) error {
+	written, err := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
+	if err != nil {
+		return fmt.Errorf("resourceVersion of %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		now, err := client.Get(ctx, object.GetName(), metav1.GetOptions{ResourceVersion: "0"})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		version, err := strconv.ParseUint(now.GetResourceVersion(), 10, 64)
+		return version >= written, err
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for %s %s in the cache: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
 }
 
 // Delete removes the objects that the manifests name, at once and whatever finalizers they have. What is not there is passed over.
@@ -137,11 +180,12 @@ func (s *Server) Patch(ctx context.Context, kind, namespace, name, patch string,
 	if err != nil {
 		return err
 	}
-	_, err = s.loader.client(mapping, namespace).Patch(ctx, name, "application/merge-patch+json", []byte(patch), metav1.PatchOptions{FieldManager: fieldManager}, subresource...)
+	client := s.loader.client(mapping, namespace)
+	patched, err := client.Patch(ctx, name, "application/merge-patch+json", []byte(patch), metav1.PatchOptions{FieldManager: fieldManager}, subresource...)
 	if err != nil {
 		return fmt.Errorf("patching %s %s/%s: %w", kind, namespace, name, err)
 	}
-	return nil
+	return cached(ctx, client, patched)
 }
 
 // each calls do for every object of the manifests, cleaned of what only a server may set.
