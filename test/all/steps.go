@@ -63,7 +63,7 @@ func steps() []step {
 		{name: "release", about: "builds a release with the real goreleaser and installs it with the real krew", lacks: noClone, run: release},
 		{name: "oracle", about: "holds predictions against kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "feeds nonsense to the readers and the engine for a minute", run: fuzz},
-		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab, apart: true},
+		{name: "lab", about: "real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab},
 		{name: "fresh", about: "both commands of the README in a new clone, with an empty HOME and empty caches", lacks: noClone, run: fresh, apart: true},
 	}
 }
