@@ -124,7 +124,9 @@ func (c *connection) confinedByInternalPolicy() bool {
 }
 
 // localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
-func (c *connection) localToOutside() bool { return c.external == cluster.PolicyLocal && !c.clusterIPType }
+func (c *connection) localToOutside() bool {
+	return c.external == cluster.PolicyLocal && !c.clusterIPType
+}
 
 // guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
 // and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
