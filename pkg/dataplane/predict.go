@@ -364,13 +364,12 @@ func (p *Predictor) Path(client Client, t Target) Path {
 		v = unknown(sticky, Reachable, Refused, TimedOut)
 	}
 	if owner, ok := p.own[path.Address]; ok && v.outcome == ViaLoadBalancer && t.To == ExternalIP && owner != client.Node {
-		// There is no load balancer behind an address of another node: the packet gets there, and that node judges it.
-		there := p.Path(Client{From: External, Node: owner}, t)
-		if there.Outcome != Unknown && there.Endpoints != NoEndpoints {
-			there.ClientIP = ClientIPUnknown // whether the CNI puts the first node's address on the packet is not looked into
+		// There is no load balancer behind an address of another node: the packet gets there. A refusal is for everybody; whatever else that node does may depend on
+		// what it takes the source for.
+		if there := p.Path(Client{From: External, Node: owner}, t); there.Outcome == Refused {
+			there.From, there.Basis = client.From, there.Rule.Basis
+			return there
 		}
-		there.From = client.From
-		return there
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
