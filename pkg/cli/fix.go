@@ -104,11 +104,10 @@ func (f *fixFlags) options(a *app, args []string) (*fixOptions, error) {
 		return nil, err
 	}
 	o.query = collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane}
+	if err := nameAlone(o.query); err != nil {
+		return nil, err
+	}
 	switch {
-	case f.allNamespaces && !o.unnamed:
-		return nil, misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
-	case f.selector != "" && !o.unnamed:
-		return nil, misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
 	case (len(f.with) > 0 || len(f.hosts) > 0) && f.mode == "":
 		return nil, misuse("give --mode, too", "--with and --host say how a mode is put into effect, and there is no --mode")
 	case !o.unnamed && f.mode != "" && !o.decided() && !o.asks():

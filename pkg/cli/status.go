@@ -34,6 +34,20 @@ func (f *queryFlags) query(a *app, args []string) collect.Query {
 	return collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector}
 }
 
+// nameAlone is wrong usage where a Service is asked for by name and by something else.
+func nameAlone(q collect.Query) error {
+	switch {
+	case unnamed(q.Args):
+		return nil
+	case q.AllNamespaces:
+		return misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
+	case q.Selector != "":
+		return misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
+	default:
+		return nil
+	}
+}
+
 // statusFlags are what was typed.
 type statusFlags struct {
 	queryFlags
@@ -126,10 +140,9 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		return nil, misuse("leave out --watch, or -f to read a cluster", "--watch follows a cluster, and -f reads none")
 	case f.watch && f.output.name != "" && f.output.name != "wide":
 		return nil, misuse("leave out --watch, or -o", "--watch shows a screen, and -o %s is none", f.output.String())
-	case f.allNamespaces && !o.listing:
-		return nil, misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
-	case f.selector != "" && !o.listing:
-		return nil, misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
+	}
+	if err := nameAlone(o.query); err != nil {
+		return nil, err
 	}
 	if f.dataplane != "" {
 		override, err := collect.ParseDataplane(f.dataplane)
