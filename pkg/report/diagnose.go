@@ -205,18 +205,27 @@ func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Datapla
 		return "HealthCheckFails"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Pass:
 		return ""
-	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row) && !d.Version.Before(1, 33, 0):
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row) && !older(d, 33):
 		// Its own health, which some load balancers ask instead, is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were
 		// written in time (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
 		return "NotKnown"
 	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
 		return "NoLocalEndpoint"
-	case svc.ExternalTrafficPolicy != cluster.PolicyLocal || d.Version.Before(1, 23, 0):
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal || older(d, 23):
 		// Before v1.23 the health check node port was served on every address.
 		return ""
 	default:
-		return checkUnserved(svc, d, row.Node)
+		reason := checkUnserved(svc, d, row.Node)
+		if reason != "" && !d.Version.Known() {
+			return "NotKnown"
+		}
+		return reason
 	}
+}
+
+// older says whether a data plane is known to be of a release before v1.minor.
+func older(d *cluster.Dataplane, minor int) bool {
+	return d.Version.Known() && d.Version.Before(1, minor, 0)
 }
 
 // checkUnserved says why a node may not answer health checks of a Service although it has endpoints: nodePortAddresses are for health check node ports too.
