@@ -8,6 +8,6 @@ func Rights() []collect.Right {
 		{Resource: "services", Verbs: []string{"patch"}, For: "change a Service, and remember how it was: modes cluster, local, eni and hostname, and undo"},
 		{Group: "apps", Resource: "deployments", Verbs: []string{"patch"}, For: "keep pods apart: modes anti-affinity and spread; leave it out where they are not wanted"},
 		{Group: "apps", Resource: "statefulsets", Verbs: []string{"patch"}, For: "the same"},
-		{Resource: "configmaps", Verbs: []string{"patch"}, For: "mode dns, configmap coredns in kube-system; leave it out where it is not wanted"},
+		{Resource: "configmaps", Name: "coredns", Verbs: []string{"patch"}, For: "mode dns; leave it out where it is not wanted"},
 	}
 }

@@ -126,6 +126,7 @@ func TestFlagsOfStatus(t *testing.T) {
 			return fmt.Sprintf("%v %v %v", o.query.Dataplane.Name, o.query.Dataplane.Mode, o.query.Dataplane.Version)
 		}, "kube-proxy ipvs v1.22.17"},
 		{"live and watch", []string{"svc/web", "--live", "-w"}, func(o *statusOptions) any { return o.live && o.watch }, true},
+		{"nodes", []string{"svc/web", "--node", "a,b", "--node", "c"}, func(o *statusOptions) any { return o.nodes }, []string{"a", "b", "c"}},
 		{"the rest", []string{"--all", "--show-passed"}, func(o *statusOptions) any { return o.screen.All && o.showPassed }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -148,6 +149,8 @@ func TestFlagsOfStatus(t *testing.T) {
 		{[]string{"-w", "-o", "jsonpath={.a}"}, "-o jsonpath={.a} is none"},
 		{[]string{"svc/web", "-A"}, "by name in all namespaces"},
 		{[]string{"svc/web", "-l", "a=b"}, "by name and by label"},
+		{[]string{"--node", "a"}, "a list of Services has none"},
+		{[]string{"-f", "../../examples/ack-ipvs-local.yaml", "-A", "--node", "a"}, "a list of Services has none"},
 		{[]string{"--dataplane", "iptables-ng"}, "--dataplane iptables-ng"},
 		{[]string{"-o", "table"}, "it is one of wide, json, yaml, name, jsonpath=TEMPLATE"},
 		{[]string{"-o", "jsonpath"}, "a template is missing"},
@@ -474,6 +477,44 @@ func TestTheExample(t *testing.T) {
 		if code := w.main(t, c.args...); code != c.code || w.out.String() != c.out {
 			t.Errorf("%v: exit code %d, %q, %s", c.args, code, w.out.String(), w.err.String())
 		}
+	}
+}
+
+func TestOneNode(t *testing.T) {
+	const file, node = "../../examples/ack-ipvs-local.yaml", "cn-hangzhou.10.0.1.12"
+	whole, one := &world{}, &world{}
+	if code := whole.main(t, "status", "-f", file); code != 0 {
+		t.Fatalf("exit code %d: %s", code, whole.err.String())
+	}
+	if code := one.main(t, "status", "-f", file, "--node", node); code != 0 {
+		t.Fatalf("exit code %d: %s", code, one.err.String())
+	}
+	var want []string
+	others := 0
+	for l := range strings.Lines(whole.out.String()) {
+		switch {
+		case strings.HasPrefix(l, node):
+			want = append(want, l, "  39 more not shown\n")
+		case strings.HasPrefix(l, "cn-hangzhou."):
+			others++
+		default:
+			want = append(want, l)
+		}
+	}
+	if others != 39 {
+		t.Errorf("%d other nodes in\n%s", others, whole.out.String())
+	}
+	// Columns are as wide as what is in them.
+	if diff := cmp.Diff(strings.Fields(strings.Join(want, "")), strings.Fields(one.out.String())); diff != "" {
+		t.Error(diff)
+	}
+	w := &world{}
+	if code := w.main(t, "status", "-f", file, "--node", node, "-o", "jsonpath={.nodes[*].name}"); code != 0 || w.out.String() != node {
+		t.Errorf("exit code %d, %q, %s", code, w.out.String(), w.err.String())
+	}
+	w = &world{}
+	if code := w.main(t, "status", "-f", file, "--node", "nonesuch"); code != exitFailed || w.out.Len() > 0 || !strings.Contains(w.err.String(), "showing node nonesuch: there is no such node") {
+		t.Errorf("exit code %d, %q, %s", code, w.out.String(), w.err.String())
 	}
 }
 

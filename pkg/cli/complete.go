@@ -66,19 +66,15 @@ func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 		if !ok || f != nil && f.allNamespaces {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		var found []collect.Exposed
-		switch {
-		case f != nil && slices.Contains(f.files, "-"):
-			// Standard input is the terminal's.
-		case f != nil && len(f.files) > 0:
-			if objects, err := a.offline(c.Context(), f.files); err == nil {
-				found = objects.Exposed(*a.config.Namespace)
-			}
-		default:
-			found = within(c.Context(), a, func(ctx context.Context, client *collect.Client) ([]collect.Exposed, error) {
+		var files []string
+		if f != nil {
+			files = f.files
+		}
+		found := completeFrom(c.Context(), a, files,
+			func(o *collect.Objects) []collect.Exposed { return o.Exposed(*a.config.Namespace) },
+			func(ctx context.Context, client *collect.Client) ([]collect.Exposed, error) {
 				return client.Exposed(ctx, *a.config.Namespace)
 			})
-		}
 		offer := func(prefix string) []cobra.Completion {
 			var out []cobra.Completion
 			for _, s := range found {
@@ -122,6 +118,34 @@ func prefixOf(args []string, begun string) (string, bool) {
 	return "", slices.Contains(kinds, args[0]) || !slices.Contains([]string{"ing", "ingress", "ingresses", "gtw", "gateway", "gateways"}, args[0])
 }
 
+// completeNames completes what the cluster has, or the files of -f where there are any.
+func completeNames(a *app, inFiles func(*collect.Objects) []string, inCluster func(context.Context, *collect.Client) ([]string, error)) cobra.CompletionFunc {
+	return func(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		// Not every command has -f.
+		files, _ := c.Flags().GetStringArray("filename")
+		found := completeFrom(c.Context(), a, files, inFiles, inCluster)
+		found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begun) })
+		return found[:min(len(found), mostCompletions)], cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFrom gives what is in the files of -f where there are any, else in the cluster.
+func completeFrom[T any](ctx context.Context, a *app, files []string, inFiles func(*collect.Objects) []T, inCluster func(context.Context, *collect.Client) ([]T, error)) []T {
+	switch {
+	case slices.Contains(files, "-"):
+		// Standard input is the terminal's.
+		return nil
+	case len(files) > 0:
+		objects, err := a.offline(ctx, files)
+		if err != nil {
+			return nil
+		}
+		return inFiles(objects)
+	default:
+		return within(ctx, a, inCluster)
+	}
+}
+
 // completeModes completes a mode, with what each does.
 func completeModes(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var out []cobra.Completion
@@ -146,14 +170,10 @@ func completeFlags(a *app, root *cobra.Command) error {
 		}
 	}
 	completions := map[string]cobra.CompletionFunc{
-		"namespace": func(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			found := within(c.Context(), a, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.Namespaces(ctx) })
-			found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begun) })
-			return found[:min(len(found), mostCompletions)], cobra.ShellCompDirectiveNoFileComp
-		},
-		"context": kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.Contexts)) }),
-		"cluster": kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.Clusters)) }),
-		"user":    kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.AuthInfos)) }),
+		"namespace": completeNames(a, (*collect.Objects).Namespaces, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.Namespaces(ctx) }),
+		"context":   kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.Contexts)) }),
+		"cluster":   kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.Clusters)) }),
+		"user":      kubeconfig(func(c *api.Config) []string { return slices.Sorted(maps.Keys(c.AuthInfos)) }),
 	}
 	for name, complete := range completions {
 		if err := root.RegisterFlagCompletionFunc(name, complete); err != nil {
@@ -163,13 +183,17 @@ func completeFlags(a *app, root *cobra.Command) error {
 	var failed error
 	for _, c := range root.Commands() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			complete := completeModes
-			if _, ok := f.Value.(choice[remedy.Mode]); !ok {
-				w, ok := f.Value.(worded)
-				if !ok {
+			var complete cobra.CompletionFunc
+			switch value := f.Value.(type) {
+			case choice[remedy.Mode]:
+				complete = completeModes
+			case worded:
+				complete = cobra.FixedCompletions(value.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+			default:
+				if f.Name != "node" {
 					return
 				}
-				complete = cobra.FixedCompletions(w.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+				complete = completeNames(a, (*collect.Objects).NodeNames, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.NodeNames(ctx) })
 			}
 			failed = errors.Join(failed, c.RegisterFlagCompletionFunc(f.Name, complete))
 		})

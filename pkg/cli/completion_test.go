@@ -216,6 +216,28 @@ func TestCompleteServices(t *testing.T) {
 	}
 }
 
+func TestCompleteNodes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nodes.yaml")
+	const text = someServices + "- {apiVersion: v1, kind: Node, metadata: {name: worker-b}}\n- {apiVersion: v1, kind: Node, metadata: {name: worker-a}}\n- {apiVersion: v1, kind: Node, metadata: {name: master}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args, want []string
+	}{
+		{[]string{"--node", ""}, []string{"master", "worker-a", "worker-b"}},
+		{[]string{"--node", "w"}, []string{"worker-a", "worker-b"}},
+		{[]string{"--node=worker-b"}, []string{"worker-b"}},
+		{[]string{"--node", "x"}, nil},
+		{[]string{"-n", ""}, []string{"mall", "shop"}},
+	} {
+		args := append([]string{"status", "svc/web", "-f", file}, c.args...)
+		if got := completions(t, &world{}, args...); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %q, want %q", args, got, c.want)
+		}
+	}
+}
+
 func TestCompleteValuesOfFlags(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config")
 	const text = `{apiVersion: v1, kind: Config, contexts: [{name: b, context: {cluster: c, user: u}}, {name: a, context: {}}], clusters: [{name: c, cluster: {}}], users: [{name: u, user: {}}]}`

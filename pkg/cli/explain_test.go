@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,7 +101,7 @@ func TestExplainUnknown(t *testing.T) {
 func TestRBAC(t *testing.T) {
 	type role struct {
 		Kind  string
-		Rules []struct{ APIGroups, Resources, Verbs []string }
+		Rules []struct{ APIGroups, Resources, ResourceNames, Verbs []string }
 	}
 	read := func(args ...string) role {
 		w := &world{}
@@ -130,6 +131,9 @@ func TestRBAC(t *testing.T) {
 			for _, verb := range rule.Verbs {
 				if verb != "get" && verb != "list" && verb != "watch" && !(l == forFix && verb == "patch") {
 					t.Errorf("%s may %s %v", l, verb, rule.Resources)
+				}
+				if wide := slices.Contains(rule.Resources, "configmaps") && len(rule.ResourceNames) == 0; verb == "patch" && wide {
+					t.Errorf("%s may %s every %v", l, verb, rule.Resources)
 				}
 			}
 		}

@@ -55,6 +55,7 @@ type statusFlags struct {
 	color                               render.ColorMode
 	failOn                              threshold
 	dataplane                           string
+	nodes                               []string
 	ascii, all, live, watch, showPassed bool
 }
 
@@ -64,6 +65,7 @@ func (f *statusFlags) add(flags *pflag.FlagSet) {
 	flags.Var(colorFlag(&f.color), "color", colorUsage)
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
+	flags.StringSliceVar(&f.nodes, "node", nil, "Map only this `NODE`, for Services that are named; may be repeated. Findings stay those of all nodes")
 	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")
 	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
 	flags.Var(failOnFlag(&f.failOn), "fail-on", "End with exit code 3 where there are findings of this severity or above, and with 4 where that cannot be decided")
@@ -80,8 +82,10 @@ type statusOptions struct {
 	namespace string
 	// listing: no Service was asked for by name.
 	listing bool
-	output  format
-	screen  render.Options
+	// nodes are those to be shown; nil for all.
+	nodes  []string
+	output format
+	screen render.Options
 	// style is that of the terminal as wide as it is now.
 	style       func() *render.Style
 	failOn      threshold
@@ -107,6 +111,9 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 		Example: `  # The map of one Service
   kubectl etp status svc/web -n shop
 
+  # What one node's processes and pods meet, with the rules that say so
+  kubectl etp status svc/web -n shop --node worker-7 -o wide
+
   # Every LoadBalancer and NodePort Service of the cluster, worst first
   kubectl etp status -A
 
@@ -130,7 +137,7 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 
 func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	o := &statusOptions{
-		app: a, query: f.query(a, args), files: f.files, listing: unnamed(args), output: f.output, failOn: f.failOn, live: f.live, watch: f.watch,
+		app: a, query: f.query(a, args), files: f.files, listing: unnamed(args), nodes: f.nodes, output: f.output, failOn: f.failOn, live: f.live, watch: f.watch,
 		showPassed: f.showPassed,
 	}
 	switch {
@@ -140,6 +147,8 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		return nil, misuse("leave out --watch, or -f to read a cluster", "--watch follows a cluster, and -f reads none")
 	case f.watch && f.output.name != "" && f.output.name != "wide":
 		return nil, misuse("leave out --watch, or -o", "--watch shows a screen, and -o %s is none", f.output.String())
+	case len(f.nodes) > 0 && o.listing && len(f.files) == 0:
+		return nil, nodesOfList()
 	}
 	if err := nameAlone(o.query); err != nil {
 		return nil, err
@@ -154,7 +163,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	o.style = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)) }
 	o.screen = render.Options{
 		Style:      o.style(),
-		All:        f.all,
+		All:        f.all || len(f.nodes) > 0,
 		Wide:       f.output.name == "wide",
 		Namespaces: f.allNamespaces,
 		Closes:     collect.RBACRule,
@@ -179,6 +188,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 		}
 		// A file about one Service is a question about it; Services of several namespaces are told apart.
 		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
+		if err := o.checkNodes(s); err != nil {
+			return err
+		}
 		o.screen.Namespaces = o.screen.Namespaces || slices.ContainsFunc(s.Services, func(svc cluster.Service) bool { return svc.Namespace != s.Services[0].Namespace })
 		return o.print(s)
 	}
@@ -195,6 +207,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if err != nil {
 		return reading(err)
 	}
+	if err := o.checkNodes(s); err != nil {
+		return err
+	}
 	var ask func(*cluster.Snapshot) error
 	if o.live {
 		ask = func(s *cluster.Snapshot) error { return o.ask(ctx, client, s) }
@@ -210,6 +225,28 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return reading(err)
 	}
 	return o.follow(ctx, s, changes, ask)
+}
+
+func nodesOfList() error {
+	return misuse("name one, as in svc/NAME, or leave out --node", "--node picks from the map of a Service, and a list of Services has none")
+}
+
+// checkNodes is an error where a node to be shown is not there, or nothing shows it.
+func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
+	if len(o.nodes) > 0 && o.listing {
+		return nodesOfList()
+	}
+	for _, name := range o.nodes {
+		if s.NodeIndex(name) >= 0 {
+			continue
+		}
+		next := "kubectl get nodes shows their names"
+		if len(o.files) > 0 {
+			next = "leave out --node to see which there are"
+		}
+		return &ExitError{Code: exitFailed, Err: fmt.Errorf("showing node %s: there is no such node, and no endpoint is said to be on one", name), Next: next}
+	}
+	return nil
 }
 
 // offline reads files instead of a cluster.
@@ -232,6 +269,9 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 	return func(yield func(*report.Report) bool) {
 		for r := range report.Each(s) {
+			if o.nodes != nil {
+				r.Only(o.nodes)
+			}
 			if o.showPassed {
 				r.Findings = slices.Concat(r.Findings, r.Passed)
 			}

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Right is one rule of a ClusterRole: one resource, what is done to it, and what that is good for.
+// Right is one rule of a ClusterRole: one resource or one object of it, what is done to it, and what that is good for.
 type Right struct {
-	// Group is "" for the core group.
-	Group, Resource string
-	Verbs           []string
+	// Group is "" for the core group, and Name where it is about objects of any name.
+	Group, Resource, Name string
+	Verbs                 []string
 	// For is a short phrase: what cannot be known without it.
 	For string
 }
@@ -17,54 +17,54 @@ type Right struct {
 // Rights are those that Read may ask for, each of which leaves a Gap, or ends in an error, where it is missing.
 func Rights() []Right {
 	return []Right{
-		{"", "services", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
-		{"discovery.k8s.io", "endpointslices", []string{"list"}, "their endpoints"},
-		{"", "nodes", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints in a cluster of more than " + fmt.Sprint(smallCluster)},
-		{"apps", "daemonsets", []string{"list"}, "which data plane there is, in kube-system or a namespace of OVN-Kubernetes"},
-		{"", "configmaps", []string{"get"}, "its settings, in kube-system"},
-		{"", "pods", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
-		{"crd.projectcalico.org", "felixconfigurations", []string{"get"}, "whether Calico's eBPF data plane is on"},
-		{"networking.k8s.io", "ingresses", []string{"get"}, "an Ingress named in place of a Service"},
-		{"gateway.networking.k8s.io", "gateways", []string{"get"}, "a Gateway named in place of a Service"},
+		{"", "services", "", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
+		{"discovery.k8s.io", "endpointslices", "", []string{"list"}, "their endpoints"},
+		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints in a cluster of more than " + fmt.Sprint(smallCluster)},
+		{"apps", "daemonsets", "", []string{"list"}, "which data plane there is, in kube-system or a namespace of OVN-Kubernetes"},
+		{"", "configmaps", "", []string{"get"}, "its settings, in kube-system"},
+		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
+		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
+		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
+		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}
 }
 
 // WatchRights are those that Watch asks for beside Rights.
 func WatchRights() []Right {
 	return []Right{
-		{"", "services", []string{"watch"}, "changes of the Services"},
-		{"discovery.k8s.io", "endpointslices", []string{"watch"}, "changes of their endpoints"},
-		{"", "nodes", []string{"watch"}, "changes of the nodes"},
+		{"", "services", "", []string{"watch"}, "changes of the Services"},
+		{"discovery.k8s.io", "endpointslices", "", []string{"watch"}, "changes of their endpoints"},
+		{"", "nodes", "", []string{"watch"}, "changes of the nodes"},
 	}
 }
 
 // LiveRights are those that Live asks for beside Rights.
 func LiveRights() []Right {
 	return []Right{
-		{"", "nodes/proxy", []string{"get"}, "what each node's health check and kube-proxy say; it lets every port of every node be asked, the kubelet's too: give it sparingly"},
+		{"", "nodes/proxy", "", []string{"get"}, "what each node's health check and kube-proxy say; it lets every port of every node be asked, the kubelet's too: give it sparingly"},
 	}
 }
 
 // FixRights are those that Surroundings, Rollout and Events ask for beside Rights.
 func FixRights() []Right {
 	return []Right{
-		{"", "pods", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},
-		{"apps", "deployments", []string{"get"}, "what keeps the pods, and how far a rollout is"},
-		{"apps", "statefulsets", []string{"get"}, "the same"},
-		{"apps", "replicasets", []string{"get"}, "the Deployment behind a pod"},
-		{"apps", "daemonsets", []string{"get"}, "what keeps the pods, where a DaemonSet does"},
-		{"policy", "poddisruptionbudgets", []string{"list"}, "how many pods may be missing during a rollout"},
-		{"networking.k8s.io", "networkpolicies", []string{"list"}, "policies that go by the client's address"},
-		{"cilium.io", "ciliumnetworkpolicies", []string{"list"}, "the same, with Cilium"},
-		{"networking.k8s.io", "ingresses", []string{"list"}, "host names that are published with the Service's address"},
-		{"", "events", []string{"list"}, "what controllers say of the Service and of a rollout"},
-		{"", "namespaces", []string{"get"}, "how old the cluster is, by kube-system: it decides the cloud's defaults"},
+		{"", "pods", "", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},
+		{"apps", "deployments", "", []string{"get"}, "what keeps the pods, and how far a rollout is"},
+		{"apps", "statefulsets", "", []string{"get"}, "the same"},
+		{"apps", "replicasets", "", []string{"get"}, "the Deployment behind a pod"},
+		{"apps", "daemonsets", "", []string{"get"}, "what keeps the pods, where a DaemonSet does"},
+		{"policy", "poddisruptionbudgets", "", []string{"list"}, "how many pods may be missing during a rollout"},
+		{"networking.k8s.io", "networkpolicies", "", []string{"list"}, "policies that go by the client's address"},
+		{"cilium.io", "ciliumnetworkpolicies", "", []string{"list"}, "the same, with Cilium"},
+		{"networking.k8s.io", "ingresses", "", []string{"list"}, "host names that are published with the Service's address"},
+		{"", "events", "", []string{"list"}, "what controllers say of the Service and of a rollout"},
+		{"", "namespaces", kubeSystem, []string{"get"}, "how old the cluster is: it decides the cloud's defaults"},
 	}
 }
 
 // String is the rule as one line of YAML.
 func (r Right) String() string {
-	return rule(r.Group, r.Resource, "", r.Verbs...)
+	return rule(r.Group, r.Resource, r.Name, r.Verbs...)
 }
 
 func rule(group, resource, name string, verbs ...string) string {

@@ -250,8 +250,12 @@ func sourced(c cluster.Confidence, source string) string {
 // nodes is the map.
 func (p *screen) nodes() {
 	if len(p.r.Nodes) == 0 {
+		text := "no nodes are known"
+		if p.r.Others > 0 {
+			text = "of the nodes asked for, none is there any more"
+		}
 		p.WriteByte('\n')
-		p.put(span{"no nodes are known", doubtful})
+		p.put(span{text, doubtful})
 		return
 	}
 	parts := blocks(p.r)
@@ -388,6 +392,9 @@ func (p *screen) block(b *block, counts []report.Counts) {
 		t.lines = kept
 	}
 	p.table(&p.Builder, t, p.o.Wide)
+	if p.r.Others > 0 {
+		p.put(span{"  " + strconv.Itoa(p.r.Others) + " more not shown", faint})
+	}
 }
 
 // nameRoom is how long a name may be in the line that stands for others.

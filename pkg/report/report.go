@@ -2,6 +2,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
@@ -17,9 +19,18 @@ type Report struct {
 	Unsupported string
 	// Nodes are ordered by name as people read it (node-9 before node-10).
 	Nodes []Row
+	// Others is how many nodes Only has left out of Nodes.
+	Others int
 	// Findings failed or are not known, worst first; Passed passed.
 	Findings, Passed []finding.Finding
 	Gaps             []cluster.Gap
+}
+
+// Only leaves these nodes in the map. The findings stay those of all nodes.
+func (r *Report) Only(names []string) {
+	all := len(r.Nodes)
+	r.Nodes = slices.DeleteFunc(r.Nodes, func(row Row) bool { return !slices.Contains(names, row.Node.Name) })
+	r.Others = all - len(r.Nodes)
 }
 
 // Row is one node of the map.

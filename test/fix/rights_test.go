@@ -86,7 +86,7 @@ func TestEachRightMissing(t *testing.T) {
 	var rights []rbacv1.PolicyRule
 	for _, rule := range role.Rules {
 		for _, verb := range rule.Verbs {
-			rights = append(rights, rbacv1.PolicyRule{Verbs: []string{verb}, APIGroups: rule.APIGroups, Resources: rule.Resources})
+			rights = append(rights, rbacv1.PolicyRule{Verbs: []string{verb}, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
 		}
 	}
 	called := func(r rbacv1.PolicyRule) string { return r.Verbs[0] + " " + r.Resources[0] }
