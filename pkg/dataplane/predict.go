@@ -18,8 +18,8 @@ type Predictor struct {
 	groups []group
 	// own says which node has an address, by its index, to tell endpoints on the host network from pods.
 	own map[netip.Addr]int
-	// shared are addresses and ports of the Service that another Service of the snapshot has too.
-	shared map[claim]bool
+	// shared says of addresses and ports of the Service whether another Service of the snapshot claims them too.
+	shared map[claim]others
 	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
@@ -101,16 +101,20 @@ type claim struct {
 	protocol cluster.Protocol
 }
 
-func claims(s *cluster.Service) iter.Seq[claim] {
-	return func(yield func(claim) bool) {
+// others claim an address as well: outright, or with ipMode Proxy, which not every release of every data plane heeds.
+type others struct{ outright, proxied bool }
+
+// claims are all of a Service, each with whether it is made with ipMode Proxy.
+func claims(s *cluster.Service) iter.Seq2[claim, bool] {
+	return func(yield func(claim, bool) bool) {
 		for _, port := range s.Ports {
 			for _, in := range s.Ingress {
-				if in.IP.IsValid() && !yield(claim{in.IP, port.Port, port.Protocol}) {
+				if in.IP.IsValid() && !yield(claim{in.IP, port.Port, port.Protocol}, in.IPMode == cluster.Proxy) {
 					return
 				}
 			}
 			for _, a := range s.ExternalIPs {
-				if !yield(claim{a, port.Port, port.Protocol}) {
+				if !yield(claim{a, port.Port, port.Protocol}, false) {
 					return
 				}
 			}
@@ -120,9 +124,9 @@ func claims(s *cluster.Service) iter.Seq[claim] {
 
 // share finds out which addresses the Service has together with others.
 func (p *Predictor) share() {
-	own := map[claim]bool{}
+	own := map[claim]others{}
 	for c := range claims(p.service) {
-		own[c] = false
+		own[c] = others{}
 	}
 	if len(own) == 0 {
 		return
@@ -132,13 +136,19 @@ func (p *Predictor) share() {
 		if other.Namespace == p.service.Namespace && other.Name == p.service.Name {
 			continue
 		}
-		for c := range claims(other) {
-			if _, ok := own[c]; ok {
-				own[c] = true
+		for c, proxied := range claims(other) {
+			if o, ok := own[c]; ok {
+				own[c] = others{o.outright || !proxied, o.proxied || proxied}
 			}
 		}
 	}
 	p.shared = own
+}
+
+// sharedWith: another Service has the address, and the data plane answers for it.
+func (p *Predictor) sharedWith(c *connection, at claim) bool {
+	o := p.shared[at]
+	return o.outright || o.proxied && !c.honoursIPMode()
 }
 
 // believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
@@ -503,7 +513,7 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 		return refused(noNodePort)
 	case throughNodePort:
 		return verdict{}
-	case p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]:
+	case p.sharedWith(c, claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}):
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
 	case c.from == External && t.To != ExternalIP && (t.To == LoadBalancerHostname || t.IPMode == cluster.Proxy):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
