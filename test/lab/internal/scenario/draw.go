@@ -26,6 +26,10 @@ func Drawn(mode, version string, seed uint64) Cluster {
 	if c.IPv4 {
 		c.Settings = endpointsOnly()
 	}
+	if seed >= mixing {
+		d.mix(&c)
+		return c
+	}
 	if d.one(2) {
 		return c
 	}
@@ -37,12 +41,59 @@ func Drawn(mode, version string, seed uint64) Cluster {
 	c.NoMasquerade, c.Hostnames = v.NoMasquerade, v.Hostnames
 	c.Changed += "; " + v.Changed
 	for k, x := range v.Settings {
-		if c.Settings == nil {
-			c.Settings = map[string]any{}
-		}
-		c.Settings[k] = x
+		c.set(k, x)
 	}
 	return c
+}
+
+// mixing is the first seed of clusters in which every setting is drawn for itself; those before it have one variant or none.
+const mixing = 100
+
+func (c *Cluster) set(field string, value any) {
+	if c.Settings == nil {
+		c.Settings = map[string]any{}
+	}
+	c.Settings[field] = value
+}
+
+// mix draws the settings of a cluster, each for itself.
+func (d drawing) mix(c *Cluster) {
+	c.NoMasquerade = d.one(3)
+	switch d.IntN(6) {
+	case 0:
+		c.set("clusterCIDR", nil)
+	case 1:
+		c.set("clusterCIDR", nil)
+		c.set("detectLocalMode", "NodeCIDR")
+	case 2:
+		if !Before(c.Version, 24) {
+			c.set("clusterCIDR", nil)
+			c.set("detectLocalMode", "BridgeInterface")
+			c.set("detectLocal", map[string]any{"bridgeInterface": "cni0"})
+		}
+	case 3:
+		// The pods of n1 are strangers to it, half of those of the other nodes too.
+		c.set("clusterCIDR", "10.244.2.0/23")
+	}
+	own := map[string]any{}
+	if d.one(4) {
+		own["masqueradeAll"] = true
+	}
+	if closed := d.one(4); closed && c.Mode == "iptables" && !Before(c.Version, 27) {
+		own["localhostNodePorts"] = false
+	}
+	if len(own) > 0 {
+		c.set(c.Mode, own)
+	}
+	if d.one(4) {
+		c.set("nodePortAddresses", []any{"172.31.0.0/24"})
+	} else if primary := d.one(4); primary && !Before(c.Version, 31) {
+		c.set("nodePortAddresses", []any{"primary"})
+	}
+	if d.one(4) {
+		// A name that no node has, or another node's.
+		c.Hostnames = map[string]string{[]string{"n1", "n3"}[d.IntN(2)]: []string{"n1.example.internal", "n2"}[d.IntN(2)]}
+	}
 }
 
 // Before says whether a version is older than v1.minor.

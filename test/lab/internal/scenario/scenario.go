@@ -225,6 +225,16 @@ func (c Cluster) all() []Service {
 	return Services()
 }
 
+// Nameless says whether a kube-proxy runs under a name that no node has, and so knows none of its node's endpoints. Under another node's name it may know as many.
+func (c Cluster) Nameless() bool {
+	for _, name := range c.Hostnames {
+		if !slices.Contains([]string{"n1", "n2", "n3"}, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Number gives each Service a number, from 1, that does not depend on which of them this cluster has; 0 for one that there is not.
 func (c Cluster) Number(name string) int {
 	return slices.IndexFunc(c.all(), func(s Service) bool { return s.Name == name }) + 1
