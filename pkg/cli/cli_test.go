@@ -126,7 +126,7 @@ func TestFlagsOfStatus(t *testing.T) {
 			return fmt.Sprintf("%v %v %v", o.query.Dataplane.Name, o.query.Dataplane.Mode, o.query.Dataplane.Version)
 		}, "kube-proxy ipvs v1.22.17"},
 		{"live and watch", []string{"svc/web", "--live", "-w"}, func(o *statusOptions) any { return o.live && o.watch }, true},
-		{"nodes", []string{"svc/web", "--node", "a,b", "--node", "c"}, func(o *statusOptions) any { return o.nodes }, []string{"a", "b", "c"}},
+		{"nodes", []string{"svc/web", "--node", "a,b", "--node", "c"}, func(o *statusOptions) any { return o.query.Nodes }, []string{"a", "b", "c"}},
 		{"the rest", []string{"--all", "--show-passed"}, func(o *statusOptions) any { return o.screen.All && o.showPassed }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

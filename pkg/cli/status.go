@@ -82,10 +82,8 @@ type statusOptions struct {
 	namespace string
 	// listing: no Service was asked for by name.
 	listing bool
-	// nodes are those to be shown; nil for all.
-	nodes  []string
-	output format
-	screen render.Options
+	output  format
+	screen  render.Options
 	// style is that of the terminal as wide as it is now.
 	style       func() *render.Style
 	failOn      threshold
@@ -137,7 +135,7 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
 
 func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	o := &statusOptions{
-		app: a, query: f.query(a, args), files: f.files, listing: unnamed(args), nodes: f.nodes, output: f.output, failOn: f.failOn, live: f.live, watch: f.watch,
+		app: a, query: f.query(a, args), files: f.files, listing: unnamed(args), output: f.output, failOn: f.failOn, live: f.live, watch: f.watch,
 		showPassed: f.showPassed,
 	}
 	switch {
@@ -153,6 +151,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	if err := nameAlone(o.query); err != nil {
 		return nil, err
 	}
+	o.query.Nodes = f.nodes
 	if f.dataplane != "" {
 		override, err := collect.ParseDataplane(f.dataplane)
 		if err != nil {
@@ -233,10 +232,10 @@ func nodesOfList() error {
 
 // checkNodes is an error where a node to be shown is not there, or nothing shows it.
 func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
-	if len(o.nodes) > 0 && o.listing {
+	if len(o.query.Nodes) > 0 && o.listing {
 		return nodesOfList()
 	}
-	for _, name := range o.nodes {
+	for _, name := range o.query.Nodes {
 		if s.NodeIndex(name) >= 0 {
 			continue
 		}
@@ -269,8 +268,8 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 	return func(yield func(*report.Report) bool) {
 		for r := range report.Each(s) {
-			if o.nodes != nil {
-				r.Only(o.nodes)
+			if o.query.Nodes != nil {
+				r.Only(o.query.Nodes)
 			}
 			if o.showPassed {
 				r.Findings = slices.Concat(r.Findings, r.Passed)

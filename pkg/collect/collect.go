@@ -22,6 +22,8 @@ type Query struct {
 	AllNamespaces bool
 	// Selector is a label selector; it cannot be combined with names.
 	Selector string
+	// Nodes are those that are asked about; nil for all. Where there are too many to read each in full, these are, up to 6.
+	Nodes []string
 	// Dataplane overrides what is detected; nil where the user says nothing.
 	Dataplane *Override
 }

@@ -51,7 +51,7 @@ func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
 	}
 	// Whatever cannot be done without the Services stops when they cannot be read.
 	group, whole := errgroup.WithContext(ctx)
-	r := &reading{client: c, ctx: whole, objects: &Objects{asked: true}}
+	r := &reading{client: c, ctx: whole, wanted: q.Nodes, objects: &Objects{asked: true}}
 	group.Go(func() error { return r.services(targets, namespace, q) })
 	group.Go(r.nodes)
 	group.Go(r.daemonSets)
@@ -78,6 +78,8 @@ func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
 type reading struct {
 	client *Client
 	ctx    context.Context
+	// wanted are the nodes that the query asks for by name.
+	wanted []string
 
 	lock     sync.Mutex
 	objects  *Objects
@@ -618,7 +620,7 @@ func (r *reading) staticPods() error {
 	return nil
 }
 
-// fullNodes reads some nodes with endpoints in full, within what the budget leaves.
+// fullNodes reads nodes in full after all, within what the budget leaves: first those that are asked for, then some with endpoints.
 func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 	position := make(map[string]int, len(r.objects.Nodes))
 	for i := range r.objects.Nodes {
@@ -628,38 +630,42 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 	}
 	left := min(budget, mostFullNodes)
 	var forbidden sync.Once
+	read := func(name string) {
+		at, ok := position[name]
+		if !ok || left <= 0 {
+			return
+		}
+		delete(position, name)
+		left--
+		group.Go(func() error {
+			var node corev1.Node
+			r.count()
+			err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", "", "nodes", name), parameters: fromCache()}, &node)
+			if apierrors.IsForbidden(err) {
+				// One Gap for all of them: one permission closes it.
+				var failed error
+				forbidden.Do(func() { failed = r.gap(nodesResource, "get", "", "", err) })
+				return failed
+			}
+			if err != nil {
+				// What the lists say of the node still holds.
+				return nil
+			}
+			trimNode(&node)
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			r.objects.Nodes[at] = node
+			return nil
+		})
+	}
+	for _, name := range r.wanted {
+		read(name)
+	}
 	for i := range r.objects.Slices {
 		for j := range r.objects.Slices[i].Endpoints {
-			name := r.objects.Slices[i].Endpoints[j].NodeName
-			if name == nil || left <= 0 {
-				continue
+			if name := r.objects.Slices[i].Endpoints[j].NodeName; name != nil {
+				read(*name)
 			}
-			at, ok := position[*name]
-			if !ok {
-				continue
-			}
-			delete(position, *name)
-			left--
-			group.Go(func() error {
-				var node corev1.Node
-				r.count()
-				err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", "", "nodes", *name), parameters: fromCache()}, &node)
-				if apierrors.IsForbidden(err) {
-					// One Gap for all of them: one permission closes it.
-					var failed error
-					forbidden.Do(func() { failed = r.gap(nodesResource, "get", "", "", err) })
-					return failed
-				}
-				if err != nil {
-					// What the lists say of the node still holds.
-					return nil
-				}
-				trimNode(&node)
-				r.lock.Lock()
-				defer r.lock.Unlock()
-				r.objects.Nodes[at] = node
-				return nil
-			})
 		}
 	}
 }
