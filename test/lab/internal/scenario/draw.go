@@ -83,7 +83,7 @@ func (d drawing) mix(c *Cluster) {
 		own["localhostNodePorts"] = false
 	}
 	if len(own) > 0 {
-		c.set(c.Mode, own)
+		c.set(rulesOf(c.Mode), own)
 	}
 	if d.one(4) {
 		c.set("nodePortAddresses", []any{"172.31.0.0/24"})

@@ -296,6 +296,14 @@ func endpointsOnly() map[string]any {
 	return map[string]any{"featureGates": map[string]any{"EndpointSliceProxying": false}}
 }
 
+// rulesOf is the field of KubeProxyConfiguration for the rules that a mode writes: ipvs writes some for iptables, and reads its settings of them.
+func rulesOf(mode string) string {
+	if mode == "ipvs" {
+		return "iptables"
+	}
+	return mode
+}
+
 func variants(mode, version string) []Cluster {
 	v := []Cluster{
 		{Variant: "nomasquerade", Changed: "the CNI leaves pod addresses as they are", NoMasquerade: true},
@@ -306,7 +314,7 @@ func variants(mode, version string) []Cluster {
 		},
 		{
 			Variant: "masqueradeall", Changed: "masqueradeAll is on",
-			Settings: map[string]any{mode: map[string]any{"masqueradeAll": true}},
+			Settings: map[string]any{rulesOf(mode): map[string]any{"masqueradeAll": true}},
 		},
 		{
 			Variant: "nodeportaddresses", Changed: "nodePorts are served on the second network of the nodes only",
