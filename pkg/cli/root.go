@@ -55,6 +55,8 @@ on the nodes, and from pods. Where they fail, say why, what can be done about it
 	root.CompletionOptions.DisableDefaultCmd = true
 	a.config = genericclioptions.NewConfigFlags(true)
 	a.config.AddFlags(root.PersistentFlags())
+	// Help says the same for everybody, and no home is too long for it.
+	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
 	root.SetHelpFunc(a.help)
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),

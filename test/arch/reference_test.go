@@ -22,8 +22,6 @@ type help struct {
 
 var (
 	helpHeading = regexp.MustCompile(`(?m)^([A-Z][A-Za-z ]*):\n`)
-	// cacheDir holds the home of whoever runs the tests.
-	cacheDir = regexp.MustCompile(`\(default "[^"]*cache"\)`)
 	// lastLine is for those who have just asked for help.
 	lastLine = regexp.MustCompile(`(?m)^Use "kubectl etp .*--help" for .*\.\n`)
 )
@@ -32,7 +30,7 @@ func helpOf(t *testing.T, short string, words ...string) help {
 	t.Helper()
 	// As in a pipe: on a terminal flags are broken into several lines.
 	text := piped(t, append(words, "--help")...)
-	text = lastLine.ReplaceAllString(cacheDir.ReplaceAllString(text, `(default "$$HOME/.kube/cache")`), "")
+	text = lastLine.ReplaceAllString(text, "")
 	h := help{name: strings.Join(append([]string{"kubectl etp"}, words...), " "), short: short, parts: map[string]string{}}
 	at := helpHeading.FindAllStringSubmatchIndex(text, -1)
 	for i, m := range at {
