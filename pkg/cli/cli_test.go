@@ -513,6 +513,10 @@ func TestOneNode(t *testing.T) {
 		t.Errorf("exit code %d, %q, %s", code, w.out.String(), w.err.String())
 	}
 	w = &world{}
+	if code := w.main(t, "status", "-f", file, "--node="); code != 0 || w.out.String() != whole.out.String() {
+		t.Errorf("no node named: exit code %d, %s%s", code, w.out.String(), w.err.String())
+	}
+	w = &world{}
 	if code := w.main(t, "status", "-f", file, "--node", "nonesuch"); code != exitFailed || w.out.Len() > 0 || !strings.Contains(w.err.String(), "showing node nonesuch: there is no such node") {
 		t.Errorf("exit code %d, %q, %s", code, w.out.String(), w.err.String())
 	}

@@ -239,11 +239,14 @@ func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
 		if s.NodeIndex(name) >= 0 {
 			continue
 		}
-		next := "kubectl get nodes shows their names"
-		if len(o.files) > 0 {
+		there, next := "there is no such node", "kubectl get nodes shows their names"
+		switch {
+		case len(o.files) > 0:
 			next = "leave out --node to see which there are"
+		case slices.ContainsFunc(s.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" }):
+			there, next = "the nodes could not be listed", "leave out --node to see why, and which permission is missing"
 		}
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("showing node %s: there is no such node, and no endpoint is said to be on one", name), Next: next}
+		return &ExitError{Code: exitFailed, Err: fmt.Errorf("showing node %s: %s, and no endpoint is said to be on one of that name", name, there), Next: next}
 	}
 	return nil
 }
@@ -268,7 +271,7 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 	return func(yield func(*report.Report) bool) {
 		for r := range report.Each(s) {
-			if o.query.Nodes != nil {
+			if len(o.query.Nodes) > 0 {
 				r.Only(o.query.Nodes)
 			}
 			if o.showPassed {
