@@ -202,8 +202,12 @@ var (
 		ID: "UNK-08", Source: "cilium/cilium#45252",
 		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
 	}
-	unknownCount      = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
-	sharedAddress     = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
+	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
+	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
+	capturedAddress = &Rule{
+		ID: "UNK-12", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go syncService",
+		Reason: "a Service claims a node's own address: ipvs puts it on every other node too, and from there neither connections nor answers reach that node at it",
+	}
 	sticky            = &Rule{ID: "UNK-11", Reason: "only some endpoints can be reached, and sessionAffinity keeps the client with the one that it met first"}
 	unknownMasquerade = &Rule{ID: "UNK-06", Reason: "the API does not show whether the CNI rewrites a pod's address towards other nodes, and it matters here"}
 	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}

@@ -20,6 +20,8 @@ type Predictor struct {
 	own map[netip.Addr]int
 	// shared says of addresses and ports of the Service whether another Service of the snapshot claims them too.
 	shared map[claim]others
+	// captured says of nodes whether a Service of the snapshot claims an address of theirs; nil where none does.
+	captured []others
 	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
@@ -91,6 +93,7 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 	}
 	p.believe()
 	p.share()
+	p.capture()
 	return p
 }
 
@@ -143,6 +146,39 @@ func (p *Predictor) share() {
 		}
 	}
 	p.shared = own
+}
+
+// capture finds out which nodes have an address that a Service claims.
+func (p *Predictor) capture() {
+	for i := range p.snapshot.Services {
+		for c, proxied := range claims(&p.snapshot.Services[i]) {
+			node, ok := p.own[c.address]
+			if !ok || !slices.Contains(p.snapshot.Nodes[node].InternalIPs, c.address) {
+				continue
+			}
+			if p.captured == nil {
+				p.captured = make([]others, len(p.snapshot.Nodes))
+			}
+			o := &p.captured[node]
+			o.outright, o.proxied = o.outright || !proxied, o.proxied || proxied
+		}
+	}
+}
+
+// cutOff: the connection needs an answer to the address of a node that other nodes take for their own. ipvs puts every address of a Service on every node, and one
+// that is a node's too reaches that node from no other.
+func (p *Predictor) cutOff(c *connection, client, judging int, v verdict) bool {
+	if p.captured == nil || c.name != cluster.KubeProxy || (c.mode != cluster.IPVS && c.mode != "") {
+		return false
+	}
+	at := func(node int) bool {
+		o := p.captured[node]
+		return o.outright || o.proxied && !c.honoursIPMode()
+	}
+	if c.elsewhere {
+		return at(client) || at(judging)
+	}
+	return at(judging) && v.extraHop != Never
 }
 
 // sharedWith: another Service has the address, and the data plane answers for it.
@@ -369,6 +405,13 @@ func (p *Predictor) Path(client Client, t Target) Path {
 		v = p.judgedBefore(c)
 	} else {
 		v.basis = v.rule.basis(c)
+	}
+	judging := client.Node
+	if t.To == NodePort {
+		judging = t.Node
+	}
+	if v.outcome != ViaLoadBalancer && p.cutOff(c, client.Node, judging, v) {
+		v = unknown(capturedAddress, Reachable, Refused, TimedOut, Partial)
 	}
 	if client.Address.IsValid() && v.outcome == Partial && p.service.ClientIPAffinity {
 		v = unknown(sticky, Reachable, Refused, TimedOut)

@@ -218,11 +218,17 @@ func (c Cluster) Pods() []Pod {
 
 // all are the Services of which those of this cluster are chosen.
 func (c Cluster) all() []Service {
-	if c.Seed != 0 {
-		_, services := draw(c.Seed, c.drawnServices())
-		return services
+	if c.Seed == 0 {
+		return Services()
 	}
-	return Services()
+	_, services := draw(c.Seed, c.drawnServices())
+	if c.Mode == "ipvs" && c.Seed >= mixing {
+		// ipvs would put the address on every other node, and nothing there reaches the node any more: the cluster never settles.
+		for i := range services {
+			services[i].OwnAddressOf = 0
+		}
+	}
+	return services
 }
 
 // Nameless says whether a kube-proxy runs under a name that no node has, and so knows none of its node's endpoints. Under another node's name it may know as many.
