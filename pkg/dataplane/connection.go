@@ -28,6 +28,8 @@ type connection struct {
 	// runs under another node's name.
 	// nowhere counts those that name no node of the cluster, and may be anywhere.
 	total, beside, here, nowhere tally
+	// borrowed: the judging kube-proxy runs under the name of another node, and takes endpoints there for its node's own.
+	borrowed bool
 	// doubted: the judging node says itself that it takes another number of endpoints for its own than here.
 	doubted bool
 	hints   hints

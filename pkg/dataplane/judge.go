@@ -204,6 +204,7 @@ var (
 	}
 	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
 	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
+	borrowedName    = &Rule{ID: "UNK-13", Reason: "kube-proxy runs under the name of another node (hostnameOverride) and takes the endpoints there for its node's own: how far those answer is not known"}
 	capturedAddress = &Rule{
 		ID: "UNK-12", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go syncService",
 		Reason: "a Service claims a node's own address: ipvs puts it on every other node too, and from there neither connections nor answers reach that node at it",

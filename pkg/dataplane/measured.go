@@ -126,7 +126,7 @@ var measurements = []measurement{
 	{"IPVS-02", External, LoadBalancerIP, cluster.TCP, []int{20, 22, 24, 28, 30, 32, 34, 36, 37}},
 	{"IPVS-02", External, LoadBalancerIP, cluster.UDP, []int{22}},
 	{"IPVS-02", Node, LoadBalancerIP, cluster.TCP, []int{20, 22, 24, 30, 32, 34, 36, 37}},
-	{"IPVS-02", Pod, LoadBalancerIP, cluster.TCP, []int{20, 22}},
+	{"IPVS-02", Pod, LoadBalancerIP, cluster.TCP, []int{20, 22, 36}},
 	{"IPVS-02", Pod, LoadBalancerIP, cluster.UDP, []int{22}},
 	{"IPVS-03", Node, NodePort, cluster.TCP, []int{20, 22, 24, 28, 30, 32, 34, 36, 37}},
 	{"IPVS-04", External, ExternalIP, cluster.TCP, []int{36}},

@@ -413,6 +413,9 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	if v.outcome != ViaLoadBalancer && p.cutOff(c, client.Node, judging, v) {
 		v = unknown(capturedAddress, Reachable, Refused, TimedOut, Partial)
 	}
+	if settled := v.outcome == ViaLoadBalancer || v.outcome == Reachable && v.endpoints == AllEndpoints && v.topology == ""; c.borrowed && !settled {
+		v = unknown(borrowedName, Reachable, Refused, TimedOut, Partial)
+	}
 	if client.Address.IsValid() && v.outcome == Partial && p.service.ClientIPAffinity {
 		v = unknown(sticky, Reachable, Refused, TimedOut)
 	}
@@ -471,7 +474,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		c.here, c.ownPod = g.named[name], false
 		zone := ""
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
-			zone = p.snapshot.Nodes[other].Zone
+			zone, c.borrowed = p.snapshot.Nodes[other].Zone, c.here.usable(true).n > 0
 		}
 		p.hint(c, g, zone, name)
 	} else if p.disowned != nil && p.disowned[judging] {
