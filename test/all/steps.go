@@ -24,7 +24,7 @@ const sizeLimit = 32_000_000
 // fuzzing is how long all fuzz tests take together, compiling left out.
 const fuzzing = time.Minute
 
-// programs are what the lab calls, each with the package of Debian and Ubuntu that has it.
+// programs are what tests call, most of them the lab's, each with the package of Debian and Ubuntu that has it.
 var programs = []struct{ name, from string }{
 	{"ip", "iproute2"},
 	{"iptables", "iptables"},
@@ -37,6 +37,9 @@ var programs = []struct{ name, from string }{
 	// Where the kernel has no ip_vs, Debian's runs in a virtual machine.
 	{"qemu-system-x86_64", "qemu-system-x86"},
 	{"busybox", "busybox-static"},
+	// Their completion scripts are checked.
+	{"zsh", "zsh"},
+	{"fish", "fish"},
 }
 
 // live are the clusters that the lab makes each time; the others are recorded, and replayed by the tests of pkg/dataplane.
@@ -53,7 +56,7 @@ func modules(m *machine) []string {
 
 func steps() []step {
 	return []step{
-		{name: "packages", about: "installs the programs that the lab calls, on Debian and Ubuntu", lacks: noPackages, run: packages},
+		{name: "packages", about: "installs the programs that tests call, on Debian and Ubuntu", lacks: noPackages, run: packages},
 		{name: "kubernetes", about: "builds etcd, kube-apiserver, kube-proxy and others into a cache outside the repository", run: kubernetes},
 		{name: "vet", about: "go vet", run: vet},
 		{name: "lint", about: "golangci-lint, as .golangci.yml says", run: lint},
