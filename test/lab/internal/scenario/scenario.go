@@ -292,7 +292,7 @@ func Clusters() []Cluster {
 	return append(out,
 		Drawn("iptables", "v1.20.15", 13), Drawn("iptables", "v1.22.17", 22), Drawn("iptables", "v1.24.17", 15), Drawn("iptables", "v1.28.15", 21),
 		Drawn("iptables", "v1.30.4", 16), Drawn("iptables", "v1.32.2", 23), Drawn("iptables", "v1.34.2", 20), Drawn("iptables", "v1.37.2", 18),
-		Drawn("iptables", "v1.23.17", 103), Drawn("iptables", "v1.36.3", 101), Drawn("nftables", "v1.36.3", 102),
+		Drawn("iptables", "v1.23.17", 103), Drawn("iptables", "v1.27.16", 109), Drawn("iptables", "v1.36.3", 101), Drawn("nftables", "v1.36.3", 102),
 		Drawn("nftables", "v1.32.2", 14), Drawn("nftables", "v1.34.2", 17), Drawn("nftables", "v1.36.3", 12), Drawn("nftables", "v1.37.2", 19),
 		Drawn("ipvs", "v1.20.15", 106), Drawn("ipvs", "v1.22.17", 42), Drawn("ipvs", "v1.23.17", 104), Drawn("ipvs", "v1.27.16", 108),
 		Drawn("ipvs", "v1.36.3", 41), Drawn("ipvs", "v1.36.3", 107),
