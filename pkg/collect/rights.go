@@ -19,7 +19,7 @@ func Rights() []Right {
 	return []Right{
 		{"", "services", "", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
 		{"discovery.k8s.io", "endpointslices", "", []string{"list"}, "their endpoints"},
-		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints in a cluster of more than " + fmt.Sprint(smallCluster)},
+		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints, or that are asked about, in a cluster of more than " + fmt.Sprint(smallCluster)},
 		{"apps", "daemonsets", "", []string{"list"}, "which data plane there is, in kube-system or a namespace of OVN-Kubernetes"},
 		{"", "configmaps", "", []string{"get"}, "its settings, in kube-system"},
 		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},

@@ -20,8 +20,8 @@ type Predictor struct {
 	own map[netip.Addr]int
 	// shared says of addresses and ports of the Service whether another Service of the snapshot claims them too.
 	shared map[claim]others
-	// captured says of nodes whether a Service of the snapshot claims an address of theirs; nil where none does.
-	captured []others
+	// captured says whether Services of the snapshot claim a node's own address; nil as long as nobody has asked.
+	captured *others
 	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
@@ -93,7 +93,6 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 	}
 	p.believe()
 	p.share()
-	p.capture()
 	return p
 }
 
@@ -148,37 +147,43 @@ func (p *Predictor) share() {
 	p.shared = own
 }
 
-// capture finds out which nodes have an address that a Service claims.
-func (p *Predictor) capture() {
-	for i := range p.snapshot.Services {
-		for c, proxied := range claims(&p.snapshot.Services[i]) {
-			node, ok := p.own[c.address]
-			if !ok || !slices.Contains(p.snapshot.Nodes[node].InternalIPs, c.address) {
-				continue
-			}
-			if p.captured == nil {
-				p.captured = make([]others, len(p.snapshot.Nodes))
-			}
-			o := &p.captured[node]
-			o.outright, o.proxied = o.outright || !proxied, o.proxied || proxied
-		}
+// doubt names what keeps a verdict from being certain, whatever table it is from; nil where nothing does.
+func (p *Predictor) doubt(c *connection, v verdict) *Rule {
+	switch {
+	case v.outcome == ViaLoadBalancer:
+		return nil
+	case (c.elsewhere || v.extraHop != Never) && p.nodesCutOff(c):
+		return capturedAddress
+	case c.borrowed && (v.outcome != Reachable || v.endpoints != AllEndpoints || v.topology != ""):
+		return borrowedName
+	default:
+		return nil
 	}
 }
 
-// cutOff: the connection needs an answer to the address of a node that other nodes take for their own. ipvs puts every address of a Service on every node, and one
-// that is a node's too reaches that node from no other.
-func (p *Predictor) cutOff(c *connection, client, judging int, v verdict) bool {
-	if p.captured == nil || c.name != cluster.KubeProxy || (c.mode != cluster.IPVS && c.mode != "") {
+// nodesCutOff: ipvs puts every address of a Service on every node, and one that is a node's own too reaches that node from no other. What else fails there depends
+// on the network: tunnels between nodes end at such addresses, and so do masqueraded connections.
+func (p *Predictor) nodesCutOff(c *connection) bool {
+	if c.name != cluster.KubeProxy || (c.mode != cluster.IPVS && c.mode != "") {
 		return false
 	}
-	at := func(node int) bool {
-		o := p.captured[node]
-		return o.outright || o.proxied && !c.honoursIPMode()
+	if p.captured == nil {
+		p.captured = p.capture()
 	}
-	if c.elsewhere {
-		return at(client) || at(judging)
+	return p.captured.outright || p.captured.proxied && !c.honoursIPMode()
+}
+
+// capture finds out whether a Service claims a node's own address.
+func (p *Predictor) capture() *others {
+	found := others{}
+	for i := range p.snapshot.Services {
+		for c, proxied := range claims(&p.snapshot.Services[i]) {
+			if node, ok := p.own[c.address]; ok && slices.Contains(p.snapshot.Nodes[node].InternalIPs, c.address) {
+				found = others{found.outright || !proxied, found.proxied || proxied}
+			}
+		}
 	}
-	return at(judging) && v.extraHop != Never
+	return &found
 }
 
 // sharedWith: another Service has the address, and the data plane answers for it.
@@ -406,15 +411,13 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	} else {
 		v.basis = v.rule.basis(c)
 	}
-	judging := client.Node
-	if t.To == NodePort {
-		judging = t.Node
-	}
-	if v.outcome != ViaLoadBalancer && p.cutOff(c, client.Node, judging, v) {
-		v = unknown(capturedAddress, Reachable, Refused, TimedOut, Partial)
-	}
-	if settled := v.outcome == ViaLoadBalancer || v.outcome == Reachable && v.endpoints == AllEndpoints && v.topology == ""; c.borrowed && !settled {
-		v = unknown(borrowedName, Reachable, Refused, TimedOut, Partial)
+	if rule := p.doubt(c, v); rule != nil {
+		could := v.could
+		if v.outcome == Unknown {
+			rule = v.rule
+		}
+		v = unknown(rule, Reachable, Refused, TimedOut, Partial)
+		v.could |= could
 	}
 	if client.Address.IsValid() && v.outcome == Partial && p.service.ClientIPAffinity {
 		v = unknown(sticky, Reachable, Refused, TimedOut)

@@ -72,7 +72,7 @@ func (d drawing) mix(c *Cluster) {
 			c.set("detectLocal", map[string]any{"bridgeInterface": "cni0"})
 		}
 	case 3:
-		// The pods of n1 are strangers to it, half of those of the other nodes too.
+		// The pods of n1 are outside.
 		c.set("clusterCIDR", "10.244.2.0/23")
 	}
 	own := map[string]any{}
