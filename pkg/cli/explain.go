@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
@@ -73,15 +74,18 @@ func explainable() []render.Fact {
 	for _, r := range dataplane.Rules() {
 		out = append(out, render.Fact{Name: r.ID, Value: r.Reason})
 	}
+	for _, r := range provider.Rules() {
+		out = append(out, render.Fact{Name: r.ID, Value: r.Reason})
+	}
 	return out
 }
 
 // contents lists the topics, the findings and the families of rules.
 func contents() render.Page {
 	var about, families, findings render.Entries
-	about.Heading, families.Heading, findings.Heading = "Topics", "Data planes and their rules", "Findings"
+	about.Heading, families.Heading, findings.Heading = "Topics", "Data planes, load balancers and their rules", "Findings"
 	for _, t := range topics() {
-		if t.family == "" {
+		if t.family == "" && !t.provider {
 			about.Facts = append(about.Facts, render.Fact{Name: t.name, Value: t.title})
 		} else {
 			families.Facts = append(families.Facts, render.Fact{Name: t.name, Value: t.title})
@@ -107,6 +111,11 @@ func explain(name string) (render.Page, error) {
 	for _, r := range dataplane.Rules() {
 		if strings.EqualFold(r.ID, name) {
 			return rulePage(r), nil
+		}
+	}
+	for _, r := range provider.Rules() {
+		if strings.EqualFold(r.ID, name) {
+			return providerRulePage(r), nil
 		}
 	}
 	for _, t := range topics() {
@@ -143,7 +152,27 @@ func topicPage(t topic) render.Page {
 		}
 		page.Entries = append(page.Entries, rules)
 	}
+	if t.provider {
+		rules := render.Entries{Heading: "Rules"}
+		for _, r := range provider.Rules() {
+			rules.Facts = append(rules.Facts, render.Fact{Name: r.ID, Value: r.Reason})
+		}
+		page.Entries = append(page.Entries, rules)
+	}
 	return page
+}
+
+func providerRulePage(r *provider.Rule) render.Page {
+	known := map[provider.Basis]string{
+		provider.Source:     "read in the code of the load balancer's controller",
+		provider.Documented: "documented by the vendor",
+		provider.NotKnown:   "not established",
+	}[r.Basis]
+	facts := []render.Fact{{Name: "about", Value: "which nodes a load balancer sends to"}, {Name: "known", Value: known}}
+	if r.Origin != "" {
+		facts = append(facts, render.Fact{Name: "source", Value: r.Origin})
+	}
+	return render.Page{Name: r.ID, Title: r.Reason, Facts: facts}
 }
 
 func cutID(id string) (letters, number string, ok bool) { return strings.Cut(id, "-") }

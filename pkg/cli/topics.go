@@ -10,6 +10,8 @@ type topic struct {
 	sources []string
 	// family are the letters with which the ids of the rules about it begin, "" for none.
 	family string
+	// provider: the rules about it are those of load balancers.
+	provider bool
 }
 
 const (
@@ -100,6 +102,7 @@ func topics() []topic {
 		family("ovn-kubernetes", "OVN-Kubernetes", "OVN"),
 		family("kube-router", "kube-router as a service proxy", "KR"),
 		family("windows", "kube-proxy on Windows", "WIN"),
+		{name: "load-balancer", title: "which nodes a load balancer sends to", provider: true, sources: []string{"the rules that are named, each with its own source"}},
 		family("services", "what holds for every data plane", "SVC"),
 		family("unknown", "what cannot be said, and on what it depends", "UNK"),
 	}

@@ -83,6 +83,8 @@ type Service struct {
 	Labels      map[string]string
 	Annotations map[string]string
 	Finalizers  []string
+	// Conditions are the types of status.conditions that are True.
+	Conditions []string
 	// Endpoints has every endpoint of every EndpointSlice, ordered by address, each with the ports that its slice gives it: once for each state in which slices
 	// have it, as it may be ready for one port and not for another.
 	Endpoints []Endpoint
@@ -123,6 +125,8 @@ type Port struct {
 	Port       uint16
 	NodePort   uint16
 	TargetPort string
+	// AppProtocol is "" where the API leaves it out.
+	AppProtocol string
 }
 
 // Endpoint is one address of an EndpointSlice.

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -68,6 +69,11 @@ func convertService(s *corev1.Service, q Query) cluster.Service {
 		out.ClusterIPs = parseAddresses(addresses)
 	}
 	out.ExternalIPs = parseAddresses(s.Spec.ExternalIPs)
+	for i := range s.Status.Conditions {
+		if c := &s.Status.Conditions[i]; c.Status == metav1.ConditionTrue {
+			out.Conditions = append(out.Conditions, c.Type)
+		}
+	}
 	if out.Type == cluster.TypeLoadBalancer {
 		out.Ingress = convertIngress(s.Status.LoadBalancer.Ingress)
 	}
@@ -79,6 +85,9 @@ func convertService(s *corev1.Service, q Query) cluster.Service {
 			Port:       port(from.Port),
 			NodePort:   port(from.NodePort),
 			TargetPort: from.TargetPort.String(),
+		}
+		if from.AppProtocol != nil {
+			to.AppProtocol = *from.AppProtocol
 		}
 		if to.TargetPort == "0" || to.TargetPort == "" {
 			to.TargetPort = decimal(from.Port)

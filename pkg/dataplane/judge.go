@@ -203,6 +203,7 @@ var (
 		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
 	}
 	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
+	unknownArrival  = &Rule{ID: "UNK-20", Reason: "whether the load balancer sends to node ports or keeps its own address as the destination is not known, and it matters here"}
 	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
 	borrowedName    = &Rule{ID: "UNK-13", Reason: "kube-proxy runs under the name of another node (hostnameOverride) and takes the endpoints there for its node's own: how far those answer is not known"}
 	capturedAddress = &Rule{

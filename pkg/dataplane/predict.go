@@ -385,13 +385,40 @@ type Target struct {
 	Node int
 	// IPv6 tells the family where there is no Address.
 	IPv6 bool
-	// Arrives is true for an External packet that comes to the node with the load balancer address as its destination still (announced by MetalLB, forwarded by
-	// GCP), not the node's node port.
-	Arrives bool
+	// Arrival is where an External packet to a load balancer address arrives; it counts for nothing else.
+	Arrival Arrival
 }
+
+// Arrival says what an External packet to a load balancer address is addressed to when it comes to the node.
+type Arrival uint8
+
+const (
+	// AtNodePort: the load balancer has put the node's address and node port in the place of its own.
+	AtNodePort Arrival = iota
+	// AtAddress: the load balancer address is the destination still (announced by MetalLB, forwarded by GCP).
+	AtAddress
+	// AtEither: it is not known which.
+	AtEither
+)
 
 // Path predicts what a connection meets.
 func (p *Predictor) Path(client Client, t Target) Path {
+	if t.Arrival != AtEither || client.From != External || t.To != LoadBalancerIP {
+		return p.path(client, t)
+	}
+	t.Arrival = AtAddress
+	atAddress := p.path(client, t)
+	t.Arrival = AtNodePort
+	both := p.path(client, t)
+	rule := unknownArrival
+	if both.Outcome == atAddress.Outcome {
+		rule = both.Rule
+	}
+	both.settle(merge(both.verdict(), atAddress.verdict(), rule))
+	return both
+}
+
+func (p *Predictor) path(client Client, t Target) Path {
 	port := &p.service.Ports[t.Port]
 	f := v4
 	if t.IPv6 || (t.Address.IsValid() && familyOf(t.Address) == v6) {
@@ -430,13 +457,23 @@ func (p *Predictor) Path(client Client, t Target) Path {
 			return there
 		}
 	}
-	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
-	path.Could, path.Topology, path.Rule = v.could, v.topology, v.rule
-	if v.outcome == Unknown {
-		return path
-	}
-	path.Basis = v.basis
+	path.settle(v)
 	return path
+}
+
+// settle takes over a verdict.
+func (p *Path) settle(v verdict) {
+	p.Outcome, p.Endpoints, p.ClientIP, p.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
+	p.Could, p.Topology, p.Rule, p.Basis = v.could, v.topology, v.rule, NoBasis
+	if v.outcome != Unknown {
+		p.Basis = v.basis
+	}
+}
+
+func (p *Path) verdict() verdict {
+	return verdict{
+		outcome: p.Outcome, endpoints: p.Endpoints, clientIP: p.ClientIP, extraHop: p.ExtraHop, topology: p.Topology, could: p.Could, rule: p.Rule, basis: p.Basis,
+	}
 }
 
 // connection gathers what the tables look at into c. Where that already settles the matter, the verdict has a rule.
@@ -489,7 +526,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	}
 	c.accessible = p.accessible(c, t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
-	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
+	throughNodePort := t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
 	if v := p.beforehand(c, t, f, node, throughNodePort); v.rule != nil {
 		return v
 	}

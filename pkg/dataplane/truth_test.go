@@ -265,6 +265,14 @@ func read(t *testing.T, recording *truth.Recording) *cluster.Snapshot {
 			snapshot.Dataplane.Name, snapshot.Dataplane.Mode, snapshot.Dataplane.Version, recording.Made.Dataplane, recording.Made.KubeProxy)
 	}
 	snapshot.Dataplane.PodMasquerade = cluster.Is(recording.Network.PodMasquerade)
+	// The load balancer of the recordings does as DigitalOcean's: it asks the health check node port under policy Local and kube-proxy's own health otherwise, and sends
+	// to node ports.
+	for i := range snapshot.Nodes {
+		snapshot.Nodes[i].ProviderID = fmt.Sprintf("digitalocean://%d", i)
+	}
+	for i := range snapshot.Services {
+		snapshot.Services[i].Annotations = map[string]string{"service.beta.kubernetes.io/do-loadbalancer-type": "REGIONAL"}
+	}
 	for _, node := range recording.Network.Nodes {
 		if node.HostnameOverride == "" {
 			continue
@@ -278,6 +286,16 @@ func read(t *testing.T, recording *truth.Recording) *cluster.Snapshot {
 	return snapshot
 }
 
+// publishesNodes: all load balancer addresses of the Service are nodes' own, which no cloud gives.
+func publishesNodes(s *cluster.Snapshot, svc *cluster.Service) bool {
+	for _, in := range svc.Ingress {
+		if !slices.ContainsFunc(s.Nodes, func(n cluster.Node) bool { return slices.Contains(n.InternalIPs, in.IP) }) {
+			return false
+		}
+	}
+	return true
+}
+
 // receives holds the report's word on which nodes a load balancer sends to against the nodes that passed the recorded load balancer's health checks.
 func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapshot) {
 	t.Helper()
@@ -287,12 +305,15 @@ func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapsh
 		if !ok || r.Service.ProxyName != "" {
 			continue
 		}
+		if r.Provider.Name == "" && len(r.Service.Ingress) > 0 && !publishesNodes(snapshot, r.Service) {
+			t.Errorf("%s: its load balancer is not recognised", name)
+		}
 		var predicted, passed []string
 		for _, row := range r.Nodes {
-			if row.LoadBalancer.Reason == "NotKnown" {
+			if row.LoadBalancer.Receives == cluster.Undetermined {
 				continue
 			}
-			if row.LoadBalancer.Receives {
+			if row.LoadBalancer.Receives == cluster.Yes {
 				predicted = append(predicted, row.Node.Name)
 			}
 			if slices.Contains(balancing.HealthyNodes, row.Node.Name) {
@@ -428,7 +449,9 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 		return h.throughLoadBalancer(t), true
 	}
 	client.Node = h.snapshot.NodeIndex(target.Node)
-	t.Arrives = t.To != dataplane.NodePort
+	if t.To != dataplane.NodePort {
+		t.Arrival = dataplane.AtAddress
+	}
 	return []at{{h.predictor.Path(client, t), client.Node}}, false
 }
 

@@ -68,13 +68,16 @@ var uneven = Kind{
 		"the one gets twice the traffic. Spread the pods evenly over nodes.",
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.Provider.Announced {
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Weights != provider.EqualWeights {
 			return nil
 		}
 		var most, least *Row
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if !row.LoadBalancer.Receives || row.Endpoints.Ready == 0 {
+			if row.LoadBalancer.Receives == cluster.Undetermined {
+				return nil
+			}
+			if row.LoadBalancer.Receives != cluster.Yes || row.Endpoints.Ready == 0 {
 				continue
 			}
 			if most == nil || row.Endpoints.Ready < most.Endpoints.Ready {
@@ -109,6 +112,9 @@ var singleNode = Kind{
 		if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || len(f.Rows) < 2 {
 			return nil
 		}
+		if f.Service.Type == cluster.TypeLoadBalancer && len(f.Service.Ingress) == 0 {
+			return nil
+		}
 		var only *Row
 		for i := range f.Rows {
 			switch row := &f.Rows[i]; {
@@ -119,12 +125,20 @@ var singleNode = Kind{
 				only = row
 			}
 		}
-		if only == nil {
+		if only == nil || only.LoadBalancer.Reason == "SendsToPods" {
 			return nil
 		}
 		r := f.finding(Warning)
-		r.Message = fmt.Sprintf("all its ready endpoints (%d) are on %s", only.Endpoints.Ready, only.Node.Name)
+		r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has the only ready endpoint", only.Node.Name)
+		if only.Endpoints.Ready > 1 {
+			r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has all %d ready endpoints", only.Node.Name, only.Endpoints.Ready)
+		}
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
+		if f.Service.Type == cluster.TypeLoadBalancer && f.Provider.Backends != provider.Nodes {
+			r.Result = Unknown
+			r.Message = fmt.Sprintf("only node %s has a ready endpoint; whether the load balancer sends to nodes, and so depends on this one, is not known", only.Node.Name)
+			return []Finding{r}
+		}
 		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
 		return []Finding{r}
 	},
@@ -136,17 +150,18 @@ var nowhereToSend = Kind{
 		"because it is about to be removed, or because its health check cannot be reached or fails.",
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.total().Ready == 0 {
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.total().Ready == 0 ||
+			len(f.Service.Ingress) == 0 {
 			return nil
 		}
 		r := f.finding(Error)
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives || row.LoadBalancer.Reason == "NotKnown" {
+			if row.LoadBalancer.Receives != cluster.No || row.LoadBalancer.Reason == "SendsToPods" && row.Endpoints.Ready > 0 {
 				return nil
 			}
 			if row.Endpoints.Ready > 0 && len(r.Evidence) < evidenced {
-				r.Evidence = append(r.Evidence, Evidence{Fact: fmt.Sprintf("node %s has a ready endpoint and receives nothing: %s", row.Node.Name, row.LoadBalancer.Reason), Source: f.slices(row.Node)})
+				r.Evidence = append(r.Evidence, Evidence{Fact: fmt.Sprintf("node %s has a ready endpoint and receives nothing: %s", row.Node.Name, row.LoadBalancer.Rule.Reason), Source: f.slices(row.Node)})
 			}
 		}
 		if len(r.Evidence) == 0 {
@@ -326,19 +341,32 @@ var sentInVain = Kind{
 		if f.Service.Type != cluster.TypeLoadBalancer {
 			return nil
 		}
-		receivers := 0
+		sent := map[cluster.Tristate]int{}
 		for i := range f.Rows {
-			if f.Rows[i].LoadBalancer.Receives {
-				receivers++
-			}
+			sent[f.Rows[i].LoadBalancer.Receives]++
+		}
+		failing := func(receives cluster.Tristate) []group {
+			return f.alike(dataplane.External, func(h hit) bool {
+				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && worst(h.path.Outcome) == worst(dataplane.Refused)
+			})
 		}
 		var found []Finding
-		for _, g := range f.alike(dataplane.External, func(h hit) bool {
-			return h.row.LoadBalancer.Receives && h.path.To != dataplane.ExternalIP && worst(h.path.Outcome) == worst(dataplane.Refused)
-		}) {
+		for _, g := range failing(cluster.Yes) {
 			r := f.finding(Error)
-			r.Message = fmt.Sprintf("connections from outside to %s fail on %d of the %d nodes that the load balancer sends to", f.name(g.dialled), len(g.hits), receivers)
+			r.Message = fmt.Sprintf("connections from outside to %s fail on %d of the %d nodes that the load balancer sends to", f.name(g.dialled), len(g.hits), sent[cluster.Yes])
 			r.Detail = fmt.Sprintf("Why, on %s: %s.", g.hits[0].row.Node.Name, g.hits[0].path.Rule.Reason)
+			r.Evidence = f.evidence(g.hits)
+			found = append(found, r)
+		}
+		if len(found) > 0 {
+			return found
+		}
+		for _, g := range failing(cluster.Undetermined) {
+			r := f.finding(Error)
+			r.Result = Unknown
+			r.Message = fmt.Sprintf("connections from outside to %s fail on %s if the load balancer sends to %s: whether it does is not known", f.name(g.dialled),
+				plural(len(g.hits), "node", "nodes"), map[bool]string{true: "it", false: "them"}[len(g.hits) == 1])
+			r.Detail = fmt.Sprintf("Why it is not known, of %s: %s. Why they fail there: %s.", g.hits[0].row.Node.Name, g.hits[0].row.LoadBalancer.Rule.Reason, g.hits[0].path.Rule.Reason)
 			r.Evidence = f.evidence(g.hits)
 			found = append(found, r)
 		}

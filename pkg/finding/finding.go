@@ -91,14 +91,31 @@ type Row struct {
 	Paths []dataplane.Path
 }
 
-// Receives says what part of the external connections a load balancer that balances evenly over nodes sends to a node.
+// Receives says whether the load balancer sends to a node, and what part of the connections from outside.
 type Receives struct {
-	Receives bool
-	// Reason is "" where it receives, else one of NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer, SendsToPods, RunsNoProxy,
-	// HealthCheckNotServed, HealthCheckFails, NotKnown.
+	// Receives is Undetermined where nothing that is known of the load balancer says it.
+	Receives cluster.Tristate
+	// Reason is "" where it receives, NotKnown where that is not known, else one word, such as NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer,
+	// NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or HealthCheckFails.
 	Reason string
-	// Share is 0 to 1, and 0 where it depends on which node announces the address; PodShare is what each ready endpoint on the node gets of all connections.
+	// Rule decided; nil where it receives.
+	Rule *provider.Rule
+	// Share is 0 to 1, and 0 where it is not known; PodShare is what each ready endpoint on the node gets of all connections, 0 where it is not known.
 	Share, PodShare float64
+}
+
+// Arrival says where a packet from outside to the target arrives, where the load balancer sends it to a node. Of a load balancer that is not known to send to nodes at
+// all it is the node port, as the published report defines it.
+func Arrival(lb provider.LoadBalancer, svc *cluster.Service, t dataplane.Target) dataplane.Arrival {
+	switch {
+	case t.To != dataplane.LoadBalancerIP:
+		return dataplane.AtNodePort
+	case svc.Ports[t.Port].NodePort == 0, lb.Delivery == provider.ToAddress:
+		return dataplane.AtAddress
+	case lb.Delivery == provider.UnknownDelivery && lb.Backends == provider.Nodes:
+		return dataplane.AtEither
+	}
+	return dataplane.AtNodePort
 }
 
 // Kind is one entry of the catalogue. Codes are for ever and never used for something else.

@@ -26,10 +26,14 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 		lb.Source = "finalizer " + f
 	case c.service.LoadBalancerClass == "alibabacloud.com/nlb":
 		lb.Product, lb.Source = "NLB", "loadBalancerClass alibabacloud.com/nlb"
-	case c.service.LoadBalancerClass == "" && alibabaInstance.MatchString(c.id):
-		lb.Source = "providerID of the nodes"
+	case c.service.Annotations["service.beta.kubernetes.io/class"] != "":
+		return LoadBalancer{}, false // the controller leaves the Service to somebody else
 	default:
-		return LoadBalancer{}, false
+		source, ok := c.fromNodes(alibabaInstance.MatchString)
+		if !ok {
+			return LoadBalancer{}, false
+		}
+		lb.Source = source
 	}
 	lb.Title = "Alibaba Cloud " + lb.Product
 	switch value := c.service.Annotations[backendType]; {
@@ -41,7 +45,84 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 		// The controller's default is not in the API: eni on Terway clusters made since August 2020, ecs elsewhere.
 		lb.Backends = UnknownBackends
 	}
+	lb.Delivery, lb.ClientIP, lb.Checks = ToNodePort, Preserved, []HealthCheck{ChecksNodePort}
+	protocols, _ := alibabaSetting(c.service, "protocol-port")
+	keep, _ := alibabaSetting(c.service, "preserve-client-ip")
+	if strings.Contains(protocols, "http") || keep == "off" {
+		lb.ClientIP = Rewritten // an HTTP listener opens a connection of its own
+	}
+	lb.Weights = alibabaWeights(c, lb.Product)
 	return lb, true
+}
+
+// alibabaWeights: the controller weights nodes by their pods under policy Local only, and a CLB's scheduler rr, the default, ignores weights; an NLB's default is wrr
+// (kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go podNumberAlgorithm; for NLB Alibaba Cloud's documentation of its scheduler).
+func alibabaWeights(c candidate, product string) Weights {
+	scheduler, _ := alibabaSetting(c.service, "scheduler")
+	_, byHand := c.service.Annotations[alibabaPrefix+"weight"]
+	switch {
+	case byHand:
+		return UnknownWeights
+	case scheduler == "wrr", scheduler == "" && product == "NLB":
+		if c.local() {
+			return ByEndpoints
+		}
+		return EqualWeights
+	case scheduler == "rr", scheduler == "":
+		return EqualWeights
+	}
+	return UnknownWeights // by hash or by connections
+}
+
+const alibabaMembers = "kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/reconcile/backend/backend.go needExcludeFromLB, pkg/controller/helper/node_utils.go"
+
+var (
+	ali01 = &Rule{ID: "ALI-01", Basis: Source, Origin: alibabaMembers, Reason: "policy Local, and the controller takes only nodes that have a ready endpoint"}
+	ali02 = &Rule{ID: "ALI-02", Basis: Source, Origin: alibabaMembers, Reason: "the controller leaves out nodes with the label node-role.kubernetes.io/master"}
+	ali03 = &Rule{ID: "ALI-03", Basis: Source, Origin: alibabaMembers, Reason: "the controller leaves out nodes that are not ready"}
+	ali04 = &Rule{
+		ID: "ALI-04", Basis: Source, Origin: alibabaMembers,
+		Reason: "the node is cordoned, and annotation " + alibabaPrefix + "remove-unscheduled-backend is on",
+	}
+	ali05 = &Rule{ID: "ALI-05", Basis: Source, Origin: alibabaMembers, Reason: "a label excludes the node from load balancers, whatever its value"}
+	ali06 = &Rule{ID: "ALI-06", Basis: Source, Origin: alibabaMembers, Reason: "the node is not an instance of Alibaba Cloud (providerID ack-hybrid://)"}
+	ali07 = &Rule{ID: "ALI-07", Basis: Source, Origin: alibabaMembers, Reason: "annotation " + alibabaPrefix + "backend-label selects other nodes"}
+	ali08 = &Rule{ID: "ALI-08", Basis: Source, Origin: alibabaMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler)"}
+	ali09 = &Rule{
+		ID: "ALI-09", Basis: Source, Origin: "kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go",
+		Reason: "the node is virtual: its pods are backends themselves, whatever the policy",
+	}
+)
+
+func alibabaMember(svc *cluster.Service, n *cluster.Node) Member {
+	unscheduled, _ := alibabaSetting(svc, "remove-unscheduled-backend")
+	selector, _ := alibabaSetting(svc, "backend-label")
+	switch {
+	case n.VirtualKubelet:
+		return out("SendsToPods", ali09)
+	case labelled(n, "node-role.kubernetes.io/master"):
+		return out("ControlPlane", ali02)
+	case tainted(n, "ToBeDeletedByClusterAutoscaler"):
+		return out("BeingRemoved", ali08)
+	case n.Known && n.Ready == cluster.No:
+		return out("NotReady", ali03)
+	case n.Known && n.Ready == cluster.Undetermined:
+		return perhaps(ali03)
+	case n.Unschedulable && unscheduled == "on":
+		return out("Cordoned", ali04)
+	case labelled(n, ExcludeLabel), labelled(n, "alpha.service-controller.kubernetes.io/exclude-balancer"),
+		labelled(n, "service.alibabacloud.com/exclude-node"), labelled(n, "service.beta.kubernetes.io/exclude-node"):
+		return out("ExcludedByLabel", ali05)
+	case strings.HasPrefix(n.ProviderID, "ack-hybrid://"):
+		return out("NotInCloud", ali06)
+	case selector != "":
+		for pair := range strings.SplitSeq(selector, ",") {
+			if name, value, _ := strings.Cut(pair, "="); n.Labels[strings.TrimSpace(name)] != strings.TrimSpace(value) {
+				return out("NotSelected", ali07)
+			}
+		}
+	}
+	return in()
 }
 
 // podsHaveNodeRanges: some endpoint lies in a node's podCIDR, so pods are on an overlay or on routes that the load balancer cannot send to.

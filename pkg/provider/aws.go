@@ -8,36 +8,136 @@ import (
 )
 
 // aws recognises the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller manager.
+//
+// Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go, model_build_load_balancer.go; kubernetes/cloud-provider-aws
+// pkg/providers/v1/aws.go, aws_loadbalancer.go.
 func aws(c candidate) (LoadBalancer, bool) {
 	lb := LoadBalancer{Name: "aws", Title: "AWS NLB", Product: "NLB"}
+	legacy := c.service.Annotations[awsType]
 	switch f := c.finalizer("service.k8s.aws/"); {
 	case c.service.LoadBalancerClass == "eks.amazonaws.com/nlb":
 		lb.Source, lb.Backends = "loadBalancerClass eks.amazonaws.com/nlb", Pods
 	case f != "":
-		lb.Source, lb.Backends = "finalizer "+f, UnknownBackends
+		lb.Source = "finalizer " + f
 	case c.service.LoadBalancerClass == "service.k8s.aws/nlb":
-		lb.Source, lb.Backends = "loadBalancerClass service.k8s.aws/nlb", UnknownBackends
-	default:
-		source, ok := c.fromNodes("aws://")
+		lb.Source = "loadBalancerClass service.k8s.aws/nlb"
+	case legacy == "nlb-ip", legacy == "external":
+		source, ok := c.fromNodes(starts("aws://"))
 		if !ok {
 			return LoadBalancer{}, false
 		}
-		lb.Source, lb.Backends = source, Nodes
-		if c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-type"] == "" {
-			lb.Product, lb.Title = "CLB", "AWS CLB"
-		}
-		return lb, true
+		lb.Source = source
+	default:
+		return awsCloud(c, lb)
 	}
-	switch c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"] {
-	case "ip":
+	switch target := c.service.Annotations[awsTargetType]; {
+	case target == "ip", target == "" && legacy == "nlb-ip":
 		lb.Backends = Pods
-	case "instance":
+	case target == "instance":
 		lb.Backends = Nodes
+	}
+	lb.ClientIP = awsClientIP(c.service, lb.Backends)
+	lb.Delivery, lb.Checks, lb.Weights = ToNodePort, awsChecks(c), awsWeights(c.service)
+	return lb, true
+}
+
+// awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation type nlb an NLB with instances as targets.
+func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
+	source, ok := c.fromNodes(starts("aws://"))
+	if !ok {
+		return LoadBalancer{}, false
+	}
+	lb.Source, lb.Backends, lb.Delivery, lb.Checks, lb.Weights, lb.ClientIP = source, Nodes, ToNodePort, awsChecks(c), awsWeights(c.service), Preserved
+	if c.service.Annotations[awsType] != "nlb" {
+		lb.Product, lb.Title, lb.ClientIP = "CLB", "AWS CLB", Rewritten
 	}
 	return lb, true
 }
 
+// awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an annotation sets is asked instead.
+func awsChecks(c candidate) []HealthCheck {
+	port := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"]
+	protocol := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"]
+	switch {
+	case port == "traffic-port" && (protocol == "" || strings.EqualFold(protocol, "tcp")):
+		return []HealthCheck{ChecksNodePort}
+	case port != "" || protocol != "" && !strings.EqualFold(protocol, "tcp"):
+		return []HealthCheck{UnknownCheck}
+	case c.local() && protocol != "":
+		return []HealthCheck{UnknownCheck}
+	case c.local():
+		return []HealthCheck{HealthCheckNodePort}
+	}
+	return []HealthCheck{ChecksNodePort}
+}
+
+// awsWeights: targets share equally where cross-zone load balancing is on; it is off by default.
+func awsWeights(svc *cluster.Service) Weights {
+	attributes := strings.ReplaceAll(svc.Annotations["service.beta.kubernetes.io/aws-load-balancer-attributes"], " ", "")
+	targets := strings.ReplaceAll(svc.Annotations[awsAttributes], " ", "")
+	switch {
+	case strings.Contains(targets, "load_balancing.cross_zone.enabled="):
+		return UnknownWeights // a target group may say otherwise than its load balancer
+	case strings.Contains(attributes, "load_balancing.cross_zone.enabled=true"),
+		svc.Annotations["service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled"] == "true":
+		return EqualWeights
+	}
+	return ByZone
+}
+
+// awsClientIP: kept for instances by default; for pods only where preserve_client_ip.enabled says so, and always for UDP.
+func awsClientIP(svc *cluster.Service, backends Backends) ClientIP {
+	attributes := strings.ReplaceAll(svc.Annotations[awsAttributes], " ", "")
+	udp := slices.ContainsFunc(svc.Ports, func(p cluster.Port) bool { return p.Protocol == cluster.UDP })
+	switch {
+	case strings.Contains(attributes, "proxy_protocol_v2.enabled=true"):
+		return ByProxyProtocol
+	case strings.Contains(attributes, "preserve_client_ip.enabled=true"):
+		return Preserved
+	case udp:
+		return UnknownClientIP
+	case strings.Contains(attributes, "preserve_client_ip.enabled=false"), backends == Pods:
+		return Rewritten
+	case backends == Nodes:
+		return Preserved
+	}
+	return UnknownClientIP
+}
+
+const awsMembers = "kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, pkg/k8s/node_utils.go"
+
+var (
+	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller leaves out nodes with this label: " + ExcludeLabel + ", whatever its value, or node-role.kubernetes.io/master"}
+	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node is of AWS Fargate (label eks.amazonaws.com/compute-type=fargate), which cannot be a target"}
+	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler, or karpenter.sh/disrupted)"}
+	aws04 = &Rule{
+		ID: "AWS-04", Basis: Source, Origin: awsMembers,
+		Reason: "annotation service.beta.kubernetes.io/aws-load-balancer-target-node-labels selects other nodes",
+	}
+)
+
+func awsControllerMember(svc *cluster.Service, n *cluster.Node) Member {
+	switch {
+	case n.Labels["eks.amazonaws.com/compute-type"] == "fargate":
+		return out("RunsNoProxy", aws02)
+	case labelled(n, ExcludeLabel), labelled(n, "alpha.service-controller.kubernetes.io/exclude-balancer"), labelled(n, "node-role.kubernetes.io/master"):
+		return out("ExcludedByLabel", aws01)
+	case tainted(n, "ToBeDeletedByClusterAutoscaler"):
+		return out("BeingRemoved", aws03)
+	case tainted(n, "karpenter.sh/disrupted"), labelled(n, "node-role.kubernetes.io/control-plane"):
+		return perhaps(aws03) // earlier releases know neither
+	case n.Known && n.Ready != cluster.Yes:
+		return perhaps(lb18)
+	}
+	m := selected(svc, n, "service.beta.kubernetes.io/aws-load-balancer-target-node-labels")
+	if m.Rule != nil {
+		m.Rule = aws04
+	}
+	return m
+}
+
 const (
+	awsType       = "service.beta.kubernetes.io/aws-load-balancer-type"
 	awsTargetType = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"
 	awsAttributes = "service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"
 )
@@ -45,6 +145,7 @@ const (
 // awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the cloud controller manager.
 func awsController(svc *cluster.Service) bool {
 	return svc.LoadBalancerClass == "service.k8s.aws/nlb" || svc.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
+		svc.Annotations[awsType] == "nlb-ip" || svc.Annotations[awsType] == "external" ||
 		slices.ContainsFunc(svc.Finalizers, func(f string) bool { return strings.HasPrefix(f, "service.k8s.aws/") })
 }
 

@@ -2,15 +2,77 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// azure recognises Azure Load Balancer, which sends to nodes.
+// azure recognises Azure Load Balancer, which sends to nodes and keeps the client's address. With floating IP, the default, it keeps the destination too
+// (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go, consts.ServiceAnnotationDisableLoadBalancerFloatingIP); for an internal IPv6 frontend there is none.
+//
+// Under policy Local the probe asks the health check node port. Under Cluster it asks the node port, or kube-proxy in the shared probe mode, which is a setting of
+// the cluster and not in the API.
 func azure(c candidate) (LoadBalancer, bool) {
-	source, ok := c.fromNodes("azure://")
-	return LoadBalancer{Name: "azure", Title: "Azure Load Balancer", Product: "Load Balancer", Backends: Nodes, Source: source}, ok
+	source, ok := c.fromNodes(starts("azure://"))
+	lb := LoadBalancer{
+		Name: "azure", Title: "Azure Load Balancer", Product: "Load Balancer", Backends: Nodes, Source: source,
+		Delivery: ToAddress, ClientIP: Preserved, Weights: EqualWeights, Checks: []HealthCheck{ChecksNodePort, ChecksKubeProxy},
+	}
+	switch {
+	case c.service.Annotations["service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip"] == "true":
+		lb.Delivery = ToNodePort
+	case c.service.Annotations["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true" && slices.ContainsFunc(c.service.Ingress, func(in cluster.Ingress) bool { return in.IP.Is6() }):
+		lb.Delivery = UnknownDelivery
+	}
+	switch {
+	case c.local():
+		lb.Checks = []HealthCheck{HealthCheckNodePort}
+	case azureProbesByHand(c.service):
+		lb.Checks = []HealthCheck{UnknownCheck}
+	}
+	return lb, ok
+}
+
+// azureProbesByHand: the probe asks over HTTP, or something that an annotation names, and what is answered there is not in the API.
+func azureProbesByHand(svc *cluster.Service) bool {
+	if slices.ContainsFunc(svc.Ports, func(p cluster.Port) bool {
+		return strings.EqualFold(p.AppProtocol, "http") || strings.EqualFold(p.AppProtocol, "https")
+	}) {
+		return true
+	}
+	for key := range svc.Annotations {
+		if strings.HasPrefix(key, "service.beta.kubernetes.io/azure-load-balancer-health-probe-") ||
+			strings.HasPrefix(key, "service.beta.kubernetes.io/port_") && (strings.Contains(key, "_health-probe") || strings.HasSuffix(key, "_no_probe_rule")) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	azure01 = &Rule{
+		ID: "AZ-01", Basis: Source, Origin: "kubernetes-sigs/cloud-provider-azure pkg/provider/azure.go ShouldNodeExcludedFromLoadBalancer",
+		Reason: "the label " + ExcludeLabel + " keeps the node out of the load balancer, whatever its value",
+	}
+	azure02 = &Rule{
+		ID: "AZ-02", Basis: Source, Origin: "kubernetes-sigs/cloud-provider-azure pkg/provider/azure.go ShouldNodeExcludedFromLoadBalancer",
+		Reason: "the label kubernetes.azure.com/managed=false keeps the node out of the load balancer",
+	}
+)
+
+func azureMember(n *cluster.Node) Member {
+	switch {
+	case n.VirtualKubelet:
+		return out("RunsNoProxy", lb05)
+	case labelled(n, ExcludeLabel):
+		return out("ExcludedByLabel", azure01)
+	case n.Labels["kubernetes.azure.com/managed"] == "false":
+		return out("NotManaged", azure02)
+	case removed(n):
+		return out("BeingRemoved", lb04)
+	}
+	return in()
 }
 
 const azureProbePath = "service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"

@@ -319,7 +319,7 @@ func (lb LoadBalancer) Weighs(svc *cluster.Service) string {
 		}
 		return set(alibabaPrefix+"scheduler", "wrr")
 	case "gke":
-		return set("networking.gke.io/weighted-load-balancing", "pods-per-node")
+		return set(gkeWeighted, "pods-per-node")
 	case "tencent":
 		const needs = "service.kubernetes.io/local-svc-only-bind-node-with-pod"
 		hint := set("service.cloud.tencent.com/local-svc-weighted-balance", "true")

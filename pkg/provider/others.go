@@ -1,11 +1,111 @@
 package provider
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
+
+// digitalOcean recognises DigitalOcean's load balancers. Those of type REGIONAL open connections of their own to the node port; those of type REGIONAL_NETWORK keep the
+// client's address and deliver to their own. Which one is the default depends on the controller's release
+// (digitalocean/digitalocean-cloud-controller-manager cloud-controller-manager/do/loadbalancers.go).
+func digitalOcean(c candidate) (LoadBalancer, bool) {
+	source, ok := c.fromNodes(starts("digitalocean://"))
+	lb := LoadBalancer{Name: "digitalocean", Title: "DigitalOcean", Backends: Nodes, Source: source, Weights: EqualWeights, Checks: []HealthCheck{ChecksKubeProxy}}
+	if c.local() {
+		lb.Checks = []HealthCheck{HealthCheckNodePort}
+	}
+	if key := "service.beta.kubernetes.io/do-loadbalancer-healthcheck-"; slices.ContainsFunc(slices.Collect(maps.Keys(c.service.Annotations)), func(k string) bool {
+		return k == key+"port" || k == key+"protocol" || k == key+"path" || k == "service.beta.kubernetes.io/do-loadbalancer-override-health-check"
+	}) {
+		lb.Checks = []HealthCheck{UnknownCheck}
+	}
+	switch c.service.Annotations["service.beta.kubernetes.io/do-loadbalancer-type"] {
+	case "REGIONAL":
+		lb.Delivery, lb.ClientIP = ToNodePort, Rewritten
+	case "REGIONAL_NETWORK":
+		lb.Delivery, lb.ClientIP = ToAddress, Preserved
+	}
+	return lb, ok
+}
+
+// oci recognises load balancers of Oracle Cloud, whose nodes may have a bare OCID as providerID (oracle/oci-cloud-controller-manager
+// pkg/cloudprovider/providers/oci/util.go MapProviderIDToResourceID). A network load balancer keeps the client's address under policy Local, unless an annotation takes
+// it; the flexible one, the default, opens connections of its own (load_balancer_spec.go).
+func oci(c candidate) (LoadBalancer, bool) {
+	source, ok := c.fromNodes(starts("oci://", "ocid1.instance."))
+	lb := LoadBalancer{
+		Name: "oci", Title: "Oracle Cloud", Backends: Nodes, Delivery: ToNodePort, ClientIP: Rewritten, Source: source, Weights: EqualWeights, Checks: []HealthCheck{ChecksKubeProxy},
+	}
+	if c.local() {
+		lb.Checks = []HealthCheck{HealthCheckNodePort}
+	}
+	if c.service.Annotations["oci.oraclecloud.com/load-balancer-type"] == "nlb" {
+		lb.Title, lb.Product = "Oracle Cloud network load balancer", "network load balancer"
+		if c.local() && c.service.Annotations[ociPreserveSource] != "false" {
+			lb.ClientIP = Preserved
+		}
+	}
+	return lb, ok
+}
+
+// proxies recognises clouds whose load balancers open connections of their own, know no traffic policy and check the node port of each node unless an annotation
+// says otherwise (scaleway/scaleway-cloud-controller-manager scaleway/loadbalancers.go; linode/linode-cloud-controller-manager cloud/linode/loadbalancers.go).
+func proxies(c candidate) (LoadBalancer, bool) {
+	for _, cloud := range []struct{ prefix, name, title, checks string }{
+		{"scaleway://", "scaleway", "Scaleway", "service.beta.kubernetes.io/scw-loadbalancer-health-check-"},
+		{"linode://", "linode", "Akamai Linode NodeBalancer", "service.beta.kubernetes.io/linode-loadbalancer-check-"},
+	} {
+		source, ok := c.fromNodes(starts(cloud.prefix))
+		if !ok {
+			continue
+		}
+		lb := LoadBalancer{
+			Name: cloud.name, Title: cloud.title, Backends: Nodes, Delivery: ToNodePort, ClientIP: Rewritten, Source: source, Weights: EqualWeights,
+			Checks: []HealthCheck{ChecksNodePort},
+		}
+		for key := range c.service.Annotations {
+			switch {
+			case key == "service.beta.kubernetes.io/scw-loadbalancer-health-check-from-service" && c.service.Annotations[key] == "*" && c.local():
+				lb.Checks = []HealthCheck{HealthCheckNodePort}
+				return lb, true
+			case strings.HasPrefix(key, cloud.checks):
+				lb.Checks = []HealthCheck{UnknownCheck}
+			case strings.HasSuffix(key, "-loadbalancer-forward-port-algorithm"), strings.HasSuffix(key, "-loadbalancer-algorithm"):
+				lb.Weights = UnknownWeights
+			}
+		}
+		return lb, true
+	}
+	return LoadBalancer{}, false
+}
+
+// ibm recognises load balancers of IBM Cloud (IBM-Cloud/cloud-provider-vpc-controller pkg/vpcctl/vpc_config.go).
+func ibm(c candidate) (LoadBalancer, bool) {
+	source, ok := c.fromNodes(starts("ibm://"))
+	return LoadBalancer{Name: "ibm", Title: "IBM Cloud", Backends: Nodes, Source: source}, ok
+}
+
+const ibmSource = "IBM-Cloud/cloud-provider-vpc-controller pkg/vpcctl/vpc_config.go filterNodesByEdgeLabel"
+
+var (
+	ibm01 = &Rule{ID: "IBM-01", Basis: Source, Origin: ibmSource, Reason: "some nodes have the label dedicated=edge, and then only those are members; this one has not"}
+	ibm02 = &Rule{ID: "IBM-02", Basis: NotKnown, Origin: ibmSource, Reason: "what the load balancer checks, and whether an annotation selects other nodes, is not known"}
+)
+
+// ibmEdge: as soon as one node is labelled dedicated=edge, only such nodes are members.
+func ibmEdge(s *cluster.Snapshot) func(*cluster.Node) Member {
+	isEdge := func(n cluster.Node) bool { return n.Labels["dedicated"] == "edge" }
+	some := slices.ContainsFunc(s.Nodes, isEdge)
+	return func(n *cluster.Node) Member {
+		if some && !isEdge(*n) {
+			return out("NotSelected", ibm01)
+		}
+		return in()
+	}
+}
 
 const ociPreserveSource = "oci-network-load-balancer.oraclecloud.com/is-preserve-source"
 
@@ -74,7 +174,7 @@ func huaweiToLocal(f Facts) Change {
 // openstackToLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
 // controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
 func openstackToLocal(f Facts) Change {
-	const key = "loadbalancer.openstack.org/enable-health-monitor"
+	const key = octaviaMonitor
 	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, key)}
 	switch f.Service.Annotations[key] {
 	case "true":

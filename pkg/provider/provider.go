@@ -2,6 +2,8 @@
 package provider
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -17,52 +19,129 @@ const (
 	UnknownBackends Backends = "Unknown"
 )
 
-// LoadBalancer is the load balancer before one Service. Name is "" where it is not known.
+// HealthCheck says what decides whether a backend gets traffic.
+type HealthCheck string
+
+const (
+	// HealthCheckNodePort: the Service's health check node port, which a node without a ready endpoint fails.
+	HealthCheckNodePort HealthCheck = "HealthCheckNodePort"
+	// ChecksNodePort: whether the node port answers.
+	ChecksNodePort HealthCheck = "NodePort"
+	// ChecksKubeProxy: kube-proxy's own health, at port 10256.
+	ChecksKubeProxy HealthCheck = "KubeProxy"
+	ChecksPods      HealthCheck = "Pod"
+	NoHealthCheck   HealthCheck = "None"
+	UnknownCheck    HealthCheck = "Unknown"
+)
+
+// Delivery says where the load balancer's packets arrive.
+type Delivery string
+
+const (
+	ToNodePort Delivery = "NodePort"
+	// ToAddress: the load balancer address is still the destination.
+	ToAddress       Delivery = "Address"
+	ToPod           Delivery = "Pod"
+	UnknownDelivery Delivery = "Unknown"
+)
+
+// Weights says how the load balancer divides connections among its backends.
+type Weights string
+
+const (
+	EqualWeights Weights = "Equal"
+	// ByEndpoints: each node by the number of its ready endpoints.
+	ByEndpoints Weights = "ByEndpoints"
+	// ByZone: each zone first, then each backend of the zone.
+	ByZone Weights = "ByZone"
+	// OneNode: one node announces the address and gets everything.
+	OneNode        Weights = "OneNode"
+	UnknownWeights Weights = "Unknown"
+)
+
+// ClientIP says what the load balancer itself does to the client's address.
+type ClientIP string
+
+const (
+	Preserved       ClientIP = "Preserved"
+	Rewritten       ClientIP = "Rewritten"
+	ByProxyProtocol ClientIP = "ProxyProtocol"
+	UnknownClientIP ClientIP = "Unknown"
+)
+
+// LoadBalancer is the load balancer before one Service, and what is known of it under the Service's traffic policy. What nobody has established is Unknown.
 type LoadBalancer struct {
-	// Name is a short lower-case word: alibaba, aws, gke, azure.
+	// Name is a short lower-case word: alibaba, aws, gke, azure. It is "" where the load balancer is not known.
 	Name string
 	// Title is for people: Alibaba Cloud CLB.
 	Title    string
 	Product  string
 	Backends Backends
-	// KeepsDestination: packets come to the node with the load balancer address as their destination still, not to a node port.
-	KeepsDestination bool
+	// Checks is what its health check may ask: one entry where that is known, several where it depends on something that the API does not show, none where nothing
+	// is known.
+	Checks   []HealthCheck
+	Delivery Delivery
+	Weights  Weights
+	ClientIP ClientIP
 	// Announced: the address is announced from nodes, and one node may get everything; the Service does not say which.
 	Announced bool
-	// Source says what it was concluded from: finalizer service.k8s.alibaba/resources.
+	// Source says what it was recognised by: finalizer service.k8s.alibaba/resources.
 	Source string
 }
 
+// HealthCheck is what the health check asks, Unknown where that is not one thing for certain.
+func (lb LoadBalancer) HealthCheck() HealthCheck {
+	if len(lb.Checks) == 1 {
+		return lb.Checks[0]
+	}
+	return UnknownCheck
+}
+
+// unrecognised is a load balancer of which nothing is known.
+func unrecognised() LoadBalancer {
+	return LoadBalancer{Backends: UnknownBackends, Delivery: UnknownDelivery, Weights: UnknownWeights, ClientIP: UnknownClientIP}
+}
+
 // Of recognises the load balancer of a Service: by what its controller wrote on the Service, else by its class, else by where the nodes run. Several controllers may
-// serve one cluster, so each Service is judged by itself. Backends is Unknown for a Service that is not of type LoadBalancer.
+// serve one cluster, so each Service is judged by itself. Everything is Unknown for a Service that is not of type LoadBalancer.
 func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 	if svc.Type != cluster.TypeLoadBalancer {
-		return LoadBalancer{Backends: UnknownBackends}
+		return unrecognised()
 	}
-	c := candidate{service: svc, snapshot: s, id: providerID(s)}
-	for _, recognise := range []func(candidate) (LoadBalancer, bool){metalLB, kubeVIP, alibaba, aws, gke, azure, elsewhere} {
+	c := candidate{service: svc, snapshot: s}
+	for _, recognise := range []func(candidate) (LoadBalancer, bool){
+		metalLB, kubeVIP, cilium, pureLB, alibaba, aws, gke, azure, openstack, hetzner, digitalOcean, oci, ibm, serviceLB, kind, proxies, elsewhere,
+	} {
 		if lb, ok := recognise(c); ok {
-			return lb
+			return lb.settled(svc)
 		}
 	}
-	return LoadBalancer{Backends: UnknownBackends}
+	return unrecognised()
+}
+
+// settled fills in what the recogniser left open, and what is true of every load balancer alike.
+func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
+	lb.Backends = cmp.Or(lb.Backends, UnknownBackends)
+	lb.Delivery = cmp.Or(lb.Delivery, UnknownDelivery)
+	lb.Weights = cmp.Or(lb.Weights, UnknownWeights)
+	lb.ClientIP = cmp.Or(lb.ClientIP, UnknownClientIP)
+	switch lb.Backends {
+	case Pods:
+		lb.Checks, lb.Delivery = []HealthCheck{ChecksPods}, ToPod
+	case MixedBackends, UnknownBackends:
+		lb.Checks, lb.Delivery, lb.Weights = nil, UnknownDelivery, UnknownWeights
+	case Nodes:
+	}
+	if ProxyProtocol(svc) != "" {
+		lb.ClientIP = ByProxyProtocol
+	}
+	return lb
 }
 
 // candidate is what a load balancer is recognised by.
 type candidate struct {
 	service  *cluster.Service
 	snapshot *cluster.Snapshot
-	// id is the providerID of a node that has one, "" where none was read.
-	id string
-}
-
-func providerID(s *cluster.Snapshot) string {
-	for i := range s.Nodes {
-		if id := s.Nodes[i].ProviderID; id != "" && !s.Nodes[i].VirtualKubelet {
-			return id
-		}
-	}
-	return ""
 }
 
 // finalizer is the first of the Service's finalizers that starts so, "" where none does.
@@ -85,20 +164,42 @@ func (c candidate) annotated(keys ...string) string {
 	return ""
 }
 
-// fromNodes: the nodes run there and the Service is left to the cloud's own controller.
-func (c candidate) fromNodes(prefixes ...string) (source string, ok bool) {
-	if c.service.LoadBalancerClass != "" {
+// fromNodes: a node runs there, and the Service is left to the cloud's own controller: it has no class, and its addresses are not those of nodes, which no cloud's
+// load balancer has.
+func (c candidate) fromNodes(is func(providerID string) bool) (source string, ok bool) {
+	if c.service.LoadBalancerClass != "" || c.onNodeAddresses() {
 		return "", false
 	}
-	for _, prefix := range prefixes {
-		if strings.HasPrefix(c.id, prefix) {
+	for i := range c.snapshot.Nodes {
+		if n := &c.snapshot.Nodes[i]; n.ProviderID != "" && !n.VirtualKubelet && is(n.ProviderID) {
 			return "providerID of the nodes", true
 		}
 	}
 	return "", false
 }
 
-// elsewhere names clouds of which no more is known here than their nodes' providerID.
+// starts recognises a providerID by its beginning.
+func starts(prefixes ...string) func(string) bool {
+	return func(id string) bool {
+		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(id, prefix) })
+	}
+}
+
+// onNodeAddresses: the Service publishes addresses, and each of them is a node's own.
+func (c candidate) onNodeAddresses() bool {
+	for _, in := range c.service.Ingress {
+		if !in.IP.IsValid() || !slices.ContainsFunc(c.snapshot.Nodes, func(n cluster.Node) bool {
+			return slices.Contains(n.InternalIPs, in.IP) || slices.Contains(n.ExternalIPs, in.IP)
+		}) {
+			return false
+		}
+	}
+	return len(c.service.Ingress) > 0
+}
+
+func (c candidate) local() bool { return c.service.ExternalTrafficPolicy == cluster.PolicyLocal }
+
+// elsewhere names clouds of which no more is known here than how their nodes' providerID looks.
 func elsewhere(c candidate) (LoadBalancer, bool) {
 	for _, cloud := range []struct{ prefix, name, title string }{
 		{"qcloud://", "tencent", "Tencent Cloud CLB"},
@@ -106,25 +207,21 @@ func elsewhere(c candidate) (LoadBalancer, bool) {
 		{"huaweicloud://", "huawei", "Huawei Cloud ELB"},
 		{"volcengine://", "volcengine", "Volcengine CLB"},
 		{"cce://", "baidu", "Baidu AI Cloud BLB"},
-		{"openstack://", "openstack", "OpenStack Octavia"},
-		{"digitalocean://", "digitalocean", "DigitalOcean"},
-		{"hcloud://", "hetzner", "Hetzner Cloud"},
-		{"scaleway://", "scaleway", "Scaleway"},
-		{"linode://", "linode", "Akamai Linode NodeBalancer"},
 		{"vultr://", "vultr", "Vultr"},
 		{"exoscale://", "exoscale", "Exoscale NLB"},
-		{"oci://", "oci", "Oracle Cloud"},
-		{"ibm://", "ibm", "IBM Cloud"},
-		{"k3s://", "k3s", "k3s ServiceLB"},
-		{"kind://", "kind", "cloud-provider-kind"},
 	} {
-		if source, ok := c.fromNodes(cloud.prefix); ok {
-			lb := LoadBalancer{Name: cloud.name, Title: cloud.title, Backends: UnknownBackends, Source: source}
-			if directly(cloud.name, c.service) {
-				lb.Backends = Pods
-			}
-			return lb, true
+		source, ok := c.fromNodes(starts(cloud.prefix))
+		if !ok {
+			continue
 		}
+		lb := LoadBalancer{Name: cloud.name, Title: cloud.title, Source: source}
+		if directly(cloud.name, c.service) {
+			lb.Backends, lb.ClientIP = Pods, Preserved
+		}
+		if cloud.name == "vultr" {
+			lb.ClientIP = Rewritten
+		}
+		return lb, true
 	}
 	return LoadBalancer{}, false
 }

@@ -39,7 +39,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 					continue
 				}
 				t.Node, tried = i, true
-				t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (p.Provider.KeepsDestination || svc.Ports[t.Port].NodePort == 0)
+				t.Arrival = finding.Arrival(p.Provider, svc, t)
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
 				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:

@@ -18,10 +18,10 @@ func large() *report.Report {
 			Name: fmt.Sprintf("node-%d", i), Zone: "cn-hangzhou-" + string("hij"[i%3]), Known: true, Ready: cluster.Yes,
 			InternalIPs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})},
 		}
-		row := report.Row{Node: n, LoadBalancer: report.Receives{Reason: "NoLocalEndpoint"}, Paths: paths(r.Service, n, refused)}
+		row := report.Row{Node: n, LoadBalancer: report.Receives{Receives: cluster.No, Reason: "NoLocalEndpoint"}, Paths: paths(r.Service, n, refused)}
 		if i%10 == 0 {
 			row.Endpoints.Ready, row.Paths = 1, paths(r.Service, n, reachable)
-			row.LoadBalancer = report.Receives{Receives: true, Share: 0.002, PodShare: 0.002}
+			row.LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 0.002, PodShare: 0.002}
 		}
 		r.Nodes = append(r.Nodes, row)
 	}

@@ -21,7 +21,7 @@ func toCluster() *Preview {
 	after.Service = &service
 	for i := range after.Nodes {
 		after.Nodes[i].Paths = paths(&service, after.Nodes[i].Node, outcomes{dataplane.Reachable, dataplane.Reachable, dataplane.Reachable, dataplane.AllEndpoints})
-		after.Nodes[i].LoadBalancer = report.Receives{Receives: true, Share: 1. / 6}
+		after.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 1. / 6}
 	}
 	after.Findings = []finding.Finding{{Code: "ETP099", Severity: finding.Warning, Result: finding.Fail, Message: "something new"}}
 	return &Preview{

@@ -318,7 +318,8 @@ func (p *screen) block(b *block, counts []report.Counts) {
 	if p.o.Wide {
 		t.columns = append(t.columns, column{title: "NODEPORT NODE"}, column{title: "NODEPORT POD"}, column{title: "CLUSTERIP NODE"}, column{title: "CLUSTERIP POD"})
 	}
-	if b.balanced {
+	shared := b.balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
+	if shared {
 		t.columns = append(t.columns, column{title: "SHARE", spare: 2})
 	}
 	t.columns = append(t.columns, column{title: "LIVE"}, column{title: "NOTE"})
@@ -344,7 +345,7 @@ func (p *screen) block(b *block, counts []report.Counts) {
 		arriving := p.verdict(v.external)
 		if b.balanced {
 			arriving = received(&row.LoadBalancer, v.external)
-			if row.LoadBalancer.Receives {
+			if row.LoadBalancer.Receives != cluster.No {
 				arriving = p.ruled(arriving, v.external)
 			} else if p.o.Wide && row.LoadBalancer.Reason != "" {
 				arriving.text += " (" + row.LoadBalancer.Reason + ")"
@@ -355,7 +356,7 @@ func (p *screen) block(b *block, counts []report.Counts) {
 			np, ci := together(wideNode, row), together(wideCluster, row)
 			cells = append(cells, p.verdict(np.node), p.verdict(np.pod), p.verdict(ci.node), p.verdict(ci.pod))
 		}
-		if b.balanced {
+		if shared {
 			cells = append(cells, share(&row.LoadBalancer))
 		}
 		check := cell{}

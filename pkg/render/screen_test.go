@@ -158,15 +158,15 @@ func ipvsLocal() *report.Report {
 			Name: fmt.Sprintf("cn-hangzhou.10.0.1.%d", 11+i), Zone: "cn-hangzhou-" + string("hij"[i%3]), Known: true, Ready: cluster.Yes,
 			InternalIPs: []netip.Addr{addr(fmt.Sprintf("10.0.1.%d", 11+i))}, KubeletVersion: version("v1.20.15"),
 		}
-		row := report.Row{Node: n, LoadBalancer: report.Receives{Reason: "NoLocalEndpoint"}}
+		row := report.Row{Node: n, LoadBalancer: report.Receives{Receives: cluster.No, Reason: "NoLocalEndpoint"}}
 		switch i {
 		case 0:
 			row.Endpoints.Ready = 2
-			row.LoadBalancer = report.Receives{Receives: true, Share: 0.5, PodShare: 0.25}
+			row.LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 0.5, PodShare: 0.25}
 			row.Paths = paths(service, n, reachable)
 		case 1:
 			row.Endpoints.Ready = 1
-			row.LoadBalancer = report.Receives{Receives: true, Share: 0.5, PodShare: 0.5}
+			row.LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 0.5, PodShare: 0.5}
 			row.Paths = paths(service, n, reachable)
 		default:
 			row.Paths = paths(service, n, refused)
@@ -329,7 +329,7 @@ func nodePort() *report.Report {
 			o = outcomes{dataplane.TimedOut, dataplane.Reachable, dataplane.Partial, dataplane.AllEndpoints}
 		}
 		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, o)
-		r.Nodes[i].LoadBalancer = report.Receives{Reason: "NoLoadBalancer"}
+		r.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.No, Reason: "NoLoadBalancer"}
 	}
 	r.Findings = []finding.Finding{
 		{Code: "ETP006", Severity: finding.Info, Result: finding.Fail, Message: "node ports answer outside on 2 of 4 nodes"},
@@ -394,7 +394,7 @@ func pending() *report.Report {
 	r.Findings = nil
 	for i := range r.Nodes {
 		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, refused)
-		r.Nodes[i].LoadBalancer = report.Receives{Reason: "NoLoadBalancer"}
+		r.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.No, Reason: "NoLoadBalancer"}
 	}
 	return r
 }
@@ -459,7 +459,7 @@ func mixed() *report.Report {
 			p.Topology = "Zone"
 		}
 	}
-	r.Nodes[7].LoadBalancer = report.Receives{Receives: true, Share: 1. / 3}
+	r.Nodes[7].LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 1. / 3}
 	r.Nodes[7].Endpoints = report.Counts{Ready: 1, ServingTerminating: 2, NotReady: 1}
 	r.Nodes[8].Endpoints = report.Counts{NotReady: 1}
 	return r

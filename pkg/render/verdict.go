@@ -116,23 +116,29 @@ func (v verdict) cell() cell {
 	return cell{unsure, "unknown", doubtful}
 }
 
-// received is the cell about connections that come through the load balancer: nothing meets the node unless the load balancer sends to it.
+// received is the cell about connections that come through the load balancer. Where it is not known whether it sends to the node, the cell says what becomes of a
+// connection that arrives: the node's half is known.
 func received(r *report.Receives, arriving verdict) cell {
-	if r.Receives {
-		if arriving.none {
-			return cell{unsure, "unknown", doubtful}
-		}
-		return arriving.cell()
-	}
-	switch r.Reason {
-	case "NotKnown":
-		return cell{unsure, "unknown", doubtful}
-	case "SendsToPods":
+	switch {
+	case r.Receives == cluster.No && r.Reason == "SendsToPods":
 		return cell{nothing, "to pods", faint}
-	case "NoLoadBalancer":
+	case r.Receives == cluster.No && r.Reason == "NoLoadBalancer":
 		return cell{nothing, "no LB", faint}
+	case r.Receives == cluster.No && r.Reason == "NoAddress":
+		return cell{nothing, "no address", faint}
+	case r.Receives == cluster.No:
+		return cell{nothing, "not sent", faint}
+	case arriving.none:
+		return cell{unsure, "unknown", doubtful}
 	}
-	return cell{nothing, "not sent", faint}
+	c := arriving.cell()
+	if r.Receives == cluster.Undetermined && c.mark != unsure {
+		c.text += ", if sent"
+		if c.mark != ok {
+			c.mark, c.tone = unsure, doubtful
+		}
+	}
+	return c
 }
 
 // backends is what a node has for the Service.
@@ -171,7 +177,7 @@ func share(r *report.Receives) cell {
 		return cell{text: percent(r.Share)}
 	case pod != "":
 		return cell{text: pod}
-	case r.Receives || r.Reason == "NotKnown":
+	case r.Receives != cluster.No:
 		return cell{mark: unsure, tone: doubtful}
 	}
 	return cell{mark: nothing, tone: faint}

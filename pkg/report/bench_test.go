@@ -25,7 +25,7 @@ func wide(n int) *cluster.Snapshot {
 	}
 	for i := range n {
 		s.Nodes = append(s.Nodes, cluster.Node{
-			Name: fmt.Sprintf("node-%05d", i), Known: true, Ready: cluster.Yes, Zone: "a",
+			Name: fmt.Sprintf("node-%05d", i), Known: true, ProviderID: fmt.Sprintf("digitalocean://%d", i), Ready: cluster.Yes, Zone: "a",
 			InternalIPs: []netip.Addr{netip.AddrFrom4([4]byte{172, 16, byte(i >> 8), byte(i)})},
 			PodCIDRs:    []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)},
 		})

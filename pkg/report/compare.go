@@ -77,12 +77,12 @@ func failing(r *Report, row *Row) cluster.Tristate {
 	worst := cluster.No
 	for i := range row.Paths {
 		p := &row.Paths[i]
-		counts := p.From != dataplane.External || row.LoadBalancer.Receives
+		counts := p.From != dataplane.External || row.LoadBalancer.Receives == cluster.Yes
 		switch p.To {
 		case dataplane.ClusterIP:
 			counts = false
 		case dataplane.NodePort:
-			counts = p.From == dataplane.External && (r.Service.Type == cluster.TypeNodePort || row.LoadBalancer.Receives)
+			counts = p.From == dataplane.External && (r.Service.Type == cluster.TypeNodePort || row.LoadBalancer.Receives == cluster.Yes)
 		case dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP:
 		}
 		if !counts {

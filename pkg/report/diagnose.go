@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -43,7 +42,8 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 		backing = paths(backing, predictor, dialled, &r, row.Node, node)
 		row.Paths = backing[start:len(backing):len(backing)]
 	}
-	share(s, svc, r.Provider, r.Nodes)
+	balance(s, &r)
+	r.Outside = outside(&r)
 	r.Findings, r.Passed = finding.Check(&finding.Facts{
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
 		PredictCluster: asCluster(s, svc),
@@ -147,7 +147,7 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 			if from == dataplane.External && t.To == dataplane.ClusterIP {
 				continue
 			}
-			t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (r.Provider.KeepsDestination || r.Service.Ports[t.Port].NodePort == 0)
+			t.Arrival = finding.Arrival(r.Provider, r.Service, t)
 			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
 		}
 	}
@@ -156,118 +156,6 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 
 func hasFamily(addresses []netip.Addr, v6 bool) bool {
 	return slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Is6() == v6 })
-}
-
-// share settles which nodes a load balancer sends to that balances evenly over the nodes that pass its health check, and what part each gets.
-func share(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
-	receivers, ready := 0, 0
-	for i := range rows {
-		row := &rows[i]
-		row.LoadBalancer.Reason = withheld(svc, lb, s.DataplaneOf(row.Node), row)
-		row.LoadBalancer.Receives = row.LoadBalancer.Reason == ""
-		ready += row.Endpoints.Ready
-		if row.LoadBalancer.Receives {
-			receivers++
-		}
-	}
-	for i := range rows {
-		row := &rows[i]
-		if !row.LoadBalancer.Receives || lb.Announced {
-			continue
-		}
-		row.LoadBalancer.Share = 1 / float64(receivers)
-		switch {
-		case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready > 0:
-			row.LoadBalancer.PodShare = row.LoadBalancer.Share / float64(row.Endpoints.Ready)
-		case svc.ExternalTrafficPolicy != cluster.PolicyLocal && row.Endpoints.Ready > 0:
-			row.LoadBalancer.PodShare = 1 / float64(ready)
-		}
-	}
-}
-
-// withheld says why a load balancer does not send to a node, "" where it does. The rules are those of the Kubernetes service controller
-// (kubernetes/cloud-provider controllers/service/controller.go) and of the health check node port, which counts ready endpoints only.
-func withheld(svc *cluster.Service, lb provider.LoadBalancer, d *cluster.Dataplane, row *Row) string {
-	switch {
-	case svc.Type != cluster.TypeLoadBalancer:
-		return "NoLoadBalancer"
-	case lb.Backends == provider.Pods:
-		return "SendsToPods"
-	case row.Node.VirtualKubelet:
-		return "RunsNoProxy"
-	case excluded(row.Node):
-		return "ExcludedByLabel"
-	case row.Node.Deleting || slices.ContainsFunc(row.Node.Taints, func(t string) bool { return strings.HasPrefix(t, "ToBeDeletedByClusterAutoscaler") }):
-		return "BeingRemoved"
-	case !svc.EndpointsKnown:
-		return "NotKnown"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Fail:
-		return "HealthCheckFails"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Live != nil && row.Live.HealthCheck == cluster.Pass:
-		return ""
-	case svc.ExternalTrafficPolicy != cluster.PolicyLocal && misnamed(d, row) && !older(d, 33):
-		// Its own health, which some load balancers ask instead, is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were
-		// written in time (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
-		return "NotKnown"
-	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && takenForOwn(svc, d, row) == 0:
-		return "NoLocalEndpoint"
-	case svc.ExternalTrafficPolicy != cluster.PolicyLocal || older(d, 23):
-		// Before v1.23 the health check node port was served on every address.
-		return ""
-	default:
-		reason := checkUnserved(svc, d, row.Node)
-		if reason != "" && !d.Version.Known() {
-			return "NotKnown"
-		}
-		return reason
-	}
-}
-
-// older says whether a data plane is known to be of a release before v1.minor.
-func older(d *cluster.Dataplane, minor int) bool {
-	return d.Version.Known() && d.Version.Before(1, minor, 0)
-}
-
-// checkUnserved says why a node may not answer health checks of a Service although it has endpoints: nodePortAddresses are for health check node ports too.
-func checkUnserved(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node) string {
-	both := families(svc.ClusterIPs)
-	switch first, last := dataplane.ServesNodePorts(d, node, both[0]), dataplane.ServesNodePorts(d, node, both[len(both)-1]); {
-	case first == cluster.No:
-		return "HealthCheckNotServed"
-	case last == cluster.No:
-		// Each family listens for itself, on one port: who comes first takes it from the other.
-		return "NotKnown"
-	default:
-		return ""
-	}
-}
-
-// takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node it runs as.
-func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
-	if !misnamed(d, row) {
-		return row.Endpoints.Ready
-	}
-	own := 0
-	for i := range svc.Endpoints {
-		if e := &svc.Endpoints[i]; e.Ready && e.Node == d.KubeProxy.HostnameOverride {
-			own++
-		}
-	}
-	return own
-}
-
-func misnamed(d *cluster.Dataplane, row *Row) bool {
-	return d.KubeProxy != nil && d.KubeProxy.HostnameOverride != "" && d.KubeProxy.HostnameOverride != row.Node.Name
-}
-
-// excluded: the label excludes a node unless its value is one that means false.
-func excluded(n *cluster.Node) bool {
-	value, ok := n.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]
-	if !ok {
-		return false
-	}
-	off, err := strconv.ParseBool(value)
-	return err != nil || off
 }
 
 // byName orders nodes as people read names: node-9 before node-10.

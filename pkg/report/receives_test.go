@@ -33,8 +33,8 @@ func TestReceivesByRelease(t *testing.T) {
 			s.Dataplane.Version, _ = cluster.ParseVersion(c.version)
 			c.change(s)
 			// The first node has ready endpoints.
-			if got := Diagnose(s)[0].Nodes[0].LoadBalancer; got.Reason != c.want || got.Receives != (c.want == "") {
-				t.Errorf("receives %t for the reason %q, want the reason %q", got.Receives, got.Reason, c.want)
+			if got := Diagnose(s)[0].Nodes[0].LoadBalancer; got.Reason != c.want || (got.Receives == cluster.Yes) != (c.want == "") {
+				t.Errorf("receives %v for the reason %q, want the reason %q", got.Receives, got.Reason, c.want)
 			}
 		})
 	}

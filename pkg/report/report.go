@@ -19,6 +19,8 @@ type Report struct {
 	Unsupported string
 	// Nodes are ordered by name as people read it (node-9 before node-10).
 	Nodes []Row
+	// Outside is what connections from outside come to.
+	Outside Outside
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
 	// Findings failed or are not known, worst first; Passed passed.

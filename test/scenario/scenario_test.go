@@ -5,7 +5,9 @@
 //	cluster   the cluster, in the lines of package clustertest
 //	paths     one line for each kind of connection that nodes share: NODES  FROM -> TO  OUTCOME  DETAILS; * is every node
 //	findings  what failed or is not known, worst first: CODE SEVERITY RESULT MESSAGE
-//	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets; ? where the address is announced
+//	share     optional: what part of the connections from outside a load balancer sends to each node, and each pod there gets; ? where it sends an unknown part, and
+//	          the reason and the rule where it sends nothing, or nobody knows whether it does
+//	outside   optional: what connections from outside come to
 //	screen    optional: the screen, 100 columns, without colour
 //	after MODE  optional: the plan of `fix --mode=MODE` where nothing stands around the Service: what it sets, what stands against it, and the findings that it takes away,
 //	          brings and leaves
@@ -34,6 +36,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
@@ -48,6 +51,7 @@ var required = []string{"paths", "findings"}
 var sections = map[string]func(*report.Report) string{
 	"paths":    paths,
 	"findings": findings,
+	"outside":  outside,
 	"share":    share,
 	"screen":   screen,
 }
@@ -438,6 +442,18 @@ func findings(r *report.Report) string {
 	return columns(rows)
 }
 
+func outside(r *report.Report) string {
+	o := &r.Outside
+	text := o.Outcome.String()
+	if o.FailingKnown {
+		text += fmt.Sprintf(" failing=%.3g", o.Failing)
+	}
+	if o.Mixed {
+		return text + " client=Mixed\n"
+	}
+	return text + " client=" + string(o.ClientIP) + "\n"
+}
+
 func share(r *report.Report) string {
 	percent := func(f float64) string { return strconv.FormatFloat(math.Round(f*1000)/10, 'f', -1, 64) + "%" }
 	var rows [][]string
@@ -445,13 +461,17 @@ func share(r *report.Report) string {
 		row := &r.Nodes[i]
 		to := row.LoadBalancer
 		rest := []string{to.Reason}
-		if to.Receives && to.Share == 0 {
+		if to.Rule != nil {
+			rest = append(rest, to.Rule.ID)
+		}
+		switch {
+		case to.Receives == cluster.Yes && to.Share == 0:
 			rest = []string{"?"}
-		} else if to.Receives {
+		case to.Receives == cluster.Yes:
 			rest = []string{percent(to.Share)}
-			if to.PodShare > 0 {
-				rest = append(rest, percent(to.PodShare)+" a pod")
-			}
+		}
+		if to.PodShare > 0 {
+			rest = append(rest, percent(to.PodShare)+" a pod")
 		}
 		rows = append(rows, append([]string{row.Node.Name, fmt.Sprintf("%d ready", row.Endpoints.Ready)}, rest...))
 	}
@@ -475,9 +495,13 @@ func TestWhatIsTrueOfEveryCase(t *testing.T) {
 			shares := 0.0
 			for i := range r.Nodes {
 				row := &r.Nodes[i]
-				shares += row.LoadBalancer.Share
 				to := row.LoadBalancer
-				if to.Receives != (to.Reason == "") || (to.Share > 0) != (to.Receives && !r.Provider.Announced) {
+				shares += to.Share
+				if to.Receives == cluster.No {
+					// A virtual node's pods are backends beside the nodes.
+					shares += to.PodShare * float64(row.Endpoints.Ready)
+				}
+				if (to.Receives == cluster.Yes) != (to.Reason == "") || (to.Rule == nil) != (to.Receives == cluster.Yes) || to.Share > 0 && to.Receives != cluster.Yes {
 					t.Errorf("%s: %s: contradicts itself: %+v", file, row.Node.Name, to)
 				}
 				for j := range row.Paths {
@@ -541,11 +565,14 @@ var unasked = []string{"SVC-04", "SVC-09", "UNK-06", "IPT-16", "NFT-13", "OVN-08
 
 // TestEverythingThatCanBeSaidHasACase: a rule or a kind of finding that no case shows is one that nobody has looked at.
 func TestEverythingThatCanBeSaidHasACase(t *testing.T) {
-	rules, codes := map[string]bool{}, map[string]bool{}
+	rules, codes, parts := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, file := range files(t) {
 		_, snapshot := read(t, file)
 		for _, r := range report.Diagnose(snapshot) {
 			for i := range r.Nodes {
+				if rule := r.Nodes[i].LoadBalancer.Rule; rule != nil {
+					parts[rule.ID] = true
+				}
 				for j := range r.Nodes[i].Paths {
 					rules[r.Nodes[i].Paths[j].Rule.ID] = true
 				}
@@ -558,6 +585,11 @@ func TestEverythingThatCanBeSaidHasACase(t *testing.T) {
 	for _, r := range dataplane.Rules() {
 		if rules[r.ID] == slices.Contains(unasked, r.ID) {
 			t.Errorf("rule %s: it decided in a case: %t, and it is listed as one that cannot: %t", r.ID, rules[r.ID], slices.Contains(unasked, r.ID))
+		}
+	}
+	for _, r := range provider.Rules() {
+		if !parts[r.ID] {
+			t.Errorf("rule %s (%s) decided in no case", r.ID, r.Reason)
 		}
 	}
 	for _, kind := range finding.Catalogue() {

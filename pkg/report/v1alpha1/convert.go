@@ -31,6 +31,7 @@ func Of(r *report.Report) *ServiceReport {
 		Dataplane:   plane(r.Dataplane),
 		Provider:    balancer(r.Provider),
 		Unsupported: r.Unsupported,
+		Outside:     outside(&r.Outside),
 		Nodes:       each(r.Nodes, func(row *report.Row) Node { return node(row, known) }),
 		Rules:       rules(r.Nodes),
 		Findings:    each(r.Findings, one),
@@ -96,11 +97,49 @@ func confidence(c cluster.Confidence) Confidence {
 }
 
 func balancer(p provider.LoadBalancer) Provider {
-	out := Provider{Name: p.Name, Product: p.Product, Backends: Backends(p.Backends), Source: p.Source}
-	if out.Backends == "" {
-		out.Backends = Backends(provider.UnknownBackends)
+	return Provider{
+		Name: p.Name, Product: p.Product, Source: p.Source,
+		Backends:    Backends(cmp.Or(p.Backends, provider.UnknownBackends)),
+		HealthCheck: BackendCheck(p.HealthCheck()),
+		Delivery:    Delivery(cmp.Or(p.Delivery, provider.UnknownDelivery)),
+		Weights:     Weights(cmp.Or(p.Weights, provider.UnknownWeights)),
+		ClientIP:    ProviderClientIP(cmp.Or(p.ClientIP, provider.UnknownClientIP)),
+	}
+}
+
+func outside(o *report.Outside) Outside {
+	out := Outside{
+		Outcome: OutsideOutcome(o.Outcome.String()), ClientIP: OutsideClientIP(cmp.Or(o.ClientIP, provider.UnknownClientIP)), Basis: Basis(dataplane.NoBasis.String()),
+	}
+	if o.Outcome != dataplane.Unknown {
+		out.Basis = Basis(o.Basis.String())
+	}
+	if o.FailingKnown {
+		out.Failing = &o.Failing
+	}
+	if o.Mixed {
+		out.ClientIP = OutsideClientIP(dataplane.Mixed.String())
 	}
 	return out
+}
+
+func loadBalancer(r *report.Receives) LoadBalancer {
+	out := LoadBalancer{Receives: tristate(r.Receives), Reason: r.Reason, Share: r.Share, PodShare: r.PodShare}
+	if r.Rule != nil {
+		out.Rule = r.Rule.ID
+	}
+	return out
+}
+
+func tristate(t cluster.Tristate) Tristate {
+	switch t {
+	case cluster.Yes:
+		return "Yes"
+	case cluster.No:
+		return "No"
+	case cluster.Undetermined:
+	}
+	return "Unknown"
 }
 
 func node(row *report.Row, known bool) Node {
@@ -110,10 +149,8 @@ func node(row *report.Row, known bool) Node {
 		Endpoints: EndpointCounts{
 			Known: known, Ready: row.Endpoints.Ready, ServingTerminating: row.Endpoints.ServingTerminating, NotReady: row.Endpoints.NotReady,
 		},
-		LoadBalancer: LoadBalancer{
-			Receives: row.LoadBalancer.Receives, Reason: row.LoadBalancer.Reason, Share: row.LoadBalancer.Share, PodShare: row.LoadBalancer.PodShare,
-		},
-		Paths: each(row.Paths, path),
+		LoadBalancer: loadBalancer(&row.LoadBalancer),
+		Paths:        each(row.Paths, path),
 	}
 	if row.Node.Dataplane != nil {
 		own := plane(row.Node.Dataplane)
@@ -151,11 +188,16 @@ func path(p *dataplane.Path) Path {
 	return out
 }
 
-// rules that the paths name, each once.
+// rules that the paths and the nodes' parts name, each once.
 func rules(rows []report.Row) []Rule {
 	seen := map[*dataplane.Rule]bool{}
+	named := map[*provider.Rule]bool{}
 	list := []Rule{}
 	for i := range rows {
+		if r := rows[i].LoadBalancer.Rule; r != nil && !named[r] {
+			named[r] = true
+			list = append(list, Rule{ID: r.ID, Reason: r.Reason, Source: r.Origin})
+		}
 		for j := range rows[i].Paths {
 			r := rows[i].Paths[j].Rule
 			if r == nil || seen[r] {

@@ -90,10 +90,18 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[Confidence]():   named(cluster.Observed, cluster.Inferred, cluster.Assumed, cluster.UnknownConfidence),
 		reflect.TypeFor[PodDetection](): named(cluster.ClusterCIDR, cluster.NodeCIDR, cluster.BridgeInterface, cluster.InterfaceNamePrefix, cluster.NoDetection, cluster.UnknownDetection),
 		reflect.TypeFor[Backends]():     named(provider.Nodes, provider.Pods, provider.MixedBackends, provider.UnknownBackends),
-		reflect.TypeFor[HealthCheck]():  named(cluster.Pass, cluster.Fail, cluster.Unreachable),
-		reflect.TypeFor[Severity]():     printed(finding.Error, finding.Warning, finding.Info),
-		reflect.TypeFor[Result]():       printed(finding.Fail, finding.Unknown, finding.Pass),
-		reflect.TypeFor[GapReason]():    named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed),
+		reflect.TypeFor[BackendCheck](): named(provider.HealthCheckNodePort, provider.ChecksNodePort, provider.ChecksKubeProxy, provider.ChecksPods, provider.NoHealthCheck,
+			provider.UnknownCheck),
+		reflect.TypeFor[Delivery]():         named(provider.ToNodePort, provider.ToAddress, provider.ToPod, provider.UnknownDelivery),
+		reflect.TypeFor[Weights]():          named(provider.EqualWeights, provider.ByEndpoints, provider.ByZone, provider.OneNode, provider.UnknownWeights),
+		reflect.TypeFor[ProviderClientIP](): named(provider.Preserved, provider.Rewritten, provider.ByProxyProtocol, provider.UnknownClientIP),
+		reflect.TypeFor[OutsideOutcome]():   printed(dataplane.Reachable, dataplane.Partial, dataplane.Refused, dataplane.TimedOut, dataplane.Unknown),
+		reflect.TypeFor[OutsideClientIP]():  append(named(provider.Preserved, provider.Rewritten, provider.ByProxyProtocol, provider.UnknownClientIP), dataplane.Mixed.String()),
+		reflect.TypeFor[Tristate]():         {"Yes", "No", "Unknown"},
+		reflect.TypeFor[HealthCheck]():      named(cluster.Pass, cluster.Fail, cluster.Unreachable),
+		reflect.TypeFor[Severity]():         printed(finding.Error, finding.Warning, finding.Info),
+		reflect.TypeFor[Result]():           printed(finding.Fail, finding.Unknown, finding.Pass),
+		reflect.TypeFor[GapReason]():        named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed),
 	}
 }
 
@@ -158,14 +166,16 @@ func example() report.Report {
 		},
 		Provider: provider.LoadBalancer{
 			Name: "alibaba", Title: "Alibaba Cloud CLB", Product: "CLB", Backends: provider.Nodes, Source: "finalizer service.k8s.alibaba/resources",
+			Checks: []provider.HealthCheck{provider.ChecksNodePort}, Delivery: provider.ToNodePort, Weights: provider.EqualWeights, ClientIP: provider.Preserved,
 		},
+		Outside: report.Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: provider.Preserved, Basis: dataplane.Measured},
 		Nodes: []report.Row{
 			{
 				Node: &cluster.Node{
 					Name: "a", Zone: "z", Known: true, Ready: cluster.Yes, Dataplane: &cluster.Dataplane{Name: cluster.Windows, Confidence: cluster.Inferred},
 				},
 				Endpoints:    report.Counts{Ready: 1, ServingTerminating: 2, NotReady: 3},
-				LoadBalancer: report.Receives{Receives: true, Share: 1, PodShare: 1},
+				LoadBalancer: report.Receives{Receives: cluster.Yes, Share: 1, PodShare: 1},
 				Live:         &cluster.Live{HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "timed out"},
 				Paths: []dataplane.Path{
 					{
@@ -179,7 +189,7 @@ func example() report.Report {
 					},
 				},
 			},
-			{Node: &cluster.Node{Name: "b"}, LoadBalancer: report.Receives{Reason: "NoLocalEndpoint"}},
+			{Node: &cluster.Node{Name: "b"}, LoadBalancer: report.Receives{Receives: cluster.No, Reason: "NoLocalEndpoint", Rule: provider.NoLocalEndpoint}},
 		},
 		Findings: []finding.Finding{{
 			Code: "ETP002", Severity: finding.Error, Result: finding.Fail, Title: "In-cluster clients cannot use the load balancer address on some nodes",

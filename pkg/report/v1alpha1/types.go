@@ -30,6 +30,20 @@ type (
 	PodDetection string
 	// Backends says what a load balancer sends to.
 	Backends string
+	// BackendCheck says what decides whether a backend gets traffic.
+	BackendCheck string
+	// Delivery says where a load balancer's packets arrive.
+	Delivery string
+	// Weights says how a load balancer divides connections.
+	Weights string
+	// ProviderClientIP says what a load balancer does to the client's address.
+	ProviderClientIP string
+	// OutsideOutcome is what clients outside see.
+	OutsideOutcome string
+	// OutsideClientIP says whose address the endpoint sees of a client outside.
+	OutsideClientIP string
+	// Tristate is a fact that may not be known.
+	Tristate string
 	// HealthCheck is what a node's health check answered.
 	HealthCheck string
 	// Severity of a finding.
@@ -49,9 +63,10 @@ type ServiceReport struct {
 	Dataplane Dataplane `json:"dataplane"`
 	Provider  Provider  `json:"provider"`
 	// Unsupported says in one sentence why there is no map of this Service; left out where there is one.
-	Unsupported string `json:"unsupported,omitempty"`
-	Nodes       []Node `json:"nodes"`
-	// Rules are those that the paths name, ordered by id.
+	Unsupported string  `json:"unsupported,omitempty"`
+	Outside     Outside `json:"outside"`
+	Nodes       []Node  `json:"nodes"`
+	// Rules are those that the paths and the nodes name, ordered by id.
 	Rules    []Rule    `json:"rules"`
 	Findings []Finding `json:"findings"`
 	Gaps     []Gap     `json:"gaps"`
@@ -115,6 +130,22 @@ type Provider struct {
 	Product  string   `json:"product"`
 	Backends Backends `json:"backends"`
 	Source   string   `json:"source"`
+	// HealthCheck, Delivery, Weights and ClientIP hold under the Service's traffic policy.
+	HealthCheck BackendCheck     `json:"healthCheck"`
+	Delivery    Delivery         `json:"delivery"`
+	Weights     Weights          `json:"weights"`
+	ClientIP    ProviderClientIP `json:"clientIP"`
+}
+
+// Outside is what connections from outside the cluster to the load balancer's addresses come to, over all backends that the load balancer may pick.
+type Outside struct {
+	// Outcome is the worst port's.
+	Outcome OutsideOutcome `json:"outcome"`
+	// Failing is the share of connections that fail, 0 to 1; left out where it is not known.
+	Failing *float64 `json:"failing,omitempty"`
+	// ClientIP is what the endpoint sees in the end, both halves together.
+	ClientIP OutsideClientIP `json:"clientIP"`
+	Basis    Basis           `json:"basis"`
 }
 
 // Node is one node of the map.
@@ -145,12 +176,14 @@ type EndpointCounts struct {
 
 // LoadBalancer says whether the load balancer sends to a node.
 type LoadBalancer struct {
-	Receives bool `json:"receives"`
-	// Reason is "" where it receives.
+	Receives Tristate `json:"receives"`
+	// Reason is "" where it receives, and NotKnown where that is not known.
 	Reason string `json:"reason"`
-	// Share of the external connections, 0 to 1; PodShare is what each ready endpoint of the node gets of them, 0 where that depends.
-	Share    float64 `json:"share"`
-	PodShare float64 `json:"podShare"`
+	// Rule is the id of the rule that decided, left out where it receives; the report lists it under rules.
+	Rule string `json:"rule,omitempty"`
+	// Share of the external connections, 0 to 1; PodShare is what each ready endpoint of the node gets of them. Left out where not known.
+	Share    float64 `json:"share,omitempty"`
+	PodShare float64 `json:"podShare,omitempty"`
 }
 
 // Live is what the node itself said.

@@ -3,7 +3,7 @@
 //
 //	dataplane NAME[/MODE][@VERSION] [KEY=VALUE…]   on=NODE,… for nodes that differ from the cluster
 //	node NAME[,NAME…] [KEY=VALUE…]                 NAME{1..40} stands for forty; without ip= the nodes are 192.168.0.1 and so on
-//	svc NAMESPACE/NAME TYPE [KEY=VALUE…]           port=NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT], ingress=ADDRESS[/Proxy] or a host name
+//	svc NAMESPACE/NAME TYPE [KEY=VALUE…]           port=NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL], ingress=ADDRESS[/Proxy] or a host name
 //	ep ADDRESS[,ADDRESS…] [STATE] [KEY=VALUE…]     of the svc above; STATE is ready, notready or terminating (and still serving)
 //	live NODE pass|fail|unreachable [COUNT]        of the svc above: what the node's health check said
 //	gap VERB RESOURCE REASON [KEY=VALUE…]          what could not be read

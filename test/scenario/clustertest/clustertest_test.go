@@ -129,6 +129,7 @@ func contract(s *cluster.Snapshot) {
 		for j := range svc.Ports {
 			p := &svc.Ports[j]
 			p.Name, p.TargetPort, p.Protocol = pick(f, "", "http"), pick(f, "", "8443", "web"), pick(f, cluster.TCP, cluster.UDP, cluster.SCTP)
+			p.AppProtocol = pick(f, "", "http", "kubernetes.io/h2c")
 		}
 		for j := range svc.Endpoints {
 			e := &svc.Endpoints[j]
@@ -223,7 +224,7 @@ func TestParseSaysWhereItFails(t *testing.T) {
 		{"dataplane windows on=w1", "line 1: dataplane: on=w1: there is no such node"},
 		{"svc web LoadBalancer", `line 1: svc: "web" is not NAMESPACE/NAME`},
 		{"svc shop/web Balancer", `line 1: svc: type "Balancer" is none of`},
-		{"svc shop/web NodePort port=80", `line 1: svc: port: "80" is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT]`},
+		{"svc shop/web NodePort port=80", `line 1: svc: port: "80" is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL]`},
 		{"svc shop/web NodePort port=a:80/TPC", `line 1: svc: port: protocol "TPC" is not TCP, UDP or SCTP`},
 		{"svc shop/web NodePort port=a:80000", `line 1: svc: port: strconv.ParseUint: parsing "80000": value out of range`},
 		{"svc shop/web LoadBalancer ingress=1.2.3.4/Vip", `line 1: svc: ingress: ipMode "Vip" is not VIP or Proxy`},

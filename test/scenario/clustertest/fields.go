@@ -176,6 +176,7 @@ func service(s *cluster.Service) []attribute {
 		textPairs("labels", &s.Labels),
 		textPairs("annotations", &s.Annotations),
 		texts("finalizers", &s.Finalizers),
+		texts("conditions", &s.Conditions),
 		boolean("endpoints-known", &s.EndpointsKnown),
 	}
 }
@@ -221,15 +222,16 @@ func printIngress(in cluster.Ingress) string {
 	return out
 }
 
-// readPort reads NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT].
+// readPort reads NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL].
 func readPort(s string) (p cluster.Port, err error) {
+	s, application, _ := strings.Cut(s, "@")
 	rest, target, _ := strings.Cut(s, ">")
 	rest, protocol, _ := strings.Cut(rest, "/")
 	parts := strings.Split(rest, ":")
 	if len(parts) != 2 && len(parts) != 3 {
-		return p, fmt.Errorf("%q is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT]", s)
+		return p, fmt.Errorf("%q is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL]", s)
 	}
-	p = cluster.Port{Name: parts[0], TargetPort: target}
+	p = cluster.Port{Name: parts[0], TargetPort: target, AppProtocol: application}
 	if p.Protocol, err = readProtocol(protocol); err != nil {
 		return p, err
 	}
@@ -249,6 +251,9 @@ func printPort(p cluster.Port) string {
 	}
 	if p.TargetPort != "" {
 		out += ">" + p.TargetPort
+	}
+	if p.AppProtocol != "" {
+		out += "@" + p.AppProtocol
 	}
 	return out
 }

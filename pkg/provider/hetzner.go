@@ -1,0 +1,38 @@
+package provider
+
+import (
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// hetzner recognises Hetzner Cloud's load balancers, also where the first nodes are dedicated servers. They open connections of their own, check the node port unless an
+// annotation says otherwise, and know no traffic policy (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
+func hetzner(c candidate) (LoadBalancer, bool) {
+	source, ok := c.fromNodes(starts("hcloud://", "hrobot://"))
+	lb := LoadBalancer{
+		Name: "hetzner", Title: "Hetzner Cloud", Backends: Nodes, Delivery: ToNodePort, ClientIP: Rewritten, Source: source,
+		Weights: EqualWeights, Checks: []HealthCheck{ChecksNodePort},
+	}
+	for key := range c.service.Annotations {
+		if strings.HasPrefix(key, "load-balancer.hetzner.cloud/health-check-") {
+			lb.Checks = []HealthCheck{UnknownCheck}
+		}
+	}
+	if kind := c.service.Annotations["load-balancer.hetzner.cloud/algorithm-type"]; kind != "" && kind != "round_robin" {
+		lb.Weights = UnknownWeights
+	}
+	return lb, ok
+}
+
+var hetzner01 = &Rule{
+	ID: "HZ-01", Basis: NotKnown, Origin: "hetznercloud/hcloud-cloud-controller-manager internal/hcops/load_balancer.go",
+	Reason: "the node is a dedicated server (providerID hrobot://): whether the controller adds those is one of its settings and not in the API",
+}
+
+func hetznerRobot(n *cluster.Node) Member {
+	if strings.HasPrefix(n.ProviderID, "hrobot://") || strings.HasPrefix(n.ProviderID, "hcloud://bm-") {
+		return perhaps(hetzner01)
+	}
+	return in()
+}
