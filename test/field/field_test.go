@@ -27,6 +27,7 @@
 //	finding CODES WANT               one of these findings (| between them) is there, with one of these results
 //	no CODES                         none of these findings is there with the result Fail
 //	text "PART"                      the screen contains this
+//	without "PART"                   the screen does not contain this
 //
 // A statement may begin with
 //

@@ -64,7 +64,8 @@ func TestStatements(t *testing.T) {
 			later finding ETP005 Fail
 			later finding ETP048 Fail
 			no ETP003|ETP007
-			text "web works"`},
+			text "web works"
+			without "web fails"`},
 		{false, `
 			service shop/other
 			provider gke
@@ -98,7 +99,8 @@ func TestStatements(t *testing.T) {
 			later finding ETP002 Unknown
 			later finding ETP007 Fail
 			no ETP001|ETP002
-			text "web fails"`},
+			text "web fails"
+			without "works"`},
 	} {
 		for line := range strings.Lines(strings.TrimSpace(lines.text)) {
 			s, err := parseStatement(strings.TrimSpace(line))

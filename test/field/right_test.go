@@ -144,6 +144,7 @@ var verbs = map[string]struct {
 	"finding": {least: 2, most: 2, want: true, check: (*statement).finding},
 	"no":      {least: 1, most: 1, check: (*statement).no},
 	"text":    {least: 1, most: 1, check: (*statement).text},
+	"without": {least: 1, most: 1, check: (*statement).without},
 }
 
 // words are what WANT may say, for the statements whose words are those of the report.
@@ -205,10 +206,10 @@ func parseStatement(line string) (s statement, err error) {
 		}
 	}
 	s.verb, s.args = fields[0], fields[1:]
-	if s.verb == "text" {
-		part, err := strconv.Unquote(strings.TrimSpace(strings.TrimPrefix(line, "text")))
+	if s.onScreen() {
+		part, err := strconv.Unquote(strings.TrimSpace(strings.TrimPrefix(line, s.verb)))
 		if err != nil {
-			return s, errors.New(`it is not text "PART"`)
+			return s, fmt.Errorf(`it is not %s "PART"`, s.verb)
 		}
 		s.args = []string{part}
 	}
@@ -218,7 +219,7 @@ func parseStatement(line string) (s statement, err error) {
 		return s, fmt.Errorf("there is no statement %s", s.verb)
 	case len(s.args) < verb.least || len(s.args) > verb.most:
 		return s, fmt.Errorf("%s has %d words after it, not %d to %d", s.verb, len(s.args), verb.least, verb.most)
-	case s.later && (s.verb == "no" || s.verb == "text" || s.verb == "status" || s.verb == "service"), s.after != "" && (s.verb == "text" || s.verb == "status"):
+	case s.later && (s.verb == "no" || s.onScreen() || s.verb == "status" || s.verb == "service"), s.after != "" && (s.onScreen() || s.verb == "status"):
 		return s, fmt.Errorf("%s holds now, or not at all", s.verb)
 	}
 	if verb.want {
@@ -226,6 +227,9 @@ func parseStatement(line string) (s statement, err error) {
 	}
 	return s, s.misspelt()
 }
+
+// onScreen says whether the statement is about the screen.
+func (s *statement) onScreen() bool { return s.verb == "text" || s.verb == "without" }
 
 // misspelt is an error where a word is none of those that a report may say: such a line would never hold, or always.
 func (s *statement) misspelt() error {
@@ -441,6 +445,13 @@ func (s *statement) no(v *view) (problems []string) {
 
 func (s *statement) text(v *view) []string {
 	if strings.Contains(v.screen, s.args[0]) {
+		return nil
+	}
+	return []string{"the screen is\n" + v.screen}
+}
+
+func (s *statement) without(v *view) []string {
+	if !strings.Contains(v.screen, s.args[0]) {
 		return nil
 	}
 	return []string{"the screen is\n" + v.screen}
