@@ -72,6 +72,7 @@ var arrows = map[string]imports{
 
 	"test/all":            {inside: []string{"test/kube"}},
 	"test/arch":           {},
+	"test/field":          {},
 	"test/fix":            {},
 	"test/kube":           {},
 	"test/kube/apiserver": {inside: []string{"test/kube"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
