@@ -68,39 +68,74 @@ var uneven = Kind{
 		"the one gets twice the traffic. Spread the pods evenly over nodes.",
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Weights != provider.EqualWeights {
+		lb := &f.Provider
+		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || len(f.Service.Ingress) == 0 ||
+			lb.Backends == provider.Pods || lb.Announced || lb.Weights == provider.ByEndpoints {
 			return nil
 		}
-		var most, least *Row
+		var rows []*Row
+		known := lb.Weights == provider.EqualWeights
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives == cluster.Undetermined {
-				return nil
-			}
-			if row.LoadBalancer.Receives != cluster.Yes || row.Endpoints.Ready == 0 {
-				continue
-			}
-			if most == nil || row.Endpoints.Ready < most.Endpoints.Ready {
-				most = row
-			}
-			if least == nil || row.Endpoints.Ready > least.Endpoints.Ready {
-				least = row
+			known = known && row.LoadBalancer.Receives != cluster.Undetermined
+			if row.LoadBalancer.Receives != cluster.No && row.Endpoints.Ready > 0 {
+				rows = append(rows, row)
 			}
 		}
-		if most == nil || least.Endpoints.Ready < 2*most.Endpoints.Ready {
+		most, least, times := unevenness(rows, func(row *Row) float64 { return 1 / float64(row.Endpoints.Ready) })
+		if !known && lb.Weights != provider.EqualWeights && times < 2 {
+			most, least, times = unevenness(rows, byZone(rows))
+		}
+		if times < 2 {
 			return nil
 		}
 		r := f.finding(Warning)
-		r.Message = fmt.Sprintf("uneven: a pod on %s gets %s the traffic of one on %s", most.Node.Name, times(least.Endpoints.Ready, most.Endpoints.Ready), least.Node.Name)
+		r.Message = fmt.Sprintf("uneven load: a pod on %s gets %.1fx the traffic of a pod on %s", most.Node.Name, times, least.Node.Name)
+		if !known {
+			r.Result = Unknown
+			r.Message = fmt.Sprintf("the load may be uneven: a pod on %s would get %.1fx the traffic of a pod on %s; how this load balancer divides connections is not known",
+				most.Node.Name, times, least.Node.Name)
+			if lb.Weights == provider.ByZone {
+				r.Message = fmt.Sprintf("the load may be uneven: without cross-zone load balancing a pod on %s gets %.1fx the traffic of a pod on %s, where clients use the addresses of all zones alike",
+					most.Node.Name, times, least.Node.Name)
+			}
+		}
 		for _, row := range []*Row{most, least} {
 			r.Evidence = append(r.Evidence, Evidence{
 				Fact:   fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")),
 				Source: f.slices(row.Node),
 			})
 		}
-		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		if known {
+			r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		}
 		return []Finding{r}
 	},
+}
+
+// unevenness finds the rows of which a pod gets the most and the least, by what a pod of a row gets, and how many times the least the most is.
+func unevenness(rows []*Row, each func(*Row) float64) (most, least *Row, times float64) {
+	for _, row := range rows {
+		if most == nil || each(row) > each(most) {
+			most = row
+		}
+		if least == nil || each(row) < each(least) {
+			least = row
+		}
+	}
+	if most == nil {
+		return nil, nil, 0
+	}
+	return most, least, each(most) / each(least)
+}
+
+// byZone is what a pod of a row gets where each zone with a row gets the same, and each row of a zone.
+func byZone(rows []*Row) func(*Row) float64 {
+	in := map[string]int{}
+	for _, row := range rows {
+		in[row.Node.Zone]++
+	}
+	return func(row *Row) float64 { return 1 / float64(in[row.Node.Zone]*row.Endpoints.Ready) }
 }
 
 var singleNode = Kind{
@@ -134,7 +169,7 @@ var singleNode = Kind{
 			r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has all %d ready endpoints", only.Node.Name, only.Endpoints.Ready)
 		}
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
-		if f.Service.Type == cluster.TypeLoadBalancer && f.Provider.Backends != provider.Nodes {
+		if f.Service.Type == cluster.TypeLoadBalancer && !f.Provider.SendsToNodes() {
 			r.Result = Unknown
 			r.Message = fmt.Sprintf("only node %s has a ready endpoint; whether the load balancer sends to nodes, and so depends on this one, is not known", only.Node.Name)
 			return []Finding{r}
@@ -760,16 +795,4 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// times says how many times a is b.
-func times(a, b int) string {
-	switch {
-	case a == 2*b:
-		return "twice"
-	case a%b == 0:
-		return fmt.Sprintf("%d times", a/b)
-	default:
-		return fmt.Sprintf("%.1f times", float64(a)/float64(b))
-	}
 }

@@ -112,7 +112,7 @@ func Arrival(lb provider.LoadBalancer, svc *cluster.Service, t dataplane.Target)
 		return dataplane.AtNodePort
 	case svc.Ports[t.Port].NodePort == 0, lb.Delivery == provider.ToAddress:
 		return dataplane.AtAddress
-	case lb.Delivery == provider.UnknownDelivery && lb.Backends == provider.Nodes:
+	case lb.Delivery == provider.UnknownDelivery && lb.SendsToNodes():
 		return dataplane.AtEither
 	}
 	return dataplane.AtNodePort

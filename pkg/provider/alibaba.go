@@ -45,6 +45,9 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 		// The controller's default is not in the API: eni on Terway clusters made since August 2020, ecs elsewhere.
 		lb.Backends = UnknownBackends
 	}
+	if lb.Backends == Nodes && onVirtualNodes(c) {
+		lb.Backends = MixedBackends
+	}
 	lb.Delivery, lb.ClientIP, lb.Checks = ToNodePort, Preserved, []HealthCheck{ChecksNodePort}
 	protocols, _ := alibabaSetting(c.service, "protocol-port")
 	keep, _ := alibabaSetting(c.service, "preserve-client-ip")
@@ -53,6 +56,14 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 	}
 	lb.Weights = alibabaWeights(c, lb.Product)
 	return lb, true
+}
+
+// onVirtualNodes: an endpoint is on a virtual node, whose pods the controller makes backends themselves under every policy.
+func onVirtualNodes(c candidate) bool {
+	return slices.ContainsFunc(c.service.Endpoints, func(e cluster.Endpoint) bool {
+		node := c.snapshot.NodeIndex(e.Node)
+		return node >= 0 && c.snapshot.Nodes[node].VirtualKubelet
+	})
 }
 
 // alibabaWeights: the controller weights nodes by their pods under policy Local only, and a CLB's scheduler rr, the default, ignores weights; an NLB's default is wrr

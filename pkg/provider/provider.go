@@ -89,6 +89,11 @@ type LoadBalancer struct {
 	Source string
 }
 
+// SendsToNodes: nodes are backends, if perhaps not the only ones.
+func (lb LoadBalancer) SendsToNodes() bool {
+	return lb.Backends == Nodes || lb.Backends == MixedBackends
+}
+
 // HealthCheck is what the health check asks, Unknown where that is not one thing for certain.
 func (lb LoadBalancer) HealthCheck() HealthCheck {
 	if len(lb.Checks) == 1 {
@@ -128,9 +133,9 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	switch lb.Backends {
 	case Pods:
 		lb.Checks, lb.Delivery = []HealthCheck{ChecksPods}, ToPod
-	case MixedBackends, UnknownBackends:
+	case UnknownBackends:
 		lb.Checks, lb.Delivery, lb.Weights = nil, UnknownDelivery, UnknownWeights
-	case Nodes:
+	case Nodes, MixedBackends:
 	}
 	if ProxyProtocol(svc) != "" {
 		lb.ClientIP = ByProxyProtocol

@@ -23,7 +23,7 @@ func balance(s *cluster.Snapshot, r *Report) {
 			taking = append(taking, row)
 			entries++
 			ready += row.Endpoints.Ready
-		case row.Node.VirtualKubelet && row.LoadBalancer.Reason == "SendsToPods" && r.Provider.Backends == provider.Nodes:
+		case row.Node.VirtualKubelet && row.LoadBalancer.Reason == "SendsToPods" && r.Provider.Backends == provider.MixedBackends:
 			// Its pods are backends beside the nodes.
 			taking = append(taking, row)
 			entries += row.Endpoints.Ready
@@ -88,7 +88,7 @@ type choice struct {
 
 func newChoice(s *cluster.Snapshot, r *Report) *choice {
 	c := &choice{snapshot: s, Report: r, local: r.Service.ExternalTrafficPolicy == cluster.PolicyLocal}
-	if r.Provider.Backends != provider.Nodes {
+	if !r.Provider.SendsToNodes() {
 		return c
 	}
 	c.member = r.Provider.Members(s, r.Service)
@@ -125,7 +125,7 @@ func (c *choice) receives(row *Row) Receives {
 	switch {
 	case lb.Announced:
 		return undecided(provider.AnnouncerNotKnown)
-	case lb.Backends != provider.Nodes:
+	case !lb.SendsToNodes():
 		return undecided(provider.BackendsNotKnown)
 	}
 	switch m := c.member(row.Node); {
