@@ -55,6 +55,9 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 		lb.ClientIP = Rewritten // an HTTP listener opens a connection of its own
 	}
 	lb.Weights = alibabaWeights(c, lb.Product)
+	if alibabaForeign(c.service) {
+		lb.Checks, lb.Weights, lb.ClientIP = []HealthCheck{UnknownCheck}, UnknownWeights, UnknownClientIP
+	}
 	return lb, true
 }
 
@@ -64,6 +67,15 @@ func onVirtualNodes(c candidate) bool {
 		node := c.snapshot.NodeIndex(e.Node)
 		return node >= 0 && c.snapshot.Nodes[node].VirtualKubelet
 	})
+}
+
+// alibabaForeign: the load balancer or its group of servers is somebody else's, and the controller leaves its listeners or weights as they are
+// (kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/model_applier.go, vgroups.go).
+func alibabaForeign(svc *cluster.Service) bool {
+	id, _ := alibabaSetting(svc, "id")
+	override, _ := alibabaSetting(svc, "force-override-listeners")
+	group, _ := alibabaSetting(svc, "vgroup-port")
+	return id != "" && override != "true" || group != ""
 }
 
 // alibabaWeights: the controller weights nodes by their pods under policy Local only, and a CLB's scheduler rr, the default, ignores weights; an NLB's default is wrr

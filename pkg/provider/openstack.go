@@ -34,9 +34,15 @@ func openstack(c candidate) (LoadBalancer, bool) {
 	switch c.service.Annotations[octaviaMonitor] {
 	case "":
 	case "true":
-		lb.Checks, lb.Weights = lb.Checks[:1], EqualWeights
+		lb.Checks = lb.Checks[:1]
 	default:
-		lb.Checks, lb.Weights = lb.Checks[1:], EqualWeights
+		lb.Checks = lb.Checks[1:]
+	}
+	if method := c.service.Annotations["loadbalancer.openstack.org/lb-method"]; method == "" || method == "ROUND_ROBIN" {
+		lb.Weights = EqualWeights
+	}
+	if c.service.Annotations["loadbalancer.openstack.org/x-forwarded-for"] == "true" {
+		lb.ClientIP = Rewritten // an HTTP listener opens a connection of its own
 	}
 	return lb, true
 }

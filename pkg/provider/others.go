@@ -42,6 +42,9 @@ func oci(c candidate) (LoadBalancer, bool) {
 	if c.local() {
 		lb.Checks = []HealthCheck{HealthCheckNodePort}
 	}
+	if policy := c.service.Annotations["oci.oraclecloud.com/loadbalancer-policy"]; policy != "" && policy != "ROUND_ROBIN" {
+		lb.Weights = UnknownWeights
+	}
 	if c.service.Annotations["oci.oraclecloud.com/load-balancer-type"] == "nlb" {
 		lb.Title, lb.Product = "Oracle Cloud network load balancer", "network load balancer"
 		if c.local() && c.service.Annotations[ociPreserveSource] != "false" {
