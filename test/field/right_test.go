@@ -46,7 +46,7 @@ type view struct {
 type viewNode struct {
 	Name         string `json:"name"`
 	LoadBalancer struct {
-		Receives answer   `json:"receives"`
+		Receives string   `json:"receives"`
 		Reason   string   `json:"reason"`
 		Share    *float64 `json:"share"`
 		PodShare *float64 `json:"podShare"`
@@ -63,21 +63,6 @@ type viewPath struct {
 	ClientIP string   `json:"clientIP"`
 	Rule     string   `json:"rule"`
 	Could    []string `json:"could"`
-}
-
-// answer is Yes, No or Unknown; reports written before Unknown was an answer have true or false.
-type answer string
-
-func (a *answer) UnmarshalJSON(data []byte) error {
-	switch string(data) {
-	case "true":
-		*a = "Yes"
-	case "false":
-		*a = "No"
-	default:
-		return json.Unmarshal(data, (*string)(a))
-	}
-	return nil
 }
 
 // readView reads a report and refuses one in which an Unknown has no reason.
@@ -334,7 +319,7 @@ func (s *statement) receives(v *view) []string {
 	nodes, problems := s.nodes(v)
 	on := perNode{}
 	for _, n := range nodes {
-		if got := string(n.LoadBalancer.Receives); !s.accepts(got) {
+		if got := n.LoadBalancer.Receives; !s.accepts(got) {
 			on.add(strings.TrimSpace("got "+got+" "+n.LoadBalancer.Reason), n.Name)
 		}
 	}
