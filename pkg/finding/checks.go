@@ -160,7 +160,7 @@ var singleNode = Kind{
 				only = row
 			}
 		}
-		if only == nil || only.LoadBalancer.Reason == "SendsToPods" {
+		if only == nil || f.Service.Type == cluster.TypeLoadBalancer && only.LoadBalancer.Receives == cluster.No {
 			return nil
 		}
 		r := f.finding(Warning)
