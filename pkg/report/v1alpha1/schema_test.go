@@ -92,8 +92,8 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[Backends]():     named(provider.Nodes, provider.Pods, provider.MixedBackends, provider.UnknownBackends),
 		reflect.TypeFor[HealthCheck]():  named(cluster.Pass, cluster.Fail, cluster.Unreachable),
 		reflect.TypeFor[Severity]():     printed(finding.Error, finding.Warning, finding.Info),
-		reflect.TypeFor[Result]():       printed(finding.Fail, finding.Unknown, finding.Pass),
-		reflect.TypeFor[GapReason]():    named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed),
+		reflect.TypeFor[Result]():       printed(finding.Fail, finding.Unknown, finding.Pass, finding.NotChecked),
+		reflect.TypeFor[GapReason]():    named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles),
 	}
 }
 
