@@ -115,8 +115,9 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
   # Every LoadBalancer and NodePort Service of the cluster, worst first
   kubectl etp status -A
 
-  # Without a cluster, from a file
-  kubectl get svc,endpointslices,nodes -A -o yaml | kubectl etp status svc/web -f -
+  # Without a cluster, from a file; with Calico, add felixconfigurations to the list
+  ` + collect.CollectCommand + `
+  kubectl etp status svc/web -n shop -f cluster.yaml
 
   # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
@@ -166,6 +167,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		Wide:       f.output.name == "wide",
 		Namespaces: f.allNamespaces,
 		Closes:     collect.RBACRule,
+		Collect:    collect.CollectCommand,
 	}
 	return o, nil
 }

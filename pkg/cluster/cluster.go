@@ -91,7 +91,7 @@ type Service struct {
 	Endpoints []Endpoint
 	// EndpointsKnown is false where the EndpointSlices could not be read.
 	EndpointsKnown bool
-	// Created is when the object was made; the zero Time where that was not read.
+	// Created is when a Service that waits for a load balancer address was made; the zero Time for others, and where that was not read.
 	Created time.Time
 	// EventsKnown: the events of a Service that waits for a load balancer address were read. NewestEvent is the newest of them, nil where there is none.
 	EventsKnown bool

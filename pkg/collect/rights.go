@@ -24,6 +24,7 @@ func Rights() []Right {
 		{"", "configmaps", "", []string{"get"}, "its settings, in kube-system"},
 		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
+		{"", "events", "", []string{"list"}, "what controllers say of a Service that has no load balancer address yet"},
 		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
 		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}

@@ -69,7 +69,7 @@ var uneven = Kind{
 	hiddenBy: []string{noReadyEndpoint.Code},
 	passed:   "no pod gets twice the traffic of another",
 	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy, needsSpreading),
-	reads:    []fact{endpointsFact, receivesFact},
+	reads:    []fact{endpointsFact, nodesFact, receivesFact},
 	check: func(f *Facts) []Finding {
 		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.Provider.Announced {
 			return nil
@@ -142,7 +142,7 @@ var nowhereToSend = Kind{
 	hiddenBy: []string{noReadyEndpoint.Code},
 	passed:   "the load balancer sends to a node that has a ready endpoint",
 	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy),
-	reads:    []fact{endpointsFact, receiverFact},
+	reads:    []fact{endpointsFact, nodesFact, receiverFact},
 	check: func(f *Facts) []Finding {
 		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.total().Ready == 0 {
 			return nil
@@ -223,7 +223,7 @@ var disagrees = Kind{
 	Explain: "kube-proxy takes an endpoint for its own where the slice's nodeName is the node name it was started with. Where --hostname-override (or the machine's host " +
 		"name) differs from the Node object's name, the node fails its health check and drops what it should serve. Confirm with: curl NODE:HEALTHCHECKNODEPORT/healthz",
 	passed: "each node counts the endpoints that the EndpointSlices have for it",
-	reads:  []fact{countsFact, endpointsFact},
+	reads:  []fact{countsFact, endpointsFact, nodesFact},
 	check: func(f *Facts) []Finding {
 		if !f.Service.EndpointsKnown {
 			return nil
@@ -306,7 +306,7 @@ var otherMode = Kind{
 	Explain: "kube-proxy reads its configuration when it starts. A node whose kube-proxy has not been restarted since the mode was changed still does what the old one did; " +
 		"or another configuration is in force there. What the node itself says is what packets meet. Confirm with: curl NODE:10249/proxyMode",
 	passed: "kube-proxy runs in its configured mode on every node",
-	reads:  []fact{modesFact},
+	reads:  []fact{modesFact, nodesFact},
 	check: func(f *Facts) []Finding {
 		var wrong []*Row
 		for i := range f.Rows {

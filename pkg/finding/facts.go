@@ -128,6 +128,9 @@ var otherNodesFact = fact{nodesFact.name, func(f *Facts) *lack {
 
 // sentPathsFact is what connections meet at the nodes that the load balancer sends to, or may send to.
 var sentPathsFact = fact{"paths from outside", func(f *Facts) *lack {
+	if !slices.ContainsFunc(f.Rows, func(r Row) bool { return r.LoadBalancer.Receives || r.LoadBalancer.unsure() }) {
+		return &lack{message: "the load balancer sends to no node"}
+	}
 	groups := f.alike(dataplane.External, func(h hit) bool {
 		return h.path.Outcome == dataplane.Unknown && h.path.To != dataplane.ExternalIP && (h.row.LoadBalancer.Receives || h.row.LoadBalancer.unsure())
 	})
@@ -166,7 +169,7 @@ var notAsked = &lack{message: "--live was not given, so no node was asked"}
 // countsFact is what each node itself counts as its endpoints.
 var countsFact = fact{"live health checks", func(f *Facts) *lack {
 	switch {
-	case !f.Snapshot.NodesAsked && f.Service.Live == nil:
+	case !f.nodesAsked():
 		return notAsked
 	case f.Service.HealthCheckNodePort == 0:
 		return &lack{message: "it has no health check node port, so there is nothing to ask"}
@@ -178,7 +181,7 @@ var countsFact = fact{"live health checks", func(f *Facts) *lack {
 
 // modesFact is the mode that each kube-proxy says it runs in, and the one that it is configured to run in.
 var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
-	if !f.Snapshot.NodesAsked && !slices.ContainsFunc(f.Rows, func(r Row) bool { return r.Node.ProxyMode != "" }) {
+	if !f.nodesAsked() {
 		return notAsked
 	}
 	for i := range f.Rows {
@@ -189,8 +192,19 @@ var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
 			}
 		}
 	}
-	return f.unanswered("question for kube-proxy's mode", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
+	l := f.unanswered("question for kube-proxy's mode", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
+	if l != nil && l.asked {
+		l.detail = "kube-proxy answers on the loopback address only, unless its metricsBindAddress says otherwise."
+	}
+	return l
 }}
+
+// nodesAsked says whether the nodes themselves were asked: the snapshot says so, or an answer does, or the refusal.
+func (f *Facts) nodesAsked() bool {
+	return f.Snapshot.NodesAsked || f.Service.Live != nil ||
+		slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" }) ||
+		slices.ContainsFunc(f.Rows, func(r Row) bool { return r.Node.ProxyMode != "" })
+}
 
 func (f *Facts) mayRunKubeProxy(r *Row) bool {
 	name := f.Snapshot.DataplaneOf(r.Node).Name

@@ -8,9 +8,8 @@ import (
 
 var pending = Kind{
 	Code: "ETP047", Severity: Warning, Title: "The load balancer has no address",
-	Explain: "The Service is of type LoadBalancer, and its status has no address: nothing has published one, so clients outside have nothing to connect to but node ports. " +
-		"A cloud's controller that fails says so in events of the Service; without any such controller no event comes at all, and on bare metal one such as MetalLB has to be installed. " +
-		"Look at them with: kubectl describe service NAME",
+	Explain: "The Service is of type LoadBalancer, and its status has no address. A load balancer controller has not assigned one yet, has failed to, or does not run: " +
+		"on bare metal one such as MetalLB has to be installed. A controller that fails writes events about the Service. Confirm with: kubectl describe service NAME",
 	passed:  "the load balancer has an address",
 	applies: needsLoadBalancer,
 	check: func(f *Facts) []Finding {
@@ -19,10 +18,10 @@ var pending = Kind{
 			return nil
 		}
 		r := f.finding(Warning)
-		r.Message = "its load balancer has no address yet: no client outside can use one"
+		r.Message = "the load balancer has no address yet (pending), so nothing outside can connect through it"
 		if len(s.ExternalIPs) > 0 {
 			r = f.finding(Info)
-			r.Message = "its load balancer has no address yet: only its external IPs can be used"
+			r.Message = "the load balancer has no address yet (pending), and clients outside can use the external IPs only"
 		}
 		name := s.Namespace + "/" + s.Name
 		r.Evidence = []Evidence{{Fact: "status.loadBalancer.ingress has no address", Source: "service " + name}}
@@ -41,7 +40,7 @@ var pending = Kind{
 			detail = append(detail, fmt.Sprintf("Newest event, %s: %s: %s", moment(e.Last), fact, message))
 			r.Evidence = append(r.Evidence, Evidence{Fact: fact + ": " + message, Source: "event of service " + name + ", " + moment(e.Last)})
 		case s.EventsKnown:
-			detail = append(detail, "No event is recorded for it: events are kept for an hour by default, and where no load balancer controller runs there is none.")
+			detail = append(detail, "No event about it was found: the API server keeps events for an hour by default, and without a load balancer controller there is none.")
 			r.Evidence = append(r.Evidence, Evidence{Fact: "no event was found", Source: "events of service " + name})
 		}
 		if !s.Created.IsZero() {

@@ -132,7 +132,8 @@ func (p *Style) worst(r *report.Report) cell {
 	case worst == nil && len(r.Gaps) > 0:
 		return cell{unsure, "no findings, evidence is missing", doubtful}
 	case worst == nil && r.Unsupported == "" && r.Doubt.Any():
-		return conclusion(r.Doubt)
+		d := r.Doubt
+		return cell{unsure, "not known: from " + starts(d.Outside, d.Pods || d.PodsHandedOn, d.Hosts || d.HostsHandedOn), doubtful}
 	case worst == nil:
 		return cell{mark: nothing, tone: faint}
 	}

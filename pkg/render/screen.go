@@ -23,6 +23,8 @@ type Options struct {
 	Namespaces bool
 	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
 	Closes func(cluster.Gap) string
+	// Collect is the command that writes a file with everything that a gap of files asks for.
+	Collect string
 }
 
 // screen is one screen on its way.
@@ -730,6 +732,9 @@ func (p *screen) gaps() {
 	}
 	for _, g := range p.r.Gaps {
 		text := "could not " + g.Verb + " " + g.Resource
+		if g.Reason == cluster.NotInFiles {
+			text = "the files do not hold " + g.Resource
+		}
 		switch {
 		case g.Namespace != "" && g.Name != "":
 			text += " " + g.Namespace + "/" + g.Name
@@ -747,6 +752,7 @@ func (p *screen) gaps() {
 			text += ": timed out"
 		case cluster.Failed:
 			text += ": " + g.Message
+		case cluster.NotInFiles:
 		}
 		for n, l := range p.wrap(p.clean(text), p.proseColumns()-2) {
 			if n == 0 {
@@ -764,5 +770,9 @@ func (p *screen) gaps() {
 				p.put(span{"      " + p.clean(l), plain})
 			}
 		}
+	}
+	if p.o.Collect != "" && slices.ContainsFunc(p.r.Gaps, func(g cluster.Gap) bool { return g.Reason == cluster.NotInFiles }) {
+		p.put(span{"    this command collects all that is read; with Calico, add felixconfigurations to its list:", faint})
+		p.put(span{"      " + p.o.Collect, plain})
 	}
 }

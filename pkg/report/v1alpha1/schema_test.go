@@ -187,7 +187,7 @@ func example() report.Report {
 			Subject:  finding.Subject{Kind: "Service", Namespace: "kube-system", Name: "nginx-ingress-lb"},
 			Evidence: []finding.Evidence{{Fact: "node b has no ready endpoint", Source: "endpointslice kube-system/x"}},
 			Remedies: []finding.Remedy{{Mode: "eni", Text: "run", Gain: "keeps"}, {Text: "call it by name"}},
-		}, {Code: "ETP001"}},
+		}, {Code: "ETP001"}, {Code: "ETP048", Result: finding.NotChecked}},
 		Gaps: []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden, Message: "no"}},
 	}
 }

@@ -157,7 +157,7 @@ func plainService(namespace, name string, kind cluster.ServiceType, place int) c
 }
 
 func service(s *cluster.Service) []attribute {
-	return []attribute{
+	return append([]attribute{
 		word("etp", &s.ExternalTrafficPolicy, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal),
 		word("itp", &s.InternalTrafficPolicy, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal),
 		number("hc", &s.HealthCheckNodePort),
@@ -177,6 +177,17 @@ func service(s *cluster.Service) []attribute {
 		textPairs("annotations", &s.Annotations),
 		texts("finalizers", &s.Finalizers),
 		boolean("endpoints-known", &s.EndpointsKnown),
+		moment("created", &s.Created),
+		boolean("events-known", &s.EventsKnown),
+	}, within(&s.NewestEvent, event)...)
+}
+
+func event(e *cluster.Event) []attribute {
+	return []attribute{
+		text("event-type", &e.Type),
+		text("event-reason", &e.Reason),
+		text("event-message", &e.Message),
+		moment("event-last", &e.Last),
 	}
 }
 
