@@ -166,6 +166,12 @@ func (f *Facts) unknownPaths(who, where string, hits []hit, of int) *lack {
 // notAsked is the lack of what only --live reads.
 var notAsked = &lack{message: "--live was not given, so no node was asked"}
 
+// notAllowed is the lack of what --live would read if the API server let it.
+var notAllowed = &lack{
+	asked: true, message: "the nodes could not be asked: the API server does not allow nodes/proxy",
+	evidence: []Evidence{{Fact: "no node was asked", Source: "nodes/proxy"}},
+}
+
 // countsFact is what each node itself counts as its endpoints.
 var countsFact = fact{"live health checks", func(f *Facts) *lack {
 	switch {
@@ -173,6 +179,8 @@ var countsFact = fact{"live health checks", func(f *Facts) *lack {
 		return notAsked
 	case f.Service.HealthCheckNodePort == 0:
 		return &lack{message: "it has no health check node port, so there is nothing to ask"}
+	case f.refusedToAsk():
+		return notAllowed
 	}
 	return f.unanswered("health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
 		return r.Live != nil && r.Live.HealthCheck != cluster.Unreachable && r.Live.LocalEndpoints >= 0
@@ -181,8 +189,11 @@ var countsFact = fact{"live health checks", func(f *Facts) *lack {
 
 // modesFact is the mode that each kube-proxy says it runs in, and the one that it is configured to run in.
 var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
-	if !f.nodesAsked() {
+	switch {
+	case !f.nodesAsked():
 		return notAsked
+	case f.refusedToAsk():
+		return notAllowed
 	}
 	for i := range f.Rows {
 		if row := &f.Rows[i]; f.mayRunKubeProxy(row) && row.Node.ProxyMode != "" && f.Snapshot.DataplaneOf(row.Node).Mode == "" {
@@ -202,8 +213,13 @@ var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
 // nodesAsked says whether the nodes themselves were asked: the snapshot says so, or an answer does, or the refusal.
 func (f *Facts) nodesAsked() bool {
 	return f.Snapshot.NodesAsked || f.Service.Live != nil ||
-		slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" }) ||
+		f.refusedToAsk() ||
 		slices.ContainsFunc(f.Rows, func(r Row) bool { return r.Node.ProxyMode != "" })
+}
+
+// refusedToAsk says whether the right to ask is missing. Asking ends with the first refusal, so that no answer stands for the others.
+func (f *Facts) refusedToAsk() bool {
+	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" })
 }
 
 func (f *Facts) mayRunKubeProxy(r *Row) bool {
