@@ -224,7 +224,7 @@ func TestThreshold(t *testing.T) {
 		return finding.Finding{Severity: s, Result: r}
 	}
 	failedError, failedWarning, failedInfo := f(finding.Error, finding.Fail), f(finding.Warning, finding.Fail), f(finding.Info, finding.Fail)
-	unknownError, passed := f(finding.Error, finding.Unknown), f(finding.Error, finding.Pass)
+	unknownError, passed, notChecked := f(finding.Error, finding.Unknown), f(finding.Error, finding.Pass), f(finding.Error, finding.NotChecked)
 	for _, c := range []struct {
 		failOn   threshold
 		findings []finding.Finding
@@ -237,6 +237,8 @@ func TestThreshold(t *testing.T) {
 		{onWarning, []finding.Finding{failedWarning}, exitFound},
 		{onInfo, []finding.Finding{failedInfo}, exitFound},
 		{onInfo, []finding.Finding{passed}, exitDone},
+		{onInfo, []finding.Finding{notChecked}, exitDone},
+		{onError, []finding.Finding{notChecked, unknownError}, exitUndecided},
 		{onError, []finding.Finding{failedError, unknownError}, exitFound},
 	} {
 		o := &statusOptions{failOn: c.failOn}

@@ -70,7 +70,7 @@ func (f *statusFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
 	flags.Var(failOnFlag(&f.failOn), "fail-on", "End with exit code 3 where there are findings of this severity or above, and with 4 where that cannot be decided")
 	flags.BoolVarP(&f.watch, "watch", "w", false, "Stay, and show again what changes")
-	flags.BoolVar(&f.showPassed, "show-passed", false, "Show the checks that found nothing wrong, too")
+	flags.BoolVar(&f.showPassed, "show-passed", false, "Show the checks that passed and those that did not run, too")
 }
 
 // statusOptions are what the flags mean.
@@ -115,8 +115,9 @@ output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
   # Every LoadBalancer and NodePort Service of the cluster, worst first
   kubectl etp status -A
 
-  # Without a cluster, from a file
-  kubectl get svc,endpointslices,nodes -A -o yaml | kubectl etp status svc/web -f -
+  # Without a cluster, from a file; with Calico, add felixconfigurations to the list
+  ` + collect.CollectCommand + `
+  kubectl etp status svc/web -n shop -f cluster.yaml
 
   # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
@@ -166,6 +167,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		Wide:       f.output.name == "wide",
 		Namespaces: f.allNamespaces,
 		Closes:     collect.RBACRule,
+		Collect:    collect.CollectCommand,
 	}
 	return o, nil
 }
@@ -267,7 +269,7 @@ func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *clus
 	return client.Live(ctx, s, progress)
 }
 
-// reports of a snapshot, one after the other; checks that passed stand after the findings where they were asked for.
+// reports of a snapshot, one after the other; checks that passed or did not run stand after the findings where they were asked for.
 func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 	return func(yield func(*report.Report) bool) {
 		for r := range report.Each(s) {
@@ -275,7 +277,7 @@ func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 				r.Only(o.query.Nodes)
 			}
 			if o.showPassed {
-				r.Findings = slices.Concat(r.Findings, r.Passed)
+				r.Findings = slices.Concat(r.Findings, r.Silent)
 			}
 			if !yield(&r) {
 				return
@@ -327,7 +329,7 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 func (o *statusOptions) judge(code int, r *report.Report) int {
 	for i := range r.Findings {
 		switch f := &r.Findings[i]; {
-		case f.Result == finding.Pass || !o.failOn.reaches(f.Severity):
+		case !f.Result.Found() || !o.failOn.reaches(f.Severity):
 		case f.Result == finding.Fail:
 			return exitFound
 		case code == exitDone:

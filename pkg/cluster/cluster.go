@@ -6,6 +6,7 @@ package cluster
 
 import (
 	"net/netip"
+	"time"
 )
 
 // Snapshot is everything a diagnosis may look at.
@@ -18,6 +19,8 @@ type Snapshot struct {
 	Dataplane Dataplane
 	// Gaps lists what could not be read. A fact that a gap covers is unknown, not absent.
 	Gaps []Gap
+	// NodesAsked: the nodes themselves were asked (--live), whether or not they answered. Where they were not, Live and ProxyMode say nothing.
+	NodesAsked bool
 }
 
 // Tristate keeps "no" apart from "not known".
@@ -90,9 +93,17 @@ type Service struct {
 	Endpoints []Endpoint
 	// EndpointsKnown is false where the EndpointSlices could not be read.
 	EndpointsKnown bool
+	// Created is when a Service that waits for a load balancer address was made; the zero Time for others, and where that was not read.
+	Created time.Time
+	// EventsKnown: the events of a Service that waits for a load balancer address were read. NewestEvent is the newest of them, nil where there is none.
+	EventsKnown bool
+	NewestEvent *Event
 	// Live is what the nodes' own health checks said, by node name; nil unless asked for.
 	Live map[string]Live
 }
+
+// Pending says whether a Service waits for its load balancer to give it an address.
+func (s *Service) Pending() bool { return s.Type == TypeLoadBalancer && len(s.Ingress) == 0 }
 
 // IPMode says whether a node may answer for a load balancer address itself.
 type IPMode string
@@ -223,6 +234,8 @@ const (
 	NotFound  GapReason = "NotFound"
 	TimedOut  GapReason = "TimedOut"
 	Failed    GapReason = "Failed"
+	// NotInFiles: files were read instead of a cluster, and they do not hold it.
+	NotInFiles GapReason = "NotInFiles"
 )
 
 // NodeIndex finds the node of that name, or -1. Nodes must be ordered by name.

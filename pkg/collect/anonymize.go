@@ -60,6 +60,9 @@ func Anonymize(o *Objects) *Objects {
 	for i := range o.Ingresses {
 		out.Ingresses = append(out.Ingresses, a.ingress(o.Ingresses[i].DeepCopy()))
 	}
+	for i := range o.Events {
+		out.Events = append(out.Events, a.event(&o.Events[i]))
+	}
 	for i := range o.Others {
 		out.Others = append(out.Others, a.other(o.Others[i].DeepCopy()))
 	}

@@ -350,3 +350,65 @@ func TestReadIsInterrupted(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+// A Service without an address is read with what was said of it last, in one request; one with an address is not asked about.
+func TestReadPendingService(t *testing.T) {
+	server := start(t)
+	for _, text := range []string{
+		"apiVersion: v1\nkind: Namespace\nmetadata: {name: waiting}\n",
+		"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: waiting}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n",
+		"apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: waiting}\nspec: {type: LoadBalancer, selector: {app: api}, ports: [{port: 80}]}\n",
+		strings.ReplaceAll(eventText("e1", "Service", "web", "Old", `lastTimestamp: "2026-03-02T08:01:00Z"`), "shop", "waiting"),
+		strings.ReplaceAll(eventText("e2", "Service", "web", "New", `lastTimestamp: "2026-03-02T08:05:00Z"`), "shop", "waiting"),
+		strings.ReplaceAll(eventText("e3", "Pod", "web", "Pod", `lastTimestamp: "2026-03-02T08:09:00Z"`), "shop", "waiting"),
+	} {
+		if err := server.Apply(t.Context(), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proxy := faults.Start(t, server)
+	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
+	asked := func() (n int) {
+		for _, r := range proxy.Requests() {
+			if strings.Contains(r.Path, "/events") {
+				n++
+			}
+		}
+		return n
+	}
+	want := cluster.Event{Type: "Warning", Reason: "New", Message: "New of web", Last: time.Date(2026, time.March, 2, 8, 5, 0, 0, time.UTC)}
+	for i, q := range []Query{{Args: []string{"svc/web"}, Namespace: "waiting"}, {Namespace: "waiting"}, {AllNamespaces: true}} {
+		objects, s := read(t, c, q)
+		if n := asked(); n != i+1 {
+			t.Errorf("%+v: %d requests for events in all", q, n)
+		}
+		for _, svc := range s.Services {
+			switch {
+			case svc.Namespace != "waiting":
+			case !svc.EventsKnown || svc.Created.IsZero():
+				t.Errorf("%+v: %s: events are known: %t, created %s", q, svc.Name, svc.EventsKnown, svc.Created)
+			case svc.Name == "web" && (svc.NewestEvent == nil || *svc.NewestEvent != want), svc.Name == "api" && svc.NewestEvent != nil:
+				t.Errorf("%+v: %s: newest event %+v", q, svc.Name, svc.NewestEvent)
+			}
+		}
+		sameFacts(t, snapshot(t, fromText(t, dumped(t, objects)), q), s)
+	}
+	before := asked()
+	read(t, c, story)
+	if asked() != before {
+		t.Error("events of a Service that has an address were asked for")
+	}
+
+	var granted []rbacv1.PolicyRule
+	for _, rule := range rights {
+		granted = append(granted, rule)
+	}
+	if err := server.Grant(t.Context(), "reader", granted...); err != nil {
+		t.Fatal(err)
+	}
+	c = client(t, server.Kubeconfig(t, apiserver.Context{Name: "reader", User: "reader"}))
+	_, s := read(t, c, Query{Args: []string{"svc/web"}, Namespace: "waiting"})
+	if len(s.Gaps) != 1 || s.Gaps[0].Resource != eventsResource || s.Services[0].EventsKnown || s.Services[0].NewestEvent != nil {
+		t.Errorf("without the right to list events: %+v, %+v", s.Gaps, s.Services[0])
+	}
+}

@@ -43,6 +43,8 @@ type Objects struct {
 	// Pods are those of kube-proxy, where no DaemonSet runs it.
 	Pods      []corev1.Pod
 	Ingresses []networkingv1.Ingress
+	// Events are about Services; from a cluster, the newest of each Service that waits for a load balancer address.
+	Events []corev1.Event
 	// Others are objects of types that are not part of Kubernetes: Gateway, FelixConfiguration.
 	Others []unstructured.Unstructured
 	// Gaps lists what was asked for and could not be read.

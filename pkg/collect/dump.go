@@ -27,6 +27,7 @@ func Dump(w io.Writer, o *Objects) error {
 	dumpEach(out, "v1", "ConfigMap", o.ConfigMaps)
 	dumpEach(out, "v1", "Pod", o.Pods)
 	dumpEach(out, "v1", "Node", o.Nodes)
+	dumpEach(out, "v1", "Event", o.Events)
 	if o.asked {
 		out.item(gapsObject{APIVersion: dumpAPIVersion, Kind: gapsKind, Gaps: append([]cluster.Gap{}, o.Gaps...)})
 	}

@@ -33,6 +33,7 @@ const (
 // more is asked. The error is that of a context that ended.
 func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
 	asker := &asker{client: c, snapshot: s, progress: progress}
+	s.NodesAsked = true
 	type question struct{ service, node int }
 	var questions []question
 	for i := range s.Services {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -33,13 +34,14 @@ type seenObject struct {
 	sum   [sha256.Size]byte
 }
 
-// wantedKind says whether objects of a kind can matter.
+// fileKinds are the kinds of objects that can matter.
+var fileKinds = []string{
+	"Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Event", gapsKind,
+}
+
+// wantedKind says whether objects of a kind can matter, or are in a list of that kind.
 func wantedKind(kind string) bool {
-	switch kind {
-	case "Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", gapsKind, "List":
-		return true
-	}
-	return strings.HasSuffix(kind, "List")
+	return slices.Contains(fileKinds, kind) || strings.HasSuffix(kind, "List")
 }
 
 // dumpAPIVersion and gapsKind are how a dump tells what could not be read.
@@ -91,6 +93,9 @@ func (l *loader) add(file string, raw rawObject) error {
 	case "/Pod":
 		var pod corev1.Pod
 		return load(l, file, raw, &pod, decode, trimPod, &o.Pods)
+	case "/Event":
+		var event corev1.Event
+		return load(l, file, raw, &event, decode, trimEvent, &o.Events)
 	case "apps/DaemonSet", "extensions/DaemonSet":
 		var set appsv1.DaemonSet
 		return load(l, file, raw, &set, decode, trimDaemonSet, &o.DaemonSets)

@@ -519,6 +519,10 @@ func (r *reading) details() error {
 	d := newDetector(r.objects)
 	wanted, certain := r.configMaps(d, listed)
 	left := requestBudget - r.requests - len(wanted)
+	if waiting := r.waiting(); len(waiting) > 0 {
+		left--
+		group.Go(func() error { return r.events(waiting) })
+	}
 	for _, name := range wanted {
 		group.Go(func() error { return r.configMap(kubeSystem, name, certain) })
 	}

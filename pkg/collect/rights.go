@@ -24,6 +24,7 @@ func Rights() []Right {
 		{"", "configmaps", "", []string{"get"}, "its settings, in kube-system"},
 		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
+		{"", "events", "", []string{"list"}, "what controllers say of a Service that has no load balancer address yet, and of a fix and its rollout"},
 		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
 		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}
@@ -45,7 +46,7 @@ func LiveRights() []Right {
 	}
 }
 
-// FixRights are those that Surroundings, Rollout and Events ask for beside Rights.
+// FixRights are those that Surroundings, Rollout and Events ask for beside Rights, which have the events already.
 func FixRights() []Right {
 	return []Right{
 		{"", "pods", "", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},
@@ -57,7 +58,6 @@ func FixRights() []Right {
 		{"networking.k8s.io", "networkpolicies", "", []string{"list"}, "policies that go by the client's address"},
 		{"cilium.io", "ciliumnetworkpolicies", "", []string{"list"}, "the same, with Cilium"},
 		{"networking.k8s.io", "ingresses", "", []string{"list"}, "host names that are published with the Service's address"},
-		{"", "events", "", []string{"list"}, "what controllers say of the Service and of a rollout"},
 		{"", "namespaces", kubeSystem, []string{"get"}, "how old the cluster is: it decides the cloud's defaults"},
 	}
 }

@@ -25,6 +25,11 @@ func externallyAccessible(s *corev1.Service) bool {
 	return false
 }
 
+// waits says whether a Service has no load balancer address yet.
+func waits(s *corev1.Service) bool {
+	return s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(convertIngress(s.Status.LoadBalancer.Ingress)) == 0
+}
+
 // convertService settles the API server's defaults too (SetDefaults_Service in pkg/apis/core/v1/defaults.go): a manifest has not met them yet.
 func convertService(s *corev1.Service, q Query) cluster.Service {
 	out := cluster.Service{
@@ -40,6 +45,9 @@ func convertService(s *corev1.Service, q Query) cluster.Service {
 		Labels:              maps.Clone(s.Labels),
 		Annotations:         maps.Clone(s.Annotations),
 		Finalizers:          slices.Clone(s.Finalizers),
+	}
+	if waits(s) && !s.CreationTimestamp.IsZero() {
+		out.Created = s.CreationTimestamp.UTC()
 	}
 	if externallyAccessible(s) {
 		out.ExternalTrafficPolicy = cluster.Policy(cmp.Or(s.Spec.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster))

@@ -31,12 +31,14 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 		key := objectKey{"", namespaceOf(slice.Namespace, q), slice.Labels[discoveryv1.LabelServiceName]}
 		slicesOf[key] = append(slicesOf[key], slice)
 	}
-	endpointsRead := !slices.ContainsFunc(o.Gaps, func(g cluster.Gap) bool { return g.Resource == endpointSlicesResource })
 	named := map[string]bool{}
 	for _, service := range chosen {
 		facts := convertService(service, q)
 		facts.Endpoints = endpoints(slicesOf[objectKey{"", facts.Namespace, facts.Name}])
-		facts.EndpointsKnown = endpointsRead
+		facts.EndpointsKnown = o.endpointsKnown(&facts, q)
+		if facts.Pending() {
+			facts.NewestEvent, facts.EventsKnown = o.newestEvent(&facts, q), o.asked && !o.unread(eventsResource)
+		}
 		for i := range facts.Endpoints {
 			if name := facts.Endpoints[i].Node; name != "" {
 				named[name] = true
@@ -59,6 +61,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 		out.Nodes = append(out.Nodes, cluster.Node{Name: name, Zone: zoneFromEndpoints(out.Services, name)})
 	}
 	slices.SortFunc(out.Nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
+	out.Gaps = append(out.Gaps, o.notInFiles(out.Services)...)
 	return out, nil
 }
 

@@ -113,6 +113,7 @@ func unchanged(now *corev1.Service, was *cluster.Service) bool {
 	trimService(trimmed)
 	facts := convertService(trimmed, Query{})
 	facts.Endpoints, facts.EndpointsKnown, facts.Live = was.Endpoints, was.EndpointsKnown, was.Live
+	facts.NewestEvent, facts.EventsKnown = was.NewestEvent, was.EventsKnown
 	return reflect.DeepEqual(&facts, was)
 }
 

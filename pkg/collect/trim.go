@@ -42,7 +42,11 @@ func keepAnnotations(m *metav1.ObjectMeta, keep func(key string) bool) {
 func none(string) bool { return false }
 
 func trimService(s *corev1.Service) bool {
+	created := s.CreationTimestamp
 	trimMeta(&s.ObjectMeta)
+	if waits(s) {
+		s.CreationTimestamp = created
+	}
 	keepAnnotations(&s.ObjectMeta, func(key string) bool { return key != corev1.LastAppliedConfigAnnotation })
 	s.Status.Conditions = nil
 	return true

@@ -17,15 +17,11 @@ const evidenced = 3
 var noReadyEndpoint = Kind{
 	Code: "ETP001", Severity: Error, Title: "No ready endpoint",
 	Explain: "Nothing behind the Service is ready, so no traffic policy can help. Look at the pods that its selector names, and at their readiness probes.",
+	passed:  "at least one endpoint is ready",
+	reads:   []fact{endpointsFact},
 	check: func(f *Facts) []Finding {
-		if !f.Service.EndpointsKnown {
-			r := f.finding(Error)
-			r.Result, r.Message = Unknown, "its EndpointSlices could not be read"
-			r.Evidence = []Evidence{{Fact: "no EndpointSlice was read", Source: f.slices(nil)}}
-			return []Finding{r}
-		}
 		total := f.total()
-		if total.Ready > 0 {
+		if total.Ready > 0 || !f.Service.EndpointsKnown {
 			return nil
 		}
 		r := f.finding(Error)
@@ -49,17 +45,21 @@ var unreachableInside = Kind{
 	Code: "ETP002", Severity: Error, Title: "In-cluster clients cannot use the load balancer address on some nodes",
 	Explain: "A node answers for a load balancer address (or an external IP) itself, so connections from pods never leave it. Where its data plane then has nowhere to " +
 		"hand them to, they are refused or time out, from this node only. Confirm with: kubectl debug node/NAME -it --image=busybox -- wget -T 3 -O- http://ADDRESS:PORT",
-	hiddenBy:   []string{noReadyEndpoint.Code},
-	needsNodes: true,
-	check:      func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
+	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "pods on every node can reach its addresses",
+	applies:  needsAddress,
+	reads:    []fact{endpointsFact, nodesFact, podPathsFact},
+	check:    func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
 }
 
 var unreachableFromHost = Kind{
 	Code: "ETP003", Severity: Warning, Title: "Processes on the host network cannot use the load balancer address on some nodes",
-	Explain:    "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
-	hiddenBy:   []string{noReadyEndpoint.Code},
-	needsNodes: true,
-	check:      func(f *Facts) []Finding { return f.inside(dataplane.Node) },
+	Explain:  "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "processes on the host network of every node can reach its addresses",
+	applies:  needsAddress,
+	reads:    []fact{endpointsFact, nodesFact, hostPathsFact},
+	check:    func(f *Facts) []Finding { return f.inside(dataplane.Node) },
 }
 
 var uneven = Kind{
@@ -67,10 +67,12 @@ var uneven = Kind{
 	Explain: "The load balancer gives each node the same share, and the node divides it among its own endpoints: where one node has two endpoints and another has one, " +
 		"the one gets twice the traffic. Spread the pods evenly over nodes.",
 	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "no pod gets twice the traffic of another",
+	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy, needsSpreading),
+	reads:    []fact{endpointsFact, nodesFact, receivesFact, weightsFact},
 	check: func(f *Facts) []Finding {
 		lb := &f.Provider
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || len(f.Service.Ingress) == 0 ||
-			lb.Backends == provider.Pods || lb.Announced || lb.Weights == provider.ByEndpoints {
+		if lb.Weights == provider.ByEndpoints {
 			return nil
 		}
 		var rows []*Row
@@ -140,27 +142,14 @@ func byZone(rows []*Row) func(*Row) float64 {
 
 var singleNode = Kind{
 	Code: "ETP008", Severity: Warning, Title: "All external traffic depends on one node",
-	Explain:    "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
-	hiddenBy:   []string{noReadyEndpoint.Code},
-	needsNodes: true,
+	Explain:  "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
+	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "more than one node has a ready endpoint",
+	applies:  every(needsLocalPolicy, needsNodesAsBackends, needsNoPending),
+	reads:    []fact{endpointsFact, otherNodesFact, reachedNodeFact},
 	check: func(f *Facts) []Finding {
-		if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || len(f.Rows) < 2 {
-			return nil
-		}
-		if f.Service.Type == cluster.TypeLoadBalancer && len(f.Service.Ingress) == 0 {
-			return nil
-		}
-		var only *Row
-		for i := range f.Rows {
-			switch row := &f.Rows[i]; {
-			case row.Endpoints.Ready == 0:
-			case only != nil:
-				return nil
-			default:
-				only = row
-			}
-		}
-		if only == nil || f.Service.Type == cluster.TypeLoadBalancer && only.LoadBalancer.Receives == cluster.No {
+		only := f.onlyNode()
+		if only == nil || f.sentNothing(only) || len(f.Rows) < 2 {
 			return nil
 		}
 		r := f.finding(Warning)
@@ -179,20 +168,38 @@ var singleNode = Kind{
 	},
 }
 
+// onlyNode is the row of the one node that has ready endpoints, nil where none or several have.
+func (f *Facts) onlyNode() (only *Row) {
+	for i := range f.Rows {
+		switch row := &f.Rows[i]; {
+		case row.Endpoints.Ready == 0:
+		case only != nil:
+			return nil
+		default:
+			only = row
+		}
+	}
+	return only
+}
+
+// sentNothing: the load balancer is known not to send to the node.
+func (f *Facts) sentNothing(row *Row) bool {
+	return f.Service.Type == cluster.TypeLoadBalancer && row.LoadBalancer.Receives == cluster.No
+}
+
 var nowhereToSend = Kind{
 	Code: "ETP011", Severity: Error, Title: "The load balancer sends to no node that has an endpoint",
 	Explain: "Ready endpoints are there, but every node that has one is left out by the load balancer: by the label node.kubernetes.io/exclude-from-external-load-balancers, " +
 		"because it is about to be removed, or because its health check cannot be reached or fails.",
 	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "the load balancer sends to ready endpoints",
+	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy),
+	reads:    []fact{endpointsFact, nodesFact, receiverFact},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer || f.Service.ExternalTrafficPolicy != cluster.PolicyLocal || f.Provider.Backends == provider.Pods || f.total().Ready == 0 ||
-			len(f.Service.Ingress) == 0 {
-			return nil
-		}
 		r := f.finding(Error)
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives != cluster.No || row.LoadBalancer.Reason == "SendsToPods" && row.Endpoints.Ready > 0 {
+			if row.LoadBalancer.Receives != cluster.No || row.podsReceive() {
 				return nil
 			}
 			if row.Endpoints.Ready > 0 && len(r.Evidence) < evidenced {
@@ -211,16 +218,12 @@ var nodePortSomewhere = Kind{
 	Code: "ETP025", Severity: Warning, Title: "The node port answers on some nodes only",
 	Explain: "A Service of type NodePort with externalTrafficPolicy Local answers clients outside the cluster only at nodes that have a ready endpoint, and there is no " +
 		"health check node port that would tell a load balancer which they are.",
-	hiddenBy:   []string{noReadyEndpoint.Code},
-	needsNodes: true,
+	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "the node port answers on every node",
+	applies:  needsNodePortType,
+	reads:    []fact{endpointsFact, nodesFact, nodePortPathsFact},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeNodePort {
-			return nil
-		}
-		failing, of := f.failing(func(p *dataplane.Path) bool { return p.From == dataplane.External && p.To == dataplane.NodePort })
-		if len(failing) == 0 && f.nodesUnread() && f.Service.ExternalTrafficPolicy == cluster.PolicyLocal {
-			return []Finding{f.unjudged("which nodes answer at the node port")}
-		}
+		failing, of := f.failing(fromOutsideToNodePort)
 		if len(failing) == 0 {
 			return nil
 		}
@@ -237,6 +240,8 @@ var withoutNode = Kind{
 	Code: "ETP027", Severity: Error, Title: "Endpoint without a node",
 	Explain: "No node takes an endpoint that names no node, or one that is not in the cluster, for its own: under a policy Local it gets no traffic. " +
 		"Such endpoints come from EndpointSlices kept by hand or by an operator; their owner should set nodeName.",
+	passed: "every ready endpoint is on a node of the cluster",
+	reads:  []fact{endpointsFact, nodesFact},
 	check: func(f *Facts) []Finding {
 		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 {
 			return nil
@@ -266,7 +271,12 @@ var disagrees = Kind{
 	Code: "ETP048", Severity: Error, Title: "A node counts other endpoints than the EndpointSlices do",
 	Explain: "kube-proxy takes an endpoint for its own where the slice's nodeName is the node name it was started with. Where --hostname-override (or the machine's host " +
 		"name) differs from the Node object's name, the node fails its health check and drops what it should serve. Confirm with: curl NODE:HEALTHCHECKNODEPORT/healthz",
+	passed: "each node counts the endpoints that the EndpointSlices have for it",
+	reads:  []fact{countsFact, endpointsFact, nodesFact},
 	check: func(f *Facts) []Finding {
+		if !f.Service.EndpointsKnown {
+			return nil
+		}
 		var wrong []*Row
 		for i := range f.Rows {
 			live := f.Rows[i].Live
@@ -281,7 +291,7 @@ var disagrees = Kind{
 		row := wrong[0]
 		r.Message = fmt.Sprintf("%s itself counts %s of its own, and the EndpointSlices %d", row.Node.Name, plural(row.Live.LocalEndpoints, "ready endpoint", "ready endpoints"), row.Endpoints.Ready)
 		if len(wrong) > 1 {
-			r.Message += fmt.Sprintf("; %d more nodes disagree", len(wrong)-1)
+			r.Message += "; " + plural(len(wrong)-1, "more node disagrees", "more nodes disagree")
 		}
 		r.Detail = "What the node counts is what packets meet there. If it stays so, kube-proxy may run under another node name: look at --hostname-override."
 		for _, row := range wrong[:min(len(wrong), evidenced)] {
@@ -321,6 +331,8 @@ var unservedPort = Kind{
 	Explain: "Other ports of the Service have endpoints, this one has none: the pods lack a container port of that name, or another EndpointSlice should carry it.",
 	// Without any ready endpoint that is true of every port.
 	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "a ready endpoint serves every port",
+	reads:    []fact{endpointsFact},
 	check: func(f *Facts) []Finding {
 		var names []string
 		for i, served := range f.servedPorts() {
@@ -342,6 +354,8 @@ var otherMode = Kind{
 	Code: "ETP050", Severity: Warning, Title: "kube-proxy runs in another mode than its configuration says",
 	Explain: "kube-proxy reads its configuration when it starts. A node whose kube-proxy has not been restarted since the mode was changed still does what the old one did; " +
 		"or another configuration is in force there. What the node itself says is what packets meet. Confirm with: curl NODE:10249/proxyMode",
+	passed: "kube-proxy runs in its configured mode on every node",
+	reads:  []fact{modesFact, nodesFact},
 	check: func(f *Facts) []Finding {
 		var wrong []*Row
 		for i := range f.Rows {
@@ -372,10 +386,10 @@ var sentInVain = Kind{
 	Explain: "A node passes the load balancer's health check, and what is then sent to it fails: the check counts the Service's endpoints whatever their port, and does not " +
 		"look at the node port itself.",
 	hiddenBy: []string{noReadyEndpoint.Code},
+	passed:   "no node that the load balancer sends to refuses or drops all its connections",
+	applies:  needsLoadBalancerOfNodes,
+	reads:    []fact{endpointsFact, nodesFact, sentPathsFact},
 	check: func(f *Facts) []Finding {
-		if f.Service.Type != cluster.TypeLoadBalancer {
-			return nil
-		}
 		sent := map[cluster.Tristate]int{}
 		for i := range f.Rows {
 			sent[f.Rows[i].LoadBalancer.Receives]++
@@ -468,8 +482,11 @@ func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 // inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients: one finding for all addresses and ports that
 // fare alike on the same nodes.
 func (f *Facts) inside(from dataplane.From) (found []Finding) {
+	if !f.Service.EndpointsKnown {
+		return nil
+	}
 	for _, group := range f.alike(from, func(h hit) bool {
-		if from != dataplane.Node {
+		if from != dataplane.Node || h.path.Outcome == dataplane.Unknown {
 			return true
 		}
 		// Where a pod fares no better, that is said of both.
@@ -477,9 +494,6 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 		return pod == nil || worst(pod.Outcome) < worst(h.path.Outcome)
 	}) {
 		found = append(found, f.judge(from, group))
-	}
-	if len(found) == 0 && from == dataplane.Pod && f.nodesUnread() && f.Service.ExternalTrafficPolicy == cluster.PolicyLocal {
-		found = append(found, f.unjudged("which nodes can reach it from inside the cluster"))
 	}
 	return found
 }
@@ -576,9 +590,9 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 		r.Severity = Warning
 		r.Message = fmt.Sprintf("on %d of %d nodes some connections to %s from %s fail", len(hits), g.of, where, people(from))
 	} else {
-		hits = of(dataplane.Unknown)
-		r.Result = Unknown
-		r.Message = fmt.Sprintf("what connections to %s from %s meet is not known on %d of %d nodes", where, people(from), len(hits), g.of)
+		l := f.unknownPaths(people(from), where, of(dataplane.Unknown), g.of)
+		r.Result, r.Message, r.Detail, r.Evidence = Unknown, l.message, l.detail, l.evidence
+		return r
 	}
 	r.Detail = "Why: " + hits[0].path.Rule.Reason + "."
 	r.Evidence = f.evidence(hits)
@@ -653,15 +667,6 @@ func host(p *dataplane.Path) string {
 // nodesUnread: the nodes that the cluster has could not be listed, and the rows are only those that something else names.
 func (f *Facts) nodesUnread() bool {
 	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" })
-}
-
-// unjudged is the finding where only the nodes are missing.
-func (f *Facts) unjudged(what string) Finding {
-	r := f.finding(Error)
-	r.Result = Unknown
-	r.Message = what + " is not known: the nodes could not be read, and those without endpoints are the ones that matter"
-	r.Evidence = []Evidence{{Fact: "no Node was read", Source: "nodes"}}
-	return r
 }
 
 // remedies for connections from inside: not to use the address, or what a prediction with policy Cluster shows to help.

@@ -26,14 +26,20 @@ func (s Severity) String() string { return [...]string{"Info", "Warning", "Error
 type Result uint8
 
 const (
+	// Pass: all that the check reads is there, and nothing is wrong.
 	Pass Result = iota
 	Fail
-	// Unknown: the evidence that the check needs is missing.
+	// Unknown: evidence that was asked for is missing, and what is there shows no failure.
 	Unknown
+	// NotChecked: the check does not apply to the Service, nobody asked for what it reads, or its cause was found.
+	NotChecked
 )
 
 // String is the word of the published report.
-func (r Result) String() string { return [...]string{"Pass", "Fail", "Unknown"}[r] }
+func (r Result) String() string { return [...]string{"Pass", "Fail", "Unknown", "NotChecked"}[r] }
+
+// Found says whether the result is one that a diagnosis shows unasked: a failure, or that it is not known whether there is one.
+func (r Result) Found() bool { return r == Fail || r == Unknown }
 
 // Evidence is one fact and where it was read.
 type Evidence struct {
@@ -126,17 +132,24 @@ type Kind struct {
 	Severity Severity
 	// Explain says what it means and how to confirm it.
 	Explain string
-	// check returns nothing where all is well.
+	// passed is what is true of a Service for which the check passes.
+	passed string
+	// applies says why the check is not for a Service, "" where it is. It is nil for a check of every Service.
+	applies func(*Facts) string
+	// reads are the facts without which the check does not pass. The first one that is missing decides what the result is instead.
+	reads []fact
+	// check returns what fails, or what it finds to be Unknown, as far as the facts are there.
 	check func(*Facts) []Finding
-	// needsNodes: all is well only where all nodes were read.
-	needsNodes bool
-	// hiddenBy are codes of causes: where one of them fails, this one is only its effect and is left out.
+	// hiddenBy are codes of causes: where one of them fails, this one is only its effect and is not checked.
 	hiddenBy []string
 }
 
 // Catalogue lists every kind by code.
 func Catalogue() []Kind {
-	return []Kind{noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nowhereToSend, nodePortSomewhere, withoutNode, disagrees, unservedPort, otherMode, sentInVain}
+	return []Kind{
+		noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nowhereToSend, nodePortSomewhere, withoutNode, pending, disagrees, unservedPort,
+		otherMode, sentInVain,
+	}
 }
 
 // Hides says whether a finding of the one code, where it fails, leaves out one of the other, of which it is the cause.
@@ -144,27 +157,56 @@ func Hides(cause, effect string) bool {
 	return slices.ContainsFunc(Catalogue(), func(k Kind) bool { return k.Code == effect && slices.Contains(k.hiddenBy, cause) })
 }
 
-// Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed, by code.
-func Check(f *Facts) (found, passed []Finding) {
+// Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed or was not checked, by code.
+func Check(f *Facts) (found, silent []Finding) {
 	failed := map[string]bool{}
 	for _, kind := range Catalogue() {
-		if slices.ContainsFunc(kind.hiddenBy, func(code string) bool { return failed[code] }) {
-			continue
-		}
-		results := kind.check(f)
-		if len(results) == 0 && !(kind.needsNodes && f.nodesUnread()) {
-			passed = append(passed, Finding{Code: kind.Code, Severity: kind.Severity, Result: Pass, Title: kind.Title, Message: kind.Title + ": no", Subject: f.subject()})
-		}
-		for _, result := range results {
+		for _, result := range kind.run(f, failed) {
 			result.Code, result.Title = kind.Code, kind.Title
 			failed[kind.Code] = failed[kind.Code] || result.Result == Fail
-			found = append(found, result)
+			if result.Result.Found() {
+				found = append(found, result)
+			} else {
+				silent = append(silent, result)
+			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(a.Code, b.Code))
 	})
-	return found, passed
+	return found, silent
+}
+
+// run gives at least one result. What the check finds stands whatever else is missing; it passes only where every fact that it reads is there.
+func (k *Kind) run(f *Facts, failed map[string]bool) []Finding {
+	result := func(r Result, message string) Finding {
+		return Finding{Severity: k.Severity, Result: r, Message: message, Subject: f.subject()}
+	}
+	for _, cause := range k.hiddenBy {
+		if failed[cause] {
+			return []Finding{result(NotChecked, "not checked: "+cause+" comes first")}
+		}
+	}
+	if k.applies != nil {
+		if why := k.applies(f); why != "" {
+			return []Finding{result(NotChecked, "not checked: "+why)}
+		}
+	}
+	if found := k.check(f); len(found) > 0 {
+		return found
+	}
+	for _, fact := range k.reads {
+		switch l := fact.lack(f); {
+		case l == nil:
+		case l.asked:
+			unknown := result(Unknown, l.message)
+			unknown.Detail, unknown.Evidence = l.detail, l.evidence
+			return []Finding{unknown}
+		default:
+			return []Finding{result(NotChecked, "not checked: "+l.message)}
+		}
+	}
+	return []Finding{result(Pass, k.passed)}
 }
 
 // rank puts what is not known between warnings and mere information: it may hide an error.

@@ -102,7 +102,7 @@ func badness(r *report.Report) int {
 
 func weight(f *finding.Finding) int {
 	switch {
-	case f.Result == finding.Pass:
+	case !f.Result.Found():
 		return 0
 	case f.Result == finding.Unknown:
 		return 2
@@ -120,7 +120,7 @@ func (p *Style) worst(r *report.Report) cell {
 	count := 0
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if f.Result == finding.Pass {
+		if !f.Result.Found() {
 			continue
 		}
 		count++
@@ -131,6 +131,9 @@ func (p *Style) worst(r *report.Report) cell {
 	switch {
 	case worst == nil && len(r.Gaps) > 0:
 		return cell{unsure, "no findings, evidence is missing", doubtful}
+	case worst == nil && r.Unsupported == "" && r.Doubt.Any():
+		d := r.Doubt
+		return cell{unsure, "not known: from " + starts(d.Outside, d.Pods || d.PodsHandedOn, d.Hosts || d.HostsHandedOn), doubtful}
 	case worst == nil:
 		return cell{mark: nothing, tone: faint}
 	}

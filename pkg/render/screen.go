@@ -23,6 +23,8 @@ type Options struct {
 	Namespaces bool
 	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
 	Closes func(cluster.Gap) string
+	// Collect is the command that writes a file with everything that a gap of files asks for.
+	Collect string
 }
 
 // screen is one screen on its way.
@@ -610,6 +612,8 @@ func look(f *finding.Finding) (mark, tone) {
 	switch f.Result {
 	case finding.Pass:
 		return ok, good
+	case finding.NotChecked:
+		return nothing, faint
 	case finding.Unknown:
 		return unsure, doubtful
 	case finding.Fail:
@@ -625,14 +629,26 @@ func look(f *finding.Finding) (mark, tone) {
 }
 
 func (p *screen) findings() {
-	if len(p.r.Findings) > 0 || len(p.r.Gaps) == 0 && p.r.Unsupported == "" {
+	nothingFound := !slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
+	concluded := nothingFound && len(p.r.Gaps) == 0 && p.r.Unsupported == ""
+	if len(p.r.Findings) > 0 || concluded {
 		p.WriteByte('\n')
 	}
-	if len(p.r.Findings) == 0 && len(p.r.Gaps) == 0 && p.r.Unsupported == "" {
-		p.put(span{p.glyphs[ok] + " no findings", good})
+	if concluded {
+		c := conclusion(p.r.Doubt)
+		for n, l := range p.wrap(c.text, p.proseColumns()-2) {
+			lead := p.glyphs[c.mark] + " "
+			if n > 0 {
+				lead = "  "
+			}
+			p.put(span{lead + l, c.tone})
+		}
 	}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
+		if sharesReason(p.r.Findings[:i], f) {
+			continue
+		}
 		m, tone := look(f)
 		message := f.Message
 		if message == "" {
@@ -651,6 +667,9 @@ func (p *screen) findings() {
 				p.put(span{"    " + l, plain})
 			}
 		}
+		if codes := p.sharing(p.r.Findings[i+1:], f); codes != "" {
+			p.put(span{"    also not known for this reason: " + codes, plain})
+		}
 		if p.o.Wide {
 			for _, e := range f.Evidence {
 				p.put(span{"    " + p.clean(e.Fact), plain}, span{"   from " + p.clean(e.Source), faint})
@@ -658,6 +677,27 @@ func (p *screen) findings() {
 		}
 		p.remedies(f.Remedies)
 	}
+}
+
+// sharesReason says whether what a finding lacks has been said of an earlier one.
+func sharesReason(earlier []finding.Finding, f *finding.Finding) bool {
+	return slices.ContainsFunc(earlier, func(o finding.Finding) bool { return sameLack(&o, f) })
+}
+
+// sameLack says whether two checks are undecided for the same reason.
+func sameLack(a, b *finding.Finding) bool {
+	return a.Result == finding.Unknown && b.Result == finding.Unknown && a.Message == b.Message && a.Detail == b.Detail && a.Subject == b.Subject
+}
+
+// sharing are the codes of later findings that are undecided for the same reason.
+func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
+	var codes []string
+	for i := range later {
+		if sameLack(&later[i], f) {
+			codes = append(codes, p.clean(later[i].Code))
+		}
+	}
+	return strings.Join(codes, " ")
 }
 
 // remedies stand one below the other, with what each keeps or costs in a column of its own; below each where that would be too wide. They are never wrapped:
@@ -693,6 +733,9 @@ func (p *screen) gaps() {
 	}
 	for _, g := range p.r.Gaps {
 		text := "could not " + g.Verb + " " + g.Resource
+		if g.Reason == cluster.NotInFiles {
+			text = "the files do not hold " + g.Resource
+		}
 		switch {
 		case g.Namespace != "" && g.Name != "":
 			text += " " + g.Namespace + "/" + g.Name
@@ -710,6 +753,7 @@ func (p *screen) gaps() {
 			text += ": timed out"
 		case cluster.Failed:
 			text += ": " + g.Message
+		case cluster.NotInFiles:
 		}
 		for n, l := range p.wrap(p.clean(text), p.proseColumns()-2) {
 			if n == 0 {
@@ -727,5 +771,9 @@ func (p *screen) gaps() {
 				p.put(span{"      " + p.clean(l), plain})
 			}
 		}
+	}
+	if p.o.Collect != "" && slices.ContainsFunc(p.r.Gaps, func(g cluster.Gap) bool { return g.Reason == cluster.NotInFiles }) {
+		p.put(span{"    this command collects all that is read; with Calico, add felixconfigurations to its list:", faint})
+		p.put(span{"      " + p.o.Collect, plain})
 	}
 }

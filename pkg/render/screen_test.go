@@ -237,8 +237,55 @@ func TestScreens(t *testing.T) {
 		{"cluster-ip-fails", clusterIPFails(), usual},
 		{"mixed-nodes", mixed(), usual},
 		{"no-nodes", few(ipvsLocal(), 0), usual},
+		{"left-open", leftOpen(), usual},
+		{"not-in-files", notInFiles(), Options{Style: plainStyle(wide100), Collect: "kubectl get everything -o yaml > cluster.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { golden(t, c.name, Screen(c.r, c.o)) })
+	}
+}
+
+// leftOpen: nothing is known to fail, and what some connections meet is not known.
+func leftOpen() *report.Report {
+	r := few(ipvsLocal(), 2)
+	r.Findings = []finding.Finding{{Code: "ETP048", Severity: finding.Error, Result: finding.NotChecked, Message: "not checked: --live was not given, so no node was asked"}}
+	r.Doubt = report.Doubt{Outside: true, PodsHandedOn: true, HostsHandedOn: true}
+	return r
+}
+
+// notInFiles: a file has the Service alone, and several checks lack the same.
+func notInFiles() *report.Report {
+	r := few(ipvsLocal(), 0)
+	r.Service.EndpointsKnown = false
+	const message = "the files do not hold its EndpointSlices"
+	r.Findings = []finding.Finding{
+		{Code: "ETP001", Severity: finding.Error, Result: finding.Unknown, Message: message},
+		{Code: "ETP002", Severity: finding.Error, Result: finding.Unknown, Message: message},
+		{Code: "ETP007", Severity: finding.Warning, Result: finding.Unknown, Message: "cannot tell"},
+		{Code: "ETP049", Severity: finding.Error, Result: finding.Unknown, Message: message},
+	}
+	r.Gaps = []cluster.Gap{
+		{Resource: "endpointslices.discovery.k8s.io", Verb: "list", Namespace: "kube-system", Reason: cluster.NotInFiles},
+		{Resource: "nodes", Verb: "list", Reason: cluster.NotInFiles},
+	}
+	return r
+}
+
+// What is left open is said, and never in green.
+func TestConclusion(t *testing.T) {
+	for _, c := range []struct {
+		d    report.Doubt
+		want cell
+	}{
+		{report.Doubt{}, cell{ok, "no findings", good}},
+		{report.Doubt{Pods: true}, cell{unsure, "no failure found, but it is not known whether connections from pods work", doubtful}},
+		{report.Doubt{Outside: true, Pods: true, Hosts: true}, cell{unsure, "no failure found, but it is not known whether connections from outside, pods and nodes work", doubtful}},
+		{report.Doubt{Outside: true, PodsHandedOn: true}, cell{
+			unsure, "no failure found, but it is not known whether connections from outside work; connections from pods go to the load balancer, and what it does with them is not known", doubtful,
+		}},
+	} {
+		if got := conclusion(c.d); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.d, got, c.want)
+		}
 	}
 }
 
@@ -334,7 +381,8 @@ func nodePort() *report.Report {
 	r.Findings = []finding.Finding{
 		{Code: "ETP006", Severity: finding.Info, Result: finding.Fail, Message: "node ports answer outside on 2 of 4 nodes"},
 		{Code: "ETP008", Severity: finding.Error, Result: finding.Unknown, Message: "whether pods reach other nodes' ports depends on the CNI"},
-		{Code: "ETP001", Severity: finding.Error, Result: finding.Pass, Message: "No ready endpoint: no"},
+		{Code: "ETP001", Severity: finding.Error, Result: finding.Pass, Message: "at least one endpoint is ready"},
+		{Code: "ETP048", Severity: finding.Error, Result: finding.NotChecked, Message: "not checked: --live was not given, so no node was asked"},
 	}
 	return r
 }
@@ -478,7 +526,9 @@ func TestLists(t *testing.T) {
 	info.Gaps = undecided.Gaps
 	bad := external()
 	bad.Findings = ipvsLocal().Findings
-	reports := []report.Report{*healthy, *info, *undecided, *bad}
+	open := ipvsLocal()
+	open.Service.Name, open.Findings, open.Doubt = "b-open", nil, report.Doubt{Pods: true, HostsHandedOn: true}
+	reports := []report.Report{*healthy, *open, *info, *undecided, *bad}
 	for name, o := range map[string]Options{
 		"list":       {Style: plainStyle(wide100)},
 		"list-all":   {Style: plainStyle(wide100), Namespaces: true},

@@ -30,6 +30,38 @@ func of(p *dataplane.Path) verdict {
 	return v
 }
 
+// conclusion is said where no check found anything: that all is well only where what matters was judged.
+func conclusion(d report.Doubt) cell {
+	if !d.Any() {
+		return cell{ok, "no findings", good}
+	}
+	var open []string
+	if d.Outside || d.Pods || d.Hosts {
+		open = append(open, "it is not known whether connections from "+starts(d.Outside, d.Pods, d.Hosts)+" work")
+	}
+	if d.PodsHandedOn || d.HostsHandedOn {
+		open = append(open, "connections from "+starts(false, d.PodsHandedOn, d.HostsHandedOn)+" go to the load balancer, and what it does with them is not known")
+	}
+	return cell{unsure, "no failure found, but " + strings.Join(open, "; "), doubtful}
+}
+
+// starts names where connections start: outside, pods and nodes.
+func starts(outside, pods, hosts bool) string {
+	var names []string
+	for _, start := range []struct {
+		named bool
+		name  string
+	}{{outside, "outside"}, {pods, "pods"}, {hosts, "nodes"}} {
+		if start.named {
+			names = append(names, start.name)
+		}
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
 // failing says whether no connection of this verdict reaches an endpoint.
 func (v verdict) failing() bool {
 	switch v.outcome {

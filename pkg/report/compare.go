@@ -23,7 +23,9 @@ type Comparison struct {
 func Compare(before, after *Report) Comparison {
 	var c Comparison
 	same := func(list []finding.Finding, f *finding.Finding) *finding.Finding {
-		if i := slices.IndexFunc(list, func(o finding.Finding) bool { return o.Code == f.Code && o.Subject == f.Subject }); i >= 0 {
+		if i := slices.IndexFunc(list, func(o finding.Finding) bool {
+			return o.Result.Found() && o.Code == f.Code && o.Subject == f.Subject
+		}); i >= 0 {
 			return &list[i]
 		}
 		return nil
@@ -32,6 +34,7 @@ func Compare(before, after *Report) Comparison {
 		f := &after.Findings[i]
 		old := same(before.Findings, f)
 		switch {
+		case !f.Result.Found():
 		case f.Result == finding.Unknown, old != nil && old.Result == finding.Unknown:
 			c.Unclear = append(c.Unclear, *f)
 		case old == nil:

@@ -26,6 +26,8 @@ func TestCompareFindings(t *testing.T) {
 		{"each of its kind", []finding.Finding{f("ETP002", finding.Fail), f("ETP008", finding.Fail)}, []finding.Finding{f("ETP008", finding.Fail), f("ETP051", finding.Fail)}, "ETP002 ", "ETP051 ", "ETP008 ", ""},
 		{"not known any more", []finding.Finding{f("ETP002", finding.Fail)}, []finding.Finding{f("ETP002", finding.Unknown)}, "", "", "", "ETP002 "},
 		{"not known before", []finding.Finding{f("ETP002", finding.Unknown)}, []finding.Finding{f("ETP002", finding.Fail)}, "", "", "", "ETP002 "},
+		{"what passed or was not checked is nothing", []finding.Finding{f("ETP003", finding.Pass), f("ETP048", finding.NotChecked)}, []finding.Finding{f("ETP003", finding.NotChecked), f("ETP048", finding.Pass)}, "", "", "", ""},
+		{"what passed before and fails now is introduced", []finding.Finding{f("ETP003", finding.Pass)}, []finding.Finding{f("ETP003", finding.Fail)}, "", "ETP003 ", "", ""},
 		{"known now, and well", []finding.Finding{f("ETP002", finding.Unknown)}, nil, "", "", "", ""},
 		{"no endpoint at all is no cure", []finding.Finding{f("ETP002", finding.Fail)}, []finding.Finding{f("ETP001", finding.Fail)}, "", "ETP001 ", "", "ETP002 "},
 	} {

@@ -44,10 +44,11 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	}
 	balance(s, &r)
 	r.Outside = outside(&r)
-	r.Findings, r.Passed = finding.Check(&finding.Facts{
+	r.Findings, r.Silent = finding.Check(&finding.Facts{
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
 		PredictCluster: asCluster(s, svc),
 	})
+	r.Doubt = doubt(&r)
 	return r
 }
 

@@ -23,9 +23,11 @@ type Report struct {
 	Outside Outside
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
-	// Findings failed or are not known, worst first; Passed passed.
-	Findings, Passed []finding.Finding
-	Gaps             []cluster.Gap
+	// Findings failed or are not known, worst first. Silent are the checks that passed or did not run, by code.
+	Findings, Silent []finding.Finding
+	// Doubt is what is left open about all nodes.
+	Doubt Doubt
+	Gaps  []cluster.Gap
 }
 
 // Only leaves these nodes in the map. The findings stay those of all nodes.

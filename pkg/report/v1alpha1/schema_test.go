@@ -100,8 +100,8 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[Tristate]():         {"Yes", "No", "Unknown"},
 		reflect.TypeFor[HealthCheck]():      named(cluster.Pass, cluster.Fail, cluster.Unreachable),
 		reflect.TypeFor[Severity]():         printed(finding.Error, finding.Warning, finding.Info),
-		reflect.TypeFor[Result]():           printed(finding.Fail, finding.Unknown, finding.Pass),
-		reflect.TypeFor[GapReason]():        named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed),
+		reflect.TypeFor[Result]():           printed(finding.Fail, finding.Unknown, finding.Pass, finding.NotChecked),
+		reflect.TypeFor[GapReason]():        named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles),
 	}
 }
 
@@ -197,7 +197,7 @@ func example() report.Report {
 			Subject:  finding.Subject{Kind: "Service", Namespace: "kube-system", Name: "nginx-ingress-lb"},
 			Evidence: []finding.Evidence{{Fact: "node b has no ready endpoint", Source: "endpointslice kube-system/x"}},
 			Remedies: []finding.Remedy{{Mode: "eni", Text: "run", Gain: "keeps"}, {Text: "call it by name"}},
-		}, {Code: "ETP001"}},
+		}, {Code: "ETP001"}, {Code: "ETP048", Result: finding.NotChecked}},
 		Gaps: []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden, Message: "no"}},
 	}
 }

@@ -48,7 +48,7 @@ type (
 	HealthCheck string
 	// Severity of a finding.
 	Severity string
-	// Result of a check.
+	// Result of a check: Pass and NotChecked are there only where they were asked for. NotChecked: nobody asked for what the check reads, or it does not apply.
 	Result string
 	// GapReason says why something could not be read.
 	GapReason string

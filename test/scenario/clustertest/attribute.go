@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -49,6 +50,24 @@ func word[T ~string](key string, p *T, allowed ...T) attribute {
 func boolean(key string, p *bool) attribute {
 	return attribute{key, func() string { return strconv.FormatBool(*p) }, func(v string) (err error) {
 		*p, err = strconv.ParseBool(v)
+		return err
+	}}
+}
+
+// moment is a time as the API server writes it.
+func moment(key string, p *time.Time) attribute {
+	return attribute{key, func() string {
+		if p.IsZero() {
+			return ""
+		}
+		return p.Format(time.RFC3339)
+	}, func(v string) error {
+		if v == "" {
+			*p = time.Time{}
+			return nil
+		}
+		parsed, err := time.Parse(time.RFC3339, v)
+		*p = parsed.UTC()
 		return err
 	}}
 }

@@ -6,6 +6,7 @@
 //	svc NAMESPACE/NAME TYPE [KEY=VALUE…]           port=NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL], ingress=ADDRESS[/Proxy] or a host name
 //	ep ADDRESS[,ADDRESS…] [STATE] [KEY=VALUE…]     of the svc above; STATE is ready, notready or terminating (and still serving)
 //	live NODE pass|fail|unreachable [COUNT]        of the svc above: what the node's health check said
+//	asked                                          the nodes themselves were asked (--live), whether or not they answered
 //	gap VERB RESOURCE REASON [KEY=VALUE…]          what could not be read
 //
 // A key without a value means true. Values with spaces, commas or equals signs are in double quotes. Lines that start with # are comments.
@@ -71,11 +72,12 @@ func (p *parser) line(l string) error {
 		"svc":       {2, "svc NAMESPACE/NAME TYPE", p.service},
 		"ep":        {1, "ep ADDRESS[,ADDRESS…]", p.endpoint},
 		"live":      {2, "live NODE pass|fail|unreachable [COUNT]", p.live},
+		"asked":     {0, "asked", p.asked},
 		"gap":       {3, "gap VERB RESOURCE REASON", p.gap},
 	}
 	kind, ok := kinds[words[0]]
 	if !ok {
-		return fmt.Errorf("unknown word %q; a line starts with dataplane, node, svc, ep, live or gap", words[0])
+		return fmt.Errorf("unknown word %q; a line starts with dataplane, node, svc, ep, live, asked or gap", words[0])
 	}
 	if len(words) <= kind.fewest {
 		return fmt.Errorf("%s: too short, want: %s", words[0], kind.usage)
@@ -259,10 +261,15 @@ func (p *parser) live(words []string) error {
 	return nil
 }
 
+func (p *parser) asked(words []string) error {
+	p.s.NodesAsked = true
+	return assign(words, nil)
+}
+
 func (p *parser) gap(words []string) error {
 	g := cluster.Gap{}
 	list := append(gap(&g), text("verb", &g.Verb), text("resource", &g.Resource),
-		word("reason", &g.Reason, cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed))
+		word("reason", &g.Reason, cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles))
 	if err := assign(append([]string{"verb=" + words[0], "resource=" + words[1], "reason=" + words[2]}, words[3:]...), list); err != nil {
 		return err
 	}
@@ -318,6 +325,9 @@ func Print(s *cluster.Snapshot) string {
 	flush()
 	for i := range s.Services {
 		printService(&b, &s.Services[i], i+1)
+	}
+	if s.NodesAsked {
+		b.WriteString("asked\n")
 	}
 	for _, g := range s.Gaps {
 		fmt.Fprintf(&b, "gap %s %s %s%s\n", quote(g.Verb), quote(g.Resource), quote(string(g.Reason)), differing(gap(&g), gap(&cluster.Gap{})))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -54,6 +55,9 @@ func (f filler) fill(v reflect.Value) {
 		return
 	case *netip.Prefix:
 		*p = pick(f, netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00::/64"))
+		return
+	case *time.Time:
+		*p = time.Date(2026, time.March, 1+f.IntN(28), f.IntN(24), f.IntN(60), f.IntN(60), 0, time.UTC)
 		return
 	case *cluster.Version:
 		*p, _ = cluster.ParseVersion(pick(f, "v1.20.15", "v1.30.4-eks-abc", "1.19"))
@@ -205,7 +209,7 @@ gap list nodes Forbidden message="nodes is forbidden"
 
 func TestParseSaysWhereItFails(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"pod a", `line 1: unknown word "pod"; a line starts with dataplane, node, svc, ep, live or gap`},
+		{"pod a", `line 1: unknown word "pod"; a line starts with dataplane, node, svc, ep, live, asked or gap`},
 		{"\nnode a\nnode", "line 3: node: too short, want: node NAME[,NAME…]"},
 		{"node a zon=h", `line 1: node: unknown key "zon"; known are zone, podcidr, `},
 		{"node a zone=h zone=i", "line 1: node: key zone is there twice"},

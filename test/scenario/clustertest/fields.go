@@ -157,7 +157,7 @@ func plainService(namespace, name string, kind cluster.ServiceType, place int) c
 }
 
 func service(s *cluster.Service) []attribute {
-	return []attribute{
+	return append([]attribute{
 		word("etp", &s.ExternalTrafficPolicy, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal),
 		word("itp", &s.InternalTrafficPolicy, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal),
 		number("hc", &s.HealthCheckNodePort),
@@ -178,6 +178,17 @@ func service(s *cluster.Service) []attribute {
 		texts("finalizers", &s.Finalizers),
 		texts("conditions", &s.Conditions),
 		boolean("endpoints-known", &s.EndpointsKnown),
+		moment("created", &s.Created),
+		boolean("events-known", &s.EventsKnown),
+	}, within(&s.NewestEvent, event)...)
+}
+
+func event(e *cluster.Event) []attribute {
+	return []attribute{
+		text("event-type", &e.Type),
+		text("event-reason", &e.Reason),
+		text("event-message", &e.Message),
+		moment("event-last", &e.Last),
 	}
 }
 

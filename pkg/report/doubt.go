@@ -1,0 +1,67 @@
+package report
+
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+)
+
+// Doubt is what a diagnosis leaves open about connections to a Service's addresses, and to the node ports of one that has no load balancer address. A Service about
+// which something is left open is not said to be well, whatever the checks found.
+type Doubt struct {
+	// Outside, Pods and Hosts: it is not known whether connections from outside, from pods, and from processes on the host network work on every node.
+	Outside, Pods, Hosts bool
+	// PodsHandedOn and HostsHandedOn: some node leaves such connections to the load balancer, and no node shows what that does with them.
+	PodsHandedOn, HostsHandedOn bool
+}
+
+// Any says whether anything is left open.
+func (d Doubt) Any() bool { return d != Doubt{} }
+
+func doubt(r *Report) (d Doubt) {
+	seen := false
+	for i := range r.Nodes {
+		row := &r.Nodes[i]
+		if row.Node.VirtualKubelet {
+			continue
+		}
+		for j := range row.Paths {
+			p := &row.Paths[j]
+			if !matters(r.Service, p) {
+				continue
+			}
+			seen = true
+			unknown, handedOn := p.Outcome == dataplane.Unknown, p.Outcome == dataplane.ViaLoadBalancer
+			switch p.From {
+			case dataplane.External:
+				d.Outside = d.Outside || open(row, p)
+			case dataplane.Pod:
+				d.Pods, d.PodsHandedOn = d.Pods || unknown, d.PodsHandedOn || handedOn
+			case dataplane.Node:
+				d.Hosts, d.HostsHandedOn = d.Hosts || unknown, d.HostsHandedOn || handedOn
+			}
+		}
+	}
+	if !seen {
+		return Doubt{Outside: true, Pods: true, Hosts: true}
+	}
+	return d
+}
+
+// matters says whether clients are meant to make such a connection.
+func matters(s *cluster.Service, p *dataplane.Path) bool {
+	switch p.To {
+	case dataplane.NodePort:
+		return len(s.Ingress) == 0
+	case dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP, dataplane.ClusterIP:
+	}
+	return true
+}
+
+// open says whether it is not known what a connection from outside meets at a node, or whether the load balancer sends it there.
+func open(row *Row, p *dataplane.Path) bool {
+	unknown := p.Outcome == dataplane.Unknown
+	if p.To == dataplane.ExternalIP || p.To == dataplane.NodePort || row.LoadBalancer.Receives == cluster.Yes {
+		return unknown
+	}
+	return row.LoadBalancer.Receives == cluster.Undetermined
+}
