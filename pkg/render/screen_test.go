@@ -190,7 +190,7 @@ func ipvsLocal() *report.Report {
 		},
 		{
 			Code: "ETP007", Severity: finding.Warning, Result: finding.Fail, Title: "Uneven share",
-			Message: "uneven: a pod on cn-hangzhou.10.0.1.12 gets twice the traffic of one on cn-hangzhou.10.0.1.11",
+			Message: "uneven load: a pod on cn-hangzhou.10.0.1.12 gets 2.0x the traffic of a pod on cn-hangzhou.10.0.1.11",
 		},
 	}
 	return r
