@@ -582,15 +582,9 @@ func (o *changeOptions) converged(ctx context.Context, q collect.Query, w *work)
 				available, rolled = available+p.Available, true
 			}
 		}
-		ready := map[string]bool{}
-		leaving := false
-		for _, e := range seen.report.Service.Endpoints {
-			leaving = leaving || e.Terminating
-			if e.Ready {
-				ready[e.Address.String()] = true
-			}
-		}
-		if !rolled || n == looks || len(ready) == available && !leaving {
+		service := seen.report.Service
+		leaving := slices.ContainsFunc(service.Endpoints, func(e cluster.Endpoint) bool { return e.Terminating })
+		if !rolled || n == looks || service.ReadyBackends() == available && !leaving {
 			return seen, nil
 		}
 		if err := o.sleep(ctx); err != nil {

@@ -19,6 +19,8 @@ type Report struct {
 	Unsupported string
 	// Nodes are ordered by name as people read it (node-9 before node-10).
 	Nodes []Row
+	// Nowhere counts the backends that name no node, or none of the cluster's.
+	Nowhere Counts
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
 	// Findings failed or are not known, worst first; Passed passed.
@@ -39,5 +41,5 @@ type Row = finding.Row
 // Receives is a node's part of the external connections.
 type Receives = finding.Receives
 
-// Counts are a node's endpoints.
+// Counts are a node's backends.
 type Counts = dataplane.Count
