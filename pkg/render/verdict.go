@@ -210,8 +210,8 @@ func live(row *report.Row, known bool) cell {
 	case cluster.Unreachable:
 		return cell{unsure, "no answer", doubtful}
 	}
-	// It passes where the node has a ready endpoint.
-	if known && (row.Disagrees || (l.HealthCheck == cluster.Pass) != (ready > 0)) {
+	// Where the answer has no count, it passes if the node has a ready endpoint.
+	if known && (row.Disagrees || l.LocalEndpoints < 0 && (l.HealthCheck == cluster.Pass) != (ready > 0)) {
 		said.mark, said.tone = warns, doubtful
 		said.text += " (slices: " + strconv.Itoa(ready) + ")"
 	} else if l.HealthCheck == cluster.Fail && ready == 0 {
