@@ -351,6 +351,7 @@ func asked() *report.Report {
 	} {
 		r.Nodes[i].Live = l
 	}
+	r.Nodes[1].Disagrees = true
 	r.Nodes[0].Node.ProxyMode = "ipvs"
 	r.Nodes[1].Node.ProxyMode = "iptables"
 	r.Findings = nil
