@@ -72,7 +72,7 @@ func findings(before, after *Report) []string {
 		switch {
 		case f.among(now) != nil:
 		case f.Result == finding.Unknown:
-			said = append(said, f.Code+" no longer unknown, and not found: "+f.Message)
+			said = append(said, f.Code+" no longer unknown: "+f.Message)
 		default:
 			said = append(said, f.Code+" no longer: "+f.Message)
 		}

@@ -89,7 +89,7 @@ func TestChanges(t *testing.T) {
 			"ETP002 now unknown: cannot tell",
 		}},
 		{"what was uncertain is decided", with(found("ETP002", finding.Unknown, finding.Error, "cannot tell")), with(same), []string{
-			"ETP002 no longer unknown, and not found: cannot tell",
+			"ETP002 no longer unknown: cannot tell",
 		}},
 		{"still unknown, in other words", with(found("ETP002", finding.Unknown, finding.Error, "1 node")), with(found("ETP002", finding.Unknown, finding.Error, "2 nodes")), nil},
 		{"a finding gets worse", with(found("ETP027", finding.Fail, finding.Info, "1 endpoint")), with(found("ETP027", finding.Fail, finding.Error, "1 endpoint")), []string{
