@@ -2,7 +2,6 @@ package collect
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -73,8 +72,8 @@ type link struct {
 	notify   func()
 
 	lock sync.Mutex
-	// allowed are the verbs that the server has allowed once.
-	allowed []string
+	// watched: the server has let the resource be watched once.
+	watched bool
 	// heard is when the server last sent anything of the resource.
 	heard time.Time
 	// stream is the number of the stream of events that is read, counted from 1.
@@ -98,18 +97,17 @@ func (w *watching) link(resource string) *link {
 func (l *link) answered(verb string) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	if !slices.Contains(l.allowed, verb) {
-		l.allowed = append(l.allowed, verb)
-	}
 	if verb == "list" {
 		l.heard = time.Now()
+	} else {
+		l.watched = true
 	}
 }
 
-func (l *link) wasAllowed(verb string) bool {
+func (l *link) wasWatched() bool {
 	l.lock.Lock()
 	defer l.lock.Unlock()
-	return slices.Contains(l.allowed, verb)
+	return l.watched
 }
 
 // close takes the link out: its resource is not watched any more.

@@ -295,7 +295,7 @@ func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, fr
 			return nil
 		case ctx.Err() != nil:
 			return err
-		case apierrors.IsUnauthorized(err) || !apierrors.IsForbidden(err) || l.wasAllowed(verb):
+		case !apierrors.IsForbidden(err) || l.wasWatched():
 			l.lost(err)
 			return err
 		}
