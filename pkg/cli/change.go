@@ -582,13 +582,17 @@ func (o *changeOptions) converged(ctx context.Context, q collect.Query, w *work)
 				available, rolled = available+p.Available, true
 			}
 		}
-		service := seen.report.Service
-		leaving := slices.ContainsFunc(service.Endpoints, func(e cluster.Endpoint) bool { return e.Terminating })
-		if !rolled || n == looks || service.ReadyBackends() == available && !leaving {
+		if !rolled || n == looks || caughtUp(seen.report.Service, available) {
 			return seen, nil
 		}
 		if err := o.sleep(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// caughtUp says whether a Service has as many ready backends as its workloads have available pods, and no pod that leaves.
+func caughtUp(svc *cluster.Service, available int) bool {
+	leaving := slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Terminating })
+	return svc.ReadyBackends() == available && !leaving
 }

@@ -113,7 +113,9 @@ func TestWatchPausesBetweenScreens(t *testing.T) {
 // An outage is said once in a pipe, with the time since when nothing is seen, and so is its end.
 func TestWatchSaysWhenItSeesNothing(t *testing.T) {
 	since := time.Date(2026, 11, 25, 2, 59, 50, 0, time.UTC)
-	outage := func(reason string) collect.Change { return collect.Change{Stale: &collect.Stale{Since: since, Reason: reason}} }
+	outage := func(reason string) collect.Change {
+		return collect.Change{Stale: &collect.Stale{Since: since, Reason: reason}}
+	}
 	for name, c := range map[string]struct {
 		changes []collect.Change
 		want    []string
