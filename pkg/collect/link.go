@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// session is what all that is watched sends with.
+// session is the credentials that all watches share.
 type session struct {
 	client *Client
 
@@ -66,16 +66,17 @@ const (
 	proof = time.Second / 2
 )
 
-// link is how far the server is heard of one resource.
+// link is the connection over which the changes of one resource come.
 type link struct {
 	resource string
 	notify   func()
+	now      func() time.Time
 
 	lock sync.Mutex
 	// watched: the server has let the resource be watched once.
 	watched bool
-	// heard is when the server last sent anything of the resource.
-	heard time.Time
+	// received is when the server last sent anything of the resource.
+	received time.Time
 	// stream is the number of the stream of events that is read, counted from 1.
 	stream int
 	// down is when changes stopped being seen, the zero Time where they are; err is why, nil where a stream just ended.
@@ -86,7 +87,7 @@ type link struct {
 
 // link makes the link of a resource, which is up to date: it was just read.
 func (w *watching) link(resource string) *link {
-	l := &link{resource: resource, notify: w.notify, heard: time.Now()}
+	l := &link{resource: resource, notify: w.notify, now: w.now, received: w.now()}
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	w.links = append(w.links, l)
@@ -98,7 +99,7 @@ func (l *link) answered(verb string) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if verb == "list" {
-		l.heard = time.Now()
+		l.received = l.now()
 	} else {
 		l.watched = true
 	}
@@ -122,7 +123,7 @@ func (l *link) lost(err error) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if l.down.IsZero() {
-		l.down, l.err = time.Now(), nil
+		l.down, l.err = l.now(), nil
 		time.AfterFunc(grace, l.notify)
 	}
 	if err != nil {
@@ -131,14 +132,14 @@ func (l *link) lost(err error) {
 	}
 }
 
-// hear notes that a stream is alive.
-func (l *link) hear(stream int) {
+// receive notes that a stream is alive.
+func (l *link) receive(stream int) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	if l.stream != stream {
 		return
 	}
-	l.heard = time.Now()
+	l.received = l.now()
 	if !l.down.IsZero() {
 		l.down, l.err = time.Time{}, nil
 		l.notify()
@@ -161,14 +162,14 @@ func (l *link) pass(s *stream, number int) {
 	defer close(s.events)
 	var why error
 	defer func() { l.lost(why) }()
-	alive := time.AfterFunc(proof, func() { l.hear(number) })
+	alive := time.AfterFunc(proof, func() { l.receive(number) })
 	defer l.end()
 	defer alive.Stop()
 	for event := range s.Interface.ResultChan() {
 		if event.Type == watch.Error {
 			why = apierrors.FromObject(event.Object)
 		} else {
-			l.hear(number)
+			l.receive(number)
 		}
 		select {
 		case s.events <- event:
@@ -211,11 +212,11 @@ func (w *watching) stale() *Stale {
 		l.lock.Lock()
 		switch {
 		case l.closed:
-		case l.down.IsZero() || time.Since(l.down) < grace:
+		case l.down.IsZero() || w.now().Sub(l.down) < grace:
 			all = false
 		default:
-			if first == nil || l.heard.Before(stale.Since) {
-				stale.Since = l.heard
+			if first == nil || l.received.Before(stale.Since) {
+				stale.Since = l.received
 			}
 			if first == nil {
 				first = l

@@ -44,7 +44,7 @@ type Change struct {
 
 // Stale says that changes are not seen at present. They are asked for again until the server answers.
 type Stale struct {
-	// Since is when the server was last heard of everything that is watched.
+	// Since is when the server last sent anything of what is not seen now.
 	Since time.Time
 	// Reason is what went wrong last.
 	Reason string
@@ -55,14 +55,14 @@ type Stale struct {
 // The channel is closed when ctx ends, or after a Change with Err, which says why watching cannot go on.
 //
 // Where the server does not accept the credentials any more they are read again; where it does not accept those either, watching ends. What Read could not read, or
-// what may not be watched from the start, is not watched. The data plane's settings are those of the first reading.
-func (c *Client) Watch(ctx context.Context, q Query, first *Objects) (<-chan Change, error) {
+// what may not be watched from the start, is not watched. Now is the clock that Since is read from. The data plane's settings are those of the first reading.
+func (c *Client) Watch(ctx context.Context, q Query, first *Objects, now func() time.Time) (<-chan Change, error) {
 	before, err := first.Snapshot(q)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watching{client: c, session: session{client: c}, query: q, first: first, changed: make(chan struct{}, 1), failed: make(chan error, 1)}
+	w := &watching{client: c, session: session{client: c}, query: q, first: first, now: now, changed: make(chan struct{}, 1), failed: make(chan error, 1)}
 	w.services = byName(first.Services)
 	w.slices = byName(first.Slices)
 	w.nodes = byName(first.Nodes)
@@ -84,6 +84,7 @@ type watching struct {
 	session session
 	query   Query
 	first   *Objects
+	now     func() time.Time
 
 	lock     sync.Mutex
 	services map[string]corev1.Service
@@ -116,7 +117,7 @@ func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.S
 		case <-ctx.Done():
 		}
 	}
-	var told *Stale
+	var sent *Stale
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,15 +142,15 @@ func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.S
 			return
 		}
 		stale := w.stale()
-		ended := told != nil && stale == nil
+		ended := sent != nil && stale == nil
 		if same := reflect.DeepEqual(before, after); same && !ended {
-			if !reflect.DeepEqual(told, stale) {
-				told = stale
+			if !reflect.DeepEqual(sent, stale) {
+				sent = stale
 				send(Change{Stale: stale})
 			}
 			continue
 		}
-		before, told = after, stale
+		before, sent = after, stale
 		// The receiver owns what it is given, and may add what the nodes say.
 		send(Change{Snapshot: clone(after), Stale: stale})
 	}

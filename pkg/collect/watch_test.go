@@ -32,7 +32,7 @@ func watchStory(t *testing.T, server *apiserver.Server, proxy *faults.Proxy, kub
 	}
 	c := client(t, kubeconfig)
 	objects, _ := read(t, c, story)
-	changes, err := c.Watch(t.Context(), story, objects)
+	changes, err := c.Watch(t.Context(), story, objects, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

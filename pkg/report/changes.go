@@ -52,7 +52,7 @@ func findings(before, after *Report) []string {
 	var said []string
 	for i := range now {
 		f := &now[i]
-		sentence := ""
+		var sentence string
 		switch was := f.among(old); {
 		case f.Result == finding.Fail && (was == nil || was.Result == finding.Unknown):
 			sentence = f.Code + " now: " + f.Message
