@@ -582,19 +582,17 @@ func (o *changeOptions) converged(ctx context.Context, q collect.Query, w *work)
 				available, rolled = available+p.Available, true
 			}
 		}
-		ready := map[string]bool{}
-		leaving := false
-		for _, e := range seen.report.Service.Endpoints {
-			leaving = leaving || e.Terminating
-			if e.Ready {
-				ready[e.Address.String()] = true
-			}
-		}
-		if !rolled || n == looks || len(ready) == available && !leaving {
+		if !rolled || n == looks || caughtUp(seen.report.Service, available) {
 			return seen, nil
 		}
 		if err := o.sleep(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// caughtUp says whether a Service has as many ready backends as its workloads have available pods, and no pod that leaves.
+func caughtUp(svc *cluster.Service, available int) bool {
+	leaving := slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Terminating })
+	return svc.ReadyBackends() == available && !leaving
 }

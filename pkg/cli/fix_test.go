@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -128,5 +129,28 @@ func TestSleepEnds(t *testing.T) {
 	cancel()
 	if err := (&changeOptions{app: a}).sleep(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ends with %v", err)
+	}
+}
+
+// A dual-stack pod is one endpoint to wait for, though it has an address in an EndpointSlice of each family.
+func TestCaughtUp(t *testing.T) {
+	pod := func(address, name string) cluster.Endpoint {
+		return cluster.Endpoint{Address: netip.MustParseAddr(address), Node: "a", Target: "shop/" + name, Ready: true, Serving: true}
+	}
+	leaving := pod("10.1.0.9", "old")
+	leaving.Ready, leaving.Terminating = false, true
+	for name, c := range map[string]struct {
+		endpoints []cluster.Endpoint
+		available int
+		want      bool
+	}{
+		"single-stack":          {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y")}, 2, true},
+		"dual-stack":            {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y"), pod("fd00::1", "x"), pod("fd00::2", "y")}, 2, true},
+		"one is missing":        {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("fd00::1", "x")}, 2, false},
+		"an old pod is leaving": {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y"), leaving}, 2, false},
+	} {
+		if got := caughtUp(&cluster.Service{Endpoints: c.endpoints}, c.available); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -221,7 +221,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if !o.watch {
 		return o.print(s)
 	}
-	changes, err := client.Watch(ctx, o.query, objects)
+	changes, err := client.Watch(ctx, o.query, objects, o.env.Now)
 	if err != nil {
 		return reading(err)
 	}

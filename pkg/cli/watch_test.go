@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestWatchSaysWhatChanged(t *testing.T) {
 	if got := strings.Count(out, "shop/web   LoadBalancer"); got != 2 {
 		t.Errorf("%d screens, want one at first and one for the one change:\n%s", got, out)
 	}
-	if !strings.Contains(out, "\nnode c lost its last ready endpoint\nshop/web ") {
+	if !strings.Contains(out, "\n03:00:00 node c lost its last ready endpoint\nshop/web ") {
 		t.Errorf("the change is not said before the screen:\n%s", out)
 	}
 	if strings.Contains(out, "\x1b") {
@@ -106,5 +107,80 @@ func TestWatchPausesBetweenScreens(t *testing.T) {
 	}
 	if !strings.Contains(frames[1], "node c lost its last ready endpoint") || !strings.Contains(frames[2], "node b lost its last ready endpoint") {
 		t.Errorf("frames:\n%s", strings.Join(frames, "\n---\n"))
+	}
+}
+
+// An outage is said once in a pipe, with the time since when nothing is seen, and so is its end.
+func TestWatchSaysWhenItSeesNothing(t *testing.T) {
+	since := time.Date(2026, 11, 25, 2, 59, 50, 0, time.UTC)
+	outage := func(reason string) collect.Change {
+		return collect.Change{Stale: &collect.Stale{Since: since, Reason: reason}}
+	}
+	for name, c := range map[string]struct {
+		changes []collect.Change
+		want    []string
+	}{
+		"and nothing has changed": {
+			[]collect.Change{outage("connection refused"), outage("i/o timeout"), {Snapshot: onNodes("a", "b", "c")}},
+			[]string{"03:00:00 not updated since 02:59:50 (connection refused), retrying", "03:00:00 updated again"},
+		},
+		"and something has": {
+			[]collect.Change{outage("connection refused"), {Snapshot: onNodes("a", "b")}},
+			[]string{"03:00:00 not updated since 02:59:50 (connection refused), retrying", "03:00:00 updated again", "03:00:00 node c lost its last ready endpoint"},
+		},
+		"of the nodes, while other things change": {
+			[]collect.Change{{Stale: outage("nodes: forbidden").Stale, Snapshot: onNodes("a", "b")}},
+			[]string{"03:00:00 not updated since 02:59:50 (nodes: forbidden), retrying", "03:00:00 node c lost its last ready endpoint"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &world{}
+			o := watching(w)
+			changes := make(chan collect.Change)
+			ended := make(chan error)
+			go func() { ended <- o.follow(t.Context(), onNodes("a", "b", "c"), changes, nil) }()
+			for _, change := range c.changes {
+				changes <- change
+			}
+			close(changes)
+			<-ended
+			var got []string
+			for line := range strings.Lines(w.out.String()) {
+				if strings.HasPrefix(line, "03:00:00 ") && !strings.Contains(line, "ETP") {
+					got = append(got, strings.TrimSuffix(line, "\n"))
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("it says %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// On a terminal the last line of the frame says it, in place of the one before.
+func TestWatchMarksTheScreen(t *testing.T) {
+	w := &world{}
+	o := watching(w)
+	o.env.Columns = func(io.Writer) (int, bool) { return 100, true }
+	changes := make(chan collect.Change)
+	ended := make(chan error)
+	go func() { ended <- o.follow(t.Context(), onNodes("a", "b", "c"), changes, nil) }()
+	since := time.Date(2026, 11, 24, 2, 59, 50, 0, time.UTC)
+	changes <- collect.Change{Stale: &collect.Stale{Since: since, Reason: "connection refused"}}
+	changes <- collect.Change{Stale: &collect.Stale{Since: since, Reason: "i/o timeout"}}
+	changes <- collect.Change{Snapshot: onNodes("a", "b", "c")}
+	close(changes)
+	<-ended
+	frames := strings.Split(w.out.String(), "\x1b[H\x1b[2J")[1:]
+	if len(frames) != 4 {
+		t.Fatalf("%d frames:\n%s", len(frames), w.out.String())
+	}
+	for i, want := range map[int]string{1: "connection refused", 2: "i/o timeout"} {
+		if !strings.HasSuffix(frames[i], "\nnot updated since 2026-11-24 02:59:50 ("+want+"), retrying\n") {
+			t.Errorf("frame %d ends without it:\n%s", i, frames[i])
+		}
+	}
+	if frames[3] != frames[0] {
+		t.Errorf("the last frame differs from the first:\n%s", frames[3])
 	}
 }

@@ -140,7 +140,7 @@ type Port struct {
 	AppProtocol string
 }
 
-// Endpoint is one address of an EndpointSlice.
+// Endpoint is one address of an EndpointSlice. A pod of a dual-stack Service has two; Service.Backends counts it once.
 type Endpoint struct {
 	Address netip.Addr
 	// Node is "" where the slice does not say.
@@ -205,7 +205,8 @@ const (
 	Unreachable HealthCheck = "Unreachable"
 )
 
-// Live is what a node says of one Service. LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say.
+// Live is what a node says of one Service. LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say. What it counts differs between data
+// planes; kube-proxy counts those of one address family.
 type Live struct {
 	HealthCheck    HealthCheck
 	LocalEndpoints int

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
@@ -28,8 +30,12 @@ import (
 
 // Client reads from an API server. It asks for what it knows by name: no discovery, no informers.
 type Client struct {
-	rest      *rest.RESTClient
-	host      string
+	getter genericclioptions.RESTClientGetter
+	// rest is replaced where the credentials are read again.
+	rest atomic.Pointer[rest.RESTClient]
+	host string
+	// chosen is the kubeconfig's current context at the start, "" where there is none.
+	chosen    string
 	namespace string
 }
 
@@ -46,19 +52,29 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 		return nil, noConnection(err)
 	}
 	// Without any kubeconfig kubectl's flags fall back to a port of this machine, where nobody has served a cluster for years.
-	if raw, err := getter.ToRawKubeConfigLoader().RawConfig(); err == nil && len(raw.Clusters) == 0 && strings.HasSuffix(config.Host, "localhost:8080") {
+	raw, err := getter.ToRawKubeConfigLoader().RawConfig()
+	if err == nil && len(raw.Clusters) == 0 && strings.HasSuffix(config.Host, "localhost:8080") {
 		return nil, noConnection(clientcmd.ErrEmptyConfig)
 	}
 	namespace, _, err := getter.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
 		return nil, noConnection(err)
 	}
+	c := &Client{getter: getter, host: config.Host, chosen: raw.CurrentContext, namespace: namespace}
+	if err := c.connect(config); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect makes the client send with this configuration from now on.
+func (c *Client) connect(config *rest.Config) error {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		corev1.AddToScheme, appsv1.AddToScheme, discoveryv1.AddToScheme, discoveryv1beta1.AddToScheme, networkingv1.AddToScheme, metav1.AddMetaToScheme,
 	} {
 		if err := add(scheme); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
@@ -73,9 +89,41 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	}
 	client, err := rest.UnversionedRESTClientFor(config)
 	if err != nil {
-		return nil, noConnection(err)
+		return noConnection(err)
 	}
-	return &Client{rest: client, host: config.Host, namespace: namespace}, nil
+	c.rest.Store(client)
+	return nil
+}
+
+// renew reads the credentials again: the kubeconfig, a token's file, what a plugin gives. The cluster stays the same, whatever context has been chosen since.
+func (c *Client) renew() error {
+	getter := c.getter
+	if flags, ok := getter.(*genericclioptions.ConfigFlags); ok {
+		getter = reread(flags, c.chosen)
+	}
+	config, err := getter.ToRESTConfig()
+	if err != nil {
+		return noConnection(err)
+	}
+	if config.Host != c.host {
+		return fmt.Errorf("the kubeconfig now names the server at %s, and no longer the one at %s", config.Host, c.host)
+	}
+	return c.connect(config)
+}
+
+// reread copies flags without the kubeconfig that they remember. Where they name no context, it is the chosen one.
+func reread(flags *genericclioptions.ConfigFlags, chosen string) *genericclioptions.ConfigFlags {
+	fresh := genericclioptions.NewConfigFlags(false)
+	from, to := reflect.ValueOf(flags).Elem(), reflect.ValueOf(fresh).Elem()
+	for i := range from.NumField() {
+		if to.Field(i).CanSet() {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+	if chosen != "" && (fresh.Context == nil || *fresh.Context == "") {
+		fresh.Context = &chosen
+	}
+	return fresh
 }
 
 func noConnection(err error) error {
@@ -121,7 +169,7 @@ func (c *Client) send(ctx context.Context, r request) rest.Result {
 		accept = protobuf
 	}
 	// The path is escaped here, and only here: a name goes through as one segment whatever it holds.
-	get := c.rest.Get().AbsPath(r.path).SetHeader("Accept", accept)
+	get := c.rest.Load().Get().AbsPath(r.path).SetHeader("Accept", accept)
 	for key, values := range r.parameters {
 		for _, value := range values {
 			get = get.Param(key, value)

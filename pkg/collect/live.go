@@ -85,7 +85,7 @@ type asker struct {
 func (a *asker) ask(ctx context.Context, node string, port int, path string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, livePatience)
 	defer cancel()
-	result := a.client.rest.Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
+	result := a.client.rest.Load().Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
 	result.StatusCode(&status)
 	// The body of a health check that fails comes with an error; so does a refusal of the API server.
 	body, _ = result.Raw()

@@ -98,7 +98,7 @@ func TestWatch(t *testing.T) {
 	server := start(t)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin}))
 	objects, _ := read(t, c, story)
-	changes, err := c.Watch(t.Context(), story, objects)
+	changes, err := c.Watch(t.Context(), story, objects, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,32 +18,51 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// settleTime is the shortest time between two Changes: a rollout is many events at once.
-const settleTime = time.Second / 5
+const (
+	// settleTime is the shortest time between two Changes: a rollout is many events at once.
+	settleTime = time.Second / 5
+	// firstRetry and lastRetry bound the pauses between two attempts to reach the server: one person waits for it, not a fleet of controllers.
+	firstRetry, lastRetry = time.Second / 2, 10 * time.Second
+)
 
-// Change is what is now true, or why nothing more can be said.
+// Change is what is now true, or why that is not known.
 type Change struct {
+	// Snapshot is nil where only Stale or Err is new.
 	Snapshot *cluster.Snapshot
-	Err      error
+	// Stale is nil as long as changes would be seen.
+	Stale *Stale
+	Err   error
+}
+
+// Stale says that changes are not seen at present. They are asked for again until the server answers.
+type Stale struct {
+	// Since is when the server last sent anything of what is not seen now.
+	Since time.Time
+	// Reason is what went wrong last.
+	Reason string
 }
 
 // Watch follows the Services of a query, their slices and the nodes, from what Read has found. There are at most five Changes a second, and one only where the
-// Snapshot differs: heartbeats of nodes are none. The channel is closed when ctx ends, or after a Change with Err, which says why watching cannot go on.
+// Snapshot or Stale differs: heartbeats of nodes are none. Where the server can be watched again after it could not, there is a Change with a Snapshot in any case.
+// The channel is closed when ctx ends, or after a Change with Err, which says why watching cannot go on.
 //
-// What Read could not read is not watched. The data plane's settings are those of the first reading.
-func (c *Client) Watch(ctx context.Context, q Query, first *Objects) (<-chan Change, error) {
+// Where the server does not accept the credentials any more they are read again; where it does not accept those either, watching ends. What Read could not read, or
+// what may not be watched from the start, is not watched. Now is the clock that Since is read from. The data plane's settings are those of the first reading.
+func (c *Client) Watch(ctx context.Context, q Query, first *Objects, now func() time.Time) (<-chan Change, error) {
 	before, err := first.Snapshot(q)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watching{client: c, query: q, first: first, changed: make(chan struct{}, 1), failed: make(chan error, 1)}
+	w := &watching{client: c, session: session{client: c}, query: q, first: first, now: now, changed: make(chan struct{}, 1), failed: make(chan error, 1)}
 	w.services = byName(first.Services)
 	w.slices = byName(first.Slices)
 	w.nodes = byName(first.Nodes)
@@ -61,15 +80,18 @@ func (c *Client) Watch(ctx context.Context, q Query, first *Objects) (<-chan Cha
 
 // watching is the state of a Watch.
 type watching struct {
-	client *Client
-	query  Query
-	first  *Objects
+	client  *Client
+	session session
+	query   Query
+	first   *Objects
+	now     func() time.Time
 
 	lock     sync.Mutex
 	services map[string]corev1.Service
 	slices   map[string]discoveryv1.EndpointSlice
 	nodes    map[string]corev1.Node
 	gaps     []cluster.Gap
+	links    []*link
 
 	changed chan struct{}
 	failed  chan error
@@ -87,7 +109,7 @@ func byName[T any, P interface {
 	return out
 }
 
-// run sends a Change for each new Snapshot.
+// run sends a Change for each new Snapshot, and where an outage begins, has another reason, or ends.
 func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.Snapshot) {
 	send := func(change Change) {
 		select {
@@ -95,6 +117,7 @@ func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.S
 		case <-ctx.Done():
 		}
 	}
+	var sent *Stale
 	for {
 		select {
 		case <-ctx.Done():
@@ -118,12 +141,18 @@ func (w *watching) run(ctx context.Context, out chan<- Change, before *cluster.S
 			send(Change{Err: err})
 			return
 		}
-		if reflect.DeepEqual(before, after) {
+		stale := w.stale()
+		ended := sent != nil && stale == nil
+		if same := reflect.DeepEqual(before, after); same && !ended {
+			if !reflect.DeepEqual(sent, stale) {
+				sent = stale
+				send(Change{Stale: stale})
+			}
 			continue
 		}
-		before = after
+		before, sent = after, stale
 		// The receiver owns what it is given, and may add what the nodes say.
-		send(Change{Snapshot: clone(after)})
+		send(Change{Snapshot: clone(after), Stale: stale})
 	}
 }
 
@@ -143,6 +172,14 @@ func (w *watching) objects() *Objects {
 	out.Nodes = slices.Collect(maps.Values(w.nodes))
 	out.Gaps = append(slices.Clone(w.first.Gaps), w.gaps...)
 	return &out
+}
+
+// fail ends the watching with an error, unless another one does already.
+func (w *watching) fail(err error) {
+	select {
+	case w.failed <- err:
+	default:
+	}
 }
 
 func (w *watching) notify() {
@@ -247,19 +284,26 @@ type source struct {
 	object, list              func() runtime.Object
 }
 
-// follow keeps a map of objects as the API server has them, until ctx ends. What may not be watched is an error for Services, and a gap for the rest.
+// follow keeps a map of objects as the API server has them, until ctx ends. What may not be watched from the start is an error for Services, and a gap for the rest;
+// what may not be watched any more is asked for again, as an API server that starts refuses what it will allow in a moment.
 func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, from source, into map[string]T, convert func(runtime.Object) (T, bool)) {
 	ctx, stop := context.WithCancel(ctx)
-	refused := func(verb string, err error) error {
-		if err == nil || !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {
+	l := w.link(from.resource)
+	answered := func(verb string, err error) error {
+		switch {
+		case err == nil:
+			l.answered(verb)
+			return nil
+		case ctx.Err() != nil:
+			return err
+		case !apierrors.IsForbidden(err) || l.wasWatched():
+			l.lost(err)
 			return err
 		}
 		stop()
+		l.close()
 		if from.resource == servicesResource {
-			select {
-			case w.failed <- fmt.Errorf("%s %s: %w", verb, from.resource, w.client.explain(err, verb, from.resource, from.namespace)):
-			default:
-			}
+			w.fail(fmt.Errorf("%s %s: %w", verb, from.resource, w.client.explain(err, verb, from.resource, from.namespace)))
 			return err
 		}
 		w.lock.Lock()
@@ -270,6 +314,14 @@ func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, fr
 		}
 		return err
 	}
+	// send asks by the client's credentials, and once more by new ones where the server does not accept them.
+	send := func(verb string, ask func(*rest.RESTClient) error) error {
+		err, fatal := w.session.send(ask)
+		if fatal != nil {
+			w.fail(fmt.Errorf("%s %s: %w", verb, from.resource, fatal))
+		}
+		return answered(verb, err)
+	}
 	options := func(o metav1.ListOptions) metav1.ListOptions {
 		o.LabelSelector, o.FieldSelector = from.parameters.Get("labelSelector"), from.parameters.Get("fieldSelector")
 		return o
@@ -279,19 +331,30 @@ func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, fr
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o = options(o)
 			list := from.list()
-			err := w.client.rest.Get().AbsPath(from.path).SetHeader("Accept", protobuf).SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Do(ctx).Into(list)
-			return list, refused("list", err)
+			err := send("list", func(c *rest.RESTClient) error {
+				return c.Get().AbsPath(from.path).SetHeader("Accept", protobuf).SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Do(ctx).Into(list)
+			})
+			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o = options(o)
 			o.Watch = true
-			events, err := w.client.rest.Get().AbsPath(from.path).SetHeader("Accept", "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch").
-				SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Watch(ctx)
-			return events, refused("watch", err)
+			var events watch.Interface
+			err := send("watch", func(c *rest.RESTClient) (err error) {
+				events, err = c.Get().AbsPath(from.path).SetHeader("Accept", "application/vnd.kubernetes.protobuf;stream=watch,application/json;stream=watch").
+					SpecificallyVersionedParams(&o, metav1.ParameterCodec, version).Watch(ctx)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			return l.watch(events), nil
 		},
 	}
 	silent := logr.Discard()
-	reflector := cache.NewReflectorWithOptions(lister, from.object(), &kept[T]{watching: w, objects: into, convert: convert}, cache.ReflectorOptions{Logger: &silent})
+	reflector := cache.NewReflectorWithOptions(lister, from.object(), &kept[T]{watching: w, objects: into, convert: convert}, cache.ReflectorOptions{
+		Logger: &silent, Backoff: &wait.Backoff{Duration: firstRetry, Factor: 2, Jitter: 0.5, Steps: 10, Cap: lastRetry},
+	})
 	running.Go(func() {
 		defer stop()
 		reflector.RunWithContext(logr.NewContext(ctx, silent))

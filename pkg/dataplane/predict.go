@@ -198,16 +198,17 @@ func (p *Predictor) believe() {
 	switch s := p.service; {
 	case s.Live != nil:
 		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
-		p.hear(s, func(node, slices, counted int) {
-			p.disowned[node], p.doubted[node] = counted == 0 && slices > 0, counted > 0 && counted != slices
+		p.hear(s, func(node int, _ Count, counted int, disagrees bool) {
+			p.disowned[node], p.doubted[node] = disagrees && counted == 0, disagrees && counted > 0
 		})
 	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
 		// Every Service tells the same, so that one for each node is enough.
 		untold := len(p.snapshot.Nodes)
 		told := make([]bool, untold)
 		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
-			p.hear(&p.snapshot.Services[i], func(node, slices, counted int) {
-				if slices == 0 || told[node] {
+			p.hear(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
+				// A count of none that the EndpointSlices explain says nothing of other Services.
+				if here.Ready == 0 || counted == 0 && !disagrees || told[node] {
 					return
 				}
 				if p.disowned == nil {
@@ -220,15 +221,16 @@ func (p *Predictor) believe() {
 	}
 }
 
-// hear calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there and what it counted.
-func (p *Predictor) hear(s *cluster.Service, f func(node, slices, counted int)) {
+// hear calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
+func (p *Predictor) hear(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
 	if s.Live == nil {
 		return
 	}
-	counts, _ := Counts(p.snapshot, s)
+	on, nowhere := Counts(p.snapshot, s)
 	for i := range p.snapshot.Nodes {
-		if live, ok := s.Live[p.snapshot.Nodes[i].Name]; ok && live.LocalEndpoints >= 0 {
-			f(i, counts[i].Ready, live.LocalEndpoints)
+		n := &p.snapshot.Nodes[i]
+		if live, ok := s.Live[n.Name]; ok && live.LocalEndpoints >= 0 {
+			f(i, on[i], live.LocalEndpoints, Disagrees(p.snapshot.DataplaneOf(n), s, on[i], nowhere, live.LocalEndpoints))
 		}
 	}
 }
@@ -782,44 +784,3 @@ func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f f
 		return cluster.Is(ok && primary == at)
 	}
 }
-
-// Counts are the Service's endpoints by node, in the snapshot's order, each address once by the best it can do for any port; nowhere are those that name no node of
-// the snapshot. Endpoints must be ordered by address.
-func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
-	on = make([]Count, len(s.Nodes))
-	for i := 0; i < len(svc.Endpoints); {
-		best := &svc.Endpoints[i]
-		for ; i < len(svc.Endpoints) && svc.Endpoints[i].Address == best.Address; i++ {
-			if e := &svc.Endpoints[i]; ability(e) > ability(best) {
-				best = e
-			}
-		}
-		c := &nowhere
-		if node := s.NodeIndex(best.Node); node >= 0 {
-			c = &on[node]
-		}
-		switch ability(best) {
-		case 2:
-			c.Ready++
-		case 1:
-			c.ServingTerminating++
-		default:
-			c.NotReady++
-		}
-	}
-	return on, nowhere
-}
-
-func ability(e *cluster.Endpoint) int {
-	switch {
-	case e.Ready:
-		return 2
-	case e.Serving && e.Terminating:
-		return 1
-	default:
-		return 0
-	}
-}
-
-// Count of endpoints by what they can do.
-type Count struct{ Ready, ServingTerminating, NotReady int }

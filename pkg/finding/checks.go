@@ -252,11 +252,11 @@ var withoutNode = Kind{
 		}
 		r := f.finding(severity)
 		r.Message = fmt.Sprintf("%s on no node of the cluster", plural(f.Nowhere.Ready, "ready endpoint is", "ready endpoints are"))
-		for i := range f.Service.Endpoints {
-			e := &f.Service.Endpoints[i]
-			if !e.Ready || f.Snapshot.NodeIndex(e.Node) >= 0 || len(r.Evidence) == evidenced {
-				continue
+		for _, b := range f.Service.Backends(func(e *cluster.Endpoint) bool { return e.Ready && f.Snapshot.NodeIndex(e.Node) < 0 }) {
+			if len(r.Evidence) == evidenced {
+				break
 			}
+			e := b.Endpoint
 			fact := fmt.Sprintf("endpoint %s names no node", e.Address)
 			if e.Node != "" {
 				fact = fmt.Sprintf("endpoint %s names node %s, which is not in the cluster", e.Address, e.Node)
@@ -279,8 +279,7 @@ var disagrees = Kind{
 		}
 		var wrong []*Row
 		for i := range f.Rows {
-			live := f.Rows[i].Live
-			if live != nil && live.HealthCheck != cluster.Unreachable && live.LocalEndpoints >= 0 && live.LocalEndpoints != f.Rows[i].Endpoints.Ready {
+			if f.Rows[i].Disagrees {
 				wrong = append(wrong, &f.Rows[i])
 			}
 		}

@@ -78,7 +78,7 @@ type Facts struct {
 	Service  *cluster.Service
 	Provider provider.LoadBalancer
 	Rows     []Row
-	// Nowhere counts the endpoints that name no node, or none of the cluster's.
+	// Nowhere counts the backends that name no node, or none of the cluster's.
 	Nowhere dataplane.Count
 	// PredictCluster predicts for the Service as it would be with externalTrafficPolicy Cluster.
 	PredictCluster func(dataplane.Client, dataplane.Target) dataplane.Path
@@ -92,9 +92,10 @@ type Row struct {
 	Endpoints dataplane.Count
 	// LoadBalancer says whether the load balancer sends to this node, and why not.
 	LoadBalancer Receives
-	// Live is nil unless asked for.
-	Live  *cluster.Live
-	Paths []dataplane.Path
+	// Live is nil unless asked for; Disagrees: its count of ready endpoints contradicts the EndpointSlices.
+	Live      *cluster.Live
+	Disagrees bool
+	Paths     []dataplane.Path
 }
 
 // Receives says whether the load balancer sends to a node, and what part of the connections from outside.

@@ -262,7 +262,7 @@ func alibabaToPods(lb LoadBalancer, f Facts) Change {
 			Fact: "force-override-listeners is true", Source: annotationSource(f.Service, overrideKey),
 		})
 	}
-	c.Checks = append(c.Checks, quota(readyEndpoints(f.Service), alibabaQuota, "ready endpoints become backends"))
+	c.Checks = append(c.Checks, quota(f.Service.ReadyBackends(), alibabaQuota, "ready endpoints become backends"))
 	if check, found := skippedBefore(f); found {
 		c.Checks = append(c.Checks, check)
 	}

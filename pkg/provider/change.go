@@ -216,13 +216,12 @@ func podsReachable(f Facts) Check {
 		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: the EndpointSlices could not be read", "pod-network-unknown"
 		return c
 	}
-	ready, unread := 0, ""
+	unread := ""
 	for i := range f.Service.Endpoints {
 		e := &f.Service.Endpoints[i]
 		if !e.Ready {
 			continue
 		}
-		ready++
 		for j := range f.Snapshot.Nodes {
 			n := &f.Snapshot.Nodes[j]
 			if containsAddr(n.PodCIDRs, e.Address) {
@@ -237,6 +236,7 @@ func podsReachable(f Facts) Check {
 			unread = e.Node
 		}
 	}
+	ready := f.Service.ReadyBackends()
 	switch {
 	case ready == 0:
 		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: it has no ready endpoint", "pod-network-unknown"
@@ -279,16 +279,6 @@ func quota(n, most int, what string) Check {
 		c.Risk = ""
 	}
 	return c
-}
-
-func readyEndpoints(svc *cluster.Service) int {
-	n := 0
-	for i := range svc.Endpoints {
-		if svc.Endpoints[i].Ready {
-			n++
-		}
-	}
-	return n
 }
 
 // annotated says that an annotation is there.

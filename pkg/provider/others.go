@@ -271,7 +271,7 @@ func tencentToPods(f Facts) Change {
 			})
 		}
 	}
-	c.Checks = append(c.Checks, quota(readyEndpoints(f.Service), tencentQuota, "ready endpoints become backends"))
+	c.Checks = append(c.Checks, quota(f.Service.ReadyBackends(), tencentQuota, "ready endpoints become backends"))
 	return c
 }
 

@@ -48,16 +48,13 @@ func (p *planner) local(with []Mode) {
 func (p *planner) someReady() {
 	s := p.Facts.Service
 	need := Precondition{Name: "ready-endpoint", Evidence: []finding.Evidence{{Source: "endpointslices of " + s.Namespace + "/" + s.Name}}}
-	ready, nodes := 0, map[string]bool{}
+	nodes := map[string]bool{}
 	for i := range s.Endpoints {
-		if e := &s.Endpoints[i]; e.Ready {
-			ready++
-			if p.Snapshot.NodeIndex(e.Node) >= 0 {
-				nodes[e.Node] = true
-			}
+		if e := &s.Endpoints[i]; e.Ready && p.Snapshot.NodeIndex(e.Node) >= 0 {
+			nodes[e.Node] = true
 		}
 	}
-	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", plural(ready, "ready endpoint", "ready endpoints"), plural(len(nodes), "node", "nodes"))
+	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", plural(s.ReadyBackends(), "ready endpoint", "ready endpoints"), plural(len(nodes), "node", "nodes"))
 	switch {
 	case !s.EndpointsKnown:
 		need.Risk, need.Message = "no-endpoint", "whether any node has a ready endpoint is not known: the EndpointSlices could not be read"
@@ -68,7 +65,7 @@ func (p *planner) someReady() {
 		need.Holds, need.Message = cluster.Yes, need.Evidence[0].Fact
 	}
 	p.need(need)
-	if ready > 0 && len(nodes) == 1 {
+	if len(nodes) == 1 {
 		p.cost("all connections from outside then depend on one node")
 	}
 }

@@ -413,7 +413,7 @@ func even(nodes []int) effect {
 		for i := range svc.Endpoints {
 			e := &svc.Endpoints[i]
 			to, ok := moved[key(e)]
-			if !ok || !e.Ready {
+			if !ok {
 				continue
 			}
 			if from := s.NodeIndex(e.Node); from >= 0 {

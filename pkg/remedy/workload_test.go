@@ -183,3 +183,23 @@ func TestSimulatedSpread(t *testing.T) {
 		}
 	}
 }
+
+// A pod moves with all its addresses, also with one that is not ready.
+func TestSimulatedSpreadOfDualStack(t *testing.T) {
+	f := facts(t, crowded("ep 10.0.1.106 node=a target=shop/web-2", "ep 10.0.1.106 node=a target=shop/web-2\n"+
+		"ep fd00:10:1::105 node=a target=shop/web-1 slice=web-v6\nep fd00:10:1::106 notready node=a target=shop/web-2 slice=web-v6"))
+	deployment(nil)(f.Surroundings)
+	after := plan(t, Spread, f, Options{}).Simulate(f.Snapshot)
+	on := map[string][]string{}
+	for _, b := range after.Services[0].Backends(nil) {
+		on[b.Node] = append(on[b.Node], b.Endpoint.Target)
+		for _, e := range after.Services[0].Endpoints {
+			if e.Target == b.Endpoint.Target && e.Node != b.Node {
+				t.Errorf("%s is on %s and on %s", e.Target, e.Node, b.Node)
+			}
+		}
+	}
+	if len(on["a"]) != 1 || len(on["b"]) != 1 {
+		t.Errorf("after: %v", on)
+	}
+}

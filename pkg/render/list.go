@@ -153,16 +153,11 @@ func spread(r *report.Report) (ready, nodes cell) {
 	if !r.Service.EndpointsKnown {
 		return cell{unsure, "unknown", doubtful}, cell{unsure, "unknown", doubtful}
 	}
-	endpoints, with := 0, 0
+	endpoints, with := r.Nowhere.Ready, 0
 	for i := range r.Nodes {
 		if n := r.Nodes[i].Endpoints.Ready; n > 0 {
 			with++
 			endpoints += n
-		}
-	}
-	for _, e := range r.Service.Endpoints {
-		if e.Ready && e.Node == "" {
-			endpoints++
 		}
 	}
 	return cell{text: strconv.Itoa(endpoints)}, cell{text: strconv.Itoa(with) + " of " + strconv.Itoa(len(r.Nodes))}

@@ -276,7 +276,7 @@ func (p *screen) nodes() {
 	}
 }
 
-// counts are the endpoints that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
+// counts are the backends that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
 func (p *screen) counts(b *block, several bool) []report.Counts {
 	counts := make([]report.Counts, len(p.r.Nodes))
 	if !several {
@@ -289,19 +289,12 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 	for i := range p.r.Nodes {
 		on[p.r.Nodes[i].Node.Name] = &counts[i]
 	}
-	for i := range p.r.Service.Endpoints {
-		e := &p.r.Service.Endpoints[i]
-		c := on[e.Node]
-		if c == nil || !slices.ContainsFunc(b.targets, func(t target) bool { return t.servedBy(e) }) {
-			continue
-		}
-		switch {
-		case e.Ready:
-			c.Ready++
-		case e.Serving && e.Terminating:
-			c.ServingTerminating++
-		default:
-			c.NotReady++
+	serving := p.r.Service.Backends(func(e *cluster.Endpoint) bool {
+		return slices.ContainsFunc(b.targets, func(t target) bool { return t.servedBy(e) })
+	})
+	for i := range serving {
+		if c := on[serving[i].Node]; c != nil {
+			c.Add(&serving[i])
 		}
 	}
 	return counts
@@ -363,7 +356,7 @@ func (p *screen) block(b *block, counts []report.Counts) {
 		}
 		check := cell{}
 		if lives {
-			check = live(row.Live, row.Endpoints, p.r.Service.EndpointsKnown)
+			check = live(row, p.r.Service.EndpointsKnown)
 		}
 		cells = append(cells, check, cell{text: p.note(row.Node, unread), tone: doubtful})
 

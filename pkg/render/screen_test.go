@@ -399,6 +399,7 @@ func asked() *report.Report {
 	} {
 		r.Nodes[i].Live = l
 	}
+	r.Nodes[1].Disagrees = true
 	r.Nodes[0].Node.ProxyMode = "ipvs"
 	r.Nodes[1].Node.ProxyMode = "iptables"
 	r.Findings = nil
@@ -664,10 +665,11 @@ func TestPercent(t *testing.T) {
 func TestRedrawStartsOver(t *testing.T) {
 	o := Options{Style: plainStyle(Terminal{Interactive: true, Columns: 60, UTF8: true})}
 	changes := []string{"ETP002 now: 39 of 40 nodes cannot reach 203.0.113.10 from inside the cluster", "node \x1b[2J is gone"}
-	golden(t, "redraw", Redraw([]byte("screen\n"), changes, o))
+	golden(t, "redraw", Redraw([]byte("screen\n"), changes, "", o))
 	for i := range 9 {
 		changes = append(changes, fmt.Sprintf("node %d appeared", i))
 	}
-	golden(t, "redraw-many", Redraw([]byte("screen\n"), changes, o))
-	golden(t, "redraw-nothing", Redraw([]byte("screen\n"), nil, o))
+	golden(t, "redraw-many", Redraw([]byte("screen\n"), changes, "", o))
+	golden(t, "redraw-nothing", Redraw([]byte("screen\n"), nil, "", o))
+	golden(t, "redraw-stale", Redraw([]byte("screen\n"), changes[:1], "not updated since 03:04:05 (connection \x1b[2J refused), retrying", o))
 }

@@ -230,7 +230,8 @@ func percent(f float64) string {
 }
 
 // live is what the node's own health check said, beside what the EndpointSlices say of it.
-func live(l *cluster.Live, c report.Counts, known bool) cell {
+func live(row *report.Row, known bool) cell {
+	l, ready := row.Live, row.Endpoints.Ready
 	if l == nil {
 		return cell{mark: nothing, tone: faint}
 	}
@@ -247,20 +248,13 @@ func live(l *cluster.Live, c report.Counts, known bool) cell {
 	case cluster.Unreachable:
 		return cell{unsure, "no answer", doubtful}
 	}
-	if known && disagrees(l, c) {
+	// Where the answer has no count, it passes if the node has a ready endpoint.
+	if known && (row.Disagrees || l.LocalEndpoints < 0 && (l.HealthCheck == cluster.Pass) != (ready > 0)) {
 		said.mark, said.tone = warns, doubtful
-		said.text += " (slices: " + strconv.Itoa(c.Ready) + ")"
-	} else if l.HealthCheck == cluster.Fail && c.Ready == 0 {
+		said.text += " (slices: " + strconv.Itoa(ready) + ")"
+	} else if l.HealthCheck == cluster.Fail && ready == 0 {
 		// What is to be expected of a node without endpoints is no alarm.
 		said.tone = plain
 	}
 	return said
-}
-
-// disagrees: the health check counts ready endpoints of the node, and passes where there is one.
-func disagrees(l *cluster.Live, c report.Counts) bool {
-	if l.LocalEndpoints >= 0 && l.LocalEndpoints != c.Ready {
-		return true
-	}
-	return (l.HealthCheck == cluster.Pass) != (c.Ready > 0)
 }

@@ -34,7 +34,7 @@ func wide(n int) *cluster.Snapshot {
 		node := i % (n / 4)
 		svc.Endpoints = append(svc.Endpoints, cluster.Endpoint{
 			Address: netip.AddrFrom4([4]byte{10, byte(node >> 8), byte(node), byte(2 + i/250)}), Node: s.Nodes[node].Name, Ready: true, Serving: true,
-			Ports: []cluster.EndpointPort{{Name: "http", Protocol: cluster.TCP, Port: 8080}}, Target: "shop/web", Slice: "web-1",
+			Ports: []cluster.EndpointPort{{Name: "http", Protocol: cluster.TCP, Port: 8080}}, Target: fmt.Sprintf("shop/web-%d", i), Slice: "web-1",
 		})
 	}
 	s.Services = []cluster.Service{svc}

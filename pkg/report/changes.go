@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// Changes says in sentences, worst news first for each Service, what is true after that was not true before. Services are matched by namespace and name, nodes and
-// findings by theirs; with more than one Service in either list each sentence begins with the Service's name. Nil where nothing worth a sentence has changed.
+// Changes says in sentences, findings first for each Service, what is true after that was not true before: also where a finding has another severity, or other numbers in
+// its message, or can be decided now. Services are matched by namespace and name, nodes by name, findings by code and subject; with more than one Service in either list each sentence begins with the Service's name. Nil where nothing worth a sentence has changed.
 func Changes(before, after []Report) []string {
 	var said []string
 	several := len(before) > 1 || len(after) > 1
@@ -46,33 +46,74 @@ func find(reports []Report, s *cluster.Service) *Report {
 	return nil
 }
 
+// findings compares what was found, and what could not be decided. A finding that cannot be decided any more has not gone.
 func findings(before, after *Report) []string {
-	type key struct {
-		code    string
-		subject finding.Subject
-	}
-	failing := func(r *Report) map[key]bool {
-		codes := map[key]bool{}
-		for _, f := range r.Findings {
-			if f.Result == finding.Fail {
-				codes[key{f.Code, f.Subject}] = true
-			}
-		}
-		return codes
-	}
-	old, now := failing(before), failing(after)
+	old, now := found(before), found(after)
 	var said []string
-	for _, f := range after.Findings {
-		if f.Result == finding.Fail && !old[key{f.Code, f.Subject}] {
-			said = append(said, f.Code+" now: "+f.Message)
+	for i := range now {
+		f := &now[i]
+		var sentence string
+		switch was := f.among(old); {
+		case f.Result == finding.Fail && (was == nil || was.Result == finding.Unknown):
+			sentence = f.Code + " now: " + f.Message
+		case f.Result == finding.Fail && f.Severity != was.Severity:
+			sentence = fmt.Sprintf("%s now %s, was %s: %s", f.Code, strings.ToLower(f.Severity.String()), strings.ToLower(was.Severity.String()), f.Message)
+		case f.Result == finding.Fail && f.Message != was.Message:
+			sentence = fmt.Sprintf("%s now: %s (was: %s)", f.Code, f.Message, was.Message)
+		case f.Result == finding.Unknown && (was == nil || was.Result == finding.Fail):
+			sentence = f.Code + " now unknown: " + f.Message
+		default:
+			continue
 		}
+		said = append(said, sentence)
 	}
-	for _, f := range before.Findings {
-		if f.Result == finding.Fail && !now[key{f.Code, f.Subject}] {
+	for i := range old {
+		f := &old[i]
+		switch {
+		case f.among(now) != nil:
+		case f.Result == finding.Unknown:
+			said = append(said, f.Code+" no longer unknown: "+f.Message)
+		default:
 			said = append(said, f.Code+" no longer: "+f.Message)
 		}
 	}
 	return said
+}
+
+// entry is a finding, and its place among those with its code and subject.
+type entry struct {
+	*finding.Finding
+	nth int
+}
+
+// found are the findings that failed or are not known, in their order.
+func found(r *Report) []entry {
+	type key struct {
+		code    string
+		subject finding.Subject
+	}
+	seen := map[key]int{}
+	var list []entry
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.Result != finding.Fail && f.Result != finding.Unknown {
+			continue
+		}
+		k := key{f.Code, f.Subject}
+		list = append(list, entry{f, seen[k]})
+		seen[k]++
+	}
+	return list
+}
+
+// among finds the same finding in another list, nil where it has none.
+func (e *entry) among(list []entry) *finding.Finding {
+	for i := range list {
+		if o := &list[i]; o.Code == e.Code && o.Subject == e.Subject && o.nth == e.nth {
+			return o.Finding
+		}
+	}
+	return nil
 }
 
 func service(before, after *cluster.Service) []string {

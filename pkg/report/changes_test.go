@@ -30,11 +30,12 @@ func TestChanges(t *testing.T) {
 		return []Report{r}
 	}
 	same := func(*Report) {}
-	failing := func(code, message string) func(*Report) {
+	found := func(code string, result finding.Result, severity finding.Severity, message string) func(*Report) {
 		return func(r *Report) {
-			r.Findings = append(r.Findings, finding.Finding{Code: code, Result: finding.Fail, Message: message})
+			r.Findings = append(r.Findings, finding.Finding{Code: code, Result: result, Severity: severity, Message: message})
 		}
 	}
+	failing := func(code, message string) func(*Report) { return found(code, finding.Fail, finding.Error, message) }
 	other := web()
 	other.Service.Name = "other"
 	for _, c := range []struct {
@@ -74,7 +75,29 @@ func TestChanges(t *testing.T) {
 			failing("ETP001", "no endpoints")(r)
 			r.Nodes[1].Endpoints.Ready = 0
 		}), []string{"ETP001 now: no endpoints", "ETP008 no longer: one node", "node b lost its last ready endpoint"}},
-		{"a finding with another number is the same finding", with(failing("ETP002", "1 of 3")), with(failing("ETP002", "2 of 3")), nil},
+		{"a finding with another number", with(failing("ETP002", "1 of 3 nodes")), with(failing("ETP002", "2 of 3 nodes")), []string{
+			"ETP002 now: 2 of 3 nodes (was: 1 of 3 nodes)",
+		}},
+		{"the same finding", with(failing("ETP002", "1 of 3 nodes")), with(failing("ETP002", "1 of 3 nodes")), nil},
+		{"a finding becomes certain", with(found("ETP002", finding.Unknown, finding.Error, "cannot tell")), with(failing("ETP002", "2 of 3 nodes")), []string{
+			"ETP002 now: 2 of 3 nodes",
+		}},
+		{"a finding becomes uncertain, which is not its end", with(failing("ETP002", "2 of 3 nodes")), with(found("ETP002", finding.Unknown, finding.Error, "cannot tell")), []string{
+			"ETP002 now unknown: cannot tell",
+		}},
+		{"what passed becomes uncertain", with(found("ETP002", finding.Pass, finding.Error, "")), with(found("ETP002", finding.Unknown, finding.Error, "cannot tell")), []string{
+			"ETP002 now unknown: cannot tell",
+		}},
+		{"what was uncertain is decided", with(found("ETP002", finding.Unknown, finding.Error, "cannot tell")), with(same), []string{
+			"ETP002 no longer unknown: cannot tell",
+		}},
+		{"still unknown, in other words", with(found("ETP002", finding.Unknown, finding.Error, "1 node")), with(found("ETP002", finding.Unknown, finding.Error, "2 nodes")), nil},
+		{"a finding gets worse", with(found("ETP027", finding.Fail, finding.Info, "1 endpoint")), with(found("ETP027", finding.Fail, finding.Error, "1 endpoint")), []string{
+			"ETP027 now error, was info: 1 endpoint",
+		}},
+		{"one of two with the same code", with(func(r *Report) { failing("ETP049", "port a")(r); failing("ETP049", "port b")(r) }), with(failing("ETP049", "port a")), []string{
+			"ETP049 no longer: port b",
+		}},
 		{"several Services are named", []Report{web(), other}, []Report{with(func(r *Report) { r.Nodes[1].Endpoints.Ready = 0 })[0], other}, []string{
 			"shop/web: node b lost its last ready endpoint",
 		}},

@@ -29,7 +29,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	}
 	predictor := dataplane.New(s, svc)
 	counts, nowhere := dataplane.Counts(s, svc)
-	r.Nodes = make([]Row, len(order))
+	r.Nodes, r.Nowhere = make([]Row, len(order)), nowhere
 	dialled := targets(svc)
 	backing := make([]dataplane.Path, 0, 3*len(dialled)*len(order))
 	for i, node := range order {
@@ -37,6 +37,8 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 		row.Node, row.Index, row.Endpoints = &s.Nodes[node], node, counts[node]
 		if live, ok := svc.Live[row.Node.Name]; ok {
 			row.Live = &live
+			row.Disagrees = svc.EndpointsKnown && live.LocalEndpoints >= 0 &&
+				dataplane.Disagrees(s.DataplaneOf(row.Node), svc, row.Endpoints, nowhere, live.LocalEndpoints)
 		}
 		start := len(backing)
 		backing = paths(backing, predictor, dialled, &r, row.Node, node)

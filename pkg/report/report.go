@@ -21,6 +21,8 @@ type Report struct {
 	Nodes []Row
 	// Outside is what connections from outside come to.
 	Outside Outside
+	// Nowhere counts the backends that name no node, or none of the cluster's.
+	Nowhere Counts
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
 	// Findings failed or are not known, worst first. Silent are the checks that passed or did not run, by code.
@@ -43,5 +45,5 @@ type Row = finding.Row
 // Receives is a node's part of the external connections.
 type Receives = finding.Receives
 
-// Counts are a node's endpoints.
+// Counts are a node's backends.
 type Counts = dataplane.Count

@@ -184,21 +184,23 @@ func condition(name string) (bool, error) {
 }
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"exits":     exits,
-	"grant":     grant,
-	"token":     token,
-	"load":      load,
-	"patch":     patch,
-	"fault":     fault,
-	"recover":   recovered,
-	"asked":     asked,
-	"awaits":    awaits,
-	"requests":  requests,
-	"received":  received,
-	"start":     start,
-	"until":     until,
-	"interrupt": interrupt,
-	"sigkill":   sigkill,
+	"exits":      exits,
+	"grant":      grant,
+	"token":      token,
+	"load":       load,
+	"patch":      patch,
+	"fault":      fault,
+	"disconnect": disconnect,
+	"recover":    recovered,
+	"asked":      asked,
+	"awaits":     awaits,
+	"requests":   requests,
+	"received":   received,
+	"start":      start,
+	"until":      until,
+	"ends":       ends,
+	"interrupt":  interrupt,
+	"sigkill":    sigkill,
 }
 
 // misused fails a script whose line is wrong.
@@ -288,10 +290,10 @@ func patch(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(storyOf(ts).server.Patch(context.Background(), args[0], args[1], args[2], args[3]))
 }
 
-// fault lets requests go wrong whose "METHOD /path?query" matches: fault PATTERN status CODE | busy SECONDS | hang |
+// fault lets requests go wrong whose "METHOD /path?query" matches: fault PATTERN status CODE | busy SECONDS | hang | drop |
 // cut BYTES [times N] [after PATTERN]. With after, a request is held back until another one that matches has been answered.
 func fault(ts *testscript.TestScript, neg bool, args []string) {
-	const usage = "fault PATTERN status CODE | busy SECONDS | hang | cut BYTES [times N] [after PATTERN]"
+	const usage = "fault PATTERN status CODE | busy SECONDS | hang | drop | cut BYTES [times N] [after PATTERN]"
 	misused(ts, neg || len(args) < 2, usage)
 	pattern, kind, args := args[0], args[1], args[2:]
 	number := func() int {
@@ -309,6 +311,8 @@ func fault(ts *testscript.TestScript, neg bool, args []string) {
 		f = faults.TooManyRequests(number())
 	case "hang":
 		f = faults.Hang()
+	case "drop":
+		f = faults.Drop()
 	case "cut":
 		f = faults.Cut(number())
 	default:
@@ -324,6 +328,12 @@ func fault(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	misused(ts, len(args) > 0, usage)
 	storyOf(ts).proxy.On(pattern, f)
+}
+
+// disconnect closes all connections to the server: disconnect
+func disconnect(ts *testscript.TestScript, neg bool, args []string) {
+	misused(ts, neg || len(args) > 0, "disconnect")
+	storyOf(ts).proxy.Disconnect()
 }
 
 // recover forgets all faults, and what was counted.
@@ -439,14 +449,23 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 // interrupt presses Ctrl-C for a started command, and fails unless it ends with that exit code: interrupt NAME CODE
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	misused(ts, neg || len(args) != 2, "interrupt NAME CODE")
-	want, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	s := storyOf(ts)
-	p := s.started[args[0]]
+	p := storyOf(ts).started[args[0]]
 	if p == nil {
 		ts.Fatalf("nothing was started as %s", args[0])
 	}
 	ts.Check(p.cmd.Process.Signal(syscall.SIGINT))
+	ends(ts, neg, args)
+}
+
+// ends waits for a started command to end by itself, and fails unless it does with that exit code: ends NAME CODE
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	misused(ts, neg || len(args) != 2, "ends NAME CODE")
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	p := storyOf(ts).started[args[0]]
+	if p == nil {
+		ts.Fatalf("nothing was started as %s", args[0])
+	}
 	select {
 	case <-p.done:
 	case <-time.After(patience):

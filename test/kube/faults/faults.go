@@ -41,6 +41,7 @@ type Proxy struct {
 	mu       sync.Mutex
 	rules    []rule
 	requests []*Request
+	clients  map[net.Conn]struct{}
 }
 
 // Request is one request that reached the proxy, in the order of arrival.
@@ -109,7 +110,7 @@ func New(server *apiserver.Server) (*Proxy, error) {
 	}
 
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Proxy{URL: "https://" + listener.Addr().String(), served: make(chan struct{}), stop: stop}
+	p := &Proxy{URL: "https://" + listener.Addr().String(), served: make(chan struct{}), stop: stop, clients: map[net.Conn]struct{}{}}
 	transport := &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: roots},
 		ForceAttemptHTTP2:   true,
@@ -130,7 +131,18 @@ func New(server *apiserver.Server) (*Proxy, error) {
 		TLSConfig:   &tls.Config{Certificates: []tls.Certificate{pair}},
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connection{}, c) },
-		ErrorLog:    log.New(io.Discard, "", 0), // Clients that go away are the point of many tests.
+		ConnState: func(c net.Conn, state http.ConnState) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			switch state {
+			case http.StateNew:
+				p.clients[c] = struct{}{}
+			case http.StateClosed, http.StateHijacked:
+				delete(p.clients, c)
+			case http.StateActive, http.StateIdle:
+			}
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // Clients that go away are the point of many tests.
 	}
 	go func() {
 		defer close(p.served)
@@ -146,6 +158,15 @@ func (p *Proxy) Stop() {
 	p.stop()
 	_ = p.server.Close()
 	<-p.served
+}
+
+// Disconnect closes the connections of all clients, and so ends every request and every watch on them.
+func (p *Proxy) Disconnect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.clients {
+		_ = c.Close()
+	}
 }
 
 // On lets requests go wrong whose "METHOD /path?query" (the query encoded, keys in order) matches a regular expression; the first rule that matches holds.
@@ -249,6 +270,8 @@ func reason(code int) string {
 		return "Forbidden"
 	case http.StatusNotFound:
 		return "NotFound"
+	case http.StatusGone:
+		return "Expired"
 	case http.StatusTooManyRequests:
 		return "TooManyRequests"
 	case http.StatusInternalServerError:

@@ -224,6 +224,27 @@ func TestCut(t *testing.T) {
 	}
 }
 
+func TestDisconnect(t *testing.T) {
+	proxy, client := start(t)
+	watch, err := client.CoreV1().ConfigMaps("default").Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=unheard-of"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Stop()
+	proxy.Disconnect()
+	select {
+	case _, open := <-watch.ResultChan():
+		if open {
+			t.Error("the watch had an event")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the watch went on")
+	}
+	if err := listNodes(t.Context(), client); err != nil {
+		t.Errorf("the next request: %v", err)
+	}
+}
+
 func TestAfter(t *testing.T) {
 	proxy, client := start(t)
 	proxy.On(`^GET /api/v1/nodes`, proxy.After(`/services$`, faults.Status(http.StatusInternalServerError, "made to fail")))

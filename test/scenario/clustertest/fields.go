@@ -304,16 +304,25 @@ func conditionsOf(e *cluster.Endpoint) string {
 	return strings.Join(list, "+")
 }
 
-// plainEndpoint is a ready pod of the Service that serves all its ports.
+// plainEndpoint is a ready pod of the Service that serves all its ports. The first address of each family is the first pod's, and so on.
 func plainEndpoint(s *cluster.Service, a netip.Addr) cluster.Endpoint {
-	e := cluster.Endpoint{
-		Address: a, Ready: true, Serving: true, Slice: s.Name + "-1",
-		Target: fmt.Sprintf("%s/%s-%d", s.Namespace, s.Name, len(s.Endpoints)+1),
-	}
+	e := cluster.Endpoint{Address: a, Ready: true, Serving: true, Slice: s.Name + "-1", Target: plainTarget(s, a)}
 	for _, p := range s.Ports {
 		e.Ports = append(e.Ports, cluster.EndpointPort{Name: p.Name, Protocol: p.Protocol, Port: 8080})
 	}
 	return e
+}
+
+func plainTarget(s *cluster.Service, a netip.Addr) string {
+	pods := map[netip.Addr]bool{a: true}
+	for i := range s.Endpoints {
+		if before := s.Endpoints[i].Address; before == a {
+			return s.Endpoints[i].Target
+		} else if before.Is4() == a.Is4() {
+			pods[before] = true
+		}
+	}
+	return fmt.Sprintf("%s/%s-%d", s.Namespace, s.Name, len(pods))
 }
 
 func endpoint(e *cluster.Endpoint) []attribute {
