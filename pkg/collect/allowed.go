@@ -131,7 +131,7 @@ var allowedInterfaces = set([]string{"cali", "veth", "cni0", "cbr0", "lxc", "azv
 
 // allowedGates are feature gates.
 var allowedGates = set([]string{
-	"AllowServiceExternalIPs", "AntreaProxy", "LoadBalancerIPMode", "PreferSameTrafficDistribution", "ProxyTerminatingEndpoints", "ServiceInternalTrafficPolicy",
+	"AllowServiceExternalIPs", "AntreaProxy", "IPv6DualStack", "LoadBalancerIPMode", "PreferSameTrafficDistribution", "ProxyTerminatingEndpoints", "ServiceInternalTrafficPolicy",
 	"ServiceTrafficDistribution", "TopologyAwareHints", "NFTablesProxyMode",
 })
 
