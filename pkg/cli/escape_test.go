@@ -76,9 +76,19 @@ func decoded(t *testing.T, file string) any {
 // TestNothingDangerousIsPrinted puts evil into every string of manifests, one after the other, and reads them in every form of output.
 func TestNothingDangerousIsPrinted(t *testing.T) {
 	forms := [][]string{
-		{"status", "-A"}, {"status", "svc/web", "-n", "shop", "-o", "wide", "--all", "--show-passed"}, {"status", "-o", "json"}, {"status", "-o", "yaml"}, {"dump"},
-		{"status", "svc/web", "-n", "shop", "--color=always"}, {"status", "-o", "name"}, {"status", "-o", "jsonpath={..}"}, {"dump", "--anonymize"}, {"status", "svc/nowhere"},
-		{"__complete", "status", "x"}, {"__complete", "status", "-n", ""}, {"__complete", "status", "--node", ""},
+		{"status", "-A"},
+		{"status", "svc/web", "-n", "shop", "-o", "wide", "--all", "--show-passed"},
+		{"status", "-o", "json"},
+		{"status", "-o", "yaml"},
+		{"dump"},
+		{"status", "svc/web", "-n", "shop", "--color=always"},
+		{"status", "-o", "name"},
+		{"status", "-o", "jsonpath={..}"},
+		{"dump", "--anonymize"},
+		{"status", "svc/nowhere"},
+		{"__complete", "status", "x"},
+		{"__complete", "status", "-n", ""},
+		{"__complete", "status", "--node", ""},
 	}
 	seen, refused, read := map[string]bool{}, 0, 0
 	for at := 0; ; at++ {

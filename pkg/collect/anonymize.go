@@ -97,16 +97,16 @@ func replaced[T any](a *anonymizer, kind string, object *T) T {
 	return *object
 }
 
-// walk replaces every string below v. Path is where it stands, by the names that fields have in JSON; an item of a list adds nothing to it.
+// walk replaces every string below v. At is where it stands: the kind of the object, then the names that fields have in JSON; an item of a list adds nothing.
 func (a *anonymizer) walk(v reflect.Value, at string) {
-	switch v.Kind() {
-	case reflect.String:
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
 		v.SetString(a.text(at, v.String()))
-	case reflect.Pointer:
+	case kind == reflect.Pointer:
 		if !v.IsNil() {
 			a.walk(v.Elem(), at)
 		}
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			v.SetZero()
 			return
@@ -114,11 +114,11 @@ func (a *anonymizer) walk(v reflect.Value, at string) {
 		for i := range v.Len() {
 			a.walk(v.Index(i), at)
 		}
-	case reflect.Map:
+	case kind == reflect.Map:
 		a.walkMap(v, at)
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		a.walkStruct(v, at)
-	case reflect.Interface:
+	case kind == reflect.Interface:
 		v.SetZero()
 	}
 }
@@ -127,8 +127,8 @@ func (a *anonymizer) walkMap(v reflect.Value, at string) {
 	if v.IsNil() {
 		return
 	}
-	pairs, isText := v.Interface().(map[string]string)
-	flags, isFlag := v.Interface().(map[string]bool)
+	pairs, isText := reflect.TypeAssert[map[string]string](v)
+	flags, isFlag := reflect.TypeAssert[map[string]bool](v)
 	switch {
 	case isText && at == "ConfigMap.data":
 		v.Set(reflect.ValueOf(a.data(pairs)))
@@ -270,7 +270,7 @@ func named(kind string) func(*anonymizer, string) string {
 	return func(a *anonymizer, text string) string { return a.name(kind, text) }
 }
 
-// name stands for a name of a kind; "" stays "".
+// name is another name for one of a kind, the same for the same; "" stays "".
 func (a *anonymizer) name(kind, name string) string {
 	if name == "" {
 		return ""

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -398,9 +399,7 @@ func sliceOf(service *cluster.Service, i int) discoveryv1.EndpointSlice {
 
 func nodeOf(n *cluster.Node) corev1.Node {
 	out := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: map[string]string{}, Annotations: map[string]string{}}}
-	for key, value := range n.Labels {
-		out.Labels[key] = value
-	}
+	maps.Copy(out.Labels, n.Labels)
 	if n.Zone != "" {
 		out.Labels[corev1.LabelTopologyZone] = n.Zone
 	}

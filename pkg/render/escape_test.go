@@ -19,29 +19,29 @@ const evil = "\x1b[2J\u009b31m\x7f\r\u202egnp\u2066\u200d\u200b\U000e0041"
 func tainted(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
-	switch v.Kind() {
-	case reflect.String:
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
 		out.SetString(v.String() + evil)
-	case reflect.Pointer:
+	case kind == reflect.Pointer:
 		if !v.IsNil() {
 			out.Set(reflect.New(v.Type().Elem()))
 			out.Elem().Set(tainted(v.Elem()))
 		}
-	case reflect.Slice:
+	case kind == reflect.Slice:
 		if !v.IsNil() {
 			out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
 			for i := range v.Len() {
 				out.Index(i).Set(tainted(v.Index(i)))
 			}
 		}
-	case reflect.Map:
+	case kind == reflect.Map:
 		if !v.IsNil() {
 			out.Set(reflect.MakeMap(v.Type()))
 			for key, value := range v.Seq2() {
 				out.SetMapIndex(tainted(key), tainted(value))
 			}
 		}
-	case reflect.Struct:
+	case kind == reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
 				out.Field(i).Set(tainted(v.Field(i)))
