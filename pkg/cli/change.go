@@ -106,7 +106,7 @@ func (o *changeOptions) asking() render.Options { return render.Options{Style: o
 // show puts a screen out: beside a patch that is asked for by -o, it is no data.
 func (o *changeOptions) show(screen func(render.Options) []byte) error {
 	if o.output != "" {
-		return o.note(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule})))
+		return o.writeErr(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule})))
 	}
 	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule}))
 }

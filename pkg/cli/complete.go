@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
@@ -79,8 +80,8 @@ func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 			var out []cobra.Completion
 			for _, s := range found {
 				word := prefix + s.Name
-				if strings.HasPrefix(word, begun) && !slices.ContainsFunc(args, func(arg string) bool { return arg[strings.Index(arg, "/")+1:] == s.Name }) {
-					out = append(out, cobra.CompletionWithDesc(word, s.Type))
+				if printable.Line(word) == word && strings.HasPrefix(word, begun) && !slices.ContainsFunc(args, func(arg string) bool { return arg[strings.Index(arg, "/")+1:] == s.Name }) {
+					out = append(out, cobra.CompletionWithDesc(word, printable.Line(s.Type)))
 				}
 			}
 			return out[:min(len(out), mostCompletions)]
@@ -124,7 +125,7 @@ func completeNames(a *app, inFiles func(*collect.Objects) []string, inCluster fu
 		// Not every command has -f.
 		files, _ := c.Flags().GetStringArray("filename")
 		found := completeFrom(c.Context(), a, files, inFiles, inCluster)
-		found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begun) })
+		found = slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begun) || printable.Line(name) != name })
 		return found[:min(len(found), mostCompletions)], cobra.ShellCompDirectiveNoFileComp
 	}
 }
@@ -166,7 +167,9 @@ func completeFlags(a *app, root *cobra.Command) error {
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return names(&config), cobra.ShellCompDirectiveNoFileComp
+			// A word that cannot be shown cannot be chosen.
+			found := slices.DeleteFunc(names(&config), func(name string) bool { return printable.Line(name) != name })
+			return found, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	completions := map[string]cobra.CompletionFunc{

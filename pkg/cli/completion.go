@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
 // completer is the program that kubectl looks for on the PATH where it completes "kubectl etp" (kubernetes/kubectl pkg/cmd/plugin/plugin_completion.go).
@@ -120,7 +121,7 @@ func (a *app) installCompleter(ctx context.Context, dir string) error {
 			"kubectl etp completion prints for a shell\n", version)
 	}
 	b.WriteString("it works in every shell in which kubectl is completed: see kubectl completion --help\n")
-	return a.write([]byte(b.String()))
+	return a.write([]byte(render.Escape(b.String())))
 }
 
 // place writes a program of ours where there is none, or an earlier one of ours, and says what it did.

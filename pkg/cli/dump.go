@@ -23,8 +23,8 @@ func newDump(a *app, run func(context.Context, *dumpOptions) error) *cobra.Comma
 		Use:   "dump [svc/NAME...]",
 		Short: "Write what status reads as one file that -f takes",
 		Long: `Write what kubectl etp status reads as one YAML file, which kubectl etp status -f takes: to look at
-later, elsewhere, or to report a bug. With --anonymize, names, addresses and the values of
-annotations are replaced, the same by the same, and the structure stays.`,
+later, elsewhere, or to report a bug. With --anonymize, names, addresses, labels, annotations and all
+other text are replaced, the same by the same, except what the diagnosis goes by; it stays the same.`,
 		Example: `  # For a bug report
   kubectl etp dump svc/web -n shop --anonymize > dump.yaml
 
@@ -36,7 +36,7 @@ annotations are replaced, the same by the same, and the structure stays.`,
 		},
 	}
 	f.add(c.Flags())
-	c.Flags().BoolVar(&anonymize, "anonymize", false, "Replace names, addresses and the values of annotations")
+	c.Flags().BoolVar(&anonymize, "anonymize", false, "Replace names, addresses, labels, annotations and all other text that the diagnosis does not go by")
 	return c
 }
 

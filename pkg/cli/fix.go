@@ -242,7 +242,7 @@ func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error
 	plan, err := remedy.Make(o.mode, seen.facts(), o.remedy)
 	var wanting *remedy.HostNeeded
 	if errors.As(err, &wanting) && o.asks() && !o.yes {
-		if err := o.note(render.Hosts(wanting, o.asking())); err != nil {
+		if err := o.writeErr(render.Hosts(wanting, o.asking())); err != nil {
 			return nil, err
 		}
 		name, err := o.prompter.Input(ctx, "Host name:", func(name string) error {
@@ -264,11 +264,11 @@ func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error
 // choose asks for one of several; where there is nobody to ask it lists them and is wrong usage.
 func (o *changeOptions) choose(ctx context.Context, question string, options []prompt.Option, instead string) (int, error) {
 	if !o.asks() {
-		lines := []string{question}
+		lines := []string{render.Escape(question)}
 		for _, option := range options {
 			lines = append(lines, "  "+option.Line)
 		}
-		if err := o.note(strings.Join(lines, "\n") + "\n"); err != nil {
+		if err := o.writeErr(strings.Join(lines, "\n") + "\n"); err != nil {
 			return 0, err
 		}
 		return 0, misuse(instead, "there is nobody to ask which: standard input and standard error are not a terminal")
@@ -289,7 +289,10 @@ func (a *app) unanswered(err error) error {
 }
 
 // note says something beside the output.
-func (a *app) note(text string) error {
+func (a *app) note(text string) error { return a.writeErr(render.Escape(text)) }
+
+// writeErr puts text out that package render has made, beside the output.
+func (a *app) writeErr(text string) error {
 	if _, err := io.WriteString(a.streams.Err, text); err != nil {
 		return failed(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/util/jsonpath"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report/v1alpha1"
@@ -32,7 +33,7 @@ func (o *statusOptions) format(reports iter.Seq[*report.Report]) ([]byte, error)
 	case "name":
 		var b strings.Builder
 		for r := range reports {
-			b.WriteString("service/" + render.Escape(r.Service.Name) + "\n")
+			b.WriteString("service/" + printable.Line(r.Service.Name) + "\n")
 		}
 		return []byte(b.String()), nil
 	}
@@ -87,10 +88,30 @@ func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, erro
 		return nil, failed(err)
 	}
 	var b bytes.Buffer
-	if err := path.Execute(&b, value); err != nil {
+	// The values are escaped, and not what comes of them: the template may have line breaks of its own.
+	if err := path.Execute(&b, escaped(value)); err != nil {
 		return nil, misuse("-o json shows what there is", "-o jsonpath=%s: %w", o.output.template, err)
 	}
 	return b.Bytes(), nil
+}
+
+// escaped is a decoded JSON value with its strings and names printable.
+func escaped(value any) any {
+	switch value := value.(type) {
+	case string:
+		return printable.Text(value)
+	case []any:
+		for i := range value {
+			value[i] = escaped(value[i])
+		}
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for name, inner := range value {
+			out[printable.Text(name)] = escaped(inner)
+		}
+		return out
+	}
+	return value
 }
 
 // parseJSONPath takes .a.b for {.a.b}, as kubectl does.

@@ -1,331 +1,497 @@
 package collect
 
 import (
-	"cmp"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
+	mathrand "math/rand/v2"
 	"net/netip"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Anonymize is a copy that does not say whose cluster it is: names (of kube-system those of Services and pods only), addresses and the values of annotations and labels are replaced, each
-// by the same wherever it occurs. What a diagnosis goes by stays: structure, ports, versions, the keys that Kubernetes and its providers define and their
-// well-known values, and, among addresses, the family, the kind of network (private, shared, documentation, public) and which lies in which range.
+// Anonymize is a copy that does not say whose cluster it is, and of which the diagnosis is the same.
+//
+// Every string and every name in a map is replaced, the same by the same wherever it occurs, unless an allow-list has exactly it (allowed.go): what the diagnosis goes
+// by, and numbers, booleans and times. Names keep their order. Addresses keep their family, their order, the kind of their network (private, shared, documentation,
+// public) and which lies in which range. Text that has a form of its own (flags, images, paths, provider IDs, configuration files) is taken apart first.
 func Anonymize(o *Objects) *Objects {
-	a := &anonymizer{names: map[string]map[string]string{}}
-	for _, text := range keptRanges {
+	a := newAnonymizer()
+	// The first time gathers what there is to replace, for names and addresses are given in order.
+	a.objects(o)
+	a.settle()
+	return a.objects(o)
+}
+
+type anonymizer struct {
+	// settled is true once every name and address has its own.
+	settled bool
+	names   map[string]map[string]string
+	random  *mathrand.ChaCha8
+	kept    []netip.Prefix
+	seen    map[netip.Prefix]bool
+	changed map[netip.Prefix]netip.Prefix
+	// anchored are the names of objects, which text elsewhere may repeat.
+	anchored []string
+}
+
+func newAnonymizer() *anonymizer {
+	a := &anonymizer{names: map[string]map[string]string{}, seen: map[netip.Prefix]bool{}, anchored: []string{"host", "node", "zone", "key"}}
+	for _, text := range allowedRanges {
 		a.kept = append(a.kept, netip.MustParsePrefix(text))
 	}
-	_, _ = rand.Read(a.key[:]) // It never fails (crypto/rand).
-	a.collect(o)
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // It never fails (crypto/rand).
+	a.random = mathrand.NewChaCha8(seed)
+	return a
+}
+
+func (a *anonymizer) objects(o *Objects) *Objects {
 	out := &Objects{asked: o.asked}
 	for i := range o.Services {
-		out.Services = append(out.Services, a.service(o.Services[i].DeepCopy()))
+		out.Services = append(out.Services, replaced(a, "Service", o.Services[i].DeepCopy()))
 	}
 	for i := range o.Slices {
-		out.Slices = append(out.Slices, a.slice(o.Slices[i].DeepCopy()))
+		out.Slices = append(out.Slices, replaced(a, "EndpointSlice", o.Slices[i].DeepCopy()))
 	}
 	for i := range o.Nodes {
-		out.Nodes = append(out.Nodes, a.node(o.Nodes[i].DeepCopy()))
+		out.Nodes = append(out.Nodes, replaced(a, "Node", o.Nodes[i].DeepCopy()))
 	}
 	for i := range o.DaemonSets {
-		set := o.DaemonSets[i].DeepCopy()
-		set.Namespace = a.namespace(set.Namespace)
-		a.pod(&set.Spec.Template.Spec)
-		out.DaemonSets = append(out.DaemonSets, *set)
+		out.DaemonSets = append(out.DaemonSets, replaced(a, "DaemonSet", o.DaemonSets[i].DeepCopy()))
 	}
 	for i := range o.ConfigMaps {
-		out.ConfigMaps = append(out.ConfigMaps, a.configMap(o.ConfigMaps[i].DeepCopy()))
+		out.ConfigMaps = append(out.ConfigMaps, replaced(a, "ConfigMap", o.ConfigMaps[i].DeepCopy()))
 	}
 	for i := range o.Pods {
-		pod := o.Pods[i].DeepCopy()
-		pod.Name, pod.Namespace = a.name("pod", pod.Name), a.namespace(pod.Namespace)
-		pod.Spec.NodeName = a.name("node", pod.Spec.NodeName)
-		a.pod(&pod.Spec)
-		out.Pods = append(out.Pods, *pod)
+		out.Pods = append(out.Pods, replaced(a, "Pod", o.Pods[i].DeepCopy()))
 	}
 	for i := range o.Ingresses {
-		out.Ingresses = append(out.Ingresses, a.ingress(o.Ingresses[i].DeepCopy()))
+		out.Ingresses = append(out.Ingresses, replaced(a, "Ingress", o.Ingresses[i].DeepCopy()))
 	}
 	for i := range o.Events {
 		out.Events = append(out.Events, a.event(&o.Events[i]))
 	}
 	for i := range o.Others {
-		out.Others = append(out.Others, a.other(o.Others[i].DeepCopy()))
+		out.Others = append(out.Others, a.other(&o.Others[i]))
 	}
 	for _, gap := range o.Gaps {
-		// The server's sentence names the user.
-		gap.Message = "the message is left out"
-		if gap.Resource == nodesResource {
-			gap.Name = a.name("node", gap.Name)
-		} else if gap.Namespace != "" {
-			gap.Name = a.within(gap.Namespace, strings.TrimSuffix(gap.Resource, "s"), gap.Name)
-		}
-		gap.Namespace = a.namespace(gap.Namespace)
-		out.Gaps = append(out.Gaps, gap)
+		out.Gaps = append(out.Gaps, a.gap(gap))
 	}
 	return out
 }
 
-type anonymizer struct {
-	key   [32]byte
-	names map[string]map[string]string
-	kept  []netip.Prefix
+// replaced is an object of a kind in which every string is another, or one that is allowed.
+func replaced[T any](a *anonymizer, kind string, object *T) T {
+	a.walk(reflect.ValueOf(object).Elem(), kind)
+	return *object
 }
 
-// collect gives names in their order, so that what is sorted by name stays sorted.
-func (a *anonymizer) collect(o *Objects) {
-	gathered := map[string]map[string]bool{}
-	note := func(kind, name string) {
-		if gathered[kind] == nil {
-			gathered[kind] = map[string]bool{}
+// walk replaces every string below v. At is where it stands: the kind of the object, then the names that fields have in JSON; an item of a list adds nothing.
+func (a *anonymizer) walk(v reflect.Value, at string) {
+	switch kind := v.Kind(); {
+	case kind == reflect.String:
+		v.SetString(a.text(at, v.String()))
+	case kind == reflect.Pointer:
+		if !v.IsNil() {
+			a.walk(v.Elem(), at)
 		}
-		gathered[kind][name] = true
-	}
-	for i := range o.Nodes {
-		note("node", o.Nodes[i].Name)
-		for _, label := range zoneLabels {
-			note("zone", o.Nodes[i].Labels[label])
+	case kind == reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			v.SetZero()
+			return
 		}
-	}
-	for i := range o.Services {
-		note("service", o.Services[i].Name)
-		note("namespace", o.Services[i].Namespace)
-	}
-	for i := range o.Slices {
-		slice := &o.Slices[i]
-		note("slice", slice.Name)
-		note("namespace", slice.Namespace)
-		note("service", slice.Labels[discoveryv1.LabelServiceName])
-		for j := range slice.Endpoints {
-			if node := slice.Endpoints[j].NodeName; node != nil {
-				note("node", *node)
-			}
-			if zone := slice.Endpoints[j].Zone; zone != nil {
-				note("zone", *zone)
-			}
+		for i := range v.Len() {
+			a.walk(v.Index(i), at)
 		}
-	}
-	for kind, names := range gathered {
-		for _, name := range slices.Sorted(maps.Keys(names)) {
-			a.name(kind, name)
-		}
+	case kind == reflect.Map:
+		a.walkMap(v, at)
+	case kind == reflect.Struct:
+		a.walkStruct(v, at)
+	case kind == reflect.Interface:
+		v.SetZero()
 	}
 }
 
-// name stands for a name of a kind; "" stays "".
+func (a *anonymizer) walkMap(v reflect.Value, at string) {
+	if v.IsNil() {
+		return
+	}
+	pairs, isText := reflect.TypeAssert[map[string]string](v)
+	flags, isFlag := reflect.TypeAssert[map[string]bool](v)
+	switch {
+	case isText && at == "ConfigMap.data":
+		v.Set(reflect.ValueOf(a.data(pairs)))
+	case isText:
+		v.Set(reflect.ValueOf(a.pairs(pairs)))
+	case isFlag:
+		out := make(map[string]bool, len(flags))
+		for name, on := range flags {
+			out[a.either(name, allowedGates, "gate")] = on
+		}
+		v.Set(reflect.ValueOf(out))
+	default:
+		v.SetZero()
+	}
+}
+
+func (a *anonymizer) walkStruct(v reflect.Value, at string) {
+	switch object := v.Addr().Interface().(type) {
+	case *metav1.Time, *time.Time:
+		return
+	case *corev1.Container:
+		a.container(object)
+	case *corev1.PodSpec:
+		// The same in a DaemonSet and in a Pod.
+		at = "Pod.spec"
+	case *corev1.ObjectReference:
+		*object = corev1.ObjectReference{Kind: object.Kind, Namespace: object.Namespace, Name: object.Name}
+	case *discoveryv1.Endpoint:
+		object.Hostname, object.DeprecatedTopology = nil, nil
+	case *corev1.NodeSelectorRequirement:
+		a.requirement(at, object)
+		return
+	}
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if !field.IsExported() {
+			// What cannot be looked into cannot be replaced.
+			v.SetZero()
+			return
+		}
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case name == "" && field.Anonymous:
+			a.walk(v.Field(i), at)
+		case name == "":
+			a.walk(v.Field(i), at+"."+field.Name)
+		default:
+			a.walk(v.Field(i), at+"."+name)
+		}
+	}
+}
+
+// text replaces a string by what its place demands; by default it stays only where the allow-list has it.
+func (a *anonymizer) text(at, text string) string {
+	if text == "" {
+		return ""
+	}
+	kind, within, _ := strings.Cut(at, ".")
+	if replace, ok := places[kind+"."+within]; ok {
+		return replace(a, text)
+	}
+	if replace, ok := places[within]; ok {
+		return replace(a, text)
+	}
+	return a.value(text)
+}
+
+// places are the strings that are more than a word, by where they stand: with the kind of their object, or without where it does not matter.
+var places = map[string]func(*anonymizer, string) string{
+	"metadata.namespace":               (*anonymizer).namespace,
+	"metadata.finalizers":              (*anonymizer).finalizer,
+	"DaemonSet.metadata.name":          (*anonymizer).component,
+	"FelixConfiguration.metadata.name": (*anonymizer).component,
+	"Installation.metadata.name":       (*anonymizer).component,
+	"Network.metadata.name":            (*anonymizer).component,
+	"ConfigMap.metadata.name":          (*anonymizer).component,
+	"Pod.metadata.name":                named("pod"),
+	"Ingress.metadata.name":            named("ingress"),
+	"Gateway.metadata.name":            named("gateway"),
+	"Service.metadata.name":            named("service"),
+	"EndpointSlice.metadata.name":      named("slice"),
+	"Node.metadata.name":               named("node"),
+
+	"Service.spec.clusterIP":                (*anonymizer).address,
+	"Service.spec.clusterIPs":               (*anonymizer).address,
+	"Service.spec.externalIPs":              (*anonymizer).address,
+	"Service.spec.loadBalancerIP":           (*anonymizer).address,
+	"Service.spec.loadBalancerSourceRanges": (*anonymizer).address,
+	"Service.spec.externalName":             (*anonymizer).host,
+	"Service.spec.loadBalancerClass":        (*anonymizer).class,
+	"Service.spec.ports.name":               named("port"),
+	"Service.spec.ports.targetPort.StrVal":  named("port"),
+	"Service.status.conditions.type":        (*anonymizer).labelKey,
+	"status.loadBalancer.ingress.ip":        (*anonymizer).address,
+	"status.loadBalancer.ingress.hostname":  (*anonymizer).host,
+
+	"EndpointSlice.endpoints.addresses":           (*anonymizer).address,
+	"EndpointSlice.endpoints.nodeName":            named("node"),
+	"EndpointSlice.endpoints.zone":                named("zone"),
+	"EndpointSlice.endpoints.hints.forZones.name": named("zone"),
+	"EndpointSlice.endpoints.hints.forNodes.name": named("node"),
+	"EndpointSlice.endpoints.targetRef.name":      named("pod"),
+	"EndpointSlice.endpoints.targetRef.namespace": (*anonymizer).namespace,
+	"EndpointSlice.ports.name":                    named("port"),
+
+	"Node.spec.podCIDR":                   (*anonymizer).address,
+	"Node.spec.podCIDRs":                  (*anonymizer).address,
+	"Node.spec.providerID":                (*anonymizer).providerID,
+	"Node.spec.taints.key":                (*anonymizer).labelKey,
+	"Node.status.addresses.address":       (*anonymizer).nodeAddress,
+	"Node.status.nodeInfo.kubeletVersion": (*anonymizer).version,
+
+	"Pod.spec.nodeName":                      named("node"),
+	"spec.containers.name":                   (*anonymizer).component,
+	"spec.containers.image":                  (*anonymizer).image,
+	"spec.containers.command":                same,
+	"spec.containers.args":                   same,
+	"spec.containers.env.name":               (*anonymizer).environment,
+	"spec.containers.volumeMounts.name":      named("volume"),
+	"spec.containers.volumeMounts.mountPath": (*anonymizer).path,
+	"spec.volumes.name":                      named("volume"),
+	"spec.volumes.configMap.name":            (*anonymizer).component,
+	"spec.volumes.configMap.items.key":       (*anonymizer).segment,
+	"spec.volumes.configMap.items.path":      (*anonymizer).path,
+
+	// Only the events of Services are kept.
+	"Event.metadata.name":            named("event"),
+	"Event.involvedObject.name":      named("service"),
+	"Event.involvedObject.namespace": (*anonymizer).namespace,
+
+	"Ingress.spec.ingressClassName":  named("class"),
+	"Gateway.status.addresses.value": (*anonymizer).address,
+
+	"KubeProxyConfiguration.clusterCIDR":                     (*anonymizer).ranges,
+	"KubeProxyConfiguration.nodePortAddresses":               (*anonymizer).ranges,
+	"KubeProxyConfiguration.hostnameOverride":                (*anonymizer).hostnameOverride,
+	"KubeProxyConfiguration.detectLocal.bridgeInterface":     (*anonymizer).networkInterface,
+	"KubeProxyConfiguration.detectLocal.interfaceNamePrefix": (*anonymizer).networkInterface,
+}
+
+// same leaves what a container's own treatment has made already.
+func same(_ *anonymizer, text string) string { return text }
+
+func named(kind string) func(*anonymizer, string) string {
+	return func(a *anonymizer, text string) string { return a.name(kind, text) }
+}
+
+// name is another name for one of a kind, the same for the same; "" stays "".
 func (a *anonymizer) name(kind, name string) string {
 	if name == "" {
 		return ""
 	}
-	known := a.names[kind]
-	if known == nil {
-		known = map[string]string{}
-		a.names[kind] = known
+	if a.settled {
+		return a.names[kind][name]
 	}
-	if _, ok := known[name]; !ok {
-		known[name] = fmt.Sprintf("%s-%05d", kind, len(known)+1)
+	if a.names[kind] == nil {
+		a.names[kind] = map[string]string{}
 	}
-	return known[name]
+	a.names[kind][name] = ""
+	return name
 }
 
-// keptNamespaces are everybody's.
-var keptNamespaces = map[string]bool{
-	"": true, "default": true, "kube-system": true, "kube-public": true, "ovn-kubernetes": true, "openshift-ovn-kubernetes": true, "calico-system": true,
-}
-
-func (a *anonymizer) namespace(namespace string) string {
-	if keptNamespaces[namespace] {
-		return namespace
-	}
-	return a.name("namespace", namespace)
-}
-
-// within is the name of an object; those of kube-system are everybody's, except what users put there too.
-func (a *anonymizer) within(namespace, kind, name string) string {
-	switch kind {
-	case "service", "slice", "pod", "ingress":
-		return a.name(kind, name)
-	}
-	if namespace == kubeSystem {
-		return name
-	}
-	return a.name(kind, name)
-}
-
-// zoneLabels are the labels whose values are places.
-var zoneLabels = [...]string{corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone, corev1.LabelTopologyRegion, corev1.LabelFailureDomainBetaRegion}
-
-// keptDomains define the keys that a diagnosis goes by.
-var keptDomains = [...]string{
-	"kubernetes.io", "k8s.io", "k8s.alibaba", "aliyun.com", "alibabacloud.com", "amazonaws.com", "k8s.aws", "azure.com", "google.com", "gke.io", "oraclecloud.com",
-	"hetzner.cloud", "digitalocean.com", "scaleway.com", "linode.com", "vultr.com", "exoscale.com", "openstack.org", "metallb.io", "metallb.universe.tf",
-	"kube-vip.io", "cilium.io", "k3s.io", "k3s.cattle.io", "projectcalico.org", "tigera.io", "openshift.io", "helm.sh", "argoproj.io", "fluxcd.io", "qcloud.com",
-	"tencent.com", "huawei.com", "baidu.com", "volcengine.com", "kube-router.io",
-}
-
-func keptDomain(key string) bool {
-	domain, _, _ := strings.Cut(key, "/")
-	for _, kept := range keptDomains {
-		if domain == kept || strings.HasSuffix(domain, "."+kept) {
-			return true
+// settle gives every name of a kind a number in the order of the names, so that what is sorted by name stays so, and every address another.
+func (a *anonymizer) settle() {
+	for kind, names := range a.names {
+		digits := max(5, len(fmt.Sprint(len(names))))
+		for i, name := range slices.Sorted(maps.Keys(names)) {
+			names[name] = fmt.Sprintf("%s-%0*d", kind, digits, i+1)
 		}
 	}
-	return false
+	a.settleAddresses()
+	a.settled = true
 }
 
-// keptValue is a value that means the same everywhere.
-var keptValue = regexp.MustCompile(`^(?i:|true|false|on|off|yes|no|auto|none|enabled?|disabled?|eni|ecs|eip|ip|ips|instance|instances|nlb|clb|alb|external|internal|` +
-	`internet-facing|internet|intranet|public|private|w?rr|wlc|sch|tch|tcp|udp|sctp|https?|ssl|tls|http2|local|cluster|linux|windows|arm64|amd64|virtual-kubelet|` +
-	`cloud-provider-managed|dualstack|ipv4|ipv6|prefersamezone|prefersamenode|preferclose|[0-9]{1,5}|\*)$`)
-
-// labelKey keeps a key that Kubernetes or a provider defines, and those without a domain that everybody uses.
-func (a *anonymizer) labelKey(key string) string {
-	switch key {
-	case "type", "component", "k8s-app", "app":
-		return key
-	}
-	if keptDomain(key) && strings.Contains(key, "/") {
-		return key
-	}
-	return a.name("key", key)
+// number is that of a name alone.
+func (a *anonymizer) number(kind, name string) string {
+	return strings.TrimPrefix(a.name(kind, name), kind+"-")
 }
 
-func (a *anonymizer) pairs(in map[string]string, replace func(key, value string) (string, bool)) map[string]string {
+// either keeps a text that the list has.
+func (a *anonymizer) either(text string, allowed map[string]bool, kind string) string {
+	if text == "" || allowed[text] {
+		return text
+	}
+	return a.name(kind, text)
+}
+
+func (a *anonymizer) namespace(text string) string {
+	return a.either(text, allowedNamespaces, "namespace")
+}
+
+func (a *anonymizer) class(text string) string {
+	domain, name, qualified := strings.Cut(text, "/")
+	if !qualified || allowedClasses[text] {
+		return a.either(text, allowedClasses, "class")
+	}
+	return a.name("domain", domain) + "/" + a.name("class", name)
+}
+
+func (a *anonymizer) segment(text string) string { return a.either(text, allowedSegments, "part") }
+
+func (a *anonymizer) labelKey(text string) string {
+	if allowedKeys[text] || azurePort.MatchString(text) {
+		return text
+	}
+	return a.beginning(text, allowedKeyPrefixes, "key")
+}
+
+func (a *anonymizer) environment(text string) string {
+	return a.either(text, allowedEnvironment, "variable")
+}
+
+func (a *anonymizer) networkInterface(text string) string {
+	return a.either(text, allowedInterfaces, "interface")
+}
+
+// component is the name of something that makes up a cluster: of a DaemonSet, a ConfigMap, a container, an image. One that begins with a name that is allowed keeps
+// that part: detection goes by it.
+func (a *anonymizer) component(text string) string {
+	return a.beginning(text, allowedComponents, "component")
+}
+
+func (a *anonymizer) finalizer(text string) string {
+	if allowedFinalizers[text] {
+		return text
+	}
+	return a.beginning(text, allowedFinalizerPrefixes, "finalizer")
+}
+
+// beginning keeps of a text the longest beginning that is allowed.
+func (a *anonymizer) beginning(text string, allowed map[string]bool, kind string) string {
+	if allowed[text] {
+		return text
+	}
+	longest := ""
+	for known := range allowed {
+		if strings.HasPrefix(text, known) && len(known) > len(longest) {
+			longest = known
+		}
+	}
+	if longest == "" || strings.HasSuffix(longest, "/") {
+		return longest + a.name(kind, text)
+	}
+	return strings.TrimSuffix(longest, "-") + "-" + a.number(kind, text)
+}
+
+func (a *anonymizer) path(text string) string {
+	parts := strings.Split(text, "/")
+	for i, part := range parts {
+		if part != "." && part != ".." {
+			parts[i] = a.segment(part)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// pairs are labels, annotations or a selector.
+func (a *anonymizer) pairs(in map[string]string) map[string]string {
 	if in == nil {
 		return nil
 	}
 	out := make(map[string]string, len(in))
-	for _, key := range slices.Sorted(maps.Keys(in)) {
-		value := in[key]
-		if to, ok := replace(key, value); ok {
-			out[a.labelKey(key)] = to
-		} else {
-			out[a.labelKey(key)] = a.value(value)
-		}
+	for key, value := range in {
+		out[a.labelKey(key)] = a.valueOf(key, value)
 	}
 	return out
 }
 
-func (a *anonymizer) labels(in map[string]string) map[string]string {
-	return a.pairs(in, func(key, value string) (string, bool) {
-		switch {
-		case slices.Contains(zoneLabels[:], key):
-			return a.name("zone", value), true
-		case key == corev1.LabelHostname:
-			return a.name("node", value), true
-		case key == discoveryv1.LabelServiceName:
-			return a.name("service", value), true
-		case key == gatewayNameLabel:
-			return a.name("gateway", value), true
-		case key == discoveryv1.LabelManagedBy:
-			return value, true
-		}
-		return "", false
-	})
+// valueOf is what becomes of a value of a label or an annotation.
+func (a *anonymizer) valueOf(key, value string) string {
+	switch key {
+	case corev1.LabelTopologyZone, corev1.LabelFailureDomainBetaZone, corev1.LabelTopologyRegion, corev1.LabelFailureDomainBetaRegion:
+		return a.name("zone", value)
+	case corev1.LabelHostname, "metadata.name":
+		return a.name("node", value)
+	case discoveryv1.LabelServiceName:
+		return a.name("service", value)
+	case gatewayNameLabel:
+		return a.name("gateway", value)
+	case nodeArgs:
+		return a.k3s(value)
+	}
+	return a.value(value)
 }
 
-// value stands for the value of an annotation or a label. Addresses and ranges in a list of them stay addresses and ranges.
-func (a *anonymizer) value(value string) string {
-	if keptValue.MatchString(value) {
-		return value
+// requirement is one condition of an affinity: its values are those of the label that it names, or names of nodes.
+func (a *anonymizer) requirement(at string, r *corev1.NodeSelectorRequirement) {
+	key := r.Key
+	if !strings.HasSuffix(at, ".matchFields") {
+		r.Key = a.labelKey(key)
 	}
-	parts := strings.Split(value, ",")
-	for i, part := range parts {
-		to, ok := a.addressOrRange(strings.TrimSpace(part))
-		if !ok {
-			return a.name("value", value)
-		}
-		parts[i] = to
+	for i, value := range r.Values {
+		r.Values[i] = a.valueOf(key, value)
 	}
-	return strings.Join(parts, ",")
+	r.Operator = corev1.NodeSelectorOperator(a.value(string(r.Operator)))
 }
 
-func (a *anonymizer) addressOrRange(text string) (string, bool) {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return netip.PrefixFrom(a.addr(prefix.Addr()), prefix.Bits()).Masked().String(), true
-	}
-	if address, ok := parseAddress(text); ok {
-		return a.addr(address).String(), true
-	}
-	return "", false
-}
+// plainNumber is no number of an account.
+var plainNumber = regexp.MustCompile(`^[0-9]{1,5}$`)
 
-// address replaces an address or a range, and leaves alone what is neither ("None").
-func (a *anonymizer) address(text string) string {
-	if to, ok := a.addressOrRange(strings.TrimSpace(text)); ok {
-		return to
+// separators are what a value of several words has between them.
+var separators = regexp.MustCompile(`[,;=!()\s]+`)
+
+// value replaces a text, word by word where it has several, but for words that are allowed, numbers, times, addresses and ranges.
+func (a *anonymizer) value(text string) string {
+	if word, ok := a.word(text); ok {
+		return word
 	}
-	return text
-}
-
-func (a *anonymizer) addresses(texts []string) {
-	for i := range texts {
-		texts[i] = a.address(texts[i])
+	if strings.ContainsAny(text, "\n{}[]\"'") {
+		return a.name("value", text)
 	}
-}
-
-// keptRanges say what kind of network an address is of; k3s's defaults are among them, for they are what tells its cluster CIDR.
-var keptRanges = [...]string{
-	"0.0.0.0/8", "10.0.0.0/8", "10.42.0.0/16", "10.43.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24", "192.168.0.0/16",
-	"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
-	"::/127", "64:ff9b::/96", "2000::/3", "2001:db8::/32", "fc00::/7", "fe80::/10", "ff00::/8",
-}
-
-// addr replaces an address bit by bit: whether a bit is turned depends on the bits before it alone, so that two addresses share as long a prefix afterwards as
-// before (the construction of Crypto-PAn). On the way into the kept ranges no bit is turned.
-func (a *anonymizer) addr(address netip.Addr) netip.Addr {
-	bits := address.AsSlice()
-	out := slices.Clone(bits)
-	zeroed := make([]byte, len(bits)+1)
-	for i := range len(bits) * 8 {
-		before, err := address.Prefix(i)
-		if err != nil || a.towardsKept(before) {
-			continue
-		}
-		copy(zeroed, before.Addr().AsSlice())
-		zeroed[len(bits)] = byte(i)
-		sum := hmac.New(sha256.New, a.key[:])
-		sum.Write(zeroed)
-		if sum.Sum(nil)[0]&1 == 1 {
-			out[i/8] ^= 0x80 >> (i % 8)
+	var out strings.Builder
+	from := 0
+	each := func(part string) {
+		switch word, ok := a.word(part); {
+		case part == "":
+		case ok:
+			out.WriteString(word)
+		default:
+			out.WriteString(a.anchor(part))
 		}
 	}
-	changed, _ := netip.AddrFromSlice(out)
-	return changed
+	for _, at := range separators.FindAllStringIndex(text, -1) {
+		each(text[from:at[0]])
+		out.WriteString(text[at[0]:at[1]])
+		from = at[1]
+	}
+	each(text[from:])
+	return out.String()
 }
 
-// towardsKept says whether a kept range lies within a prefix.
-func (a *anonymizer) towardsKept(prefix netip.Prefix) bool {
-	for _, kept := range a.kept {
-		if prefix.Bits() < kept.Bits() && prefix.Contains(kept.Addr()) {
-			return true
+func (a *anonymizer) word(text string) (string, bool) {
+	if allowedWords[strings.ToLower(text)] || allowedKeys[text] || plainNumber.MatchString(text) {
+		return text, true
+	}
+	if _, err := time.Parse(time.RFC3339, text); err == nil {
+		return text, true
+	}
+	return a.addressOrRange(text)
+}
+
+// anchor stands for a word of a text: for a name that something has where it is one.
+func (a *anonymizer) anchor(text string) string {
+	value := a.name("value", text)
+	for _, kind := range a.anchored {
+		if to := a.names[kind][text]; a.settled && to != "" {
+			return to
 		}
 	}
-	return false
+	return value
 }
 
 // host keeps what tells the provider: the last two parts of a cloud's domain, and its parts that name a kind of load balancer.
 func (a *anonymizer) host(host string) string {
-	if host == "" {
-		return ""
+	if to, ok := a.addressOrRange(host); ok {
+		return to
 	}
 	var kept strings.Builder
 	kept.WriteString(a.name("host", host))
-	for _, domain := range []string{"amazonaws.com", "amazonaws.com.cn", "aliyuncs.com", "aliyuncsslb.com", "azure.com", "oraclecloud.com", "tencentclb.com", "myqcloud.com", "appdomain.cloud"} {
+	for _, domain := range allowedDomains {
 		if !strings.HasSuffix(host, "."+domain) {
 			continue
 		}
@@ -340,110 +506,33 @@ func (a *anonymizer) host(host string) string {
 	return kept.String() + ".example.com"
 }
 
-func (a *anonymizer) annotations(in map[string]string) map[string]string {
-	return a.pairs(in, func(key, value string) (string, bool) { return value, key == partialAnnotation })
+// version keeps the numbers of a release, and its suffix where that is a vendor's, who gives it to all of its customers.
+func (a *anonymizer) version(text string) string {
+	if _, ok := cluster.ParseVersion(text); !ok {
+		return a.either(text, map[string]bool{"latest": true, "master": true, "main": true}, "version")
+	}
+	at := strings.IndexAny(text, "+-")
+	if at < 0 || vendorSuffixes.MatchString(text[at:]) {
+		return text
+	}
+	return text[:at+1] + a.name("suffix", text[at+1:])
 }
 
-func (a *anonymizer) qualified(kind, name string) string {
-	if keptDomain(name) {
-		return name
+// image is name and tag, without the registry that it comes from.
+func (a *anonymizer) image(text string) string {
+	out := a.component(imageName(text))
+	if tag := imageTag(text); tag != "" {
+		out += ":" + a.version(tag)
 	}
-	return a.name(kind, name)
+	return out
 }
 
-func (a *anonymizer) service(s *corev1.Service) corev1.Service {
-	s.Name = a.within(s.Namespace, "service", s.Name)
-	s.Namespace = a.namespace(s.Namespace)
-	s.Labels, s.Annotations = a.labels(s.Labels), a.annotations(s.Annotations)
-	for i := range s.Finalizers {
-		s.Finalizers[i] = a.qualified("finalizer", s.Finalizers[i])
+// nodeAddress is an address, or a name by which the node goes.
+func (a *anonymizer) nodeAddress(text string) string {
+	if to, ok := a.addressOrRange(text); ok {
+		return to
 	}
-	s.Spec.Selector = a.labels(s.Spec.Selector)
-	s.Spec.ClusterIP = a.address(s.Spec.ClusterIP)
-	s.Spec.LoadBalancerIP = a.address(s.Spec.LoadBalancerIP)
-	s.Spec.ExternalName = a.host(s.Spec.ExternalName)
-	a.addresses(s.Spec.ClusterIPs)
-	a.addresses(s.Spec.ExternalIPs)
-	a.addresses(s.Spec.LoadBalancerSourceRanges)
-	if s.Spec.LoadBalancerClass != nil {
-		*s.Spec.LoadBalancerClass = a.qualified("class", *s.Spec.LoadBalancerClass)
-	}
-	for i := range s.Status.LoadBalancer.Ingress {
-		entry := &s.Status.LoadBalancer.Ingress[i]
-		entry.IP, entry.Hostname = a.address(entry.IP), a.host(entry.Hostname)
-	}
-	return *s
-}
-
-func (a *anonymizer) slice(s *discoveryv1.EndpointSlice) discoveryv1.EndpointSlice {
-	s.Name = a.within(s.Namespace, "slice", s.Name)
-	service := a.within(s.Namespace, "service", s.Labels[discoveryv1.LabelServiceName])
-	s.Labels = a.labels(s.Labels)
-	s.Labels[discoveryv1.LabelServiceName] = service
-	for i := range s.Endpoints {
-		e := &s.Endpoints[i]
-		if s.AddressType == discoveryv1.AddressTypeFQDN {
-			for j := range e.Addresses {
-				e.Addresses[j] = a.host(e.Addresses[j])
-			}
-		}
-		a.addresses(e.Addresses)
-		e.Hostname = nil
-		if e.NodeName != nil {
-			*e.NodeName = a.name("node", *e.NodeName)
-		}
-		if e.Zone != nil {
-			*e.Zone = a.name("zone", *e.Zone)
-		}
-		e.DeprecatedTopology = nil
-		if e.Hints != nil {
-			for j := range e.Hints.ForZones {
-				e.Hints.ForZones[j].Name = a.name("zone", e.Hints.ForZones[j].Name)
-			}
-			for j := range e.Hints.ForNodes {
-				e.Hints.ForNodes[j].Name = a.name("node", e.Hints.ForNodes[j].Name)
-			}
-		}
-		if e.TargetRef != nil {
-			e.TargetRef = &corev1.ObjectReference{
-				Kind: e.TargetRef.Kind, Namespace: a.namespace(e.TargetRef.Namespace), Name: a.within(e.TargetRef.Namespace, "pod", e.TargetRef.Name),
-			}
-		}
-	}
-	s.Namespace = a.namespace(s.Namespace)
-	return *s
-}
-
-func (a *anonymizer) node(n *corev1.Node) corev1.Node {
-	n.Name = a.name("node", n.Name)
-	n.Labels = a.labels(n.Labels)
-	if args, ok := k3sArgs(n); ok {
-		n.Annotations[nodeArgs] = a.k3s(args)
-	}
-	n.Spec.PodCIDR = a.address(n.Spec.PodCIDR)
-	a.addresses(n.Spec.PodCIDRs)
-	n.Spec.ProviderID = a.providerID(n.Spec.ProviderID)
-	for i := range n.Spec.Taints {
-		taint := &n.Spec.Taints[i]
-		taint.Key, taint.Value = a.taintKey(taint.Key), a.value(taint.Value)
-	}
-	for i := range n.Status.Addresses {
-		address := &n.Status.Addresses[i]
-		if to, ok := a.addressOrRange(address.Address); ok {
-			address.Address = to
-		} else {
-			address.Address = a.name("node", address.Address)
-		}
-	}
-	return *n
-}
-
-func (a *anonymizer) taintKey(key string) string {
-	// The autoscaler's taints have no domain, and providers go by them.
-	if key == "ToBeDeletedByClusterAutoscaler" || key == "DeletionCandidateOfClusterAutoscaler" || keptDomain(key) {
-		return key
-	}
-	return a.name("key", key)
+	return a.name("node", text)
 }
 
 // providerID keeps the form by which a provider is told: its scheme, and the words that are part of the form.
@@ -454,13 +543,15 @@ func (a *anonymizer) providerID(id string) string {
 	}
 	segments := strings.Split(rest, "/")
 	for i, segment := range segments {
-		switch segment {
-		case "", "subscriptions", "resourceGroups", "providers", "Microsoft.Compute", "virtualMachines", "virtualMachineScaleSets":
+		if allowedIDParts[segment] {
 			continue
 		}
 		parts := strings.Split(segment, ".")
 		for j, part := range parts {
 			switch {
+			case allowedIDParts[part]:
+			case strings.HasPrefix(part, "bm-"):
+				parts[j] = "bm-" + a.name("part", part)
 			case strings.HasPrefix(part, "i-"):
 				parts[j] = "i-" + a.name("instance", part)
 			case j+1 < len(parts) && strings.HasPrefix(parts[j+1], "i-"):
@@ -474,43 +565,71 @@ func (a *anonymizer) providerID(id string) string {
 	}
 	out := strings.Join(segments, "/")
 	if hasScheme {
-		out = scheme + "://" + out
+		out = a.either(scheme, allowedSchemes, "scheme") + "://" + out
 	}
 	return out
 }
 
-// keptFlags are those that a data plane is told by.
-var keptFlags = [...]string{
-	"cluster-cidr", "config", "detect-local-mode", "disable-kube-proxy", "feature-gates", "flannel-backend", "hostname-override", "ip-masq",
-	"iptables-localhost-nodeports", "masquerade-all", "nodeport-addresses", "pod-bridge-interface", "pod-interface-name-prefix", "proxy-mode", "run-service-proxy",
+// ranges are addresses and ranges with commas between them, or words that stand for some.
+func (a *anonymizer) ranges(text string) string {
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		parts[i] = a.value(strings.TrimSpace(part))
+	}
+	return strings.Join(parts, ",")
 }
 
+// hostnameOverride is the name of a node, in lower case as kube-proxy takes it, or a variable that stands for each node's own.
+func (a *anonymizer) hostnameOverride(text string) string {
+	if strings.ContainsAny(text, "${") {
+		return "$(NODE_NAME)"
+	}
+	return a.name("node", strings.ToLower(strings.TrimSpace(text)))
+}
+
+// flags are those of a command line that the diagnosis goes by.
 func (a *anonymizer) flags(given map[string]string) []string {
 	var out []string
-	for _, name := range keptFlags {
-		value, ok := given[name]
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		replace, ok := allowedFlags[name]
 		if !ok {
 			continue
 		}
-		switch name {
-		case "cluster-cidr", "nodeport-addresses":
-			parts := strings.Split(value, ",")
-			a.addresses(parts)
-			value = strings.Join(parts, ",")
-		case "hostname-override":
-			if !strings.ContainsAny(value, "${") {
-				value = a.name("node", value)
-			}
-		}
-		out = append(out, "--"+name+"="+value)
+		out = append(out, "--"+name+"="+replace(a, given[name]))
 	}
 	return out
 }
 
-func (a *anonymizer) k3s(args []string) string {
+// gates are feature gates as a flag has them: A=true,B=false.
+func (a *anonymizer) gates(text string) string {
 	var out []string
+	for gate := range strings.SplitSeq(text, ",") {
+		name, value, _ := strings.Cut(gate, "=")
+		out = append(out, a.either(strings.TrimSpace(name), allowedGates, "gate")+"="+a.value(strings.TrimSpace(value)))
+	}
+	return strings.Join(out, ",")
+}
+
+// container leaves of a command line the program and the flags that matter.
+func (a *anonymizer) container(c *corev1.Container) {
+	all := words(c)
+	c.Command, c.Args = nil, a.flags(flags(all))
+	for _, word := range all {
+		if path.Base(word) == "kube-proxy" {
+			c.Command = []string{"kube-proxy"}
+		}
+	}
+}
+
+// k3s are the arguments with which a node of k3s was started, a JSON list.
+func (a *anonymizer) k3s(text string) string {
+	var args []string
+	if json.Unmarshal([]byte(text), &args) != nil {
+		return a.name("value", text)
+	}
+	out := []string{}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		out = append(out, args[0])
+		out = append(out, a.value(args[0]))
 	}
 	out = append(out, a.flags(flags(args))...)
 	for i, arg := range args {
@@ -524,108 +643,101 @@ func (a *anonymizer) k3s(args []string) string {
 			}
 		}
 	}
-	text, err := json.Marshal(out)
+	return marshalled(json.Marshal(out))
+}
+
+func marshalled(text []byte, err error) string {
 	if err != nil {
-		return "[]"
+		return ""
 	}
 	return string(text)
 }
 
-// pod leaves of containers what tells which program they run, and the flags that matter.
-func (a *anonymizer) pod(spec *corev1.PodSpec) {
-	spec.NodeSelector = a.labels(spec.NodeSelector)
-	for i := range spec.Containers {
-		container := &spec.Containers[i]
-		all := words(container)
-		container.Image = path.Base(container.Image)
-		if name, digest, ok := strings.Cut(container.Image, "@"); ok && digest != "" {
-			container.Image = name
+// data is that of a ConfigMap. A file in it is taken apart by the fields that are read.
+func (a *anonymizer) data(in map[string]string) map[string]string {
+	out := make(map[string]string, len(in))
+	for key, text := range in {
+		out[a.segment(key)] = a.file(key, text)
+	}
+	return out
+}
+
+func (a *anonymizer) file(key, text string) string {
+	switch {
+	case isKubeProxyConfiguration(text):
+		read, err := parseKubeProxyConfiguration(text)
+		if err != nil {
+			// It cannot be read afterwards either.
+			return "KubeProxyConfiguration: ["
 		}
-		container.Command, container.Args = nil, a.flags(flags(all))
-		for _, word := range all {
-			if path.Base(word) == "kube-proxy" {
-				container.Command = []string{"kube-proxy"}
-			}
+		a.walk(reflect.ValueOf(read).Elem(), "KubeProxyConfiguration")
+		return marshalled(yaml.Marshal(read))
+	case key == antreaConfKey:
+		var read antreaConfiguration
+		if yaml.Unmarshal([]byte(text), &read) != nil {
+			return "["
 		}
-	}
-}
-
-func (a *anonymizer) configMap(c *corev1.ConfigMap) corev1.ConfigMap {
-	for key, text := range c.Data {
-		switch {
-		case isKubeProxyConfiguration(text):
-			c.Data[key] = a.kubeProxyConfiguration(text)
-		case key == antreaConfKey:
-			c.Data[key] = antreaSettings(text)
+		a.walk(reflect.ValueOf(&read).Elem(), "AntreaConfiguration")
+		return marshalled(yaml.Marshal(read))
+	case key == terwayConfKey:
+		var read map[string]any
+		if json.Unmarshal([]byte(text), &read) != nil {
+			return "["
 		}
+		kind, _ := read[terwayDatapath].(string)
+		return marshalled(json.Marshal(map[string]string{terwayDatapath: a.value(kind)}))
 	}
-	c.Namespace = a.namespace(c.Namespace)
-	return *c
+	return a.value(text)
 }
 
-// kubeProxyConfiguration leaves the fields that are read.
-func (a *anonymizer) kubeProxyConfiguration(text string) string {
-	read, err := parseKubeProxyConfiguration(text)
-	if err != nil {
-		return "kind: KubeProxyConfiguration (malformed)"
-	}
-	parts := strings.Split(read.ClusterCIDR, ",")
-	a.addresses(parts)
-	read.ClusterCIDR = strings.Join(parts, ",")
-	a.addresses(read.NodePortAddresses)
-	if !strings.ContainsAny(read.HostnameOverride, "${") {
-		read.HostnameOverride = a.name("node", read.HostnameOverride)
-	}
-	out, err := yaml.Marshal(read)
-	if err != nil {
-		return "kind: KubeProxyConfiguration (malformed)"
-	}
-	return string(out)
-}
-
-func antreaSettings(text string) string {
-	var read antreaConfiguration
-	if yaml.Unmarshal([]byte(text), &read) != nil {
-		return ""
-	}
-	out, err := yaml.Marshal(read)
-	if err != nil {
-		return ""
-	}
-	return string(out)
-}
-
-func (a *anonymizer) ingress(i *networkingv1.Ingress) networkingv1.Ingress {
-	i.Name, i.Namespace = a.within(i.Namespace, "ingress", i.Name), a.namespace(i.Namespace)
-	if i.Spec.IngressClassName != nil {
-		*i.Spec.IngressClassName = a.name("class", *i.Spec.IngressClassName)
-	}
-	for j := range i.Status.LoadBalancer.Ingress {
-		entry := &i.Status.LoadBalancer.Ingress[j]
-		entry.IP, entry.Hostname = a.address(entry.IP), a.host(entry.Hostname)
-	}
-	return *i
-}
-
+// other is an object of a kind that is not part of Kubernetes: fields that are not allowed are left out.
 func (a *anonymizer) other(u *unstructured.Unstructured) unstructured.Unstructured {
-	if u.GetKind() != "Gateway" {
-		return *u
-	}
-	namespace := u.GetNamespace()
-	u.SetName(a.name("gateway", u.GetName()))
-	u.SetNamespace(a.namespace(namespace))
-	entries, _, _ := unstructured.NestedSlice(u.Object, "status", "addresses")
-	for _, entry := range entries {
-		if fields, ok := entry.(map[string]any); ok {
-			text, _ := fields["value"].(string)
-			to, isAddress := a.addressOrRange(text)
-			if !isAddress {
-				to = a.host(text)
+	object := u.DeepCopy()
+	kept, _ := a.decoded(u.GetKind(), object.Object).(map[string]any)
+	return unstructured.Unstructured{Object: kept}
+}
+
+func (a *anonymizer) decoded(at string, value any) any {
+	switch value := value.(type) {
+	case string:
+		return a.text(at, value)
+	case []any:
+		for i := range value {
+			value[i] = a.decoded(at, value[i])
+		}
+	case map[string]any:
+		for name, inner := range value {
+			if allowedFields[name] {
+				value[name] = a.decoded(at+"."+name, inner)
+			} else {
+				delete(value, name)
 			}
-			fields["value"] = cmp.Or(to, text)
 		}
 	}
-	// The field was there as a list, or there are no entries.
-	_ = unstructured.SetNestedSlice(u.Object, entries, "status", "addresses")
-	return *u
+	return value
+}
+
+// gap says what could not be read, without the server's sentence, which names the user.
+func (a *anonymizer) gap(g cluster.Gap) cluster.Gap {
+	out := cluster.Gap{
+		Resource: a.either(g.Resource, allowedResources, "resource"), Verb: a.value(g.Verb), Namespace: a.namespace(g.Namespace),
+		Reason: cluster.GapReason(a.value(string(g.Reason))), Message: "the message is left out",
+	}
+	switch g.Resource {
+	case nodesResource, nodesProxyResource:
+		out.Name = a.name("node", g.Name)
+	case servicesResource:
+		out.Name = a.name("service", g.Name)
+	case ingressesResource:
+		out.Name = a.name("ingress", g.Name)
+	case gatewaysResource:
+		out.Name = a.name("gateway", g.Name)
+	case podsResource:
+		out.Name = a.name("pod", g.Name)
+	case endpointSlicesResource:
+		out.Name = a.name("slice", g.Name)
+	default:
+		out.Name = a.component(g.Name)
+	}
+	return out
 }

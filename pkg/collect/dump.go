@@ -10,9 +10,9 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
 // Dump writes objects as one YAML List that Offline reads back to the same Snapshot: what was read and what could not be, nothing else.
@@ -50,7 +50,7 @@ func (d *dumper) text(s string) {
 
 // item writes one item of the list, indented as kubectl does.
 func (d *dumper) item(value any) {
-	text, err := yaml.Marshal(value)
+	text, err := printable.YAML(value)
 	if err != nil {
 		d.err = cmp.Or(d.err, fmt.Errorf("writing the dump: %w", err))
 		return

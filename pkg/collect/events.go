@@ -126,16 +126,13 @@ var knownReasons = []string{
 
 // event leaves out what a controller says, which may name anything.
 func (a *anonymizer) event(e *corev1.Event) corev1.Event {
-	out := *e.DeepCopy()
-	about := &out.InvolvedObject
-	about.Name, about.Namespace = a.within(about.Namespace, "service", about.Name), a.namespace(about.Namespace)
-	out.Name, out.Namespace = a.name("event", out.Name), a.namespace(out.Namespace)
-	out.Message = "the message is left out"
-	if !slices.Contains([]string{corev1.EventTypeNormal, corev1.EventTypeWarning}, out.Type) {
-		out.Type = ""
+	out := replaced(a, "Event", e.DeepCopy())
+	out.Message, out.Type, out.Reason = "the message is left out", "", "Other"
+	if slices.Contains([]string{corev1.EventTypeNormal, corev1.EventTypeWarning}, e.Type) {
+		out.Type = e.Type
 	}
-	if !slices.Contains(knownReasons, out.Reason) {
-		out.Reason = "Other"
+	if slices.Contains(knownReasons, e.Reason) {
+		out.Reason = e.Reason
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -116,13 +115,4 @@ func TestPendingServiceOfFiles(t *testing.T) {
 	if s.NewestEvent != nil || s.EventsKnown || !s.Created.IsZero() {
 		t.Errorf("%+v, %t, %s", s.NewestEvent, s.EventsKnown, s.Created)
 	}
-}
-
-func dumped(t *testing.T, o *Objects) string {
-	t.Helper()
-	var b bytes.Buffer
-	if err := Dump(&b, o); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }

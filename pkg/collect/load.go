@@ -25,9 +25,19 @@ type loader struct {
 	seen    map[objectKey]seenObject
 	// count is how many Kubernetes objects there were, of any kind.
 	count int
+	// slip is the first word of a manifest that its field does not take.
+	slip error
 }
 
 type objectKey struct{ kind, namespace, name string }
+
+// full is the name with its namespace, where it has one.
+func (k objectKey) full() string {
+	if k.namespace == "" {
+		return k.name
+	}
+	return k.namespace + "/" + k.name
+}
 
 type seenObject struct {
 	where string
@@ -121,6 +131,9 @@ func (l *loader) add(file string, raw rawObject) error {
 		if err := decode(&gaps); err != nil {
 			return err
 		}
+		if unknown, ok := unknownWord(gapEnums(gaps.Gaps)); ok {
+			return fail("%s: %s", gapsKind, unknown)
+		}
 		o.Gaps = append(o.Gaps, gaps.Gaps...)
 		o.asked = true
 	}
@@ -151,16 +164,15 @@ func load[T any, P interface {
 		return &lineError{raw.line, fmt.Sprintf("the %s cannot be read: %s", kind, plain(err))}
 	}
 	key := objectKey{kind, object.GetNamespace(), object.GetName()}
+	if unknown, ok := unknownWord(enumsOf(object)); ok && l.slip == nil {
+		l.slip = fmt.Errorf("reading %s: %w", file, &lineError{raw.line, fmt.Sprintf("%s %s: %s", kind, key.full(), unknown)})
+	}
 	now := seenObject{fmt.Sprintf("%s line %d", file, raw.line), sha256.Sum256(text)}
 	if before, ok := l.seen[key]; ok {
 		if before.sum == now.sum {
 			return nil
 		}
-		name := key.name
-		if key.namespace != "" {
-			name = key.namespace + "/" + name
-		}
-		return &lineError{raw.line, fmt.Sprintf("%s %s is also at %s, and the two differ; leave one of them out", kind, name, before.where)}
+		return &lineError{raw.line, fmt.Sprintf("%s %s is also at %s, and the two differ; leave one of them out", kind, key.full(), before.where)}
 	}
 	l.seen[key] = now
 	*list = append(*list, *object)

@@ -22,7 +22,7 @@ type Input struct {
 }
 
 // Offline reads manifests and dumps. Objects of other kinds are ignored, and so are fields that this program does not know. The same object twice is read once;
-// if the two differ it is an error, for nobody can tell which of them holds.
+// if the two differ it is an error, for nobody can tell which of them holds. So is a word that its field does not take, unless a dump has it.
 func Offline(ctx context.Context, in Input) (*Objects, error) {
 	if len(in.Paths) == 0 {
 		return nil, &UsageError{"-f: no file is named"}
@@ -36,6 +36,10 @@ func Offline(ctx context.Context, in Input) (*Objects, error) {
 	if into.count == 0 {
 		return nil, fmt.Errorf("reading %s: there is no Kubernetes object in it; give manifests, the output of `kubectl get … -o yaml`, or of `kubectl etp dump`",
 			strings.Join(in.Paths, ", "))
+	}
+	// A dump has what an API server gave out, and that may have been a newer one.
+	if into.slip != nil && !into.objects.asked {
+		return nil, into.slip
 	}
 	return into.objects, nil
 }

@@ -114,8 +114,8 @@ func convertIngress(entries []corev1.LoadBalancerIngress) []cluster.Ingress {
 		if ip, ok := parseAddress(entries[i].IP); ok {
 			to.IP = ip
 		}
-		if mode := entries[i].IPMode; mode != nil && *mode == corev1.LoadBalancerIPModeProxy {
-			to.IPMode = cluster.Proxy
+		if mode := entries[i].IPMode; mode != nil && *mode != "" {
+			to.IPMode = cluster.IPMode(*mode)
 		}
 		if to.IP.IsValid() || to.Hostname != "" {
 			out = append(out, to)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
 // ErrDeclined says that the answer was no.
@@ -39,13 +41,14 @@ func New(in io.Reader, out io.Writer) *Prompter {
 	return &Prompter{in: bufio.NewReader(in), out: out, lines: make(chan answer, 1)}
 }
 
-// Option is one choice of a menu: the word that stands for it, and the line that explains it. Both are printed as they are.
+// Option is one choice of a menu: the word that stands for it, and the line that explains it. The line is printed as it is, colours and all: whoever made it has
+// escaped what came from outside.
 type Option struct{ Word, Line string }
 
 // Select shows a menu and gives the place of what was chosen, by its number or its word. An empty line chooses nothing and is ErrDeclined.
 func (p *Prompter) Select(ctx context.Context, question string, options []Option) (int, error) {
 	var b strings.Builder
-	b.WriteString(question + "\n")
+	b.WriteString(printable.Text(question) + "\n")
 	digits := len(strconv.Itoa(len(options)))
 	for i, o := range options {
 		fmt.Fprintf(&b, "  %*d  %s\n", digits, i+1, o.Line)
@@ -103,7 +106,7 @@ func (p *Prompter) Input(ctx context.Context, question string, check func(string
 		if wrong == nil {
 			return answer, nil
 		}
-		if err := p.say(wrong.Error() + "\n"); err != nil {
+		if err := p.say(printable.Text(wrong.Error()) + "\n"); err != nil {
 			return "", err
 		}
 	}
@@ -116,7 +119,7 @@ func (p *Prompter) say(text string) error {
 
 // ask says a question and waits for a line, without the space around it, or for the end of ctx.
 func (p *Prompter) ask(ctx context.Context, question string) (string, error) {
-	if err := p.say(question); err != nil {
+	if err := p.say(printable.Text(question)); err != nil {
 		return "", err
 	}
 	if !p.reading {

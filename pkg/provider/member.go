@@ -179,10 +179,10 @@ func labelled(n *cluster.Node, key string) bool {
 
 func removed(n *cluster.Node) bool { return n.Deleting || tainted(n, "ToBeDeletedByClusterAutoscaler") }
 
-// tainted: the node has a taint of that key, whatever its value and effect.
-func tainted(n *cluster.Node, key string) bool {
+// tainted: the node has such a taint, whatever its value and effect.
+func tainted(n *cluster.Node, taint string) bool {
 	return slices.ContainsFunc(n.Taints, func(t string) bool {
-		return strings.HasPrefix(t, key+"=") || strings.HasPrefix(t, key+":")
+		return strings.HasPrefix(t, taint+"=") || strings.HasPrefix(t, taint+":")
 	})
 }
 

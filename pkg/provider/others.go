@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -17,10 +16,10 @@ func digitalOcean(c candidate) (LoadBalancer, bool) {
 	if c.local() {
 		lb.Checks = []HealthCheck{HealthCheckNodePort}
 	}
-	if key := "service.beta.kubernetes.io/do-loadbalancer-healthcheck-"; slices.ContainsFunc(slices.Collect(maps.Keys(c.service.Annotations)), func(k string) bool {
-		return k == key+"port" || k == key+"protocol" || k == key+"path" || k == "service.beta.kubernetes.io/do-loadbalancer-override-health-check"
-	}) {
-		lb.Checks = []HealthCheck{UnknownCheck}
+	for key := range c.service.Annotations {
+		if strings.HasPrefix(key, "service.beta.kubernetes.io/do-loadbalancer-healthcheck-") || key == "service.beta.kubernetes.io/do-loadbalancer-override-health-check" {
+			lb.Checks = []HealthCheck{UnknownCheck}
+		}
 	}
 	switch c.service.Annotations["service.beta.kubernetes.io/do-loadbalancer-type"] {
 	case "REGIONAL":
@@ -76,7 +75,7 @@ func proxies(c candidate) (LoadBalancer, bool) {
 				return lb, true
 			case strings.HasPrefix(key, cloud.checks):
 				lb.Checks = []HealthCheck{UnknownCheck}
-			case strings.HasSuffix(key, "-loadbalancer-forward-port-algorithm"), strings.HasSuffix(key, "-loadbalancer-algorithm"):
+			case key == "service.beta.kubernetes.io/scw-loadbalancer-forward-port-algorithm":
 				lb.Weights = UnknownWeights
 			}
 		}
@@ -177,18 +176,17 @@ func huaweiToLocal(f Facts) Change {
 // openstackToLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
 // controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
 func openstackToLocal(f Facts) Change {
-	const key = octaviaMonitor
-	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, key)}
-	switch f.Service.Annotations[key] {
+	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, octaviaMonitor)}
+	switch f.Service.Annotations[octaviaMonitor] {
 	case "true":
 		c.Holds, c.Message, c.Fact = cluster.Yes, "the load balancer has a health monitor, so it knows which nodes have a pod", "it is true"
 	case "":
 		c.Risk, c.Fact = "drops-connections", "it is not there"
 		c.Message = "whether the load balancer has a health monitor is not known: the controller's own default is not in the API, and is off unless somebody set it; without one it sends to " +
-			"nodes that have no pod. Annotation " + key + " turns it on"
+			"nodes that have no pod. Annotation " + octaviaMonitor + " turns it on"
 	default:
-		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[key]
-		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + key + " turns it on"
+		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[octaviaMonitor]
+		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + octaviaMonitor + " turns it on"
 	}
 	return Change{Checks: []Check{c}}
 }

@@ -29,7 +29,7 @@ func PageText(p Page, s *Style) []byte {
 	for _, paragraph := range p.Paragraphs {
 		b.WriteByte('\n')
 		for _, line := range s.wrap(s.clean(paragraph), s.proseColumns()) {
-			b.WriteString(line + "\n")
+			b.WriteString(s.paint(span{line, plain}) + "\n")
 		}
 	}
 	for _, e := range p.Entries {
@@ -53,7 +53,7 @@ func (s *Style) facts(b *strings.Builder, indent string, t tone, facts []Fact) {
 			if i > 0 {
 				b.WriteString(hanging)
 			}
-			b.WriteString(line + "\n")
+			b.WriteString(s.paint(span{line, plain}) + "\n")
 		}
 	}
 }

@@ -289,7 +289,7 @@ func Attention(reports []report.Report, o Options) []string {
 		name, worst := p.clean(reports[i].Title()), p.worst(&reports[i])
 		text := p.cellText(worst)
 		if p.columns > 0 {
-			text = p.width.Truncate(text, max(narrowest, p.columns-longest-numbered), p.ellipsis)
+			text = p.cut(text, max(narrowest, p.columns-longest-numbered))
 		}
 		lines = append(lines, name+strings.Repeat(" ", longest-p.cells(name)+gutter)+p.paint(span{text, worst.tone}))
 	}

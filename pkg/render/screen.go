@@ -102,9 +102,12 @@ func (p *screen) head() {
 	}
 	for _, r := range rows {
 		indent := "\n" + strings.Repeat(" ", longest+4)
-		value := []string{p.clean(r.value)}
+		value := []string{r.value}
 		if p.columns > 0 {
-			value = p.wrap(value[0], p.columns-longest-4)
+			value = p.wrap(r.value, p.columns-longest-4)
+		}
+		for i := range value {
+			value[i] = p.paint(span{value[i], plain})
 		}
 		p.WriteString("  " + r.label + strings.Repeat(" ", longest-len(r.label)+2) + strings.Join(value, indent))
 		if r.note != "" {

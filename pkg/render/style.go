@@ -1,16 +1,15 @@
 // Package render knows how a report looks to a person: the screen of one Service, the list of many, their glyphs, colours and widths.
 //
-// It fills a buffer and writes nothing itself. Everything that came from a cluster is escaped on its way in.
+// It fills a buffer and writes nothing itself. Text is escaped where it is painted, all of it, whoever it came from.
 package render
 
 import (
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-runewidth"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
 // ColorMode is the value of --color.
@@ -117,62 +116,44 @@ const (
 	markCount
 )
 
-// span is a piece of text of one tone, escaped already.
+// span is a piece of text of one tone. It is escaped where it is painted.
 type span struct {
 	text string
 	tone tone
 }
 
+// paint is the one way from text to output: what came from a cluster is escaped here, whoever made the span.
 func (s *Style) paint(p span) string {
-	if p.tone == plain || p.text == "" {
-		return p.text
+	text := s.clean(p.text)
+	if p.tone == plain || text == "" {
+		return text
 	}
-	return s.tones[p.tone].Sprint(p.text)
+	return s.tones[p.tone].Sprint(text)
 }
 
-func (s *Style) cells(text string) int { return s.width.StringWidth(text) }
+// cells is how wide text is once it is painted.
+func (s *Style) cells(text string) int { return s.width.StringWidth(s.clean(text)) }
 
-// clean makes text from a cluster harmless. Where only ASCII may be written, every other character is an escape too.
-func (s *Style) clean(text string) string { return escape(text, s.ascii) }
+// clean makes text from a cluster harmless. Where only ASCII may be written, every other character is an escape too. What is clean stays as it is.
+func (s *Style) clean(text string) string {
+	if s.ascii {
+		return printable.ASCII(text)
+	}
+	return printable.Line(text)
+}
 
 // Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and everything else that does not print are
 // shown as escapes. Line breaks stay.
-func Escape(text string) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lines[i] = escape(l, false)
-	}
-	return strings.Join(lines, "\n")
-}
+func Escape(text string) string { return printable.Text(text) }
 
-func escape(text string, ascii bool) string {
-	harmless := true
-	for i := 0; i < len(text) && harmless; i++ {
-		harmless = text[i] >= ' ' && text[i] <= '~'
-	}
-	if harmless {
-		return text
-	}
-	var b strings.Builder
-	for len(text) > 0 {
-		r, size := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			b.WriteString(`\x`)
-			b.WriteString(strconv.FormatUint(uint64(text[0])+0x100, 16)[1:])
-		case unicode.IsPrint(r) && (r < utf8.RuneSelf || !ascii):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		text = text[size:]
-	}
-	return b.String()
+// cut takes text to at most limit cells by leaving out its end.
+func (s *Style) cut(text string, limit int) string {
+	return s.width.Truncate(s.clean(text), limit, s.ellipsis)
 }
 
 // shorten takes text to at most limit cells by leaving out its middle: the ends of a node name tell nodes apart.
 func (s *Style) shorten(text string, limit int) string {
+	text = s.clean(text)
 	if s.cells(text) <= limit {
 		return text
 	}
@@ -189,7 +170,7 @@ func (s *Style) shorten(text string, limit int) string {
 func (s *Style) wrap(text string, limit int) []string {
 	var lines []string
 	line, used := "", 0
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(s.clean(text)) {
 		w := s.cells(word)
 		switch {
 		case used == 0:

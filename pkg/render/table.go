@@ -2,7 +2,7 @@ package render
 
 import "strings"
 
-// cell is one field of a table: a glyph, a word and their colour. The text is escaped already.
+// cell is one field of a table: a glyph, a word and their colour. The text is escaped where it is painted.
 type cell struct {
 	mark mark
 	text string
@@ -132,7 +132,7 @@ func (s *Style) row(b *strings.Builder, columns []column, widths []int, used []b
 		}
 		p := at(i)
 		if columns[i].give == atEnd {
-			p.text = s.width.Truncate(p.text, widths[i], s.ellipsis)
+			p.text = s.cut(p.text, widths[i])
 		} else {
 			p.text = s.shorten(p.text, widths[i])
 		}

@@ -78,8 +78,36 @@ func unsupported(svc *cluster.Service) string {
 	case svc.Type == cluster.TypeClusterIP && len(svc.ExternalIPs) == 0:
 		return "it is of type ClusterIP without external IPs: it can be reached from inside the cluster only, and externalTrafficPolicy does not apply"
 	default:
-		return ""
+		return unknownWord(svc)
 	}
+}
+
+// unknownWord says which field of a Service has a word that is not known here, as an API server newer than this program may: what nodes make of it is not known
+// either.
+func unknownWord(svc *cluster.Service) string {
+	type field struct {
+		name, value string
+		words       []string
+	}
+	fields := []field{
+		{"type", string(svc.Type), []string{string(cluster.TypeClusterIP), string(cluster.TypeNodePort), string(cluster.TypeLoadBalancer), string(cluster.TypeExternalName)}},
+		{"externalTrafficPolicy", string(svc.ExternalTrafficPolicy), []string{"", string(cluster.PolicyCluster), string(cluster.PolicyLocal)}},
+		{"internalTrafficPolicy", string(svc.InternalTrafficPolicy), []string{"", string(cluster.PolicyCluster), string(cluster.PolicyLocal)}},
+		{"trafficDistribution", svc.TrafficDistribution, []string{"", "PreferClose", "PreferSameZone", "PreferSameNode"}},
+	}
+	protocols := []string{string(cluster.TCP), string(cluster.UDP), string(cluster.SCTP)}
+	for i := range svc.Ports {
+		fields = append(fields, field{fmt.Sprintf("protocol of port %d", svc.Ports[i].Port), string(svc.Ports[i].Protocol), protocols})
+	}
+	for i := range svc.Ingress {
+		fields = append(fields, field{"ipMode of a load balancer address", string(svc.Ingress[i].IPMode), []string{"", string(cluster.VIP), string(cluster.Proxy)}})
+	}
+	for _, f := range fields {
+		if !slices.Contains(f.words, f.value) {
+			return fmt.Sprintf("its %s is %q, which this release of kubectl etp does not know", f.name, f.value)
+		}
+	}
+	return ""
 }
 
 // targets are the addresses of a Service that are the same on every node, for every port: published ones first, ClusterIPs last.

@@ -29,7 +29,7 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 			"sigs.k8s.io/yaml",
@@ -42,18 +42,18 @@ var arrows = map[string]imports{
 		},
 	},
 	"pkg/collect": {
-		inside: []string{"pkg/cluster"},
+		inside: []string{"pkg/cluster", "pkg/printable"},
 		outside: []string{
 			"github.com/go-logr/logr", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/render": {
-		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/report"},
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/remedy", "pkg/report"},
 		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
 	},
 	"pkg/report/v1alpha1": {
-		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/report"},
-		outside: []string{"k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report"},
+		outside: []string{"k8s.io/apimachinery"},
 	},
 	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
 	"pkg/remedy": {
@@ -65,7 +65,8 @@ var arrows = map[string]imports{
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
 	"pkg/provider":  {inside: []string{"pkg/cluster"}},
 	"pkg/cluster":   {},
-	"pkg/prompt":    {},
+	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
+	"pkg/prompt":    {inside: []string{"pkg/printable"}},
 
 	"krew":             {},
 	"release/licenses": {},

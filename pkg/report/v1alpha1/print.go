@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"sigs.k8s.io/yaml"
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
 // Printed is what can be published: a *ServiceReport or a *ServiceReportList.
@@ -13,7 +13,7 @@ type Printed interface {
 	*ServiceReport | *ServiceReportList
 }
 
-// JSON of a report, indented, with a line break at its end. Text stays as it is: < and & are no danger outside HTML.
+// JSON of a report, indented, with a line break at its end. < and & stay as they are: they are no danger outside HTML.
 func JSON[T Printed](v T) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -22,12 +22,12 @@ func JSON[T Printed](v T) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode report as JSON: %w", err)
 	}
-	return b.Bytes(), nil
+	return printable.JSON(b.Bytes()), nil
 }
 
 // YAML of a report, with the fields ordered by name.
 func YAML[T Printed](v T) ([]byte, error) {
-	out, err := yaml.Marshal(v)
+	out, err := printable.YAML(v)
 	if err != nil {
 		return nil, fmt.Errorf("encode report as YAML: %w", err)
 	}

@@ -1,0 +1,198 @@
+package collect
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// engine are the packages in which facts are read, and files of theirs that read none.
+var engine = map[string][]string{
+	"../cluster": nil, "../dataplane": {"measured.go"}, "../finding": nil, "../provider": nil, "../report": nil,
+	".": {
+		"allowed.go", "anonymize.go", "anonymize_address.go", "args.go", "client.go", "collect.go", "complete.go", "dump.go", "enums.go", "gap.go", "live.go", "load.go",
+		"offline.go", "override.go", "progress.go", "read.go", "rights.go", "stream.go", "surroundings.go", "watch.go", "workload.go",
+	},
+}
+
+// compared are the strings of a package that something is compared with: operands of == and !=, cases, names in maps, and what the functions of package strings that
+// compare look for. Constants of the package count for their value.
+func compared(t *testing.T, dir string, leaveOut []string) map[string]string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %v, %v", dir, names, err)
+	}
+	constants, files := map[string]ast.Expr{}, map[string]*ast.File{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok {
+				for i, value := range spec.Values {
+					if i < len(spec.Names) {
+						constants[spec.Names[i].Name] = value
+					}
+				}
+			}
+			return true
+		})
+		if !slices.Contains(leaveOut, filepath.Base(name)) {
+			files[name] = file
+		}
+	}
+	var value func(ast.Expr, int) (string, bool)
+	value = func(e ast.Expr, deep int) (string, bool) {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(e.Value)
+			return text, e.Kind == token.STRING && err == nil
+		case *ast.Ident:
+			if inner, ok := constants[e.Name]; ok && deep < 5 {
+				return value(inner, deep+1)
+			}
+		case *ast.BinaryExpr:
+			left, ok := value(e.X, deep+1)
+			right, also := value(e.Y, deep+1)
+			return left + right, e.Op == token.ADD && ok && also
+		}
+		return "", false
+	}
+	out := map[string]string{}
+	for name, file := range files {
+		note := func(e ast.Expr) {
+			if text, ok := value(e, 0); ok && text != "" {
+				out[text] = name
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				if n.Op == token.EQL || n.Op == token.NEQ {
+					note(n.X)
+					note(n.Y)
+				}
+			case *ast.CaseClause:
+				for _, e := range n.List {
+					note(e)
+				}
+			case *ast.IndexExpr:
+				note(n.Index)
+			case *ast.CallExpr:
+				switch called := n.Fun.(type) {
+				case *ast.SelectorExpr:
+					if slices.Contains([]string{
+						"HasPrefix", "HasSuffix", "Contains", "EqualFold", "CutPrefix", "CutSuffix", "TrimPrefix", "annotated", "finalizer", "fromNodes", "gate",
+						"NestedBool", "NestedString",
+					}, called.Sel.Name) {
+						for _, e := range n.Args {
+							note(e)
+						}
+					}
+				case *ast.Ident:
+					if called.Name == "alibabaSetting" && len(n.Args) == 2 {
+						if text, ok := value(n.Args[1], 0); ok {
+							out["service.beta.kubernetes.io/alibaba-cloud-loadbalancer-"+text] = name
+						}
+					}
+					if called.Name == "annotation" || called.Name == "annotated" {
+						for _, e := range n.Args {
+							note(e)
+						}
+					}
+				}
+			case *ast.BasicLit:
+				// Whatever looks like the key of an annotation or a label is one, wherever it stands; so does a beginning of such keys.
+				if text, err := strconv.Unquote(n.Value); err == nil && qualified.MatchString(text) {
+					out[text] = name
+				}
+			}
+			return true
+		})
+	}
+	return out
+}
+
+var qualified = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+/[A-Za-z0-9._-]*$`)
+
+// notRead are strings that the code compares with, and that no manifest has: words of its own, of separators and of sentences. Each of the others is a fact.
+var notRead = regexp.MustCompile(`^(--?|[^A-Za-z0-9]+|ETP[0-9]+)$`)
+
+// notFacts are words of this program, names that it gives to load balancers, what it reads only where something is about to be changed, and what is taken apart by
+// a function of its own.
+var notFacts = []string{
+	"v", "0", "ali", "Pods", "--dataplane", "configmap kube-system/", "--kube-proxy-arg", "--kube-proxy-arg=", terwayDatapath, "sigs.k8s.io/yaml",
+	"NotKnown", "SendsToPods", "NoLoadBalancer", "Mixed", "Nodes",
+	"load_balancing.cross_zone.enabled=true", "load_balancing.cross_zone.enabled=", "preserve_client_ip.enabled=true", "preserve_client_ip.enabled=false",
+	"proxy_protocol_v2.enabled=true", "service.beta.kubernetes.io/port_", "_health-probe", "_no_probe_rule", "hcloud://bm-",
+	"alibaba", "aws", "azure", "baidu", "digitalocean", "exoscale", "gke", "hetzner", "huawei", "ibm", "k3s", "kind", "kube-vip", "linode", "metallb", "oci", "openstack",
+	"scaleway", "tencent", "volcengine", "vultr",
+	"tke-service-controller-config", "GlobalRouteDirectAccess", "SkipSyncBackends", "can not find eniid",
+}
+
+func allowedAnywhere(text string) bool {
+	for _, list := range []map[string]bool{
+		allowedKeys, allowedClasses, allowedFinalizers, allowedFinalizerPrefixes, allowedNamespaces, allowedComponents, allowedSegments, allowedEnvironment, allowedInterfaces,
+		allowedGates, allowedFields, allowedResources, allowedIDParts, allowedKeyPrefixes,
+	} {
+		if list[text] {
+			return true
+		}
+		for known := range list {
+			// A beginning that is read is as good as what begins with it, and so is a part with a sign at its edge.
+			if len(text) > 3 && strings.HasPrefix(known, text) {
+				return true
+			}
+		}
+	}
+	_, isFlag := allowedFlags[text]
+	return isFlag || allowedWords[strings.ToLower(text)] || allowedSchemes[strings.TrimSuffix(text, "://")] || vendorSuffixes.MatchString(text) ||
+		vendorSuffixes.MatchString(text+"1") || slices.Contains(allowedDomains, text)
+}
+
+// TestAllowed: what the code compares facts with is in an allow-list, for else an anonymous dump would lose it.
+func TestAllowed(t *testing.T) {
+	found := 0
+	for dir, leaveOut := range engine {
+		for text, file := range compared(t, dir, leaveOut) {
+			found++
+			switch {
+			case notRead.MatchString(text) || slices.Contains(notFacts, text) || allowedAnywhere(text):
+			case strings.HasSuffix(text, "/0"):
+				// All addresses stay all addresses.
+			case isAddress(text):
+				if !slices.Contains(allowedRanges[:], text) {
+					t.Errorf("%s reads the address %q, which allowedRanges does not have", file, text)
+				}
+			default:
+				t.Errorf("%s compares with %q, which no list of allowed.go has: an anonymous dump loses it, unless it is a word of this program (notFacts)", file, text)
+			}
+		}
+	}
+	if found < 150 {
+		t.Errorf("only %d strings are compared with: the test does not see what it should", found)
+	}
+}
+
+func isAddress(text string) bool {
+	_, ok := parseAddress(text)
+	_, err := netip.ParsePrefix(text)
+	return ok || err == nil
+}
