@@ -44,6 +44,9 @@ type connection struct {
 	// ranged: loadBalancerSourceRanges guard the address; anywhere: one of them is the whole family; admitted: the others admit the source.
 	ranged, anywhere bool
 	admitted         cluster.Tristate
+	// admittedSelf, admittedUnspecified, admittedDialled: for a process on a node, whether the ranges admit the address that kube-proxy reads from its Node object,
+	// the unspecified address of the family, and the address that is dialled.
+	admittedSelf, admittedUnspecified, admittedDialled cluster.Tristate
 	// served: nodePortAddresses include the node address that is dialled.
 	served cluster.Tristate
 	// servedBy is that for each of proxyModes, where the mode is not known.

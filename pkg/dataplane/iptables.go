@@ -28,7 +28,7 @@ func iptables(c *connection) verdict {
 		return c.leaves(ipt09)
 	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.bound:
 		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
-	case !c.localOnly() && c.to == ExternalIP && c.before(24, 0) && c.detected():
+	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.detected():
 		return c.reachesAll(keeps, ipt11)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipt12)

@@ -14,7 +14,7 @@ func ipvs(c *connection) verdict {
 	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.served != cluster.No:
 		// The kernel judges what starts on the node before any filter does.
 		return refused(c.emptyServer())
-	case c.guarded() && c.admitted == cluster.No && !(c.startsOnHost() && !c.before(25, 0) && c.before(29, 0)):
+	case c.guarded() && c.ipvsAdmits() == cluster.No:
 		return timedOut(ipvs02)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipvs03)
@@ -57,6 +57,32 @@ func (c *connection) ipvsClusterIP() verdict {
 	default:
 		return c.reachesAll(w, ipvs15)
 	}
+}
+
+// ipvsAdmits says whether loadBalancerSourceRanges let the source pass. A process on the node speaks from the load balancer address, which is bound there, and is let
+// past where the ranges admit what kube-proxy takes for its own address (allowFromNode). That is the Node object's, but with dual stack until v1.27 the bind address,
+// which is most often unspecified and is not read. Until v1.24 the ranges themselves look at such a process too; from v1.25 to v1.28 nothing does
+// (kubernetes/kubernetes#119791).
+func (c *connection) ipvsAdmits() cluster.Tristate {
+	switch {
+	case !c.startsOnHost():
+		return c.admitted
+	case !c.before(29, 0):
+		return c.admittedSelf
+	case !c.before(25, 0):
+		return cluster.Yes
+	case c.admittedDialled != c.admittedSelf && c.admittedSelf != cluster.Yes:
+		return cluster.Undetermined
+	case c.admittedUnspecified != c.admittedSelf && c.dualStack() && c.admittedDialled != cluster.Yes:
+		return cluster.Undetermined
+	default:
+		return c.admittedSelf
+	}
+}
+
+// dualStack: kube-proxy does both families since v1.21 (gate IPv6DualStack, fixed in v1.23), where the kernel does.
+func (c *connection) dualStack() bool {
+	return !c.before(23, 0) || c.gate("IPv6DualStack", !c.before(21, 0))
 }
 
 func (c *connection) isAccessible() bool {

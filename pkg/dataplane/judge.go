@@ -202,7 +202,11 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		none.here, none.ownPod = tally{}, false
 		return unknownCount, []connection{as, none}
 	case c.guarded() && c.admitted == cluster.Undetermined:
-		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
+		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted, as.admittedSelf = t, t })
+	case c.mode == cluster.IPVS && c.guarded() && c.startsOnHost() && c.ipvsAdmits() == cluster.Undetermined:
+		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) {
+			as.admittedSelf, as.admittedUnspecified, as.admittedDialled = t, t, t
+		})
 	case c.to == NodePort && c.served == cluster.Undetermined:
 		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
 	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Undetermined:
@@ -245,7 +249,7 @@ var (
 		Reason: "only a host name is published, so no node answers for the address and the connection goes to the real load balancer",
 	}
 	proxyMode = &Rule{
-		ID: "SVC-07", Basis: Source, Since: "1.30", Source: "KEP-1860; kubernetes/kubernetes pkg/proxy/serviceport.go",
+		ID: "SVC-07", Basis: Source, Since: "1.29", Source: "KEP-1860, gate LoadBalancerIPMode (on since v1.30); kubernetes/kubernetes pkg/proxy/serviceport.go",
 		Reason: "ipMode is Proxy, so no node answers for the address and the connection goes to the real load balancer",
 	}
 	otherFamily = &Rule{
@@ -270,7 +274,11 @@ var (
 	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and its modes differ here; --dataplane kube-proxy/MODE says it"}
 	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and releases differ here; --dataplane kube-proxy/MODE@VERSION says it"}
 	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
-	unknownAddress   = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
+	unknownSelf      = &Rule{
+		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app/server_others.go nodeIPTuple",
+		Reason: "a process on the node speaks from the load balancer address, and whether loadBalancerSourceRanges admit it depends on what kube-proxy takes for its own address (bindAddress, dual stack)",
+	}
+	unknownAddress = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
 
 	unknownCilium = &Rule{
 		ID: "UNK-08", Source: "cilium/cilium#45252",

@@ -498,7 +498,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	}
 	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
 	if t.To == LoadBalancerIP {
-		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
+		p.guard(c, client, t.Address, f)
 	}
 }
 
@@ -679,8 +679,8 @@ func covers(ranges []netip.Prefix, x netip.Prefix) cluster.Tristate {
 	return result
 }
 
-// sourceRanges says whether loadBalancerSourceRanges guard the Service in a family, whether one of them is the whole family, and whether the others admit a source.
-func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool, admitted cluster.Tristate) {
+// guard fills in whether loadBalancerSourceRanges guard the Service in a family, and whom they admit.
+func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f family) {
 	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
 	for _, r := range p.service.SourceRanges {
 		if familyOf(r.Addr()) == f {
@@ -688,24 +688,52 @@ func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool
 		}
 	}
 	if len(ranges) == 0 {
-		return false, false, cluster.Yes
+		return
 	}
+	c.ranged = true
 	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
-	anywhere = len(narrow) < len(ranges)
+	c.anywhere = len(narrow) < len(ranges)
 	ranges = narrow
 	node := &p.snapshot.Nodes[client.Node]
 	switch client.From {
 	case Pod:
-		return true, anywhere, p.podsWithin(ranges, client.Address, node, f)
+		c.admitted = p.podsWithin(ranges, client.Address, node, f)
 	case Node:
+		c.admitted = cluster.Undetermined
 		if a, ok := first(node.InternalIPs, f); ok {
-			return true, anywhere, cluster.Is(inAny(ranges, a))
+			c.admitted = cluster.Is(inAny(ranges, a))
 		}
-		return true, anywhere, cluster.Undetermined
+		c.admittedSelf = p.takenForItself(c, node, ranges, f)
+		c.admittedUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
+		c.admittedDialled = cluster.Is(inAny(ranges, dialled))
 	default:
 		// A client outside without an address stands for those that the ranges admit.
-		return true, anywhere, cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+		c.admitted = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
+}
+
+var (
+	unspecified = [...]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}
+	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
+)
+
+// takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
+// of the loopback interface.
+func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
+	if name, wrong := misnamed(c.dataplane, node); wrong {
+		i := p.snapshot.NodeIndex(name)
+		if i < 0 {
+			return cluster.Is(inAny(ranges, loopback[f]))
+		}
+		node = &p.snapshot.Nodes[i]
+	}
+	if !node.Known || len(node.InternalIPs) == 0 {
+		return cluster.Undetermined
+	}
+	if a, ok := first(node.InternalIPs, f); ok {
+		return cluster.Is(inAny(ranges, a))
+	}
+	return cluster.Is(inAny(ranges, loopback[f]))
 }
 
 // ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's first InternalIP of a family.
