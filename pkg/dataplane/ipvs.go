@@ -6,6 +6,8 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // where it came from: policy Local is a virtual server that has only the node's own endpoints, for everybody.
 func ipvs(c *connection) verdict {
 	switch {
+	case c.advertised() && c.version.Vendor() == cluster.Tencent:
+		return unknown(patchedByTencent, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
 		return refused(ipvs01)
 	case c.loopback && c.any() && c.before(21, 0):
