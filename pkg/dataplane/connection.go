@@ -53,8 +53,8 @@ type connection struct {
 	servedBy [len(proxyModes)]cluster.Tristate
 	// loopback: a node port is dialled at a loopback address.
 	loopback bool
-	// bound: the address that is dialled is one of the judging node's own.
-	bound bool
+	// bound: the address that is dialled is one of the judging node's own; mayBeBound: something on the node may have made it so.
+	bound, mayBeBound bool
 	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP;
 	// accessibleAsProxied: by a load balancer address with ipMode Proxy, where kube-proxy does not honour that.
 	accessible, accessibleAsProxied bool

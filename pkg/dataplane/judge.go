@@ -196,6 +196,8 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownCilium, cases
+	case c.mayBeBound:
+		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
 	case c.doubted:
 		as, none := *c, *c
 		as.doubted, none.doubted = false, false
@@ -288,6 +290,12 @@ var (
 		ID: "UNK-15", Source: "tencentyun/qcloud-documents product/计算与网络/容器服务/故障处理/CLB 回环问题.md; kubernetes/kubernetes#79783",
 		Reason: "Tencent's builds of kube-proxy (-tke.) do not put load balancer addresses on kube-ipvs0 in ipvs mode, so the connection may leave for the real load balancer, " +
 			"and what becomes of it there is not known",
+	}
+	unknownHolder = &Rule{
+		ID: "UNK-16",
+		Source: "GoogleCloudPlatform/guest-agent google_guest_agent/addresses.go; kube-vip/kube-vip pkg/vip/address.go; purelb/purelb internal/local/network.go; " +
+			"kubernetes/kubernetes#97836",
+		Reason: "a program on the node may hold the load balancer address there (Google's guest agent, kube-vip, PureLB, IBM's keepalived), which the API does not show, and it matters here",
 	}
 	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
 	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}

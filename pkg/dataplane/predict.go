@@ -26,6 +26,8 @@ type Predictor struct {
 	strayed [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
 	pods [2][]netip.Addr
+	// held: a program on the nodes may hold the Service's load balancer addresses.
+	held bool
 	// annotated is the wish for topology aware routing as releases before v1.27 read it, and as later ones do.
 	annotated [2]string
 	// disowned and doubted are nodes that themselves count none, or another number, of the endpoints that EndpointSlices place there; nil where nobody told.
@@ -71,7 +73,7 @@ func familyOf(a netip.Addr) family {
 // New prepares predictions for a Service of the snapshot.
 func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 	p := &Predictor{
-		snapshot: s, service: svc, own: make(map[netip.Addr]int, 2*len(s.Nodes)),
+		snapshot: s, service: svc, held: mayBeHeld(s, svc), own: make(map[netip.Addr]int, 2*len(s.Nodes)),
 		annotated: [...]string{annotation(svc, hintsAnnotation), annotation(svc, hintsAnnotation, "service.kubernetes.io/topology-mode")},
 	}
 	for i := range s.Nodes {
@@ -498,6 +500,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	}
 	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
 	if t.To == LoadBalancerIP {
+		c.mayBeBound = p.held && !c.bound
 		p.guard(c, client, t.Address, f)
 	}
 }
