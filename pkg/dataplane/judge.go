@@ -72,19 +72,18 @@ func (p *Predictor) settled(c *connection) verdict {
 // first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
-	at := oldestRelease
+	first := oldestRelease
 	if c.mode == cluster.NFTables {
-		at = firstNFTables
+		first = firstNFTables
 	}
 	var v verdict
-	for {
+	for at := first; ; {
 		turns := &turns{at: at}
 		as.version, as.turns = at.version(), turns
-		switch u := p.judge(&as); {
-		case v.rule == nil:
-			v = u
-		default:
-			v = merge(v, u, unknownVersion)
+		if at == first {
+			v = p.judge(&as)
+		} else {
+			v = merge(v, p.judge(&as), unknownVersion)
 		}
 		if turns.next == (release{}) {
 			return v
