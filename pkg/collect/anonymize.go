@@ -170,7 +170,7 @@ var zoneLabels = [...]string{corev1.LabelTopologyZone, corev1.LabelFailureDomain
 var keptDomains = [...]string{
 	"kubernetes.io", "k8s.io", "k8s.alibaba", "aliyun.com", "alibabacloud.com", "amazonaws.com", "k8s.aws", "azure.com", "google.com", "gke.io", "oraclecloud.com",
 	"hetzner.cloud", "digitalocean.com", "scaleway.com", "linode.com", "vultr.com", "exoscale.com", "openstack.org", "metallb.io", "metallb.universe.tf",
-	"kube-vip.io", "cilium.io", "k3s.io", "k3s.cattle.io", "projectcalico.org", "tigera.io", "openshift.io", "helm.sh", "argoproj.io", "fluxcd.io", "qcloud.com",
+	"kube-vip.io", "cilium.io", "k3s.io", "microk8s.io", "k3s.cattle.io", "projectcalico.org", "tigera.io", "openshift.io", "helm.sh", "argoproj.io", "fluxcd.io", "qcloud.com",
 	"tencent.com", "huawei.com", "baidu.com", "volcengine.com", "kube-router.io",
 }
 
@@ -275,9 +275,10 @@ func (a *anonymizer) addresses(texts []string) {
 	}
 }
 
-// keptRanges say what kind of network an address is of; k3s's defaults are among them, for they are what tells its cluster CIDR.
+// keptRanges say what kind of network an address is of; the defaults of k3s and MicroK8s are among them, for they are what tells
+// their cluster CIDR.
 var keptRanges = [...]string{
-	"0.0.0.0/8", "10.0.0.0/8", "10.42.0.0/16", "10.43.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24", "192.168.0.0/16",
+	"0.0.0.0/8", "10.0.0.0/8", "10.1.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24", "192.168.0.0/16",
 	"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
 	"::/127", "64:ff9b::/96", "2000::/3", "2001:db8::/32", "fc00::/7", "fe80::/10", "ff00::/8",
 }
@@ -528,9 +529,38 @@ func (a *anonymizer) k3s(args []string) string {
 	return string(text)
 }
 
+// affinity replaces labels where nodes are selected by them as it does on the nodes.
+func (a *anonymizer) affinity(affinity *corev1.Affinity) {
+	if affinity == nil {
+		return
+	}
+	terms := affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	for i := range terms {
+		for j := range terms[i].MatchExpressions {
+			r := &terms[i].MatchExpressions[j]
+			key := r.Key
+			for k, value := range r.Values {
+				for to, replaced := range a.labels(map[string]string{key: value}) {
+					r.Key, r.Values[k] = to, replaced
+				}
+			}
+			if len(r.Values) == 0 {
+				r.Key = a.labelKey(key)
+			}
+		}
+		for j := range terms[i].MatchFields {
+			r := &terms[i].MatchFields[j]
+			for k, value := range r.Values {
+				r.Values[k] = a.name("node", value)
+			}
+		}
+	}
+}
+
 // pod leaves of containers what tells which program they run, and the flags that matter.
 func (a *anonymizer) pod(spec *corev1.PodSpec) {
 	spec.NodeSelector = a.labels(spec.NodeSelector)
+	a.affinity(spec.Affinity)
 	for i := range spec.Containers {
 		container := &spec.Containers[i]
 		all := words(container)

@@ -36,7 +36,7 @@ type seenObject struct {
 // wantedKind says whether objects of a kind can matter.
 func wantedKind(kind string) bool {
 	switch kind {
-	case "Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", gapsKind, "List":
+	case "Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", gapsKind, "List":
 		return true
 	}
 	return strings.HasSuffix(kind, "List")
@@ -97,7 +97,8 @@ func (l *loader) add(file string, raw rawObject) error {
 	case "networking.k8s.io/Ingress":
 		var ingress networkingv1.Ingress
 		return load(l, file, raw, &ingress, decode, trimIngress, &o.Ingresses)
-	case "gateway.networking.k8s.io/Gateway", "crd.projectcalico.org/FelixConfiguration", "projectcalico.org/FelixConfiguration":
+	case "gateway.networking.k8s.io/Gateway", "crd.projectcalico.org/FelixConfiguration", "projectcalico.org/FelixConfiguration",
+		"operator.tigera.io/Installation", "config.openshift.io/Network":
 		var other unstructured.Unstructured
 		return load(l, file, raw, &other, func(any) error { return decode(&other.Object) }, trimOther, &o.Others)
 	case "discovery.k8s.io/EndpointSlice":
