@@ -141,7 +141,7 @@ func (a *anonymizer) name(kind, name string) string {
 
 // keptNamespaces are everybody's.
 var keptNamespaces = map[string]bool{
-	"": true, "default": true, "kube-system": true, "kube-public": true, "ovn-kubernetes": true, "openshift-ovn-kubernetes": true, "calico-system": true,
+	"": true, "default": true, "kube-system": true, "kube-public": true, "ovn-kubernetes": true, "openshift-ovn-kubernetes": true, "openshift-sdn": true, "cilium": true, "calico-system": true,
 }
 
 func (a *anonymizer) namespace(namespace string) string {

@@ -376,15 +376,19 @@ func (d *detector) kubeProxy(n *corev1.Node) cluster.Dataplane {
 
 // whyUnknown is what was read, and what was not, where nothing of it says how Services are served.
 func (d *detector) whyUnknown() string {
-	refused := func(resource, namespace string) bool {
-		return slices.ContainsFunc(d.objects.Gaps, func(g cluster.Gap) bool { return g.Resource == resource && g.Namespace == namespace })
+	// Who may not list the DaemonSets of all namespaces is let into kube-system, or has a second gap.
+	narrow := true
+	for _, gap := range d.objects.Gaps {
+		if gap.Resource == daemonSetsResource && (gap.Namespace == kubeSystem || gap.Reason != cluster.Forbidden) {
+			narrow = false
+		}
 	}
 	switch {
 	case !d.objects.asked:
 		return "no DaemonSet and no ConfigMap of a data plane is among what was read"
-	case refused(daemonSetsResource, kubeSystem), refused(daemonSetsResource, "") && len(d.objects.DaemonSets) == 0:
+	case d.unread(daemonSetsResource) && !narrow:
 		return "the DaemonSets could not be listed"
-	case refused(daemonSetsResource, ""):
+	case d.unread(daemonSetsResource):
 		return "no DaemonSet of " + kubeSystem + " is of a data plane that is known here, and those of other namespaces could not be listed"
 	case d.unread(podsResource):
 		return "no DaemonSet is of a data plane that is known here, and the pods of " + kubeSystem + " could not be listed"

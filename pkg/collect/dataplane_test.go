@@ -78,7 +78,7 @@ func detections() []detection {
 			},
 		},
 		{
-			"cilium-other-name", cluster.Cilium, "", "v1.18.2", cluster.Observed, "configmap networking/cilium-config", cluster.UnknownDetection, cluster.Undetermined,
+			"cilium-other-name", cluster.Cilium, "", "v1.18.2", cluster.Observed, "configmap cilium/cilium-config", cluster.UnknownDetection, cluster.Undetermined,
 			func(t *testing.T, s *cluster.Snapshot) {
 				if c := s.Dataplane.Cilium; c == nil || !c.ReplacesKubeProxy || c.Mode != "hybrid" {
 					t.Errorf("settings: %+v", c)
