@@ -82,6 +82,8 @@ type reading struct {
 	lock     sync.Mutex
 	objects  *Objects
 	requests int
+	// known are the Services in objects, from the first list of them on.
+	known map[objectKey]bool
 	// partial is true where some nodes were not read in full.
 	partial bool
 	// narrow is true where the DaemonSets of kube-system were listed, and those of all namespaces may not be.
@@ -207,23 +209,20 @@ func (r *reading) listServices(namespace, selector string) error {
 	if selector != "" {
 		parameters.Set("labelSelector", selector)
 	}
-	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+	err := pages(parameters, func(page url.Values) (*listed, error) {
 		var list corev1.ServiceList
 		r.count()
 		err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", namespace, "services", ""), parameters: page}, &list)
 		if err != nil {
 			return nil, err
 		}
-		r.lock.Lock()
-		defer r.lock.Unlock()
 		for i := range list.Items {
-			if trimService(&list.Items[i]); !slices.ContainsFunc(r.objects.Services, func(s corev1.Service) bool {
-				return s.Namespace == list.Items[i].Namespace && s.Name == list.Items[i].Name
-			}) {
-				r.objects.Services = append(r.objects.Services, list.Items[i])
-			}
+			trimService(&list.Items[i])
 		}
-		return &list.ListMeta, nil
+		return &listed{&list.ListMeta, func() error {
+			r.addServices(list.Items)
+			return nil
+		}}, nil
 	})
 	if err != nil {
 		where := "in all namespaces"
@@ -233,6 +232,24 @@ func (r *reading) listServices(namespace, selector string) error {
 		return fmt.Errorf("list services %s: %w", where, r.client.explain(err, "list", servicesResource, namespace))
 	}
 	return nil
+}
+
+// addServices takes in those that are not there yet.
+func (r *reading) addServices(items []corev1.Service) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if r.known == nil {
+		r.known = make(map[objectKey]bool, len(items))
+		for i := range r.objects.Services {
+			r.known[objectKey{"", r.objects.Services[i].Namespace, r.objects.Services[i].Name}] = true
+		}
+	}
+	for i := range items {
+		if key := (objectKey{"", items[i].Namespace, items[i].Name}); !r.known[key] {
+			r.known[key] = true
+			r.objects.Services = append(r.objects.Services, items[i])
+		}
+	}
 }
 
 // noService is the error for a Service that is not there, with the names that are near and the namespaces where it is, as far as the user may see them.
@@ -274,19 +291,22 @@ func (r *reading) slices(namespace string, names []string) error {
 	default:
 		parameters.Set("labelSelector", discoveryv1.LabelServiceName+" in ("+strings.Join(names, ",")+")")
 	}
-	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+	err := pages(parameters, func(page url.Values) (*listed, error) {
 		var list discoveryv1.EndpointSliceList
 		r.count()
 		err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), parameters: page}, &list)
 		if err != nil {
 			return nil, err
 		}
-		r.addSlices(list.Items)
-		return &list.ListMeta, nil
+		items := trimSlices(list.Items)
+		return &listed{&list.ListMeta, func() error {
+			r.addSlices(items)
+			return nil
+		}}, nil
 	})
 	// Before v1.21 there is v1beta1 alone.
 	if apierrors.IsNotFound(err) {
-		err = pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+		err = pages(parameters, func(page url.Values) (*listed, error) {
 			var list discoveryv1beta1.EndpointSliceList
 			r.count()
 			err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1beta1", namespace, "endpointslices", ""), parameters: page}, &list)
@@ -297,8 +317,11 @@ func (r *reading) slices(namespace string, names []string) error {
 			for i := range list.Items {
 				converted = append(converted, fromV1beta1(&list.Items[i]))
 			}
-			r.addSlices(converted)
-			return &list.ListMeta, nil
+			converted = trimSlices(converted)
+			return &listed{&list.ListMeta, func() error {
+				r.addSlices(converted)
+				return nil
+			}}, nil
 		})
 	}
 	if err != nil {
@@ -307,14 +330,14 @@ func (r *reading) slices(namespace string, names []string) error {
 	return nil
 }
 
+func trimSlices(items []discoveryv1.EndpointSlice) []discoveryv1.EndpointSlice {
+	return slices.DeleteFunc(items, func(s discoveryv1.EndpointSlice) bool { return !trimSlice(&s) })
+}
+
 func (r *reading) addSlices(items []discoveryv1.EndpointSlice) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	for i := range items {
-		if trimSlice(&items[i]) {
-			r.objects.Slices = append(r.objects.Slices, items[i])
-		}
-	}
+	r.objects.Slices = append(r.objects.Slices, items...)
 }
 
 // slicesBehind reads the EndpointSlices of the Services that an Ingress or a Gateway stands for, and leaves out the Services that it does not.

@@ -227,7 +227,7 @@ func (p *Proxy) handler(upstream http.Handler) http.Handler {
 	})
 }
 
-// Status answers as the API server does when it refuses: 401 Unauthorized, 403 Forbidden, 404 NotFound, 500 InternalError and so on.
+// Status answers as the API server does when it refuses: 401 Unauthorized, 403 Forbidden, 404 NotFound, 410 Expired, 500 InternalError and so on.
 func Status(code int, message string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { refuse(w, code, message) }
 }
@@ -249,6 +249,8 @@ func reason(code int) string {
 		return "Forbidden"
 	case http.StatusNotFound:
 		return "NotFound"
+	case http.StatusGone:
+		return "Expired"
 	case http.StatusTooManyRequests:
 		return "TooManyRequests"
 	case http.StatusInternalServerError:
