@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
@@ -32,6 +33,8 @@ type Client struct {
 	rest      *rest.RESTClient
 	host      string
 	namespace string
+	// timeout is --request-timeout, 0 where it is not given.
+	timeout time.Duration
 }
 
 const (
@@ -76,7 +79,7 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	if err != nil {
 		return nil, noConnection(err)
 	}
-	return &Client{rest: client, host: config.Host, namespace: namespace}, nil
+	return &Client{rest: client, host: config.Host, namespace: namespace, timeout: config.Timeout}, nil
 }
 
 func noConnection(err error) error {
