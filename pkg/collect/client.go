@@ -35,6 +35,8 @@ type Client struct {
 	namespace string
 	// timeout is --request-timeout, 0 where it is not given.
 	timeout time.Duration
+	// patience is what Live gives one node to answer.
+	patience time.Duration
 }
 
 const (
@@ -79,7 +81,7 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	if err != nil {
 		return nil, noConnection(err)
 	}
-	return &Client{rest: client, host: config.Host, namespace: namespace, timeout: config.Timeout}, nil
+	return &Client{rest: client, host: config.Host, namespace: namespace, timeout: config.Timeout, patience: livePatience}, nil
 }
 
 func noConnection(err error) error {

@@ -125,7 +125,7 @@ func (a *asker) unfinished(nodes int, why string) {
 // ask gets a path from a port of a node. The error is the API server's or the transport's; a status of the node itself is none. Redirections are not followed: where
 // they lead is the node's choice.
 func (a *asker) ask(ctx context.Context, node string, port int, path string) (status int, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, livePatience)
+	ctx, cancel := context.WithTimeout(ctx, a.client.patience)
 	defer cancel()
 	address := a.client.rest.Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).URL()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
