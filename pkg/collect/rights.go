@@ -25,7 +25,6 @@ func Rights() []Right {
 		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
 		{"operator.tigera.io", "installations", "default", []string{"get"}, "the same, where Tigera's operator installs Calico"},
-		{"config.openshift.io", "networks", "cluster", []string{"get"}, "OpenShift's network type, where its DaemonSets may not be listed"},
 		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
 		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}

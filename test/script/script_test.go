@@ -436,9 +436,10 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// interrupt presses Ctrl-C for a started command, and fails unless it ends with that exit code: interrupt NAME CODE
+// interrupt presses Ctrl-C for a started command, once or twice, and fails unless it ends with that exit code: interrupt NAME CODE [twice]
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
-	misused(ts, neg || len(args) != 2, "interrupt NAME CODE")
+	again := len(args) == 3 && args[2] == "twice"
+	misused(ts, neg || len(args) != 2 && !again, "interrupt NAME CODE [twice]")
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	s := storyOf(ts)
@@ -447,6 +448,11 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("nothing was started as %s", args[0])
 	}
 	ts.Check(p.cmd.Process.Signal(syscall.SIGINT))
+	if again {
+		// Two signals that are not yet delivered are one.
+		time.Sleep(300 * time.Millisecond)
+		ts.Check(p.cmd.Process.Signal(syscall.SIGINT))
+	}
 	select {
 	case <-p.done:
 	case <-time.After(patience):
