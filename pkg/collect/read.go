@@ -331,7 +331,13 @@ func (r *reading) slices(namespace string, names []string) error {
 }
 
 func trimSlices(items []discoveryv1.EndpointSlice) []discoveryv1.EndpointSlice {
-	return slices.DeleteFunc(items, func(s discoveryv1.EndpointSlice) bool { return !trimSlice(&s) })
+	kept := items[:0]
+	for i := range items {
+		if trimSlice(&items[i]) {
+			kept = append(kept, items[i])
+		}
+	}
+	return kept
 }
 
 func (r *reading) addSlices(items []discoveryv1.EndpointSlice) {
