@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -215,7 +216,11 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if o.live {
 		ask = func(s *cluster.Snapshot) error { return o.ask(ctx, client, s) }
 		if err := ask(s); err != nil {
-			return reading(err)
+			if ctx.Err() == nil || o.watch {
+				return reading(err)
+			}
+			// Interrupted: what the nodes have answered until then is shown.
+			return errors.Join(err, o.print(s))
 		}
 	}
 	if !o.watch {

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -62,6 +64,30 @@ func System() (Streams, Environment) {
 		WriteProgram: writeProgram,
 		Asks:         func(r io.Reader, w io.Writer) bool { return isTerminal(r) && isTerminal(w) },
 		Windows:      runtime.GOOS == "windows",
+	}
+}
+
+// UntilInterrupted is a context that SIGINT or SIGTERM ends. A second one ends the process at once, with the exit code for it: what waits where no context is looked
+// at, such as for a terminal, must not keep anybody.
+func UntilInterrupted(parent context.Context) (ctx context.Context, stop context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for ends := cancel; ; ends = func() { os.Exit(exitInterrupted) } {
+			select {
+			case <-signals:
+				ends()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
@@ -19,6 +20,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	discoveryv1beta1 "k8s.io/api/discovery/v1beta1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -37,6 +39,10 @@ type Client struct {
 	// chosen is the kubeconfig's current context at the start, "" where there is none.
 	chosen    string
 	namespace string
+	// timeout is --request-timeout, 0 where it is not given.
+	timeout time.Duration
+	// patience is what Live gives one node to answer.
+	patience time.Duration
 }
 
 const (
@@ -60,7 +66,7 @@ func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	if err != nil {
 		return nil, noConnection(err)
 	}
-	c := &Client{getter: getter, host: config.Host, chosen: raw.CurrentContext, namespace: namespace}
+	c := &Client{getter: getter, host: config.Host, chosen: raw.CurrentContext, namespace: namespace, timeout: config.Timeout, patience: livePatience}
 	if err := c.connect(config); err != nil {
 		return nil, err
 	}
@@ -219,20 +225,51 @@ func (c *Client) json(ctx context.Context, r request, value any) error {
 // pageSize bounds what one list answers with.
 const pageSize = 500
 
-// pages lists everything in pages. next fills a list and says how it goes on; a list that ran out of time on the server starts over without pages.
-func pages(parameters url.Values, list func(url.Values) (metav1.ListInterface, error)) error {
+// listed is one page of a list: how the list goes on, and what takes the page's items in.
+type listed struct {
+	meta metav1.ListInterface
+	take func() error
+}
+
+// mostRestarts bounds how often a list is read anew whose rest the server no longer has.
+const mostRestarts = 2
+
+// pages lists everything in pages, and takes them in when the list has ended: what one try has read is never mixed with another's. The server keeps the rest of a list for
+// some minutes (until etcd is compacted); a list that takes longer is read from its beginning again, the last time in one piece, which cannot grow too old. Where a list ends
+// with another error, the pages before it are taken in, and the error says that they are not all.
+func pages(parameters url.Values, list func(url.Values) (*listed, error)) error {
+	for restarts := 0; ; restarts++ {
+		all, err := eachPage(parameters, restarts < mostRestarts, list)
+		if (apierrors.IsResourceExpired(err) || apierrors.IsGone(err)) && restarts < mostRestarts {
+			continue
+		}
+		for _, page := range all {
+			if err := page.take(); err != nil {
+				return err
+			}
+		}
+		return err
+	}
+}
+
+// eachPage reads a list once, in pages of pageSize or in one piece. With an error come the pages before it.
+func eachPage(parameters url.Values, inPages bool, list func(url.Values) (*listed, error)) ([]*listed, error) {
 	parameters = cloneValues(parameters)
-	parameters.Set("limit", strconv.Itoa(pageSize))
+	if inPages {
+		parameters.Set("limit", strconv.Itoa(pageSize))
+	}
+	var all []*listed
 	for {
 		page, err := list(parameters)
 		if err != nil {
-			return err
+			return all, err
 		}
-		if page.GetContinue() == "" {
-			return nil
+		all = append(all, page)
+		if page.meta.GetContinue() == "" {
+			return all, nil
 		}
 		parameters = cloneValues(parameters)
-		parameters.Set("continue", page.GetContinue())
+		parameters.Set("continue", page.meta.GetContinue())
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 // Where data planes keep their settings.
 const (
 	kubeSystem = "kube-system"
+	// calicoSystem is where Tigera's operator puts Calico (pkg/common in tigera/operator).
+	calicoSystem = "calico-system"
 
 	ciliumConfig = "cilium-config"
 
@@ -31,6 +33,9 @@ const (
 	antreaConfKey      = "antrea-agent.conf"
 
 	felixBPFEnv = "FELIX_BPFENABLED"
+
+	sdnConfig    = "sdn-config"
+	sdnConfigKey = "kube-proxy-config.yaml"
 
 	noKubeProxyLabel = "k8s.aliyun.com/no-kube-proxy"
 )
@@ -58,6 +63,8 @@ const (
 	antreaRole
 	kubeRouterRole
 	ovnRole
+	sdnRole
+	kubeOVNRole
 	terwayRole
 	awsRole
 	flannelRole
@@ -81,6 +88,8 @@ func dataplaneRole(d *appsv1.DaemonSet) role {
 		return kubeRouterRole
 	case "ovnkube-node":
 		return ovnRole
+	case "kube-ovn-cni":
+		return kubeOVNRole
 	case "terway", "terway-eniip", "terway-eni":
 		return terwayRole
 	case "aws-node":
@@ -88,13 +97,26 @@ func dataplaneRole(d *appsv1.DaemonSet) role {
 	case "kindnet":
 		return kindnetRole
 	}
-	if strings.HasPrefix(d.Name, "kube-flannel") {
+	switch {
+	case strings.HasPrefix(d.Name, "kube-flannel"):
 		return flannelRole
+	case d.Name == "sdn" && mountsConfigMap(&d.Spec.Template.Spec, sdnConfig):
+		return sdnRole
+	case hasContainer(&d.Spec.Template.Spec, "cilium-agent"):
+		return ciliumRole
 	}
 	if runsKubeProxy(d.Spec.Template.Spec.Containers) {
 		return kubeProxyRole
 	}
 	return noRole
+}
+
+func hasContainer(spec *corev1.PodSpec, name string) bool {
+	return slices.ContainsFunc(spec.Containers, func(c corev1.Container) bool { return c.Name == name })
+}
+
+func mountsConfigMap(spec *corev1.PodSpec, name string) bool {
+	return slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.ConfigMap != nil && v.ConfigMap.Name == name })
 }
 
 // scheduled is false for a DaemonSet whose controller has seen it and found no node for it. A manifest without status counts as scheduled.
@@ -148,23 +170,26 @@ func (d *detector) unread(resource string) bool {
 	return slices.ContainsFunc(d.objects.Gaps, func(g cluster.Gap) bool { return g.Resource == resource && g.Reason != cluster.NotFound })
 }
 
+// knowsDaemonSets is true where every DaemonSet of the cluster was asked for and read, so that one that is not here does not exist.
+func (d *detector) knowsDaemonSets() bool { return d.objects.asked && !d.unread(daemonSetsResource) }
+
 // readKubeProxies reads the kube-proxies of DaemonSets and static pods, and what they are configured with.
 func (d *detector) readKubeProxies() []kubeProxy {
 	var out []kubeProxy
 	for _, set := range d.sets[kubeProxyRole] {
 		spec := &set.Spec.Template.Spec
-		selector := spec.NodeSelector
 		out = append(out, kubeProxy{
-			runs: func(n *corev1.Node) bool {
-				for key, value := range selector {
-					if n.Labels[key] != value {
-						return false
-					}
-				}
-				return true
-			},
+			runs:      func(n *corev1.Node) bool { return runsOn(spec, n) },
 			dataplane: d.readKubeProxy(fmt.Sprintf("daemonset %s/%s", set.Namespace, set.Name), set.Namespace, spec),
 		})
+	}
+	for _, set := range d.sets[sdnRole] {
+		if dataplane, serves := d.openShiftSDN(set); serves {
+			out = append(out, kubeProxy{
+				runs:      func(n *corev1.Node) bool { return runsOn(&set.Spec.Template.Spec, n) },
+				dataplane: dataplane,
+			})
+		}
 	}
 	if len(out) > 0 {
 		return out
@@ -280,6 +305,10 @@ func (d *detector) decide(n *corev1.Node) cluster.Dataplane {
 	if found, ok := d.kubeRouter(); ok {
 		return found
 	}
+	if d.has(kubeOVNRole) {
+		set := d.sets[kubeOVNRole][0]
+		return unknownDataplane("daemonset %s/%s serves Services of pods beside kube-proxy, and how the two share them is not known here", set.Namespace, set.Name)
+	}
 	if d.has(ovnRole) && len(d.proxies) == 0 {
 		set := d.sets[ovnRole][0]
 		return cluster.Dataplane{Name: cluster.OVNKubernetes, Confidence: cluster.Observed, Source: fmt.Sprintf("daemonset %s/%s", set.Namespace, set.Name)}
@@ -288,7 +317,7 @@ func (d *detector) decide(n *corev1.Node) cluster.Dataplane {
 	if out.Name == cluster.KubeProxy {
 		out.Cilium = d.beside()
 		// Calico's eBPF data plane leaves kube-proxy running beside it: without its settings, kube-proxy is only likely.
-		if d.unread("felixconfigurations.crd.projectcalico.org") || d.unread("daemonsets.apps") {
+		if d.unread(felixResource) || d.unread(installationsResource) || d.unread(daemonSetsResource) {
 			out.Confidence = weaker(out.Confidence, cluster.Inferred)
 		}
 	}
@@ -317,38 +346,54 @@ func (d *detector) kubeProxy(n *corev1.Node) cluster.Dataplane {
 		}
 		return d.proxies[0].dataplane
 	}
-	if len(d.proxies) > 0 {
-		for i := range d.proxies {
-			if d.proxies[i].runs(n) {
-				return d.proxies[i].dataplane
-			}
+	for i := range d.proxies {
+		if d.proxies[i].runs(n) {
+			return d.proxies[i].dataplane
 		}
+	}
+	if found, ok := d.distribution(n); ok {
+		return found
+	}
+	if len(d.proxies) > 0 {
 		return unknownDataplane("no kube-proxy that was read runs on the node")
 	}
-	if strings.Contains(n.Status.NodeInfo.KubeletVersion, "+k3s") {
-		return d.k3s(n)
+	if found, ok := d.openShift(); ok {
+		return found
 	}
 	found, hasConfig := d.fromConfigMap()
-	seenDaemonSets := d.objects.asked && !d.unread("daemonsets.apps")
-	if hasConfig && !seenDaemonSets {
+	if hasConfig && !d.knowsDaemonSets() {
 		return found
 	}
 	// Classic GKE runs kube-proxy as static pods, with the mode left to its default; Dataplane V2 would show the DaemonSet anetd.
-	if strings.Contains(n.Status.NodeInfo.KubeletVersion, "-gke.") && seenDaemonSets {
+	if strings.Contains(n.Status.NodeInfo.KubeletVersion, "-gke.") && d.knowsDaemonSets() {
 		return cluster.Dataplane{
 			Name: cluster.KubeProxy, Mode: cluster.IPTables, Confidence: cluster.Assumed,
 			Source: "GKE without the DaemonSet anetd; its static pods of kube-proxy were not read",
 		}
 	}
-	switch {
-	case hasConfig:
-		return unknownDataplane("%s is there, but no kube-proxy that uses it", found.Source)
-	case d.unread("daemonsets.apps"):
-		return unknownDataplane("the DaemonSets of %s could not be read", kubeSystem)
-	case d.objects.asked:
-		return unknownDataplane("no data plane that is known here was found in %s", kubeSystem)
+	return unknownDataplane("%s", d.whyUnknown())
+}
+
+// whyUnknown is what was read, and what was not, where nothing of it says how Services are served.
+func (d *detector) whyUnknown() string {
+	// Who may not list the DaemonSets of all namespaces is let into kube-system, or has a second gap.
+	narrow := true
+	for _, gap := range d.objects.Gaps {
+		if gap.Resource == daemonSetsResource && (gap.Namespace == kubeSystem || gap.Reason != cluster.Forbidden) {
+			narrow = false
+		}
 	}
-	return unknownDataplane("nothing that was read tells it")
+	switch {
+	case !d.objects.asked:
+		return "no DaemonSet and no ConfigMap of a data plane is among what was read"
+	case d.unread(daemonSetsResource) && !narrow:
+		return "the DaemonSets could not be listed"
+	case d.unread(daemonSetsResource):
+		return "no DaemonSet of " + kubeSystem + " is of a data plane that is known here, and those of other namespaces could not be listed"
+	case d.unread(podsResource):
+		return "no DaemonSet is of a data plane that is known here, and the pods of " + kubeSystem + " could not be listed"
+	}
+	return "no DaemonSet is of a data plane that is known here, and no pod of " + kubeSystem + " is labelled as kube-proxy"
 }
 
 // k3s reads how a k3s node was started: kube-proxy is part of the k3s process, which starts it in iptables mode unless told otherwise
@@ -432,13 +477,19 @@ func (d *detector) cilium() (cluster.Dataplane, bool) {
 		set := d.sets[anetdRole][0]
 		out.Source, out.Confidence = fmt.Sprintf("daemonset %s/%s", set.Namespace, set.Name), cluster.Inferred
 		out.Cilium = &cluster.CiliumSettings{ReplacesKubeProxy: true}
+		d.googleBuild(&out)
 		return out, true
+	case settings == nil && d.has(ciliumRole):
+		set := d.sets[ciliumRole][0]
+		return unknownDataplane("daemonset %s/%s runs Cilium, and whether it replaces kube-proxy is in configmap %s/%s, which was not read",
+			set.Namespace, set.Name, set.Namespace, ciliumConfig), true
 	case settings == nil:
 		return cluster.Dataplane{}, false
-	case d.objects.asked && !d.unread("daemonsets.apps") && !d.has(ciliumRole) && !d.has(anetdRole) && strings.HasPrefix(source, "configmap "+kubeSystem+"/"):
+	case d.knowsDaemonSets() && !d.has(ciliumRole) && !d.has(anetdRole):
 		// A ConfigMap of a Cilium that is gone.
 		return cluster.Dataplane{}, false
 	}
+	d.googleBuild(&out)
 	if d.has(ciliumRole) {
 		out.Version = imageVersion(agentImage(d.sets[ciliumRole][0], "cilium"))
 		if out.Version.Known() {
@@ -466,15 +517,12 @@ func (d *detector) beside() *cluster.CiliumSettings {
 	if d.terway != nil {
 		return d.terway
 	}
-	if d.objects.asked && !d.unread("daemonsets.apps") && !d.has(ciliumRole) {
+	if d.knowsDaemonSets() && !d.has(ciliumRole) {
 		return nil
 	}
 	_, settings, _ := d.readCilium()
 	if settings != nil && d.has(ciliumRole) {
 		settings.Version = imageVersion(agentImage(d.sets[ciliumRole][0], "cilium"))
-	}
-	if settings == nil && d.has(ciliumRole) && d.unread("configmaps") {
-		return nil
 	}
 	return settings
 }
@@ -493,12 +541,26 @@ func agentImage(set *appsv1.DaemonSet, prefix string) string {
 	return ""
 }
 
+// isCiliumConfig says whether a ConfigMap is the one that the Cilium agents read, which is in their own namespace (install/kubernetes/cilium in Cilium): one
+// in another namespace is of a Cilium that has moved, or is gone.
+func (d *detector) isCiliumConfig(c *corev1.ConfigMap) bool {
+	if c.Name != ciliumConfig {
+		return false
+	}
+	for _, r := range []role{ciliumRole, anetdRole} {
+		if d.has(r) {
+			return c.Namespace == d.sets[r][0].Namespace
+		}
+	}
+	return true
+}
+
 // readCilium reads cilium-config. replacement is the setting where it is neither yes nor no: "probe", or "nodeport" for a Cilium that serves node ports
 // without replacing kube-proxy.
 func (d *detector) readCilium() (source string, settings *cluster.CiliumSettings, replacement string) {
 	for i := range d.objects.ConfigMaps {
 		found := &d.objects.ConfigMaps[i]
-		if found.Name != ciliumConfig {
+		if !d.isCiliumConfig(found) {
 			continue
 		}
 		settings = &cluster.CiliumSettings{
@@ -528,7 +590,7 @@ func (d *detector) readCilium() (source string, settings *cluster.CiliumSettings
 // readTerway is the Cilium inside Terway, for the datapaths that have one (policy.go and common.go of cmd/terway-cli); nil otherwise.
 func (d *detector) readTerway() *cluster.CiliumSettings {
 	found := d.configMap(kubeSystem, terwayConfig)
-	if found == nil {
+	if found == nil || d.knowsDaemonSets() && !d.has(terwayRole) {
 		return nil
 	}
 	var configuration map[string]any
@@ -543,16 +605,15 @@ func (d *detector) readTerway() *cluster.CiliumSettings {
 	return nil
 }
 
-// calico is Calico's eBPF data plane. The environment of calico-node wins over FelixConfiguration (the order of Felix's configuration sources).
+// calico is Calico's eBPF data plane. The environment of calico-node wins over FelixConfiguration (the order of Felix's configuration sources). The operator's
+// Installation says what is wanted. The operator puts that into the environment (before v1.28 of tigera/operator: pkg/render/node.go) or, once the new pods are
+// out, into FelixConfiguration (since v1.28: setBPFUpdatesOnFelixConfiguration in pkg/controller/installation/core_controller.go).
 func (d *detector) calico() (cluster.Dataplane, bool) {
 	out := cluster.Dataplane{Name: cluster.CalicoEBPF, Confidence: cluster.Observed}
-	var enabled bool
-	for i := range d.objects.Others {
-		felix := &d.objects.Others[i]
-		if felix.GetKind() != "FelixConfiguration" || felix.GetName() != "default" {
-			continue
-		}
-		enabled, _, _ = unstructured.NestedBool(felix.Object, "spec", "bpfEnabled")
+	var enabled, said bool
+	if felix := d.other("FelixConfiguration", "default"); felix != nil {
+		// A malformed setting is none.
+		enabled, said, _ = unstructured.NestedBool(felix.Object, "spec", "bpfEnabled")
 		mode, _, _ := unstructured.NestedString(felix.Object, "spec", "bpfExternalServiceMode")
 		out.Calico = &cluster.CalicoSettings{DSR: strings.EqualFold(mode, "DSR")}
 		out.Source = "felixconfiguration default"
@@ -561,13 +622,18 @@ func (d *detector) calico() (cluster.Dataplane, bool) {
 		for _, container := range set.Spec.Template.Spec.Containers {
 			for _, env := range container.Env {
 				if env.Name == felixBPFEnv && env.Value != "" {
-					enabled = isTrue(env.Value)
+					enabled, said = isTrue(env.Value), true
 					out.Source = fmt.Sprintf("%s of daemonset %s/%s", felixBPFEnv, set.Namespace, set.Name)
 				}
 			}
 		}
 	}
-	if !enabled {
+	switch wanted := d.operatorWantsBPF(); {
+	case wanted && said && !enabled:
+		return unknownDataplane("installation default asks for Calico's eBPF data plane, and %s turns it off", out.Source), true
+	case wanted && !said:
+		out.Source, out.Confidence = "installation default", cluster.Inferred
+	case !enabled:
 		return cluster.Dataplane{}, false
 	}
 	if d.has(calicoRole) {
@@ -578,6 +644,28 @@ func (d *detector) calico() (cluster.Dataplane, bool) {
 		}
 	}
 	return out, true
+}
+
+// operatorWantsBPF is spec.calicoNetwork.linuxDataplane of the Installation (BPFEnabled in api/v1/installation_types.go of tigera/operator). Without calico-node
+// nothing puts it into effect.
+func (d *detector) operatorWantsBPF() bool {
+	installation := d.other("Installation", "default")
+	if installation == nil || d.knowsDaemonSets() && !d.has(calicoRole) {
+		return false
+	}
+	// A malformed setting is none.
+	plane, _, _ := unstructured.NestedString(installation.Object, "spec", "calicoNetwork", "linuxDataplane")
+	return plane == "BPF"
+}
+
+// other is an object of a kind that is not part of Kubernetes, and has no namespace; nil where it was not read.
+func (d *detector) other(kind, name string) *unstructured.Unstructured {
+	for i := range d.objects.Others {
+		if o := &d.objects.Others[i]; o.GetKind() == kind && o.GetName() == name {
+			return o
+		}
+	}
+	return nil
 }
 
 // antreaConfiguration are the fields of antrea-agent.conf that decide what a connection meets.
@@ -593,6 +681,9 @@ type antreaConfiguration struct {
 
 // antrea is Antrea where it has taken everything over from kube-proxy (antreaProxy.proxyAll).
 func (d *detector) antrea() (cluster.Dataplane, bool) {
+	if d.knowsDaemonSets() && !d.has(antreaRole) {
+		return cluster.Dataplane{}, false
+	}
 	var mounted []string
 	for _, set := range d.sets[antreaRole] {
 		for _, volume := range set.Spec.Template.Spec.Volumes {
@@ -694,6 +785,7 @@ func (d *detector) perNode(nodes []*corev1.Node, facts []cluster.Node, override 
 		proxy                         int
 		virtual, windows, noKubeProxy bool
 		kubelet, args                 string
+		microK8s, compute             string
 	}
 	type group struct {
 		dataplane *cluster.Dataplane
@@ -710,6 +802,8 @@ func (d *detector) perNode(nodes []*corev1.Node, facts []cluster.Node, override 
 			noKubeProxy: n.Labels[noKubeProxyLabel] == "true",
 			kubelet:     n.Status.NodeInfo.KubeletVersion,
 			args:        n.Annotations[nodeArgs],
+			microK8s:    n.Labels[microK8sLabel],
+			compute:     n.Labels[eksComputeLabel],
 		}
 		at, ok := known[key]
 		if !ok {

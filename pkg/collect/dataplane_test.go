@@ -6,18 +6,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-func TestDataplanes(t *testing.T) {
-	cases := []struct {
-		file       string
-		name       cluster.DataplaneName
-		mode       cluster.ProxyMode
-		version    string
-		certain    cluster.Confidence
-		source     string
-		detection  cluster.PodDetection
-		masquerade cluster.Tristate
-		check      func(*testing.T, *cluster.Snapshot)
-	}{
+// detections are clusters by what runs in them, each a file of testdata, with the data plane of most of their nodes. They are read from the file, and from an API
+// server that holds the same.
+func detections() []detection {
+	return []detection{
 		{
 			"eks", cluster.KubeProxy, cluster.IPTables, "v1.29.3-minimal-eksbuild.2", cluster.Observed, "configmap kube-system/kube-proxy-config", cluster.NoDetection, cluster.No,
 			nil,
@@ -76,7 +68,107 @@ func TestDataplanes(t *testing.T) {
 				}
 			},
 		},
-		{"gke-dpv2", cluster.Cilium, "", "", cluster.Inferred, "daemonset kube-system/anetd", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{
+			"cilium-own-namespace", cluster.KubeProxy, cluster.IPTables, "v1.31.4", cluster.Observed, "daemonset kube-system/kube-proxy", cluster.ClusterCIDR, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				// A ConfigMap that an earlier Cilium left in kube-system says the opposite.
+				if c := s.Dataplane.Cilium; c == nil || c.ReplacesKubeProxy || c.Version.String() != "v1.19.3" {
+					t.Errorf("Cilium beside kube-proxy: %+v", c)
+				}
+			},
+		},
+		{
+			"cilium-other-name", cluster.Cilium, "", "v1.18.2", cluster.Observed, "configmap cilium/cilium-config", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if c := s.Dataplane.Cilium; c == nil || !c.ReplacesKubeProxy || c.Mode != "hybrid" {
+					t.Errorf("settings: %+v", c)
+				}
+			},
+		},
+		{
+			"cilium-unread", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
+			"daemonset kube-system/cilium runs Cilium, and whether it replaces kube-proxy is in configmap kube-system/cilium-config, which was not read",
+			cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
+		{
+			"rke2-cilium", cluster.KubeProxy, cluster.IPTables, "v1.31.4-rke2r1-build20241212", cluster.Observed, "static pods of kube-proxy", cluster.ClusterCIDR, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if c := s.Dataplane.Cilium; c == nil || c.ReplacesKubeProxy || c.Version.String() != "v1.16.4" {
+					t.Errorf("Cilium beside kube-proxy: %+v", c)
+				}
+			},
+		},
+		{
+			"microk8s", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the arguments that MicroK8s brings", cluster.ClusterCIDR,
+			cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if ranges := s.Dataplane.KubeProxy.ClusterCIDRs; len(ranges) != 1 || ranges[0].String() != "10.1.0.0/16" {
+					t.Errorf("pods: %v", ranges)
+				}
+			},
+		},
+		{
+			// A pod is outside of the default range: the arguments have been changed, and who counts as a pod is not known.
+			"microk8s-other-range", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the arguments that MicroK8s brings",
+			cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
+		{"microk8s-cilium", cluster.Cilium, "", "v1.15.2", cluster.Observed, "configmap kube-system/cilium-config", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{
+			"microk8s-kube-ovn", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
+			"daemonset kube-system/kube-ovn-cni serves Services of pods beside kube-proxy, and how the two share them is not known here",
+			cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
+		{
+			"eks-auto", cluster.KubeProxy, "", "v1.32.1-eks-5d632ec", cluster.Inferred,
+			"node label eks.amazonaws.com/compute-type=auto: AWS runs kube-proxy on the node, and its mode is not to be read", cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
+		{
+			// The DaemonSet keeps away from the nodes of Auto Mode by affinity.
+			"eks-auto-mixed", cluster.KubeProxy, cluster.IPTables, "v1.32.0-minimal-eksbuild.2", cluster.Observed, "configmap kube-system/kube-proxy-config", cluster.NoDetection,
+			cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				for i := range s.Nodes {
+					n := &s.Nodes[i]
+					if auto := n.Labels[eksComputeLabel] == "auto"; auto != (n.Dataplane != nil) || auto && n.Dataplane.Mode != "" {
+						t.Errorf("%s: %+v", n.Name, n.Dataplane)
+					}
+				}
+			},
+		},
+		{
+			"openshift-sdn", cluster.KubeProxy, cluster.IPTables, "v1.27.8+4fab27b", cluster.Inferred, "configmap openshift-sdn/sdn-config", cluster.ClusterCIDR, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if ranges := s.Dataplane.KubeProxy.ClusterCIDRs; len(ranges) != 1 || ranges[0].String() != "10.128.0.0/14" {
+					t.Errorf("pods: %v", ranges)
+				}
+			},
+		},
+		{
+			"tigera-ebpf", cluster.CalicoEBPF, "", "v3.29.1", cluster.Inferred, "installation default", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				if s.Dataplane.Calico == nil || !s.Dataplane.Calico.DSR {
+					t.Errorf("settings: %+v", s.Dataplane.Calico)
+				}
+			},
+		},
+		{
+			"tigera-under-way", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
+			"installation default asks for Calico's eBPF data plane, and felixconfiguration default turns it off", cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
+		{"tigera-iptables", cluster.KubeProxy, cluster.IPTables, "v1.30.2", cluster.Observed, "daemonset kube-system/kube-proxy", cluster.NoDetection, cluster.Undetermined, nil},
+		{
+			"tigera-environment", cluster.CalicoEBPF, "", "v3.20.1", cluster.Observed, "FELIX_BPFENABLED of daemonset calico-system/calico-node", cluster.UnknownDetection,
+			cluster.Undetermined, nil,
+		},
+		{
+			"gke-dpv2", cluster.Cilium, "", "", cluster.Inferred, "daemonset kube-system/anetd", cluster.UnknownDetection, cluster.Undetermined,
+			func(t *testing.T, s *cluster.Snapshot) {
+				const why = "daemonset kube-system/anetd runs Google's own build, and no release of Cilium is known to be the same"
+				if s.Dataplane.VersionSource != why || s.Dataplane.Cilium.Version.Known() {
+					t.Errorf("version: %+v", s.Dataplane)
+				}
+			},
+		},
 		{"gke", cluster.KubeProxy, cluster.IPTables, "v1.27.3-gke.100", cluster.Inferred, "static pods of kube-proxy", cluster.ClusterCIDR, cluster.Undetermined, nil},
 		{
 			"calico-ebpf", cluster.CalicoEBPF, "", "v3.29.1", cluster.Observed, "felixconfiguration default", cluster.UnknownDetection, cluster.Undetermined,
@@ -96,9 +188,27 @@ func TestDataplanes(t *testing.T) {
 		},
 		{"kube-router", cluster.KubeRouter, "", "v2.4.0", cluster.Observed, "daemonset kube-system/kube-router", cluster.UnknownDetection, cluster.Undetermined, nil},
 		{"ovn", cluster.OVNKubernetes, "", "", cluster.Observed, "daemonset ovn-kubernetes/ovnkube-node", cluster.UnknownDetection, cluster.Undetermined, nil},
-		{"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no data plane that is known here was found in kube-system", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{
+			"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no DaemonSet is of a data plane that is known here, and no pod of kube-system is labelled as kube-proxy",
+			cluster.UnknownDetection, cluster.Undetermined, nil,
+		},
 	}
-	for _, test := range cases {
+}
+
+type detection struct {
+	file       string
+	name       cluster.DataplaneName
+	mode       cluster.ProxyMode
+	version    string
+	certain    cluster.Confidence
+	source     string
+	detection  cluster.PodDetection
+	masquerade cluster.Tristate
+	check      func(*testing.T, *cluster.Snapshot)
+}
+
+func TestDataplanes(t *testing.T) {
+	for _, test := range detections() {
 		t.Run(test.file, func(t *testing.T) {
 			s := snapshot(t, offline(t, "testdata/"+test.file+".yaml"), Query{})
 			d := s.Dataplane

@@ -33,7 +33,7 @@ func (r *reading) events(of []objectKey) error {
 	}
 	newest := map[objectKey]corev1.Event{}
 	read := 0
-	err := pages(url.Values{"fieldSelector": {fields}}, func(page url.Values) (metav1.ListInterface, error) {
+	err := pages(url.Values{"fieldSelector": {fields}}, func(page url.Values) (*listed, error) {
 		if read == mostPages {
 			return nil, errMore
 		}
@@ -43,15 +43,17 @@ func (r *reading) events(of []objectKey) error {
 		if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", namespace, "events", ""), parameters: page}, &list); err != nil {
 			return nil, err
 		}
-		for i := range list.Items {
-			e := &list.Items[i]
-			about := objectKey{"Service", e.InvolvedObject.Namespace, e.InvolvedObject.Name}
-			before, seen := newest[about]
-			if trimEvent(e) && slices.Contains(of, about) && (!seen || newer(e, &before)) {
-				newest[about] = *e
+		return &listed{&list.ListMeta, func() error {
+			for i := range list.Items {
+				e := &list.Items[i]
+				about := objectKey{"Service", e.InvolvedObject.Namespace, e.InvolvedObject.Name}
+				before, seen := newest[about]
+				if trimEvent(e) && slices.Contains(of, about) && (!seen || newer(e, &before)) {
+					newest[about] = *e
+				}
 			}
-		}
-		return &list.ListMeta, nil
+			return nil
+		}}, nil
 	})
 	if err != nil {
 		return r.gap(eventsResource, "list", namespace, "", err)

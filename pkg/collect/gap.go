@@ -21,6 +21,8 @@ const (
 	configMapsResource     = "configmaps"
 	podsResource           = "pods"
 	felixResource          = "felixconfigurations.crd.projectcalico.org"
+	installationsResource  = "installations.operator.tigera.io"
+	networksResource       = "networks.config.openshift.io"
 	nodesProxyResource     = "nodes/proxy"
 	servicesResource       = "services"
 	ingressesResource      = "ingresses.networking.k8s.io"

@@ -1,18 +1,20 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -22,6 +24,12 @@ const (
 	liveRequests = 16
 	// livePatience is what one node is given to answer; a health check that takes longer is failed by every load balancer.
 	livePatience = 5 * time.Second
+	// liveTotal is what all nodes together are given, where --request-timeout says nothing else.
+	liveTotal = 60 * time.Second
+	// mostSilent is after how many nodes in a row that gave no answer no more are asked: something between keeps all of them from answering.
+	mostSilent = 50
+	// mostBody bounds what is read of one answer, in bytes: whatever listens on the port may send without end.
+	mostBody = 1 << 20
 	// metricsPort is where kube-proxy tells its mode, if it listens on more than the loopback address.
 	metricsPort = 10249
 )
@@ -30,9 +38,10 @@ const (
 // each node's kube-proxy for its mode, into Node.ProxyMode. Nodes that are virtual, or not known to the API server, are left out.
 //
 // progress, if not nil, is told how many of the questions have been answered, never twice at a time. Where the right to ask is missing, one Gap says so and no
-// more is asked. The error is that of a context that ended.
+// more is asked. All of it takes 60 seconds at most, or what --request-timeout says, and ends early where 50 nodes in a row are silent; a Gap then says how many were
+// asked and answered. The error is that of a context that ended. What was answered until then is in s all the same.
 func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
-	asker := &asker{client: c, snapshot: s, progress: progress}
+	asker := &asker{client: c, snapshot: s, progress: progress, asked: map[int]bool{}, answered: map[int]bool{}}
 	s.NodesAsked = true
 	type question struct{ service, node int }
 	var questions []question
@@ -56,7 +65,10 @@ func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(do
 		}
 	}
 	asker.total = len(questions) + len(modes)
-	group, within := errgroup.WithContext(ctx)
+	total := cmp.Or(c.timeout, liveTotal)
+	bounded, cancel := context.WithTimeout(ctx, total)
+	defer cancel()
+	group, within := errgroup.WithContext(bounded)
 	group.SetLimit(liveRequests)
 	for _, q := range questions {
 		group.Go(func() error { return asker.health(within, q.service, q.node) })
@@ -64,13 +76,32 @@ func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(do
 	for _, node := range modes {
 		group.Go(func() error { return asker.mode(within, node) })
 	}
-	if err := group.Wait(); err != nil && !errors.Is(err, errNotAllowed) {
+	err := group.Wait()
+	nodes := map[int]bool{}
+	for _, q := range questions {
+		nodes[q.node] = true
+	}
+	for _, node := range modes {
+		nodes[node] = true
+	}
+	switch {
+	case err == nil, errors.Is(err, errNotAllowed):
+	case ctx.Err() != nil:
+		asker.unfinished(len(nodes), "then it was interrupted")
+	case errors.Is(err, errSilent):
+		asker.unfinished(len(nodes), fmt.Sprintf("%d in a row were silent", mostSilent))
+	case bounded.Err() != nil:
+		asker.unfinished(len(nodes), fmt.Sprintf("then the %s for all of them were over", total))
+	default:
 		return err
 	}
 	return ctx.Err()
 }
 
-var errNotAllowed = errors.New("nodes/proxy is not allowed")
+var (
+	errNotAllowed = errors.New("nodes/proxy is not allowed")
+	errSilent     = errors.New("too many nodes in a row are silent")
+)
 
 type asker struct {
 	client   *Client
@@ -79,27 +110,78 @@ type asker struct {
 
 	lock        sync.Mutex
 	done, total int
+	// asked and answered are nodes by their place in the snapshot; silent is how many questions in a row were not answered.
+	asked, answered map[int]bool
+	silent          int
 }
 
-// ask gets a path from a port of a node. The error is the API server's or the transport's; a status of the node itself is none.
+// unfinished notes how many of the nodes were asked, and answered, before it ended.
+func (a *asker) unfinished(nodes int, why string) {
+	a.snapshot.Gaps = append(a.snapshot.Gaps, cluster.Gap{
+		Resource: nodesProxyResource, Verb: "get", Reason: cluster.Failed,
+		Message: fmt.Sprintf("asked %d of %d nodes, %d answered; %s", len(a.asked), nodes, len(a.answered), why),
+	})
+}
+
+// ask gets a path from a port of a node. The error is the API server's or the transport's; a status of the node itself is none. Redirections are not followed: where
+// they lead is the node's choice.
 func (a *asker) ask(ctx context.Context, node string, port int, path string) (status int, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, livePatience)
+	ctx, cancel := context.WithTimeout(ctx, a.client.patience)
 	defer cancel()
-	result := a.client.rest.Load().Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).MaxRetries(0).Do(logr.NewContext(ctx, logr.Discard()))
-	result.StatusCode(&status)
-	// The body of a health check that fails comes with an error; so does a refusal of the API server.
-	body, _ = result.Raw()
-	return status, body, result.Error()
+	transport := a.client.rest.Load()
+	address := transport.Get().AbsPath("/api/v1/nodes", fmt.Sprintf("http:%s:%d", node, port), "proxy", path).URL()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	client := *transport.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err = io.ReadAll(io.LimitReader(response.Body, mostBody))
+	if err != nil {
+		return response.StatusCode, nil, err
+	}
+	// The API server refuses, and says that it does not reach the node, with a Status object.
+	var refusal metav1.Status
+	if response.StatusCode >= http.StatusBadRequest && json.Unmarshal(body, &refusal) == nil && refusal.Kind == "Status" {
+		return response.StatusCode, body, apierrors.FromObject(&refusal)
+	}
+	return response.StatusCode, body, nil
 }
 
-func (a *asker) finished(note func()) {
+// finished notes one answer, or that there was none in time, and is an error where too many nodes in a row were silent.
+func (a *asker) finished(node int, err error, note func()) error {
 	a.lock.Lock()
 	defer a.lock.Unlock()
 	note()
 	a.done++
+	a.silent++
+	if err == nil || !timedOut(err) {
+		a.silent = 0
+		a.answered[node] = true
+	}
 	if a.progress != nil {
 		a.progress(a.done, a.total)
 	}
+	if a.silent >= mostSilent {
+		return errSilent
+	}
+	return nil
+}
+
+// begins notes that a node is asked.
+func (a *asker) begins(ctx context.Context, node int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.asked[node] = true
+	return nil
 }
 
 // notAllowed notes one Gap for all nodes.
@@ -116,7 +198,7 @@ func (a *asker) notAllowed(err error) error {
 }
 
 func (a *asker) health(ctx context.Context, service, node int) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.begins(ctx, node); err != nil {
 		return err
 	}
 	s, n := &a.snapshot.Services[service], &a.snapshot.Nodes[node]
@@ -129,8 +211,7 @@ func (a *asker) health(ctx context.Context, service, node int) error {
 		return a.notAllowed(err)
 	}
 	live := judge(status, body, err, s)
-	a.finished(func() { s.Live[n.Name] = live })
-	return nil
+	return a.finished(node, err, func() { s.Live[n.Name] = live })
 }
 
 // judge tells a node that says no from one that could not be asked. kube-proxy and Cilium answer 200 or 503 with a JSON object that counts the local endpoints
@@ -170,7 +251,7 @@ func judge(status int, body []byte, err error, s *cluster.Service) cluster.Live 
 
 // mode asks kube-proxy for its mode. Most listen on the loopback address alone, so that no answer says nothing.
 func (a *asker) mode(ctx context.Context, node int) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.begins(ctx, node); err != nil {
 		return err
 	}
 	n := &a.snapshot.Nodes[node]
@@ -181,7 +262,7 @@ func (a *asker) mode(ctx context.Context, node int) error {
 	if status == http.StatusForbidden && apierrors.IsForbidden(err) {
 		return a.notAllowed(err)
 	}
-	a.finished(func() {
+	return a.finished(node, err, func() {
 		switch mode := strings.TrimSpace(string(body)); cluster.ProxyMode(mode) {
 		case cluster.IPTables, cluster.IPVS, cluster.NFTables:
 			if err == nil && status == http.StatusOK {
@@ -189,5 +270,4 @@ func (a *asker) mode(ctx context.Context, node int) error {
 			}
 		}
 	})
-	return nil
 }

@@ -3,8 +3,11 @@
 package collect
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +70,72 @@ func TestLive(t *testing.T) {
 	}
 	if s.Nodes[0].ProxyMode != "ipvs" || s.Nodes[1].ProxyMode != "" || len(s.Gaps) != 0 {
 		t.Errorf("modes %q %q, gaps %v", s.Nodes[0].ProxyMode, s.Nodes[1].ProxyMode, s.Gaps)
+	}
+}
+
+// Live ends early where nothing is to be had, keeps what was answered, and says how much that is.
+func TestLiveIsBounded(t *testing.T) {
+	server := start(t)
+	proxy := faults.Start(t, server)
+	kubeconfig := server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL})
+	const healthy = `{"service":{"namespace":"kube-system","name":"nginx-ingress-lb"},"localEndpoints":2,"serviceProxyHealthy":true}`
+	endless := func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "application/json")
+		chunk := make([]byte, 1<<16)
+		for sent := 0; sent < 64<<20 && r.Context().Err() == nil; sent += len(chunk) {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}
+	for _, test := range []struct {
+		name     string
+		patience time.Duration
+		timeout  time.Duration
+		rest     faults.Fault
+		cancel   bool
+		gap      string
+	}{
+		{"silent", 100 * time.Millisecond, 0, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; 50 in a row were silent$`},
+		{"total", time.Minute, time.Second, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; then the 1s for all of them were over$`},
+		{"interrupted", time.Minute, 0, faults.Hang(), true, `^asked \d+ of 40 nodes, 1 answered; then it was interrupted$`},
+		{"endless", 10 * time.Second, 0, endless, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := client(t, kubeconfig)
+			c.patience, c.timeout = test.patience, test.timeout
+			_, s := read(t, c, story)
+			proxy.Reset()
+			proxy.On(`10\.0\.1\.11:32000/proxy/healthz`, answer(200, "application/json", healthy))
+			proxy.On(`/proxy/`, test.rest)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			err := c.Live(ctx, s, func(done, _ int) {
+				if test.cancel && done == 1 {
+					cancel()
+				}
+			})
+			if errors.Is(err, context.Canceled) != test.cancel {
+				t.Errorf("error: %v", err)
+			}
+			live := s.Services[0].Live
+			if live["cn-hangzhou.10.0.1.11"].HealthCheck != cluster.Pass {
+				t.Errorf("what was answered is lost: %+v", live)
+			}
+			if test.gap == "" {
+				if want := "an answer that no health check gives (status 200)"; len(s.Gaps) != 0 || live["cn-hangzhou.10.0.1.12"].Reason != want {
+					t.Errorf("gaps %v, %+v", s.Gaps, live["cn-hangzhou.10.0.1.12"])
+				}
+				// As much as was asked for, and what the connections had on their way.
+				if _, received := proxy.Wire(); received > 80*8*mostBody {
+					t.Errorf("%d MiB were received", received>>20)
+				}
+				return
+			}
+			if len(s.Gaps) != 1 || s.Gaps[0].Resource != nodesProxyResource || !regexp.MustCompile(test.gap).MatchString(s.Gaps[0].Message) {
+				t.Errorf("gaps: %+v", s.Gaps)
+			}
+		})
 	}
 }
 

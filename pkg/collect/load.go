@@ -46,7 +46,7 @@ type seenObject struct {
 
 // fileKinds are the kinds of objects that can matter.
 var fileKinds = []string{
-	"Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Event", gapsKind,
+	"Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "Event", gapsKind,
 }
 
 // wantedKind says whether objects of a kind can matter, or are in a list of that kind.
@@ -112,7 +112,8 @@ func (l *loader) add(file string, raw rawObject) error {
 	case "networking.k8s.io/Ingress":
 		var ingress networkingv1.Ingress
 		return load(l, file, raw, &ingress, decode, trimIngress, &o.Ingresses)
-	case "gateway.networking.k8s.io/Gateway", "crd.projectcalico.org/FelixConfiguration", "projectcalico.org/FelixConfiguration":
+	case "gateway.networking.k8s.io/Gateway", "crd.projectcalico.org/FelixConfiguration", "projectcalico.org/FelixConfiguration",
+		"operator.tigera.io/Installation", "config.openshift.io/Network":
 		var other unstructured.Unstructured
 		return load(l, file, raw, &other, func(any) error { return decode(&other.Object) }, trimOther, &o.Others)
 	case "discovery.k8s.io/EndpointSlice":

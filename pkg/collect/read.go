@@ -19,8 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 const (
@@ -84,8 +82,12 @@ type reading struct {
 	lock     sync.Mutex
 	objects  *Objects
 	requests int
-	// partial are the nodes that were not read in full.
+	// known are the Services in objects, from the first list of them on.
+	known map[objectKey]bool
+	// partial is true where some nodes were not read in full.
 	partial bool
+	// narrow is true where the DaemonSets of kube-system were listed, and those of all namespaces may not be.
+	narrow bool
 }
 
 func (r *reading) count() {
@@ -207,23 +209,20 @@ func (r *reading) listServices(namespace, selector string) error {
 	if selector != "" {
 		parameters.Set("labelSelector", selector)
 	}
-	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+	err := pages(parameters, func(page url.Values) (*listed, error) {
 		var list corev1.ServiceList
 		r.count()
 		err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", namespace, "services", ""), parameters: page}, &list)
 		if err != nil {
 			return nil, err
 		}
-		r.lock.Lock()
-		defer r.lock.Unlock()
 		for i := range list.Items {
-			if trimService(&list.Items[i]); !slices.ContainsFunc(r.objects.Services, func(s corev1.Service) bool {
-				return s.Namespace == list.Items[i].Namespace && s.Name == list.Items[i].Name
-			}) {
-				r.objects.Services = append(r.objects.Services, list.Items[i])
-			}
+			trimService(&list.Items[i])
 		}
-		return &list.ListMeta, nil
+		return &listed{&list.ListMeta, func() error {
+			r.addServices(list.Items)
+			return nil
+		}}, nil
 	})
 	if err != nil {
 		where := "in all namespaces"
@@ -233,6 +232,24 @@ func (r *reading) listServices(namespace, selector string) error {
 		return fmt.Errorf("list services %s: %w", where, r.client.explain(err, "list", servicesResource, namespace))
 	}
 	return nil
+}
+
+// addServices takes in those that are not there yet.
+func (r *reading) addServices(items []corev1.Service) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if r.known == nil {
+		r.known = make(map[objectKey]bool, len(items))
+		for i := range r.objects.Services {
+			r.known[objectKey{"", r.objects.Services[i].Namespace, r.objects.Services[i].Name}] = true
+		}
+	}
+	for i := range items {
+		if key := (objectKey{"", items[i].Namespace, items[i].Name}); !r.known[key] {
+			r.known[key] = true
+			r.objects.Services = append(r.objects.Services, items[i])
+		}
+	}
 }
 
 // noService is the error for a Service that is not there, with the names that are near and the namespaces where it is, as far as the user may see them.
@@ -274,19 +291,22 @@ func (r *reading) slices(namespace string, names []string) error {
 	default:
 		parameters.Set("labelSelector", discoveryv1.LabelServiceName+" in ("+strings.Join(names, ",")+")")
 	}
-	err := pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+	err := pages(parameters, func(page url.Values) (*listed, error) {
 		var list discoveryv1.EndpointSliceList
 		r.count()
 		err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), parameters: page}, &list)
 		if err != nil {
 			return nil, err
 		}
-		r.addSlices(list.Items)
-		return &list.ListMeta, nil
+		items := trimSlices(list.Items)
+		return &listed{&list.ListMeta, func() error {
+			r.addSlices(items)
+			return nil
+		}}, nil
 	})
 	// Before v1.21 there is v1beta1 alone.
 	if apierrors.IsNotFound(err) {
-		err = pages(parameters, func(page url.Values) (metav1.ListInterface, error) {
+		err = pages(parameters, func(page url.Values) (*listed, error) {
 			var list discoveryv1beta1.EndpointSliceList
 			r.count()
 			err := r.client.into(r.ctx, request{path: resourcePath("/apis/discovery.k8s.io/v1beta1", namespace, "endpointslices", ""), parameters: page}, &list)
@@ -297,8 +317,11 @@ func (r *reading) slices(namespace string, names []string) error {
 			for i := range list.Items {
 				converted = append(converted, fromV1beta1(&list.Items[i]))
 			}
-			r.addSlices(converted)
-			return &list.ListMeta, nil
+			converted = trimSlices(converted)
+			return &listed{&list.ListMeta, func() error {
+				r.addSlices(converted)
+				return nil
+			}}, nil
 		})
 	}
 	if err != nil {
@@ -307,14 +330,20 @@ func (r *reading) slices(namespace string, names []string) error {
 	return nil
 }
 
+func trimSlices(items []discoveryv1.EndpointSlice) []discoveryv1.EndpointSlice {
+	kept := items[:0]
+	for i := range items {
+		if trimSlice(&items[i]) {
+			kept = append(kept, items[i])
+		}
+	}
+	return kept
+}
+
 func (r *reading) addSlices(items []discoveryv1.EndpointSlice) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	for i := range items {
-		if trimSlice(&items[i]) {
-			r.objects.Slices = append(r.objects.Slices, items[i])
-		}
-	}
+	r.objects.Slices = append(r.objects.Slices, items...)
 }
 
 // slicesBehind reads the EndpointSlices of the Services that an Ingress or a Gateway stands for, and leaves out the Services that it does not.
@@ -469,12 +498,46 @@ func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *pr
 	return out
 }
 
+// daemonSets lists those of all namespaces: a data plane may live in one of its own. Who may not do that may still look into kube-system; likelyNamespaces come
+// later, within what the budget leaves.
 func (r *reading) daemonSets() error {
-	err := r.listDaemonSets(kubeSystem)
-	if err != nil {
+	err := r.listDaemonSets("")
+	if err == nil {
+		return nil
+	}
+	if failed := r.gap(daemonSetsResource, "list", "", "", err); failed != nil || !apierrors.IsForbidden(err) {
+		return failed
+	}
+	if err := r.listDaemonSets(kubeSystem); err != nil {
 		return r.gap(daemonSetsResource, "list", kubeSystem, "", err)
 	}
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	r.narrow = true
 	return nil
+}
+
+// likelyNamespaces are those beside kube-system where installers put a data plane: Cilium where Helm is told so, Tigera's operator, OVN-Kubernetes, OpenShift.
+func likelyNamespaces(openShift bool) []string {
+	if openShift {
+		return []string{"openshift-ovn-kubernetes", "openshift-sdn", "calico-system"}
+	}
+	return []string{"cilium", "calico-system", "ovn-kubernetes"}
+}
+
+// listLikely lists the DaemonSets of as many of them. A refusal is no gap of its own: the one for all namespaces says it.
+func (r *reading) listLikely(namespaces []string) error {
+	var group errgroup.Group
+	for _, namespace := range namespaces {
+		group.Go(func() error {
+			err := r.listDaemonSets(namespace)
+			if err == nil || apierrors.IsForbidden(err) {
+				return nil
+			}
+			return r.gap(daemonSetsResource, "list", namespace, "", err)
+		})
+	}
+	return group.Wait()
 }
 
 func (r *reading) listDaemonSets(namespace string) error {
@@ -493,51 +556,81 @@ func (r *reading) listDaemonSets(namespace string) error {
 	return nil
 }
 
-// felix reads Calico's settings. A cluster without Calico has no such resource, which is no gap.
-func (r *reading) felix() error {
-	var felix unstructured.Unstructured
+// single reads one object of a type that is not part of Kubernetes, and has no namespace. A cluster that does not know the type has no such object, which is no gap.
+func (r *reading) single(resource, path, name string) error {
+	var found unstructured.Unstructured
 	r.count()
-	from := request{path: "/apis/crd.projectcalico.org/v1/felixconfigurations/default", accept: "application/json", parameters: fromCache()}
-	err := r.client.json(r.ctx, from, &felix.Object)
+	err := r.client.json(r.ctx, request{path: path + "/" + name, accept: "application/json", parameters: fromCache()}, &found.Object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
+	case apierrors.IsForbidden(err) && resource == networksResource:
+		// It only stands in for DaemonSets that may not be listed, and the gap for them says what is missing.
+		return nil
 	case err != nil:
-		return r.gap(felixResource, "get", "", "default", err)
+		return r.gap(resource, "get", "", name, err)
 	}
-	trimOther(&felix)
+	trimOther(&found)
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.objects.Others = append(r.objects.Others, felix)
+	r.objects.Others = append(r.objects.Others, found)
 	return nil
+}
+
+// felix reads Calico's settings.
+func (r *reading) felix() error {
+	return r.single(felixResource, "/apis/crd.projectcalico.org/v1/felixconfigurations", "default")
 }
 
 // details reads what the DaemonSets point to: the settings of the data plane; and the nodes of a large cluster that matter most.
 func (r *reading) details() error {
-	var group errgroup.Group
-	listed := !slices.ContainsFunc(r.objects.Gaps, func(g cluster.Gap) bool { return g.Resource == daemonSetsResource })
 	d := newDetector(r.objects)
+	// listed is false where not even the DaemonSets of kube-system are known.
+	listed := r.narrow || d.knowsDaemonSets()
+	// Two requests look for static pods.
+	pods := func() int {
+		if listed && len(d.sets[kubeProxyRole]) == 0 && !d.isK3s() {
+			return 2
+		}
+		return 0
+	}
+	if r.narrow {
+		namespaces := likelyNamespaces(d.isOpenShift())
+		wanted, _ := r.configMaps(d, listed)
+		// What is found there has settings to be read, too.
+		left := requestBudget - r.requests - len(wanted) - pods() - 1
+		if err := r.listLikely(namespaces[:max(0, min(left, len(namespaces)))]); err != nil {
+			return err
+		}
+		d = newDetector(r.objects)
+	}
+	var group errgroup.Group
 	wanted, certain := r.configMaps(d, listed)
-	left := requestBudget - r.requests - len(wanted)
+	left := requestBudget - r.requests - len(wanted) - pods()
 	if waiting := r.waiting(); len(waiting) > 0 {
 		left--
 		group.Go(func() error { return r.events(waiting) })
 	}
-	for _, name := range wanted {
-		group.Go(func() error { return r.configMap(kubeSystem, name, certain) })
+	for _, c := range wanted {
+		group.Go(func() error { return r.configMap(c.namespace, c.name, certain) })
 	}
-	if listed && len(d.sets[kubeProxyRole]) == 0 && !d.has(ciliumRole) && !d.has(anetdRole) && !d.has(kubeRouterRole) && !d.isK3s() {
-		// Nothing in kube-system says how Services are served: static pods, or another namespace.
+	if pods() > 0 {
+		// kops, RKE2 and classic GKE run kube-proxy in static pods, also beside Cilium.
 		group.Go(r.staticPods)
-		for _, namespace := range []string{"ovn-kubernetes", "openshift-ovn-kubernetes"} {
-			group.Go(func() error {
-				if err := r.listDaemonSets(namespace); err != nil {
-					return r.gap(daemonSetsResource, "list", namespace, "", err)
-				}
-				return nil
-			})
-		}
-	} else if r.partial {
+	}
+	if slices.ContainsFunc(d.sets[calicoRole], func(set *appsv1.DaemonSet) bool { return set.Namespace == calicoSystem }) {
+		left--
+		group.Go(func() error {
+			return r.single(installationsResource, "/apis/operator.tigera.io/v1/installations", "default")
+		})
+	}
+	if d.isOpenShift() && !d.knowsDaemonSets() && !d.has(sdnRole) && !d.has(ovnRole) {
+		left--
+		group.Go(func() error {
+			return r.single(networksResource, "/apis/config.openshift.io/v1/networks", "cluster")
+		})
+	}
+	if r.partial {
 		r.fullNodes(&group, left)
 	}
 	return group.Wait()
@@ -548,36 +641,45 @@ func (d *detector) isK3s() bool {
 }
 
 // configMaps are those that the data plane's DaemonSets name; certain is false where they are guesses, since no DaemonSet could be read.
-func (r *reading) configMaps(d *detector, listed bool) (names []string, certain bool) {
-	if !listed {
-		return append(leftBehind[:], ciliumConfig), false
-	}
-	add := func(name string) {
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
+func (r *reading) configMaps(d *detector, listed bool) (wanted []objectKey, certain bool) {
+	add := func(namespace, name string) {
+		if key := (objectKey{namespace: namespace, name: name}); name != "" && !slices.Contains(wanted, key) {
+			wanted = append(wanted, key)
 		}
+	}
+	if !listed {
+		for _, name := range leftBehind {
+			add(kubeSystem, name)
+		}
+		add(kubeSystem, ciliumConfig)
+		return wanted, false
 	}
 	for _, set := range d.sets[kubeProxyRole] {
 		spec := &set.Spec.Template.Spec
-		if container := kubeProxyContainer(spec.Containers); container != nil && set.Namespace == kubeSystem {
+		if container := kubeProxyContainer(spec.Containers); container != nil {
 			name, _, _ := configSource(container, spec.Volumes)
-			add(name)
+			add(set.Namespace, name)
 		}
 	}
-	if d.has(ciliumRole) || d.has(anetdRole) {
-		add(ciliumConfig)
+	for _, r := range []role{ciliumRole, anetdRole} {
+		for _, set := range d.sets[r] {
+			add(set.Namespace, ciliumConfig)
+		}
+	}
+	for _, set := range d.sets[sdnRole] {
+		add(set.Namespace, sdnConfig)
 	}
 	if d.has(terwayRole) {
-		add(terwayConfig)
+		add(kubeSystem, terwayConfig)
 	}
 	for _, set := range d.sets[antreaRole] {
 		for _, volume := range set.Spec.Template.Spec.Volumes {
 			if volume.ConfigMap != nil && strings.HasPrefix(volume.ConfigMap.Name, antreaConfigPrefix) {
-				add(volume.ConfigMap.Name)
+				add(set.Namespace, volume.ConfigMap.Name)
 			}
 		}
 	}
-	return names, true
+	return wanted, true
 }
 
 func (r *reading) configMap(namespace, name string, certain bool) error {

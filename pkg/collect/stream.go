@@ -264,6 +264,7 @@ type yamlDocument struct {
 	line    int
 	head    bytes.Buffer
 	untyped []rawObject
+	anchors anchors
 
 	item     bytes.Buffer
 	itemLine int
@@ -287,6 +288,7 @@ func (d *yamlDocument) reset(line int) {
 	d.item.Reset()
 	d.pending.Reset()
 	d.untyped = nil
+	d.anchors = anchors{}
 }
 
 func (d *yamlDocument) add(line string, number int) error {
@@ -314,6 +316,12 @@ func (d *yamlDocument) add(line string, number int) error {
 			d.state, d.indent = insideItems, indent
 			d.head.WriteString("items: []\n")
 			d.pending.Reset()
+			if anchorMark.Match(d.head.Bytes()) {
+				// Items may use the anchors above them.
+				if _, err := d.anchors.toJSON(d.head.Bytes(), d.line); err != nil {
+					return err
+				}
+			}
 		} else {
 			d.state = outsideItems
 			d.head.WriteString("items:\n")
@@ -374,25 +382,37 @@ func (d *yamlDocument) endItem() error {
 	if d.item.Len() == 0 {
 		return nil
 	}
-	for _, found := range kindLine.FindAllSubmatch(d.item.Bytes(), -1) {
-		if len(found[1]) == d.indent+2 && !d.wanted(string(found[2])) {
-			return nil
+	item := d.item.Bytes()
+	anchored := anchorMark.Match(item)
+	for _, found := range kindLine.FindAllSubmatch(item, -1) {
+		if len(found[1]) != d.indent+2 || d.wanted(string(found[2])) {
+			continue
 		}
+		if anchored {
+			// Later items may use what it has. Where it cannot be parsed, it has nothing to use.
+			if _, err := d.anchors.toJSON(item, d.itemLine); err != nil && d.anchors.exceeded {
+				return err
+			}
+		}
+		return nil
 	}
-	text, err := toJSON(withoutBulk(d.item.Bytes(), d.indent), d.itemLine)
+	if !anchored {
+		item = withoutBulk(item, d.indent)
+	}
+	text, err := d.anchors.toJSON(item, d.itemLine)
 	if err != nil {
 		return err
 	}
-	item := rawObject{text, d.itemLine}
+	object := rawObject{text, d.itemLine}
 	var own typeOf
 	if err := json.Unmarshal(text, &own); err != nil {
 		return &lineError{d.itemLine, "an item of a list is not an object"}
 	}
 	if own.Kind == "" {
-		d.untyped = append(d.untyped, item)
+		d.untyped = append(d.untyped, object)
 		return nil
 	}
-	return d.each(item)
+	return d.each(object)
 }
 
 // withoutBulk blanks out the two parts of kubectl's output that are most of a large file and of no use here: a node's status.images and any metadata.managedFields,
@@ -435,7 +455,7 @@ func (d *yamlDocument) end() error {
 	if d.head.Len() == 0 {
 		return nil
 	}
-	text, err := toJSON(d.head.Bytes(), d.line)
+	text, err := d.anchors.toJSON(d.head.Bytes(), d.line)
 	if err != nil {
 		return err
 	}

@@ -161,10 +161,10 @@ func (w *walk) gap(resource, verb, namespace, name string, err error) error {
 var errMore = fmt.Errorf("there are more than %d, and only so many were looked at", mostPages*pageSize)
 
 // list reads a list in pages, up to mostPages of them.
-func (w *walk) list(resource, path, namespace string, parameters url.Values, page func(request) (metav1.ListInterface, error)) error {
+func (w *walk) list(resource, path, namespace string, parameters url.Values, page func(request) (*listed, error)) error {
 	read := 0
 	name, _, _ := strings.Cut(resource, ".")
-	err := pages(parameters, func(v url.Values) (metav1.ListInterface, error) {
+	err := pages(parameters, func(v url.Values) (*listed, error) {
 		if read == mostPages {
 			return nil, errMore
 		}
@@ -224,30 +224,32 @@ func (w *walk) pods() error {
 	var found []labels.Set
 	owners := map[cluster.Object]bool{}
 	parameters := url.Values{"labelSelector": {labels.SelectorFromSet(w.out.Selector).String()}}
-	err := w.list(podsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (metav1.ListInterface, error) {
+	err := w.list(podsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
 		var page corev1.PodList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			p := &page.Items[i]
-			if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
-				continue
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				p := &page.Items[i]
+				if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+					continue
+				}
+				to := cluster.Pod{
+					Namespace: p.Namespace, Name: p.Name, Node: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork,
+					Annotations: p.Annotations, Owner: controllerOf(&p.ObjectMeta),
+				}
+				for _, gate := range p.Spec.ReadinessGates {
+					to.ReadinessGates = append(to.ReadinessGates, string(gate.ConditionType))
+				}
+				if to.Owner != nil {
+					owners[*to.Owner] = true
+				}
+				found = append(found, p.Labels)
+				add(w, &w.out.Pods, to)
 			}
-			to := cluster.Pod{
-				Namespace: p.Namespace, Name: p.Name, Node: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork,
-				Annotations: p.Annotations, Owner: controllerOf(&p.ObjectMeta),
-			}
-			for _, gate := range p.Spec.ReadinessGates {
-				to.ReadinessGates = append(to.ReadinessGates, string(gate.ConditionType))
-			}
-			if to.Owner != nil {
-				owners[*to.Owner] = true
-			}
-			found = append(found, p.Labels)
-			add(w, &w.out.Pods, to)
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 	if err != nil {
 		return err
@@ -264,7 +266,7 @@ func (w *walk) pods() error {
 
 func (w *walk) budgets(pods []labels.Set) error {
 	read := func(path string) error {
-		return pages(nil, func(v url.Values) (metav1.ListInterface, error) {
+		return pages(nil, func(v url.Values) (*listed, error) {
 			// Of v1 and v1beta1 alike only what both have is asked for.
 			var page struct {
 				Metadata metav1.ListMeta `json:"metadata"`
@@ -282,13 +284,15 @@ func (w *walk) budgets(pods []labels.Set) error {
 			if err := w.client.json(w.ctx, r, &page); err != nil {
 				return nil, err
 			}
-			for i := range page.Items {
-				item := &page.Items[i]
-				if selects(item.Spec.Selector, pods) {
-					add(w, &w.out.Budgets, cluster.Budget{Namespace: item.Metadata.Namespace, Name: item.Metadata.Name, Allowed: item.Status.DisruptionsAllowed})
+			return &listed{&page.Metadata, func() error {
+				for i := range page.Items {
+					item := &page.Items[i]
+					if selects(item.Spec.Selector, pods) {
+						add(w, &w.out.Budgets, cluster.Budget{Namespace: item.Metadata.Namespace, Name: item.Metadata.Name, Allowed: item.Status.DisruptionsAllowed})
+					}
 				}
-			}
-			return &page.Metadata, nil
+				return nil
+			}}, nil
 		})
 	}
 	err := read("/apis/policy/v1")
@@ -309,26 +313,28 @@ func selects(selector *metav1.LabelSelector, pods []labels.Set) bool {
 }
 
 func (w *walk) policies(pods []labels.Set) error {
-	return w.list(networkPoliciesResource, "/apis/networking.k8s.io/v1", w.service.Namespace, nil, func(r request) (metav1.ListInterface, error) {
+	return w.list(networkPoliciesResource, "/apis/networking.k8s.io/v1", w.service.Namespace, nil, func(r request) (*listed, error) {
 		var page networkingv1.NetworkPolicyList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			from := &page.Items[i]
-			to := cluster.NetworkPolicy{Kind: "NetworkPolicy", Namespace: from.Namespace, Name: from.Name}
-			for _, rule := range from.Spec.Ingress {
-				for _, peer := range rule.From {
-					if peer.IPBlock != nil {
-						to.Blocks = append(to.Blocks, prefixes([]string{peer.IPBlock.CIDR})...)
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				from := &page.Items[i]
+				to := cluster.NetworkPolicy{Kind: "NetworkPolicy", Namespace: from.Namespace, Name: from.Name}
+				for _, rule := range from.Spec.Ingress {
+					for _, peer := range rule.From {
+						if peer.IPBlock != nil {
+							to.Blocks = append(to.Blocks, prefixes([]string{peer.IPBlock.CIDR})...)
+						}
 					}
 				}
+				if len(to.Blocks) > 0 && selects(&from.Spec.PodSelector, pods) {
+					add(w, &w.out.Policies, to)
+				}
 			}
-			if len(to.Blocks) > 0 && selects(&from.Spec.PodSelector, pods) {
-				add(w, &w.out.Policies, to)
-			}
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 }
 
@@ -395,22 +401,24 @@ func (w *walk) ciliumPolicies(pods []labels.Set) error {
 }
 
 func (w *walk) daemonSets() error {
-	return w.list(daemonSetsResource, "/apis/apps/v1", kubeSystem, nil, func(r request) (metav1.ListInterface, error) {
+	return w.list(daemonSetsResource, "/apis/apps/v1", kubeSystem, nil, func(r request) (*listed, error) {
 		var page appsv1.DaemonSetList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			d := &page.Items[i]
-			to := cluster.DaemonSet{Namespace: d.Namespace, Name: d.Name, Wanted: int(d.Status.DesiredNumberScheduled), Ready: int(d.Status.NumberReady)}
-			if dataplaneRole(d) == terwayRole && d.Spec.Selector != nil {
-				if err := w.podsOn(&to, d.Spec.Selector); err != nil {
-					return nil, err
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				d := &page.Items[i]
+				to := cluster.DaemonSet{Namespace: d.Namespace, Name: d.Name, Wanted: int(d.Status.DesiredNumberScheduled), Ready: int(d.Status.NumberReady)}
+				if dataplaneRole(d) == terwayRole && d.Spec.Selector != nil {
+					if err := w.podsOn(&to, d.Spec.Selector); err != nil {
+						return err
+					}
 				}
+				add(w, &w.out.DaemonSets, to)
 			}
-			add(w, &w.out.DaemonSets, to)
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 }
 
@@ -439,7 +447,7 @@ func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) erro
 				parameters.Set("fieldSelector", "spec.nodeName="+node)
 			}
 			read := 0
-			return pages(parameters, func(v url.Values) (metav1.ListInterface, error) {
+			return pages(parameters, func(v url.Values) (*listed, error) {
 				if read++; read > mostPages {
 					return nil, errMore
 				}
@@ -447,18 +455,20 @@ func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) erro
 				if err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", d.Namespace, "pods", ""), parameters: v}, &page); err != nil {
 					return nil, err
 				}
-				lock.Lock()
-				defer lock.Unlock()
-				for i := range page.Items {
-					p := &page.Items[i]
-					if p.DeletionTimestamp != nil {
-						continue
+				return &listed{&page.ListMeta, func() error {
+					lock.Lock()
+					defer lock.Unlock()
+					for i := range page.Items {
+						p := &page.Items[i]
+						if p.DeletionTimestamp != nil {
+							continue
+						}
+						on[p.Spec.NodeName] = on[p.Spec.NodeName] || slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+							return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+						})
 					}
-					on[p.Spec.NodeName] = on[p.Spec.NodeName] || slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-						return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-					})
-				}
-				return &page.ListMeta, nil
+					return nil
+				}}, nil
 			})
 		})
 	}
@@ -477,23 +487,25 @@ func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) erro
 
 func (w *walk) events() error {
 	parameters := url.Values{"fieldSelector": {"involvedObject.kind=Service,involvedObject.name=" + w.service.Name}}
-	return w.list(eventsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (metav1.ListInterface, error) {
+	return w.list(eventsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
 		var page corev1.EventList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			e := &page.Items[i]
-			last := e.LastTimestamp.Time
-			if e.Series != nil {
-				last = e.Series.LastObservedTime.Time
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				e := &page.Items[i]
+				last := e.LastTimestamp.Time
+				if e.Series != nil {
+					last = e.Series.LastObservedTime.Time
+				}
+				if last.IsZero() {
+					last = e.EventTime.Time
+				}
+				add(w, &w.out.Events, cluster.Event{Type: e.Type, Reason: e.Reason, Message: e.Message, Last: last})
 			}
-			if last.IsZero() {
-				last = e.EventTime.Time
-			}
-			add(w, &w.out.Events, cluster.Event{Type: e.Type, Reason: e.Reason, Message: e.Message, Last: last})
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 }
 
@@ -539,26 +551,28 @@ func (w *walk) configMap(name string) error {
 
 // ingresses finds the Ingresses that publish an address of the Service.
 func (w *walk) ingresses() error {
-	return w.list(ingressesResource, "/apis/networking.k8s.io/v1", "", nil, func(r request) (metav1.ListInterface, error) {
+	return w.list(ingressesResource, "/apis/networking.k8s.io/v1", "", nil, func(r request) (*listed, error) {
 		var page networkingv1.IngressList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			from := &page.Items[i]
-			if !slices.ContainsFunc(from.Status.LoadBalancer.Ingress, func(e networkingv1.IngressLoadBalancerIngress) bool { return w.published(e.IP, e.Hostname) }) {
-				continue
-			}
-			to := cluster.IngressObject{Namespace: from.Namespace, Name: from.Name, Annotations: from.Annotations}
-			delete(to.Annotations, corev1.LastAppliedConfigAnnotation)
-			for _, rule := range from.Spec.Rules {
-				if rule.Host != "" && !slices.Contains(to.Hosts, rule.Host) {
-					to.Hosts = append(to.Hosts, rule.Host)
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				from := &page.Items[i]
+				if !slices.ContainsFunc(from.Status.LoadBalancer.Ingress, func(e networkingv1.IngressLoadBalancerIngress) bool { return w.published(e.IP, e.Hostname) }) {
+					continue
 				}
+				to := cluster.IngressObject{Namespace: from.Namespace, Name: from.Name, Annotations: from.Annotations}
+				delete(to.Annotations, corev1.LastAppliedConfigAnnotation)
+				for _, rule := range from.Spec.Rules {
+					if rule.Host != "" && !slices.Contains(to.Hosts, rule.Host) {
+						to.Hosts = append(to.Hosts, rule.Host)
+					}
+				}
+				add(w, &w.out.Ingresses, to)
 			}
-			add(w, &w.out.Ingresses, to)
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 }
 
@@ -572,22 +586,24 @@ func (w *walk) published(ip, hostname string) bool {
 
 // sharers finds the other Services with an address of the Service's.
 func (w *walk) sharers() error {
-	return w.list(servicesResource, "/api/v1", "", nil, func(r request) (metav1.ListInterface, error) {
+	return w.list(servicesResource, "/api/v1", "", nil, func(r request) (*listed, error) {
 		var page corev1.ServiceList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Items {
-			from := &page.Items[i]
-			if from.Spec.Type != corev1.ServiceTypeLoadBalancer || from.Namespace == w.service.Namespace && from.Name == w.service.Name {
-				continue
+		return &listed{&page.ListMeta, func() error {
+			for i := range page.Items {
+				from := &page.Items[i]
+				if from.Spec.Type != corev1.ServiceTypeLoadBalancer || from.Namespace == w.service.Namespace && from.Name == w.service.Name {
+					continue
+				}
+				if slices.ContainsFunc(from.Status.LoadBalancer.Ingress, func(e corev1.LoadBalancerIngress) bool { return w.published(e.IP, e.Hostname) }) {
+					add(w, &w.out.Sharers, cluster.Sharer{
+						Namespace: from.Namespace, Name: from.Name, ExternalTrafficPolicy: cluster.Policy(cmp.Or(from.Spec.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster)),
+					})
+				}
 			}
-			if slices.ContainsFunc(from.Status.LoadBalancer.Ingress, func(e corev1.LoadBalancerIngress) bool { return w.published(e.IP, e.Hostname) }) {
-				add(w, &w.out.Sharers, cluster.Sharer{
-					Namespace: from.Namespace, Name: from.Name, ExternalTrafficPolicy: cluster.Policy(cmp.Or(from.Spec.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster)),
-				})
-			}
-		}
-		return &page.ListMeta, nil
+			return nil
+		}}, nil
 	})
 }

@@ -159,6 +159,16 @@ func trimVolumes(volumes []corev1.Volume) []corev1.Volume {
 	return out
 }
 
+// trimAffinity keeps what decides on which nodes a DaemonSet runs.
+func trimAffinity(a *corev1.Affinity) *corev1.Affinity {
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return nil
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution,
+	}}
+}
+
 func trimDaemonSet(d *appsv1.DaemonSet) bool {
 	if dataplaneRole(d) == noRole {
 		return false
@@ -166,10 +176,17 @@ func trimDaemonSet(d *appsv1.DaemonSet) bool {
 	trimMeta(&d.ObjectMeta)
 	d.Labels, d.Annotations, d.Finalizers = nil, nil, nil
 	pod := d.Spec.Template.Spec
+	if dataplaneRole(d) == sdnRole {
+		// Its command is a script of hundreds of lines that says nothing of the settings.
+		for i := range pod.Containers {
+			pod.Containers[i].Command, pod.Containers[i].Args = nil, nil
+		}
+	}
 	d.Spec = appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 		Containers:   trimContainers(pod.Containers),
 		Volumes:      trimVolumes(pod.Volumes),
 		NodeSelector: pod.NodeSelector,
+		Affinity:     trimAffinity(pod.Affinity),
 	}}}
 	d.Status = appsv1.DaemonSetStatus{
 		DesiredNumberScheduled: d.Status.DesiredNumberScheduled,
@@ -207,8 +224,13 @@ func trimOther(u *unstructured.Unstructured) bool {
 	}
 	kept["metadata"] = meta
 	fields := [][]string{{"status", "addresses"}}
-	if u.GetKind() == "FelixConfiguration" {
+	switch u.GetKind() {
+	case "FelixConfiguration":
 		fields = [][]string{{"spec", "bpfEnabled"}, {"spec", "bpfExternalServiceMode"}}
+	case "Installation":
+		fields = [][]string{{"spec", "calicoNetwork", "linuxDataplane"}}
+	case "Network":
+		fields = [][]string{{"spec", "networkType"}, {"status", "networkType"}}
 	}
 	for _, field := range fields {
 		if value, ok, err := unstructured.NestedFieldCopy(u.Object, field...); ok && err == nil {

@@ -264,7 +264,9 @@ func sourced(c cluster.Confidence, source string) string {
 		return strings.TrimSpace("inferred from " + source)
 	case cluster.Assumed:
 		return strings.TrimSuffix("assumed: "+source, ": ")
-	case cluster.Observed, cluster.UnknownConfidence:
+	case cluster.UnknownConfidence:
+		return strings.TrimSuffix("because "+source, "because ")
+	case cluster.Observed:
 	}
 	if source == "" {
 		return ""

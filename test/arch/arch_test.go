@@ -44,7 +44,7 @@ var arrows = map[string]imports{
 	"pkg/collect": {
 		inside: []string{"pkg/cluster", "pkg/printable"},
 		outside: []string{
-			"github.com/go-logr/logr", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+			"github.com/go-logr/logr", "go.yaml.in/yaml/v3", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/render": {

@@ -27,6 +27,16 @@ import (
 // grantee is the user that is given what `kubectl etp rbac` prints.
 const grantee = "grantee"
 
+const operated = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: calico-node, namespace: calico-system}
+spec:
+  selector: {matchLabels: {k8s-app: calico-node}}
+  template:
+    metadata: {labels: {k8s-app: calico-node}}
+    spec: {containers: [{name: calico-node, image: docker.io/calico/node:v3.29.1}]}
+`
+
 // probe is a command line whose every read must be allowed by the level's ClusterRole.
 type probe struct {
 	args []string
@@ -41,7 +51,7 @@ var statusProbes = []probe{
 	// As on a cluster of more nodes than are read in one go.
 	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/api/v1/nodes", narrowed: "limit=1"},
 	// As on a cluster whose kube-proxy is run by no DaemonSet.
-	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/namespaces/kube-system/daemonsets", narrowed: "fieldSelector=metadata.name%3Dnone"},
+	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/apis/apps/v1/daemonsets", narrowed: "fieldSelector=metadata.name%3Dnone"},
 	// It has no load balancer address.
 	{args: []string{"status", "svc/waiting", "-n", "waiting"}},
 	// Neither is there: with the right to look, that is what is said.
@@ -70,6 +80,15 @@ func TestRBACIsTheLeast(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := server.Apply(t.Context(), append(manifests, waiting...)); err != nil {
+		t.Fatal(err)
+	}
+	// As on a cluster with Calico of Tigera's operator.
+	t.Cleanup(func() {
+		if err := server.Delete(context.Background(), []byte(operated)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := server.Apply(t.Context(), []byte(operated)); err != nil {
 		t.Fatal(err)
 	}
 	proxy := faults.Start(t, server)

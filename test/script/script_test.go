@@ -446,15 +446,21 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// interrupt presses Ctrl-C for a started command, and fails unless it ends with that exit code: interrupt NAME CODE
+// interrupt presses Ctrl-C for a started command, once or twice, and fails unless it ends with that exit code: interrupt NAME CODE [twice]
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
-	misused(ts, neg || len(args) != 2, "interrupt NAME CODE")
+	again := len(args) == 3 && args[2] == "twice"
+	misused(ts, neg || len(args) != 2 && !again, "interrupt NAME CODE [twice]")
 	p := storyOf(ts).started[args[0]]
 	if p == nil {
 		ts.Fatalf("nothing was started as %s", args[0])
 	}
 	ts.Check(p.cmd.Process.Signal(syscall.SIGINT))
-	ends(ts, neg, args)
+	if again {
+		// Two signals that are not yet delivered are one.
+		time.Sleep(300 * time.Millisecond)
+		ts.Check(p.cmd.Process.Signal(syscall.SIGINT))
+	}
+	ends(ts, neg, args[:2])
 }
 
 // ends waits for a started command to end by itself, and fails unless it does with that exit code: ends NAME CODE

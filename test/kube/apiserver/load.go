@@ -204,6 +204,11 @@ func (s *Server) each(ctx context.Context, manifests []byte, do func(dynamic.Res
 		kind := object.GroupVersionKind()
 		name := fmt.Sprintf("%s %s", kind.Kind, object.GetName())
 		mapping, err := s.loader.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			// A type may have been defined since the server was last asked for its types.
+			s.loader.mapper.Reset()
+			mapping, err = s.loader.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		}
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", name, err)
 		}

@@ -248,7 +248,7 @@ func (p *Proxy) handler(upstream http.Handler) http.Handler {
 	})
 }
 
-// Status answers as the API server does when it refuses: 401 Unauthorized, 403 Forbidden, 404 NotFound, 500 InternalError and so on.
+// Status answers as the API server does when it refuses: 401 Unauthorized, 403 Forbidden, 404 NotFound, 410 Expired, 500 InternalError and so on.
 func Status(code int, message string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { refuse(w, code, message) }
 }
