@@ -80,6 +80,13 @@ func alibabaSetting(svc *cluster.Service, name string) (value, key string) {
 	return svc.Annotations[alibabaOld+name], alibabaOld + name
 }
 
+// alibabaListensHTTP: annotation protocol-port makes a listener of layer 7, http or https, which opens connections of its own
+// (kubernetes/cloud-provider-alibaba-cloud docs/usage.md).
+func alibabaListensHTTP(svc *cluster.Service) bool {
+	value, _ := alibabaSetting(svc, "protocol-port")
+	return strings.Contains(strings.ToLower(value), "http")
+}
+
 // alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its documentation says of them.
 var alibabaSigns = []Sign{
 	{Reason: "SkipSyncBackends", Contains: "not in vpc cidrs", Means: "pods have addresses that are not of the VPC, and got no traffic: take the annotation back", Bad: true},

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/coredns/caddy/caddyfile"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // corefile is a Corefile as CoreDNS reads it. The lexer is CoreDNS's own; its parser is not used, since that follows import directives into the files of the machine it
@@ -166,6 +168,35 @@ func (d *directive) exact() (from, to string, ok bool) {
 		return "", "", false
 	}
 	return dnsName(args[0]), dnsName(args[1]), true
+}
+
+// AnsweredInside are the public names that a Corefile rewrites to a Service, each once and in order: whoever asks the cluster's DNS for one gets the cluster IP. A rewrite
+// counts in a server block that knows the cluster's Services, where it comes before any other rewrite of that name. There are none in a Corefile that is not understood.
+func AnsweredInside(text string, svc *cluster.Service) (names []string) {
+	if text == "" {
+		return nil
+	}
+	file, err := parseCorefile(text)
+	if err != nil {
+		return nil
+	}
+	for i := range file.servers {
+		s := &file.servers[i]
+		if s.domain() == "" {
+			continue
+		}
+		to := dnsName(fmt.Sprintf("%s.%s.svc.%s", svc.Name, svc.Namespace, s.domain()))
+		seen := map[string]bool{}
+		for j := range s.directives {
+			from, leads, ok := s.directives[j].exact()
+			if ok && !seen[from] && leads == to && file.serverOf(from) == s && !slices.Contains(names, from) {
+				names = append(names, from)
+			}
+			seen[from] = seen[from] || ok
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // dnsName is a name as it compares: lower case, without the closing dot.
