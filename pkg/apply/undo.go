@@ -189,6 +189,16 @@ func inverse(live map[string]any, fields []Recorded, name string) ([]remedy.Fiel
 			}
 			continue
 		}
+		if f.Part != nil {
+			text, _ := now.(string)
+			part := remedy.Part(*f.Part)
+			back, unchanged := part.Back(text)
+			if !unchanged {
+				return nil, &ChangedError{Object: name, Path: f.Path, Part: f.Part.Begin}
+			}
+			out = append(out, remedy.Field{Path: f.Path, Was: now, Now: back})
+			continue
+		}
 		if !equal(now, f.Now) {
 			return nil, &ChangedError{Object: name, Path: f.Path, Made: f.Now, Is: now}
 		}

@@ -203,32 +203,8 @@ func AnsweredInside(text string, svc *cluster.Service) (names []string) {
 func dnsName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
 // marked is the part of a Corefile between two comments that name this tool and a Service.
-type marked struct {
-	begin, end string
-	// from and to are the lines of the comments, counted from 1; 0 where they are not there.
-	from, to int
-}
-
 func (c *corefile) marked(service string) (marked, error) {
-	m := marked{begin: "# BEGIN kubectl-etp " + service, end: "# END kubectl-etp " + service}
-	for i, line := range strings.Split(c.text, "\n") {
-		switch strings.TrimSpace(line) {
-		case m.begin:
-			if m.from != 0 {
-				return m, fmt.Errorf("line %d: a second %q", i+1, m.begin)
-			}
-			m.from = i + 1
-		case m.end:
-			if m.to != 0 || m.from == 0 {
-				return m, fmt.Errorf("line %d: %q without its beginning", i+1, m.end)
-			}
-			m.to = i + 1
-		}
-	}
-	if m.from != 0 && m.to == 0 {
-		return m, fmt.Errorf("line %d: %q without its end", m.from, m.begin)
-	}
-	return m, nil
+	return find(c.text, "# BEGIN kubectl-etp "+service, "# END kubectl-etp "+service)
 }
 
 // rewrite puts into a server block the marked lines that make names stand for one other, in place of those that are marked so already; first in the block, because the

@@ -78,8 +78,15 @@ func (p *planner) dns(o Options) error {
 	if len(o.Hosts) > 0 {
 		p.cost("whether the names lead to this Service from outside was not looked at")
 	}
+	part := &Part{Begin: own.begin, End: own.end}
+	if part.Was, err = part.In(text); err != nil {
+		return broken(err)
+	}
+	if part.Now, err = part.In(written); err != nil {
+		return broken(err)
+	}
 	c := Change{
-		Object: config.Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: text, Now: written}},
+		Object: config.Object, Fields: []Field{{Path: corefilePath(), Was: text, Now: written, Part: part}},
 		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
 	}
 	if !slices.ContainsFunc(file.servers, func(s server) bool { return s.has("reload") }) {
@@ -93,6 +100,8 @@ func (p *planner) dns(o Options) error {
 	p.byName(hosts)
 	return nil
 }
+
+func corefilePath() []string { return []string{"data", "Corefile"} }
 
 // byName predicts what pods meet that connect by a name, which then stands for the cluster IP, and compares it with what they meet at the address.
 func (p *planner) byName(hosts []string) {

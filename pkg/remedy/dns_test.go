@@ -56,7 +56,9 @@ func TestDNSWritesAMarkedBlockAndNothingElse(t *testing.T) {
 	p := plan(t, DNS, f, www)
 	want := strings.Replace(kubeadm, ".:53 {\n", ".:53 {\n"+block, 1)
 	if diff := cmp.Diff([]Change{{
-		Object: f.Surroundings.ConfigMaps[0].Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: kubeadm, Now: want}},
+		Object: f.Surroundings.ConfigMaps[0].Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: kubeadm, Now: want, Part: &Part{
+			Begin: "# BEGIN kubectl-etp shop/web", End: "# END kubectl-etp shop/web", Now: strings.TrimSuffix(block, "\n"),
+		}}},
 		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
 	}}, p.Changes); diff != "" {
 		t.Fatal(diff)
@@ -183,6 +185,45 @@ func TestNamesAreAskedFor(t *testing.T) {
 		var wanting *HostNeeded
 		if !errors.As(err, &wanting) || wanting.Mode != mode || !strings.Contains(err.Error(), "--host") {
 			t.Errorf("%s: %v", mode, err)
+		}
+	}
+}
+
+// Each Service has lines of its own in the Corefile. One is taken back without the other, whatever else has been written meanwhile, and not where its own lines were changed.
+func TestPartGoesBackAlone(t *testing.T) {
+	f := facts(t, story, "ETP002")
+	corednsWith(kubeadm)(f.Surroundings)
+	first := plan(t, DNS, f, www).Changes[0].Fields[0]
+	withFirst := first.Now.(string)
+	other := facts(t, with("shop/web", "shop/api"), "ETP002")
+	corednsWith(withFirst)(other.Surroundings)
+	second := plan(t, DNS, other, Options{Hosts: []string{"api.example.com"}}).Changes[0].Fields[0]
+	both := second.Now.(string)
+	more := plan(t, DNS, func() *Facts { corednsWith(both)(f.Surroundings); return f }(), Options{Hosts: []string{"m.example.com"}}).Changes[0].Fields[0]
+
+	for _, c := range []struct {
+		name, text string
+		part       *Part
+		// want is the text afterwards, "" where the part was changed.
+		want string
+	}{
+		{"nothing else was changed", withFirst, first.Part, kubeadm},
+		{"another Service came", both, first.Part, strings.Replace(both, block, "", 1)},
+		{"another Service came first", both, second.Part, withFirst},
+		{"somebody else's line came", strings.Replace(withFirst, "    ready\n", "    ready\n    log\n", 1), first.Part, strings.Replace(kubeadm, "    ready\n", "    ready\n    log\n", 1)},
+		{"it was indented anew", strings.ReplaceAll(withFirst, "    rewrite", "\trewrite"), first.Part, kubeadm},
+		{"a name was added, and goes first", more.Now.(string), more.Part, both},
+		{"a name was added since", more.Now.(string), first.Part, ""},
+		{"a line of it was changed", strings.Replace(withFirst, "www.example.com", "w.example.com", 1), first.Part, ""},
+		{"it is gone", kubeadm, first.Part, ""},
+		{"its end is gone", strings.Replace(withFirst, first.Part.End, "#", 1), first.Part, ""},
+	} {
+		got, unchanged := c.part.Back(c.text)
+		if unchanged != (c.want != "") {
+			t.Errorf("%s: unchanged is %t", c.name, unchanged)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
 }

@@ -157,4 +157,6 @@ type Field struct {
 	Was, Now any
 	// Follows: the API server changes the field by itself because of the others. It is in no patch; the inverse asks for the value that it had.
 	Follows bool
+	// Part is what the change is about where the field is a text of which the rest is somebody else's; nil where it is about the whole field.
+	Part *Part
 }

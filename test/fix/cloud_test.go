@@ -4,6 +4,7 @@ package fix_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -174,6 +175,62 @@ func TestDNS(t *testing.T) {
 		t.Error(diff)
 	}
 	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+}
+
+// Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A record of a whole Corefile, as earlier versions
+// wrote it, is taken back as long as nothing has changed.
+func TestDNSOfTwoServices(t *testing.T) {
+	w := newWorld(t)
+	w.load(service, slice, coredns, strings.NewReplacer("name: web,", "name: api,", "app: web", "app: api", "203.0.113.7", "203.0.113.9").Replace(service))
+	system := *w
+	system.namespace = "kube-system"
+	corefile := func() string {
+		data, _ := system.essence("ConfigMap", "coredns")["data"].(map[string]any)["Corefile"].(string)
+		return data
+	}
+	write := func(text string) {
+		t.Helper()
+		patch, err := json.Marshal(map[string]any{"data": map[string]any{"Corefile": text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		system.patch("ConfigMap", "coredns", string(patch))
+	}
+	before := corefile()
+	risk := "--accept-risk=breaks-in-cluster-clients"
+	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 6, "patched configmap kube-system/coredns")
+	alone := corefile()
+	w.wants(w.etp("fix", "svc/api", "--mode=dns", "--host=api.example.com", "--yes", risk), 6, "patched configmap kube-system/coredns")
+	write(strings.Replace(corefile(), "    errors\n", "    errors\n    log\n", 1))
+
+	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "takes back mode dns", "-    rewrite name exact www.example.com", "patched configmap kube-system/coredns")
+	if got := corefile(); strings.Contains(got, "www.example.com") || !strings.Contains(got, "rewrite name exact api.example.com") || !strings.Contains(got, "    log\n") {
+		t.Errorf("the Corefile is\n%s", got)
+	}
+	write(strings.Replace(corefile(), "api.example.com", "a.example.com", 1))
+	w.wants(w.etp("undo", "svc/api", "--yes"), 1, "refused, and nothing was changed", "the lines that the fix wrote", "are not what they were")
+	write(strings.Replace(corefile(), "a.example.com", "api.example.com", 1))
+	w.wants(w.etp("undo", "svc/api", "--yes"), 6, "patched configmap kube-system/coredns")
+	if diff := cmp.Diff(strings.Replace(before, "    errors\n", "    errors\n    log\n", 1), corefile()); diff != "" {
+		t.Error(diff)
+	}
+
+	record, err := json.Marshal([]map[string]any{{
+		"mode": "dns", "service": w.namespace + "/web", "time": "2026-11-25T03:00:00Z",
+		"fields": []map[string]any{{"path": []string{"data", "Corefile"}, "was": before, "now": alone, "there": 2}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{"kubectl-etp.github.io/undo": string(record)}}, "data": map[string]any{"Corefile": alone}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	system.patch("ConfigMap", "coredns", string(patch))
+	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "patched configmap kube-system/coredns")
+	if diff := cmp.Diff(before, corefile()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A Service that lost its client's address gets it back, where in-cluster clients stand it; the health check node port is the server's to assign.
