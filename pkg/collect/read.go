@@ -515,6 +515,7 @@ func (r *reading) felix() error {
 // details reads what the DaemonSets point to: the settings of the data plane; and the nodes of a large cluster that matter most.
 func (r *reading) details() error {
 	var group errgroup.Group
+	group.Go(r.corefile)
 	listed := !slices.ContainsFunc(r.objects.Gaps, func(g cluster.Gap) bool { return g.Resource == daemonSetsResource })
 	d := newDetector(r.objects)
 	wanted, certain := r.configMaps(d, listed)

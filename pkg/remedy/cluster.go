@@ -65,7 +65,7 @@ func (p *planner) providerFacts() provider.Facts {
 // losesClientIP says what happens to the client IP when the policy becomes Cluster, and who depends on it.
 func (p *planner) losesClientIP() {
 	effect := p.clientIPWithCluster()
-	p.clientIP = effect.Effect
+	p.ClientIP = effect
 	switch effect.Effect {
 	case finding.ClientIPKept:
 		p.gain("client IP kept: " + effect.Reason)

@@ -65,7 +65,7 @@ func rank(p *Plan) int {
 		return 6
 	case partly:
 		return 3
-	case p.Mode == Cluster && p.clientIP != finding.ClientIPKept && p.clientIP != finding.ClientIPHidden:
+	case p.Mode == Cluster && p.ClientIP.Effect != finding.ClientIPKept && p.ClientIP.Effect != finding.ClientIPHidden:
 		return 2
 	case p.Mode == Cluster:
 		// Nothing is simpler, and nothing is lost.
@@ -92,7 +92,7 @@ func gain(p *Plan) string {
 	}
 	switch p.Mode {
 	case Cluster:
-		return finding.ClientIP{Effect: p.clientIP}.Words() + partly
+		return p.ClientIP.Words() + partly
 	case ENI:
 		return "keeps the client IP, and saves a hop"
 	case Hostname:

@@ -71,6 +71,8 @@ type Plan struct {
 	ByName []string
 	// Effects are what the change does that the map does not show.
 	Effects []Effect
+	// ClientIP is what mode Cluster does to the client IP; of no meaning for other modes.
+	ClientIP finding.ClientIP
 	// May are the codes of the findings that the mode is for and that it need not cure: what comes of it cannot be foreseen.
 	May []string
 	// Changes are made in this order. Empty where nothing is left to change.
@@ -80,8 +82,6 @@ type Plan struct {
 	// Signs are the events of the Service to wait for after the change; nil where nobody is known to give any.
 	Signs []provider.Sign
 
-	// clientIP is what mode Cluster does to the client IP.
-	clientIP finding.ClientIPEffect
 	// effects put the change into a copy of the snapshot.
 	effects []effect
 }

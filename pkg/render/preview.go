@@ -80,7 +80,62 @@ func PatchScreen(changes []Change, o Options) []byte {
 // Outcome shows what a change that was made has fixed and introduced.
 func Outcome(before, after *report.Report, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: after}
-	p.comparison(report.Compare(before, after), len(after.Nodes), "")
+	mood := ""
+	if o.Assumed {
+		p.put(span{"expected, not confirmed:", doubtful})
+		mood = "would"
+	}
+	p.comparison(report.Compare(before, after), len(after.Nodes), mood)
+	return []byte(p.String())
+}
+
+// Unconfirmed is the headline of a change that was written and whose effect was not seen, with the reasons.
+func Unconfirmed(why []string, o Options) []byte {
+	p := &screen{Style: o.Style, o: o}
+	p.put(span{p.glyphs[unsure] + " written, not confirmed", doubtful})
+	for _, reason := range why {
+		p.say(span{"  ", plain}, reason)
+	}
+	p.WriteByte('\n')
+	return []byte(p.String())
+}
+
+// Ask is what a person is asked about, before a change is written.
+type Ask struct {
+	// Context is the kubeconfig's, Cluster its cluster and where that is.
+	Context, Cluster string
+	// Changes, Fixes and Risks are one line each; none where nothing is known.
+	Changes, Fixes, Risks []string
+}
+
+// Question shows what a change is about, in a few lines above the question itself.
+func Question(a *Ask, o Options) []byte {
+	p := &screen{Style: o.Style, o: o}
+	for _, row := range []struct {
+		label string
+		lines []string
+		tone  tone
+	}{
+		{"context", []string{a.Context}, plain}, {"cluster", []string{a.Cluster}, plain}, {"change", a.Changes, strong},
+		{"fixes", a.Fixes, good}, {"risks", a.Risks, doubtful},
+	} {
+		lines := row.lines
+		if len(lines) == 0 {
+			lines, row.tone = []string{"nothing known"}, faint
+		}
+		for i, line := range lines {
+			lead := row.label + strings.Repeat(" ", len("context")-len(row.label)+2)
+			if i > 0 {
+				lead = strings.Repeat(" ", len(lead))
+			}
+			for n, part := range p.wrap(p.clean(line), p.proseColumns()-len(lead)) {
+				if n > 0 {
+					lead = strings.Repeat(" ", len(lead))
+				}
+				p.put(span{lead, faint}, span{part, row.tone})
+			}
+		}
+	}
 	return []byte(p.String())
 }
 

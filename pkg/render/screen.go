@@ -21,6 +21,8 @@ type Options struct {
 	Wide bool
 	// Namespaces adds a column for the namespace to a list of Services.
 	Namespaces bool
+	// Assumed: the Service is shown as it is expected to be after a change whose effect was not seen.
+	Assumed bool
 	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
 	Closes func(cluster.Gap) string
 }
@@ -46,6 +48,10 @@ func Screen(r *report.Report, o Options) []byte {
 			p.put(span{l, plain})
 		}
 	} else {
+		if o.Assumed {
+			p.WriteByte('\n')
+			p.put(span{"expected, not confirmed:", doubtful})
+		}
 		p.nodes()
 		p.inside()
 		if o.Wide {
@@ -628,7 +634,11 @@ func (p *screen) findings() {
 		p.WriteByte('\n')
 	}
 	if len(p.r.Findings) == 0 && len(p.r.Gaps) == 0 && p.r.Unsupported == "" {
-		p.put(span{p.glyphs[ok] + " no findings", good})
+		if p.o.Assumed {
+			p.put(span{p.glyphs[unsure] + " no findings expected", doubtful})
+		} else {
+			p.put(span{p.glyphs[ok] + " no findings", good})
+		}
 	}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
