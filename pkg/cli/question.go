@@ -136,8 +136,6 @@ func fieldText(f *remedy.Field) string {
 	}
 	was, now := valueText(f.Was), valueText(f.Now)
 	switch {
-	case was == "" && now == "":
-		return "change " + name
 	case f.Was == nil:
 		return strings.TrimSpace("set " + name + " " + now)
 	case f.Now == nil:

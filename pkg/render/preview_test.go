@@ -199,3 +199,45 @@ func TestPreviewEscapes(t *testing.T) {
 		t.Errorf("it writes %q", screens[max(0, i-40):i+10])
 	}
 }
+
+// What is only expected is never shown as if it had been seen.
+func TestUnconfirmed(t *testing.T) {
+	v := toCluster()
+	v.After.Findings = nil
+	o := Options{Style: plainStyle(wide100), Assumed: true}
+	head := string(Unconfirmed([]string{"the controller has reported nothing"}, o))
+	if want := "? written, not confirmed\n  the controller has reported nothing\n\n"; head != want {
+		t.Errorf("it says %q, want %q", head, want)
+	}
+	screen := string(Screen(v.After, o))
+	if !strings.Contains(screen, "\nexpected, not confirmed:\n\nNODE ") || !strings.Contains(screen, "? no findings expected\n") || strings.Contains(screen, "✓ no findings") {
+		t.Errorf("the screen is\n%s", screen)
+	}
+	outcome := string(Outcome(v.Before, v.After, o))
+	if !strings.HasPrefix(outcome, "expected, not confirmed:\nfixed ") || !strings.Contains(outcome, "4 of 6 go from failing to fine") {
+		t.Errorf("the outcome is\n%s", outcome)
+	}
+}
+
+// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a control sequence.
+func TestQuestion(t *testing.T) {
+	o := Options{Style: plainStyle(wide100)}
+	got := string(Question(&Ask{
+		Context: "prod", Cluster: "prod-1 (https://10.0.0.1:6443)", Changes: []string{"service shop/web: spec.externalTrafficPolicy from Local to Cluster"},
+		Fixes: []string{"ETP002 ETP008"}, Risks: []string{"loses the client IP: a node puts its own address in its place", "starts a rollout"},
+	}, o))
+	want := "context  prod\ncluster  prod-1 (https://10.0.0.1:6443)\nchange   service shop/web: spec.externalTrafficPolicy from Local to Cluster\nfixes    ETP002 ETP008\n" +
+		"risks    loses the client IP: a node puts its own address in its place\n         starts a rollout\n"
+	if got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
+	}
+	const hostile = "\x1b]52;c;cm0gLXJm\x07\u202e"
+	list := []string{hostile}
+	text := string(Question(&Ask{Context: hostile, Cluster: hostile, Changes: list, Fixes: list, Risks: list}, o)) + string(Unconfirmed(list, o))
+	if i := strings.IndexAny(text, "\x1b\x07\u202e"); i >= 0 {
+		t.Errorf("it writes %q", text[max(0, i-40):i+10])
+	}
+	if !strings.Contains(string(Question(&Ask{Context: "x", Cluster: "y"}, o)), "risks    nothing known\n") {
+		t.Error("without a risk it does not say so")
+	}
+}
