@@ -41,11 +41,11 @@ func newChangeFlags() changeFlags {
 }
 
 func (f *changeFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without a question")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without asking")
 	flags.Var(dryRunFlag(&f.dryRun), "dry-run", "Change nothing: client shows the plan, server also lets the server try it")
 	flags.VarP(patchFormatFlag(&f.output), "output", "o", "Print the patch, and everything else on standard error")
-	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Go on in spite of this risk, which a failed check names; may be repeated")
-	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for what the change sets off; 0 is not at all")
+	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Accept this risk, which a failed check names; may be repeated")
+	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for rollouts and controllers after the change; 0 does not wait")
 	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
@@ -555,7 +555,7 @@ func (o *changeOptions) rollout(ctx context.Context, object cluster.Object, dead
 // listen remembers the events of the Service before the change; nil where no controller is known to confirm a change by one. deaf is why they could not be read.
 func (o *changeOptions) listen(ctx context.Context, w *work) (heard map[string]bool, deaf error) {
 	if len(w.plan.Signs) == 0 || o.timeout == 0 {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nil is that nothing is listened to
 	}
 	events, err := o.reader.Heard(ctx, w.plan.Service.Namespace, w.plan.Service.Name)
 	if err != nil {

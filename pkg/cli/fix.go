@@ -37,7 +37,7 @@ func (f *fixFlags) add(flags *pflag.FlagSet) {
 	f.changeFlags.add(flags)
 	flags.StringVarP(&f.selector, "selector", "l", "", "Choose among the Services with these labels, as in -l app=web,tier!=test")
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Choose among the Services of all namespaces")
-	flags.Var(modeFlag(&f.mode), "mode", "How to cure it; without, the modes that cure what was found are offered")
+	flags.Var(modeFlag(&f.mode), "mode", "How to fix it; without it, the modes that fix what was found are offered")
 	flags.StringArrayVar(&f.with, "with", nil, "Also keep the pods apart: anti-affinity or spread, together with --mode=local")
 	flags.StringArrayVar(&f.hosts, "host", nil, "Public host name for --mode=dns and --mode=hostname; may be repeated for dns")
 }
@@ -59,18 +59,17 @@ func newFix(a *app, run func(context.Context, *fixOptions) error) *cobra.Command
 	}
 	c := &cobra.Command{
 		Use:   "fix [svc/NAME]",
-		Short: "Cure what keeps connections to a Service from working",
-		Long: `Cure what keeps connections to a Service from working: diagnose, check what must hold, show what
-would be true afterwards and what the server would make of it, ask, change one thing, look again.
-kubectl etp undo takes it back.
+		Short: "Fix a Service whose connections fail",
+		Long: `Fix a Service whose connections fail: check what must hold, show what is expected afterwards and what
+the server would change, ask, write one change, wait, read again. kubectl etp undo takes it back.
 
-Without a name, the Services that need attention are offered; without --mode, the modes that cure
-what was found, best first.
+Without a name, the Services that need attention are offered; without --mode, the modes that fix
+what was found, best first. A change whose effect was not seen ends with exit code 6.
 
 Modes:
 ` + modes.String() + `
 ` + exitCodes,
-		Example: `  # Choose how to cure a Service
+		Example: `  # Choose how to fix a Service
   kubectl etp fix svc/web -n shop
 
   # Send to pods directly, where the cloud can

@@ -17,7 +17,7 @@ func (r *reading) corefile() error {
 		if r.ctx.Err() == context.Canceled {
 			return context.Canceled
 		}
-		return nil //nolint:nilerr // as said above
+		return nil
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()

@@ -127,7 +127,7 @@ func (p *planner) insideAfter() {
 	for _, place := range places {
 		was, now := before[place.from], after[place.from]
 		unknown := now.unknown
-		if !local || p.Plan.Mode == Hostname {
+		if !local || p.Mode == Hostname {
 			unknown = newly(now.unknown, was.unknown)
 		}
 		switch fails := newly(now.fails, was.fails); {
@@ -173,7 +173,7 @@ func (p *planner) sentBack(need *Precondition, before, after *reached) {
 	}
 	p.Effects = append(p.Effects, effect)
 	// A mode that sends clients to the load balancer has to know what becomes of them there. To the others it is a thing to know.
-	if need.Holds == cluster.No || holds == cluster.Undetermined && p.Plan.Mode != Hostname {
+	if need.Holds == cluster.No || holds == cluster.Undetermined && p.Mode != Hostname {
 		return
 	}
 	need.Holds, need.Message = worse(need.Holds, holds), effect.Message

@@ -116,8 +116,11 @@ func Question(a *Ask, o Options) []byte {
 		lines []string
 		tone  tone
 	}{
-		{"context", []string{a.Context}, plain}, {"cluster", []string{a.Cluster}, plain}, {"change", a.Changes, strong},
-		{"fixes", a.Fixes, good}, {"risks", a.Risks, doubtful},
+		{"context", []string{a.Context}, plain},
+		{"cluster", []string{a.Cluster}, plain},
+		{"change", a.Changes, strong},
+		{"fixes", a.Fixes, good},
+		{"risks", a.Risks, doubtful},
 	} {
 		lines := row.lines
 		if len(lines) == 0 {

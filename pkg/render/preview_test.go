@@ -94,15 +94,18 @@ func TestPreviewShowsEffects(t *testing.T) {
 	}{
 		{
 			remedy.Effect{Kind: remedy.FixesByName, Message: "pods reach it by name", Nodes: []string{failing}},
-			[]string{"            ✓ pods reach it by name\n", "✓ 4 of 6 go from failing to fine"}, nil,
+			[]string{"            ✓ pods reach it by name\n", "✓ 4 of 6 go from failing to fine"},
+			nil,
 		},
 		{
 			remedy.Effect{Kind: remedy.Breaks, Message: "clients fail where they are sent back", Nodes: []string{failing, fine}},
-			[]string{"introduced  ! ETP099  something new\n            ✗ clients fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "✗ 1 of 6 goes from fine to failing"}, nil,
+			[]string{"introduced  ! ETP099  something new\n            ✗ clients fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "✗ 1 of 6 goes from fine to failing"},
+			nil,
 		},
 		{
 			remedy.Effect{Kind: remedy.MayBreak, Message: "clients may fail where they are sent back", Nodes: []string{failing}},
-			[]string{"unclear     ? clients may fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "? 1 of 6 are not known, before or after"}, []string{"introduced  nothing"},
+			[]string{"unclear     ? clients may fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "? 1 of 6 are not known, before or after"},
+			[]string{"introduced  nothing"},
 		},
 	} {
 		v := toCluster()
