@@ -206,7 +206,12 @@ func (c *Client) prepare(ctx context.Context, f *Fix, place int, live map[string
 		if err != nil {
 			return nil, err
 		}
-		p.fields = append(p.fields, Recorded{Path: field.Path, Was: was, Now: now, There: depth(live, field.Path), Follows: field.Follows})
+		recorded := Recorded{Path: field.Path, Was: was, Now: now, There: depth(live, field.Path), Follows: field.Follows}
+		if field.Part != nil {
+			part := RecordedPart(*field.Part)
+			recorded.Was, recorded.Now, recorded.Part = nil, nil, &part
+		}
+		p.fields = append(p.fields, recorded)
 	}
 	if err := p.seal(f, before, live, asked); err != nil {
 		return nil, err
@@ -229,6 +234,15 @@ func (c *Client) prepare(ctx context.Context, f *Fix, place int, live map[string
 		value := at(kept, field.Path)
 		if field.Follows && value != nil && !reflect.DeepEqual(value, field.Now) {
 			masks = append(masks, mask{field.Path, assigned})
+			continue
+		}
+		if field.Part != nil {
+			text, _ := value.(string)
+			part := remedy.Part(*field.Part)
+			if field.Part.Now, err = part.In(text); err != nil {
+				return nil, fmt.Errorf("patch %s: the server would keep something else: %w", Name(change.Object), err)
+			}
+			effect = effect || field.Part.Now != field.Part.Was
 			continue
 		}
 		field.Now = value

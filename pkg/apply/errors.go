@@ -73,9 +73,14 @@ type ChangedError struct {
 	Path   []string
 	// Made is what the fix wrote, Is what is there now; nil where there is nothing.
 	Made, Is any
+	// Part is the line that begins the part that the fix was about; "" where it was about the whole field.
+	Part string
 }
 
 func (e *ChangedError) Error() string {
+	if e.Part != "" {
+		return fmt.Sprintf("somebody else has changed %s of %s since: the lines that the fix wrote, below %q, are not what they were", strings.Join(e.Path, "."), e.Object, e.Part)
+	}
 	return fmt.Sprintf("somebody else has changed %s of %s since: it is %s, and the fix made it %s", strings.Join(e.Path, "."), e.Object, short(e.Is), short(e.Made))
 }
 

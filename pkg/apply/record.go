@@ -34,6 +34,16 @@ type Recorded struct {
 	There int `json:"there"`
 	// Follows: the server changes it by itself.
 	Follows bool `json:"follows,omitempty"`
+	// Part stands for Was and Now where the fix was about some lines of a text: the rest may change meanwhile, and is left alone.
+	Part *RecordedPart `json:"part,omitempty"`
+}
+
+// RecordedPart is a remedy.Part in a Record.
+type RecordedPart struct {
+	Begin string `json:"begin"`
+	End   string `json:"end"`
+	Was   string `json:"was"`
+	Now   string `json:"now"`
 }
 
 func (r *Record) same(o *Record) bool {

@@ -27,15 +27,11 @@ func (e *NothingError) Error() string {
 	return strings.Join(append([]string{text}, e.Unread...), "; ")
 }
 
-// places are where fixes of a Service are recorded beside the Service itself: a kind, and whether it is looked for in kube-system instead of the Service's namespace.
-var places = []struct {
-	version, kind string
-	system        bool
-}{
-	{"apps/v1", "Deployment", false},
-	{"apps/v1", "StatefulSet", false},
-	{"v1", "ConfigMap", true},
-}
+// workloads are the kinds beside the Service itself on which fixes of it are recorded, in its namespace. They are looked for; the Corefile is one object.
+var workloads = []struct{ version, kind string }{{"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}}
+
+// coredns is the one object of another namespace that a fix changes.
+var coredns = cluster.Object{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns"}
 
 // held is an object with a record.
 type held struct {
@@ -57,6 +53,10 @@ func (c *Client) Undo(ctx context.Context, namespace, name string) (*Fix, error)
 		live, err := c.read(ctx, o)
 		if apierrors.IsNotFound(err) {
 			continue // What was changed for a Service may outlive it.
+		}
+		if err != nil && o == coredns && ctx.Err() == nil {
+			unread = append(unread, fmt.Sprintf("%s could not be read, where one may be (%v)", Name(o), err))
+			continue
 		}
 		if err != nil {
 			return nil, err
@@ -93,6 +93,9 @@ func (c *Client) Undo(ctx context.Context, namespace, name string) (*Fix, error)
 		}
 		f.Changes = append(f.Changes, change)
 	}
+	for _, reason := range unread {
+		f.notes[0] = append(f.notes[0], "this is the last fix that was found: "+reason)
+	}
 	for _, o := range last.Objects {
 		if !slices.ContainsFunc(all, func(h held) bool { return Name(h.object) == o }) {
 			f.notes[0] = append(f.notes[0], "the fix also changed "+o+", which carries no record of it any more: it is left as it is")
@@ -104,22 +107,18 @@ func (c *Client) Undo(ctx context.Context, namespace, name string) (*Fix, error)
 // carriers are the Service and the objects that have records.
 func (c *Client) carriers(ctx context.Context, namespace, name string) (list []cluster.Object, unread []string, err error) {
 	list = []cluster.Object{{APIVersion: "v1", Kind: "Service", Namespace: namespace, Name: name}}
-	for _, place := range places {
-		space := namespace
-		if place.system {
-			space = "kube-system"
-		}
-		found, err := c.annotated(ctx, cluster.Object{APIVersion: place.version, Kind: place.kind, Namespace: space})
+	for _, place := range workloads {
+		found, err := c.annotated(ctx, cluster.Object{APIVersion: place.version, Kind: place.kind, Namespace: namespace})
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
 		if err != nil {
-			unread = append(unread, fmt.Sprintf("%ss in namespace %s could not be listed, where one may be (%v)", strings.ToLower(place.kind), space, err))
+			unread = append(unread, fmt.Sprintf("%ss in namespace %s could not be listed, where one may be (%v)", strings.ToLower(place.kind), namespace, err))
 			continue
 		}
 		list = append(list, found...)
 	}
-	return list, unread, nil
+	return append(list, coredns), unread, nil
 }
 
 // annotated lists the objects of a kind that carry records, in the order of the server: their metadata alone is read.
@@ -187,6 +186,16 @@ func inverse(live map[string]any, fields []Recorded, name string) ([]remedy.Fiel
 			if f.Was != nil && !equal(now, f.Was) {
 				out = append(out, remedy.Field{Path: f.Path, Was: now, Now: f.Was})
 			}
+			continue
+		}
+		if f.Part != nil {
+			text, _ := now.(string)
+			part := remedy.Part(*f.Part)
+			back, unchanged := part.Back(text)
+			if !unchanged {
+				return nil, &ChangedError{Object: name, Path: f.Path, Part: f.Part.Begin}
+			}
+			out = append(out, remedy.Field{Path: f.Path, Was: now, Now: back})
 			continue
 		}
 		if !equal(now, f.Now) {

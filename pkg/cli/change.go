@@ -41,11 +41,11 @@ func newChangeFlags() changeFlags {
 }
 
 func (f *changeFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without a question")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without asking")
 	flags.Var(dryRunFlag(&f.dryRun), "dry-run", "Change nothing: client shows the plan, server also lets the server try it")
 	flags.VarP(patchFormatFlag(&f.output), "output", "o", "Print the patch, and everything else on standard error")
-	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Go on in spite of this risk, which a failed check names; may be repeated")
-	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for what the change sets off; 0 is not at all")
+	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Accept this risk, which a failed check names; may be repeated")
+	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for rollouts and controllers after the change; 0 does not wait")
 	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
@@ -262,14 +262,14 @@ func (o *changeOptions) carryOut(ctx context.Context, seen *sight, w *work) erro
 		if !o.asks() {
 			return noTerminal()
 		}
-		if err := o.note("\n"); err != nil {
+		if err := o.note("\n" + string(render.Question(o.question(w, preview), o.asking()))); err != nil {
 			return err
 		}
 		if err := o.prompter.Confirm(ctx, w.question); err != nil {
 			return o.unanswered(err)
 		}
 	}
-	heard := o.listen(ctx, w)
+	heard, deaf := o.listen(ctx, w)
 	if err := ctx.Err(); err != nil {
 		return failed(err)
 	}
@@ -284,7 +284,7 @@ func (o *changeOptions) carryOut(ctx context.Context, seen *sight, w *work) erro
 	if err := o.note(render.Escape("patched "+strings.Join(done, ", ")) + "\n"); err != nil {
 		return err
 	}
-	if err := o.settle(ctx, seen, w, heard); err != nil {
+	if err := o.settle(ctx, seen, w, heard, deaf); err != nil {
 		if ctx.Err() != nil {
 			return errors.Join(err, o.note(render.Escape("interrupted while looking again; "+o.standing(seen, w))+"\n"))
 		}
@@ -385,30 +385,80 @@ func (o *changeOptions) printPatches(prepared []apply.Prepared) error {
 	return o.write([]byte(strings.Join(documents, separator)))
 }
 
-// settle waits for what a change sets off, looks again, and says what is true now.
-func (o *changeOptions) settle(ctx context.Context, before *sight, w *work, heard map[string]bool) error {
-	unfinished, err := o.wait(ctx, w, heard)
+// doubt is why the effect of a change that was written is not confirmed, one sentence without a full stop.
+type doubt struct {
+	why string
+	// assumed: what is read again shows what is expected of a controller, and not what it has done.
+	assumed bool
+}
+
+// settle waits for what a change starts, reads again, and says what is confirmed and what is not.
+func (o *changeOptions) settle(ctx context.Context, before *sight, w *work, heard map[string]bool, deaf error) error {
+	doubts, err := o.wait(ctx, before, w, heard, deaf)
 	if err != nil {
 		return err
 	}
 	service := before.report.Service
 	query := collect.Query{Args: []string{"svc/" + service.Name}, Namespace: service.Namespace, Dataplane: o.dataplane}
-	after, err := o.converged(ctx, query, w)
+	after, late, err := o.converged(ctx, query, w)
 	if err != nil {
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("%s, but looking again failed: %w", o.standing(before, w), err)}
+		return o.unconfirmed(before, w, append(doubts, doubt{why: fmt.Sprintf("reading again failed: %v", err)}))
 	}
+	doubts = append(doubts, late...)
+	doubts = append(doubts, o.undone(w, before, after)...)
 	if err := o.show(func(s render.Options) []byte {
-		return slices.Concat([]byte("\n"), render.Screen(after.report, s), []byte("\n"), render.Outcome(before.report, after.report, s))
+		s.Assumed = slices.ContainsFunc(doubts, func(d doubt) bool { return d.assumed })
+		var head []byte
+		if len(doubts) > 0 {
+			head = render.Unconfirmed(reasons(doubts), s)
+		}
+		return slices.Concat([]byte("\n"), head, render.Screen(after.report, s), []byte("\n"), render.Outcome(before.report, after.report, s))
 	}); err != nil {
 		return err
 	}
-	if unfinished != "" {
-		return &ExitError{Code: exitFailed, Err: errors.New(unfinished), Next: o.standing(before, w)}
-	}
-	if left := o.uncured(w, before, after); left != "" {
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("the change is made, and %s is still found", left), Next: o.standing(before, w)}
+	if len(doubts) > 0 {
+		return o.unconfirmed(before, w, doubts)
 	}
 	return o.note(render.Escape(o.standing(before, w)) + "\n")
+}
+
+func reasons(doubts []doubt) []string {
+	list := make([]string, len(doubts))
+	for i, d := range doubts {
+		list[i] = d.why
+	}
+	return list
+}
+
+// unconfirmed ends a command whose change was written, and whose effect was not seen.
+func (o *changeOptions) unconfirmed(before *sight, w *work, doubts []doubt) error {
+	return &ExitError{
+		Code: exitUnconfirmed, Err: fmt.Errorf("written, not confirmed: %s", strings.Join(reasons(doubts), "; ")), Next: o.standing(before, w),
+	}
+}
+
+// undone are the signs, in what is read again, that a change has no effect yet: findings that it should fix, and an address that it should take out of the status.
+func (o *changeOptions) undone(w *work, before, after *sight) []doubt {
+	if left := o.uncured(w, before, after); left != "" {
+		return []doubt{{why: left + " is still found"}}
+	}
+	if expected := w.plan.Simulate(before.snapshot); w.plan.Mode == remedy.Hostname && !w.back && !sameIngress(expected, after.report.Service) {
+		return []doubt{{why: "the status of the Service still has the address"}}
+	}
+	return nil
+}
+
+// sameIngress says whether a Service publishes addresses that nodes answer for exactly where it is expected to.
+func sameIngress(expected *cluster.Snapshot, now *cluster.Service) bool {
+	answered := func(svc *cluster.Service) bool {
+		return slices.ContainsFunc(svc.Ingress, func(in cluster.Ingress) bool { return in.IP.IsValid() && in.IPMode != cluster.Proxy })
+	}
+	for i := range expected.Services {
+		if svc := &expected.Services[i]; svc.Namespace == now.Namespace && svc.Name == now.Name {
+			return answered(svc) == answered(now)
+		}
+	}
+	return true
 }
 
 // uncured are the findings that the change was to cure, by its simulation, and that are still there.
@@ -431,23 +481,35 @@ func (o *changeOptions) uncured(w *work, before, after *sight) string {
 // pause is how long to wait between two looks.
 const pause = time.Second
 
-// wait follows the rollouts that the changes start and the events that say what became of them. Unfinished says what was not seen to end well in time, "" where
-// everything was.
-func (o *changeOptions) wait(ctx context.Context, w *work, heard map[string]bool) (unfinished string, err error) {
-	if o.timeout == 0 {
-		return "", nil
-	}
+// wait follows the rollouts that the changes start and the events by which a load balancer's controller confirms them. It returns what was not seen to end well.
+func (o *changeOptions) wait(ctx context.Context, before *sight, w *work, heard map[string]bool, deaf error) ([]doubt, error) {
 	deadline := o.env.Now().Add(o.timeout)
 	for _, c := range w.fix.Changes {
-		if c.Starts == "" || c.Object.Kind != "Deployment" && c.Object.Kind != "StatefulSet" {
-			continue
-		}
-		if unfinished, err := o.rollout(ctx, c.Object, deadline); unfinished != "" || err != nil {
-			return unfinished, err
+		switch {
+		case c.Object.Kind == "ConfigMap":
+			return []doubt{{why: "whether CoreDNS has read its Corefile since was not checked: with the reload directive it does in a minute or two"}}, nil
+		case c.Starts == "" || !rolls(c.Object):
+		case o.timeout == 0:
+			return []doubt{{why: fmt.Sprintf("the rollout of %s was not waited for (--timeout=0)", apply.Name(c.Object))}}, nil
+		default:
+			unfinished, err := o.rollout(ctx, c.Object, deadline)
+			if err != nil {
+				return nil, err
+			}
+			if unfinished != "" {
+				return []doubt{{why: unfinished}}, nil
+			}
 		}
 	}
-	return o.hear(ctx, w, heard, deadline)
+	why, err := o.hear(ctx, before, w, heard, deaf, deadline)
+	if why == "" || err != nil {
+		return nil, err
+	}
+	return []doubt{{why, true}}, nil
 }
+
+// rolls says whether a change of an object may start a rollout that can be followed.
+func rolls(o cluster.Object) bool { return o.Kind == "Deployment" || o.Kind == "StatefulSet" }
 
 // sleep waits for a pause, or for the end of ctx, which is its error.
 func (o *changeOptions) sleep(ctx context.Context) error {
@@ -490,40 +552,54 @@ func (o *changeOptions) rollout(ctx context.Context, object cluster.Object, dead
 	}
 }
 
-// listen remembers what has been said of the Service before the change; nil where nobody is known to say anything.
-func (o *changeOptions) listen(ctx context.Context, w *work) map[string]bool {
+// listen remembers the events of the Service before the change; nil where no controller is known to confirm a change by one. deaf is why they could not be read.
+func (o *changeOptions) listen(ctx context.Context, w *work) (heard map[string]bool, deaf error) {
 	if len(w.plan.Signs) == 0 || o.timeout == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // nil is that nothing is listened to
 	}
 	events, err := o.reader.Heard(ctx, w.plan.Service.Namespace, w.plan.Service.Name)
 	if err != nil {
-		return nil // What cannot be heard is not waited for; the change does not depend on it.
+		return nil, err // The change does not depend on it.
 	}
-	heard := map[string]bool{}
+	heard = map[string]bool{}
 	for _, e := range events {
 		heard[e.Event+" "+e.Version] = true
 	}
-	return heard
+	return heard, nil
 }
 
 // quiet is how long a controller that says nothing is listened to.
 const quiet = 20 * time.Second
 
-// hear waits for the events that say what a load balancer's controller made of the change.
-func (o *changeOptions) hear(ctx context.Context, w *work, heard map[string]bool, deadline time.Time) (unfinished string, err error) {
-	if heard == nil {
+// hear waits for the events by which a load balancer's controller confirms a change. It returns why the change is not confirmed, "" where it is, or where no controller
+// has anything to do with it.
+func (o *changeOptions) hear(ctx context.Context, before *sight, w *work, heard map[string]bool, deaf error, deadline time.Time) (why string, err error) {
+	switch controller := cmp.Or(before.report.Provider.Title, "the load balancer"); {
+	case !slices.ContainsFunc(w.fix.Changes, func(c remedy.Change) bool { return c.Object.Kind == "Service" }), before.report.Service.Type != cluster.TypeLoadBalancer:
 		return "", nil
+	case w.plan.Mode == remedy.Hostname && !w.back:
+		// The status shows it, whatever events there are.
+		return "", o.published(ctx, before, deadline)
+	case len(w.plan.Signs) == 0 && instructs(w):
+		return "no event or status is known by which " + controller + " confirms the change", nil
+	case len(w.plan.Signs) == 0:
+		return "", o.note(render.Escape("no event or status is known by which "+controller+" confirms a change of policy: whether it has followed was not checked") + "\n")
+	case deaf != nil:
+		return fmt.Sprintf("the events of the load balancer's controller could not be read: %v", deaf), nil
+	case o.timeout == 0:
+		return "the load balancer's controller was not waited for (--timeout=0)", nil
 	}
 	silence := o.env.Now().Add(quiet)
 	if err := o.note("waiting for the load balancer's controller\n"); err != nil {
 		return "", err
 	}
+	var unread error
 	for {
 		events, err := o.reader.Heard(ctx, w.plan.Service.Namespace, w.plan.Service.Name)
 		if ctx.Err() != nil {
 			return "", failed(ctx.Err())
 		}
-		if err != nil {
+		if unread = err; err != nil {
 			events = nil
 		}
 		var good, bad *provider.Sign
@@ -549,13 +625,16 @@ func (o *changeOptions) hear(ctx context.Context, w *work, heard map[string]bool
 		}
 		switch {
 		case bad != nil:
-			return "the load balancer's controller did not follow: " + bad.Means, nil
+			return "the load balancer's controller reports that it failed: " + bad.Means, nil
 		case good != nil:
-			return "", o.note("the load balancer's controller says: " + good.Means + "\n")
+			return "", o.note("the load balancer's controller confirms it: " + good.Means + "\n")
 		}
 		now := o.env.Now()
 		if !now.Before(silence) || !now.Before(deadline) {
-			return "", o.note("the load balancer's controller has said nothing of it so far\n")
+			if unread != nil {
+				return fmt.Sprintf("the events of the load balancer's controller could not be read: %v", unread), nil
+			}
+			return fmt.Sprintf("the load balancer's controller has reported nothing in %s", min(quiet, o.timeout)), nil
 		}
 		if err := o.sleep(ctx); err != nil {
 			return "", err
@@ -563,30 +642,83 @@ func (o *changeOptions) hear(ctx context.Context, w *work, heard map[string]bool
 	}
 }
 
-// looks is how often the endpoints are given time to follow the pods.
-const looks = 15
+// instructs says whether a change sets annotations, which do nothing until a controller obeys them.
+func instructs(w *work) bool {
+	return slices.ContainsFunc(w.fix.Changes, func(c remedy.Change) bool {
+		return slices.ContainsFunc(c.Fields, func(f remedy.Field) bool { return slices.Contains(f.Path, "annotations") })
+	})
+}
 
-// converged reads the Service once its endpoints are those of the workloads that were rolled out: their controller is a moment behind.
-func (o *changeOptions) converged(ctx context.Context, q collect.Query, w *work) (*sight, error) {
+// published waits until the Service no longer publishes an address that nodes answer for themselves, or until the time is over.
+func (o *changeOptions) published(ctx context.Context, before *sight, deadline time.Time) error {
+	if o.timeout == 0 {
+		return nil
+	}
+	if err := o.note("waiting for the load balancer's controller to publish the name\n"); err != nil {
+		return err
+	}
+	deadline = earlier(deadline, o.env.Now().Add(quiet))
+	service := before.report.Service
+	for {
+		seen, err := o.glance(ctx, collect.Query{Args: []string{"svc/" + service.Name}, Namespace: service.Namespace, Dataplane: o.dataplane})
+		if ctx.Err() != nil {
+			return failed(ctx.Err())
+		}
+		if err == nil && !slices.ContainsFunc(seen.report.Service.Ingress, func(in cluster.Ingress) bool { return in.IP.IsValid() && in.IPMode != cluster.Proxy }) {
+			return nil
+		}
+		if !o.env.Now().Before(deadline) {
+			return nil // What is read again shows it.
+		}
+		if err := o.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// maxPolls bounds how often endpoints are polled until they settle.
+const maxPolls = 15
+
+// converged reads the Service once its endpoints are those of the workloads that were rolled out, since their controller follows a moment later. It returns what had not
+// settled when the polls were over.
+func (o *changeOptions) converged(ctx context.Context, q collect.Query, w *work) (*sight, []doubt, error) {
 	for n := 1; ; n++ {
 		seen, err := o.glance(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		available, rolled := 0, false
+		var unread error
 		for _, c := range w.fix.Changes {
-			if c.Starts == "" || c.Object.Kind != "Deployment" && c.Object.Kind != "StatefulSet" || o.timeout == 0 {
+			if c.Starts == "" || !rolls(c.Object) || o.timeout == 0 {
 				continue
 			}
-			if p, err := o.reader.Rollout(ctx, c.Object); err == nil {
-				available, rolled = available+p.Available, true
+			p, err := o.reader.Rollout(ctx, c.Object)
+			if err != nil {
+				unread = err
+				continue
 			}
+			available, rolled = available+p.Available, true
 		}
-		if !rolled || n == looks || caughtUp(seen.report.Service, available) {
-			return seen, nil
+		switch {
+		case unread == nil && (!rolled || caughtUp(seen.report.Service, available)):
+			return seen, nil, nil
+		case n == maxPolls && unread != nil:
+			return seen, []doubt{{why: fmt.Sprintf("the rollout could not be read again: %v", unread)}}, nil
+		case n == maxPolls && !seen.report.Service.EndpointsKnown:
+			return seen, []doubt{{why: "the endpoints could not be read again"}}, nil
+		case n == maxPolls:
+			return seen, []doubt{{why: fmt.Sprintf("the endpoints have not settled: %d are ready, and %d pods are available", seen.report.Service.ReadyBackends(), available)}}, nil
 		}
 		if err := o.sleep(ctx); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }

@@ -19,6 +19,7 @@ const (
 	exitFound       = 3
 	exitUndecided   = 4
 	exitDeclined    = 5
+	exitUnconfirmed = 6
 	exitInterrupted = 130
 )
 
@@ -30,6 +31,7 @@ const exitCodes = `Exit codes, the same for every -o:
   3    findings at or above --fail-on
   4    undecided: evidence is missing, and nothing was found
   5    declined, or no answer; nothing was changed
+  6    written, but the effect is not confirmed
   130  interrupted`
 
 // ExitError ends the process with Code. A nil Err has been said already, in the output itself.

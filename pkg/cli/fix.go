@@ -37,7 +37,7 @@ func (f *fixFlags) add(flags *pflag.FlagSet) {
 	f.changeFlags.add(flags)
 	flags.StringVarP(&f.selector, "selector", "l", "", "Choose among the Services with these labels, as in -l app=web,tier!=test")
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Choose among the Services of all namespaces")
-	flags.Var(modeFlag(&f.mode), "mode", "How to cure it; without, the modes that cure what was found are offered")
+	flags.Var(modeFlag(&f.mode), "mode", "How to fix it; without it, the modes that fix what was found are offered")
 	flags.StringArrayVar(&f.with, "with", nil, "Also keep the pods apart: anti-affinity or spread, together with --mode=local")
 	flags.StringArrayVar(&f.hosts, "host", nil, "Public host name for --mode=dns and --mode=hostname; may be repeated for dns")
 }
@@ -59,18 +59,17 @@ func newFix(a *app, run func(context.Context, *fixOptions) error) *cobra.Command
 	}
 	c := &cobra.Command{
 		Use:   "fix [svc/NAME]",
-		Short: "Cure what keeps connections to a Service from working",
-		Long: `Cure what keeps connections to a Service from working: diagnose, check what must hold, show what
-would be true afterwards and what the server would make of it, ask, change one thing, look again.
-kubectl etp undo takes it back.
+		Short: "Fix a Service whose connections fail",
+		Long: `Fix a Service whose connections fail: check what must hold, show what is expected afterwards and what
+the server would change, ask, write one change, wait, read again. kubectl etp undo takes it back.
 
-Without a name, the Services that need attention are offered; without --mode, the modes that cure
-what was found, best first.
+Without a name, the Services that need attention are offered; without --mode, the modes that fix
+what was found, best first. A change whose effect was not seen ends with exit code 6.
 
 Modes:
 ` + modes.String() + `
 ` + exitCodes,
-		Example: `  # Choose how to cure a Service
+		Example: `  # Choose how to fix a Service
   kubectl etp fix svc/web -n shop
 
   # Send to pods directly, where the cloud can
@@ -150,14 +149,18 @@ func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	var needy []report.Report
+	undecided := 0
 	for r := range report.Each(s) {
+		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Unknown }) {
+			undecided++
+		}
 		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail && f.Severity != finding.Info }) {
 			r.Nodes = nil
 			needy = append(needy, r)
 		}
 	}
 	if len(needy) == 0 {
-		return true, o.note("nothing to cure: no Service needs attention\n")
+		return true, o.note(render.Escape(nothingToFix(o.within(), len(s.Services), undecided)) + "\n")
 	}
 	slices.SortStableFunc(needy, func(a, b report.Report) int { return cmp.Compare(worst(&b), worst(&a)) })
 	options := make([]prompt.Option, 0, len(needy))
@@ -170,6 +173,38 @@ func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 	}
 	o.query = collect.Query{Args: []string{"svc/" + needy[i].Service.Name}, Namespace: needy[i].Service.Namespace, Dataplane: o.dataplane}
 	return false, nil
+}
+
+// within is the query with the namespace that it is about.
+func (o *fixOptions) within() collect.Query {
+	q := o.query
+	if q.Namespace == "" {
+		// A kubeconfig that cannot be read has ended the command before.
+		q.Namespace, _, _ = o.config.ToRawKubeConfigLoader().Namespace()
+	}
+	return q
+}
+
+// nothingToFix says where was looked for Services that need attention, and how many there are.
+func nothingToFix(q collect.Query, services, undecided int) string {
+	where, wider := "in namespace "+q.Namespace, "; -A looks in all namespaces"
+	if q.AllNamespaces {
+		where, wider = "in all namespaces", ""
+	}
+	if q.Selector != "" {
+		where += " with labels " + q.Selector
+	}
+	text := fmt.Sprintf("nothing to fix: none of the %d Services %s that can be reached from outside needs attention", services, where)
+	switch services {
+	case 0:
+		return fmt.Sprintf("nothing to fix: there is no Service %s that can be reached from outside%s", where, wider)
+	case 1:
+		text = fmt.Sprintf("nothing to fix: the only Service %s that can be reached from outside needs no attention", where)
+	}
+	if undecided > 0 {
+		text += fmt.Sprintf(", but not everything could be checked for %d of them (kubectl etp status shows what)", undecided)
+	}
+	return text + wider
 }
 
 // worst is the severity of a report's worst failure.
@@ -215,21 +250,21 @@ func (o *fixOptions) attempt(ctx context.Context) error {
 	})
 }
 
-// chooseMode asks how. It is done where nothing is to be cured.
+// chooseMode asks how. It is done where there is nothing to fix.
 func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, err error) {
 	offers := remedy.Offers(seen.facts())
 	title := seen.report.Title()
 	if len(offers) == 0 {
 		if !slices.ContainsFunc(seen.report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
-			return true, o.note("nothing to cure: " + title + " has no findings\n")
+			return true, o.note("nothing to fix: " + title + " has no findings\n")
 		}
-		return true, o.note("nothing that a mode cures was found for " + title + "; kubectl etp status says what was\n")
+		return true, o.note("no mode fixes what was found for " + title + "; kubectl etp status shows what was found\n")
 	}
 	options := make([]prompt.Option, 0, len(offers))
 	for i, line := range render.Offers(offers, o.asking()) {
 		options = append(options, prompt.Option{Word: string(offers[i].Mode), Line: line})
 	}
-	i, err := o.choose(ctx, "These modes cure what was found for "+title+", best first:", options, "give one by --mode")
+	i, err := o.choose(ctx, "These modes fix what was found for "+title+", best first:", options, "give one by --mode")
 	if err != nil {
 		return false, err
 	}

@@ -154,3 +154,44 @@ func TestCaughtUp(t *testing.T) {
 		}
 	}
 }
+
+// Where nothing is wrong it is said where was looked, how many Services there are, and how to look elsewhere.
+func TestNothingToFix(t *testing.T) {
+	shop := collect.Query{Namespace: "shop"}
+	for _, c := range []struct {
+		query               collect.Query
+		services, undecided int
+		want                string
+	}{
+		{shop, 0, 0, "nothing to fix: there is no Service in namespace shop that can be reached from outside; -A looks in all namespaces"},
+		{shop, 1, 0, "nothing to fix: the only Service in namespace shop that can be reached from outside needs no attention; -A looks in all namespaces"},
+		{shop, 3, 0, "nothing to fix: none of the 3 Services in namespace shop that can be reached from outside needs attention; -A looks in all namespaces"},
+		{
+			shop, 3, 2, "nothing to fix: none of the 3 Services in namespace shop that can be reached from outside needs attention, but not everything could be checked for 2 of them " +
+				"(kubectl etp status shows what); -A looks in all namespaces",
+		},
+		{collect.Query{AllNamespaces: true, Selector: "app=web"}, 2, 0, "nothing to fix: none of the 2 Services in all namespaces with labels app=web that can be reached from outside needs attention"},
+	} {
+		if got := nothingToFix(c.query, c.services, c.undecided); got != c.want {
+			t.Errorf("it says  %s\nwant     %s", got, c.want)
+		}
+	}
+}
+
+func TestFieldText(t *testing.T) {
+	for _, c := range []struct {
+		field remedy.Field
+		want  string
+	}{
+		{remedy.Field{Path: []string{"spec", "externalTrafficPolicy"}, Was: "Local", Now: "Cluster"}, "spec.externalTrafficPolicy from Local to Cluster"},
+		{remedy.Field{Path: []string{"metadata", "annotations", "example.com/a"}, Now: "eni"}, "set annotation example.com/a eni"},
+		{remedy.Field{Path: []string{"metadata", "annotations", "example.com/a"}, Was: "eni"}, "remove annotation example.com/a"},
+		{remedy.Field{Path: []string{"spec", "affinity"}, Now: map[string]any{"podAntiAffinity": strings.Repeat("x", 80)}}, "set spec.affinity"},
+		{remedy.Field{Path: []string{"data", "Corefile"}, Was: "a\n", Now: "b\n", Part: &remedy.Part{Begin: "# BEGIN kubectl-etp shop/web"}}, "data.Corefile, only the lines below # BEGIN kubectl-etp shop/web"},
+		{remedy.Field{Path: []string{"data", "Corefile"}, Was: "a\n", Now: "b\n"}, "change data.Corefile"},
+	} {
+		if got := fieldText(&c.field); got != c.want {
+			t.Errorf("it says %q, want %q", got, c.want)
+		}
+	}
+}

@@ -17,6 +17,8 @@ type Snapshot struct {
 	Nodes    []Node
 	// Dataplane is the one most nodes run. A node that differs carries its own.
 	Dataplane Dataplane
+	// Corefile is CoreDNS's configuration, of configmap kube-system/coredns; "" where it was not read.
+	Corefile string
 	// Gaps lists what could not be read. A fact that a gap covers is unknown, not absent.
 	Gaps []Gap
 	// NodesAsked: the nodes themselves were asked (--live), whether or not they answered. Where they were not, Live and ProxyMode say nothing.

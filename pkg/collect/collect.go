@@ -40,6 +40,8 @@ type Objects struct {
 	Nodes      []corev1.Node
 	DaemonSets []appsv1.DaemonSet
 	ConfigMaps []corev1.ConfigMap
+	// Corefile is CoreDNS's configuration; "" where it was not read. It is in no dump.
+	Corefile string
 	// Pods are those of kube-proxy, where no DaemonSet runs it.
 	Pods      []corev1.Pod
 	Ingresses []networkingv1.Ingress

@@ -99,7 +99,11 @@ func (l *loader) add(file string, raw rawObject) error {
 		return load(l, file, raw, &node, decode, trimNode, &o.Nodes)
 	case "/ConfigMap":
 		var configMap corev1.ConfigMap
-		return load(l, file, raw, &configMap, decode, trimConfigMap, &o.ConfigMaps)
+		keep := func(c *corev1.ConfigMap) bool {
+			o.keepCorefile(c)
+			return trimConfigMap(c)
+		}
+		return load(l, file, raw, &configMap, decode, keep, &o.ConfigMaps)
 	case "/Pod":
 		var pod corev1.Pod
 		return load(l, file, raw, &pod, decode, trimPod, &o.Pods)

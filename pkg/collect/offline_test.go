@@ -367,7 +367,9 @@ func TestDumpIsReadBack(t *testing.T) {
 			if strings.Contains(dump.String(), "SECRET") || strings.Contains(dump.String(), "secretname") {
 				t.Errorf("the dump tells more than is read:\n%s", dump.String())
 			}
-			sameFacts(t, snapshot(t, fromText(t, dump.String()), Query{}), snapshot(t, objects, Query{}))
+			want := snapshot(t, objects, Query{})
+			want.Corefile = "" // It is left out.
+			sameFacts(t, snapshot(t, fromText(t, dump.String()), Query{}), want)
 		})
 	}
 }
@@ -425,6 +427,7 @@ func FuzzOffline(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before.Corefile = "" // It is left out.
 		sameFacts(t, after, before)
 	})
 }

@@ -605,6 +605,7 @@ func (r *reading) details() error {
 		d = newDetector(r.objects)
 	}
 	var group errgroup.Group
+	group.Go(r.corefile)
 	wanted, certain := r.configMaps(d, listed)
 	left := requestBudget - r.requests - len(wanted) - pods()
 	if waiting := r.waiting(); len(waiting) > 0 {

@@ -22,7 +22,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 		return nil, err
 	}
 	// Reads run side by side and fail in any order.
-	out := &cluster.Snapshot{Gaps: slices.SortedFunc(slices.Values(o.Gaps), func(a, b cluster.Gap) int {
+	out := &cluster.Snapshot{Corefile: o.Corefile, Gaps: slices.SortedFunc(slices.Values(o.Gaps), func(a, b cluster.Gap) int {
 		return cmp.Or(cmp.Compare(a.Resource, b.Resource), cmp.Compare(a.Verb, b.Verb), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})}
 	slicesOf := map[objectKey][]*discoveryv1.EndpointSlice{}

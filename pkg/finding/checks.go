@@ -671,27 +671,42 @@ func (f *Facts) nodesUnread() bool {
 // remedies for connections from inside: not to use the address, or what a prediction with policy Cluster shows to help.
 func (f *Facts) remedies(h hit) []Remedy {
 	s := f.Service
-	list := []Remedy{{Text: fmt.Sprintf("call %s.%s from inside", s.Name, s.Namespace)}}
-	if s.Headless || len(s.ClusterIPs) == 0 {
-		list = nil
+	// Backends that wait for a PROXY protocol header refuse connections that do not come through the load balancer.
+	byName := !s.Headless && len(s.ClusterIPs) > 0 && provider.ProxyProtocol(s) == ""
+	var list []Remedy
+	if byName {
+		list = append(list, Remedy{Text: fmt.Sprintf("call %s.%s from inside", s.Name, s.Namespace)})
+	}
+	var answered []string
+	if byName && f.AnsweredInside != nil {
+		answered = f.AnsweredInside()
+	}
+	if len(answered) > 0 {
+		list = append(list, Remedy{Text: "or by name: inside the cluster CoreDNS already answers " + strings.Join(answered, ", ") + " with the Service"})
 	}
 	client := dataplane.Client{From: h.path.From, Node: h.row.Index}
 	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
 	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
 		fix := fmt.Sprintf("kubectl etp fix svc/%s -n %s --mode=", s.Name, s.Namespace)
-		if f.Provider.Backends == provider.Pods {
-			return append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: "the load balancer sends to pods, so the client IP stays as it is"})
-		}
-		if f.canAttachPods() {
+		if f.Provider.Backends != provider.Pods && f.canAttachPods() {
 			list = append(list, Remedy{
 				Mode: "eni",
 				Text: fix + "eni",
 				Gain: "keeps the client IP (Terway)",
 			})
 		}
-		list = append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: "loses the client IP"})
+		list = append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: f.clientIPWithCluster().Words()})
 	}
-	return append(list, Remedy{Mode: "dns"})
+	if byName && len(answered) == 0 {
+		list = append(list, Remedy{Mode: "dns"})
+	}
+	return list
+}
+
+// clientIPWithCluster is what externalTrafficPolicy Cluster does to the client IP.
+func (f *Facts) clientIPWithCluster() ClientIP {
+	predictor := dataplane.New(f.Snapshot, f.Service)
+	return ClientIPAfter(f.Snapshot, f.Service, f.Provider, predictor.Path, f.PredictCluster)
 }
 
 // canAttachPods: the load balancer is Alibaba Cloud's, and no endpoint lies in a node's podCIDR, as far as is known.

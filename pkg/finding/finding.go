@@ -82,6 +82,8 @@ type Facts struct {
 	Nowhere dataplane.Count
 	// PredictCluster predicts for the Service as it would be with externalTrafficPolicy Cluster.
 	PredictCluster func(dataplane.Client, dataplane.Target) dataplane.Path
+	// AnsweredInside lists the public names that the cluster's DNS answers with the Service itself; nil where that was not read.
+	AnsweredInside func() []string
 }
 
 // Row is one node of the map. Node.Dataplane is set only where the node differs from the cluster.

@@ -49,10 +49,12 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 		lb.Backends = MixedBackends
 	}
 	lb.Delivery, lb.ClientIP, lb.Checks = ToNodePort, Preserved, []HealthCheck{ChecksNodePort}
-	protocols, _ := alibabaSetting(c.service, "protocol-port")
 	keep, _ := alibabaSetting(c.service, "preserve-client-ip")
-	if strings.Contains(protocols, "http") || keep == "off" {
-		lb.ClientIP = Rewritten // an HTTP listener opens a connection of its own
+	switch {
+	case keep == "off":
+		lb.ClientIP = Rewritten
+	case alibabaListensHTTP(c.service):
+		lb.ClientIP = UnknownClientIP // by port: only listeners of layer 7 open connections of their own
 	}
 	lb.Weights = alibabaWeights(c, lb.Product)
 	if alibabaForeign(c.service) {
@@ -182,6 +184,13 @@ func alibabaSetting(svc *cluster.Service, name string) (value, key string) {
 		return value, alibabaPrefix + name
 	}
 	return svc.Annotations[alibabaOld+name], alibabaOld + name
+}
+
+// alibabaListensHTTP: annotation protocol-port makes a listener of layer 7, http or https, which opens connections of its own
+// (kubernetes/cloud-provider-alibaba-cloud docs/usage.md).
+func alibabaListensHTTP(svc *cluster.Service) bool {
+	value, _ := alibabaSetting(svc, "protocol-port")
+	return strings.Contains(strings.ToLower(value), "http")
 }
 
 // alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its documentation says of them.

@@ -97,7 +97,7 @@ func (lb LoadBalancer) ToLocal(f Facts) Change {
 		c.add(volcengineToLocal(f))
 	}
 	c.add(announcersToLocal(lb, f))
-	if reason := replacesAddress(lb, f.Service); reason != "" {
+	if reason := replacesAddress(lb); reason != "" {
 		c.Costs = append(c.Costs, reason+", so Local alone does not show the client's own to the pods")
 	}
 	return c
@@ -182,31 +182,39 @@ var proxyProtocol = []string{
 }
 
 // replacesAddress says why the pods see another address than the client's whatever the policy: the load balancer opens connections of its own. "" where it does not,
-// or is not known to, or tells the address by the PROXY protocol.
-func replacesAddress(lb LoadBalancer, svc *cluster.Service) string {
-	if ProxyProtocol(svc) != "" {
-		return ""
-	}
-	full := lb.Name == "hetzner" || lb.Name == "scaleway" || lb.Name == "linode" || lb.Name == "vultr" ||
-		lb.Name == "aws" && lb.Product == "CLB" ||
-		lb.Name == "digitalocean" && svc.Annotations["service.beta.kubernetes.io/do-loadbalancer-type"] == "REGIONAL"
-	if !full {
+// or is not known to, or passes the address on by the PROXY protocol.
+func replacesAddress(lb LoadBalancer) string {
+	if lb.ClientIP != Rewritten {
 		return ""
 	}
 	return lb.Title + " opens a connection of its own and the pods see its address, unless the PROXY protocol is on"
 }
 
-// KeepsAddress is No where the pods see the load balancer's address whatever the policy is, and Yes where they see the client's even with policy Cluster.
-func (lb LoadBalancer) KeepsAddress(svc *cluster.Service) cluster.Tristate {
-	switch {
-	case replacesAddress(lb, svc) != "":
-		return cluster.No
-	case ProxyProtocol(svc) != "":
-		return cluster.Yes
-	case lb.Backends == Pods && lb.Name != "aws":
-		return cluster.Yes
+// PassesClientIP says whether nodes and pods get connections with the client IP as their source: No, and why in one sentence, where the load balancer opens connections
+// of its own, whether or not it puts the client IP into a PROXY protocol header. It is Undetermined for a load balancer of which that is not known.
+func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) {
+	switch lb.ClientIP {
+	case Rewritten, ByProxyProtocol:
+		return cluster.No, lb.Title + " opens a connection of its own and the pods see its address"
+	case Preserved:
+		return cluster.Yes, ""
+	case UnknownClientIP:
 	}
-	return cluster.Undetermined
+	return cluster.Undetermined, ""
+}
+
+// Hairpins says whether a node, or a pod on it, can connect through the load balancer to a backend on the same node; reason is one sentence where it cannot, or where
+// that is not known. A load balancer that passes the client IP on sends such a node a packet from one of its own addresses.
+func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
+	switch holds, _ := lb.PassesClientIP(); {
+	case holds == cluster.No:
+		return cluster.Yes, ""
+	case lb.Name == "alibaba" && lb.Product == "CLB" && holds == cluster.Yes:
+		return cluster.No, "a CLB cannot send a connection back to the node that it comes from"
+	case holds == cluster.Yes:
+		return cluster.Undetermined, "the load balancer keeps the client IP, and a connection that it sends back to the node that it comes from may fail"
+	}
+	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node that it comes from"
 }
 
 // podsReachable checks that the load balancer can send to the endpoints: addresses from a node's podCIDR are an overlay's, or routed by the nodes alone.

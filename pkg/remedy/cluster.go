@@ -21,7 +21,7 @@ func (p *planner) cluster() {
 	}
 	wanted := p.providers(p.Provider.ToCluster(p.providerFacts()))
 	p.gain("every node takes connections, also one without a pod of the Service")
-	p.losesAddress()
+	p.losesClientIP()
 	if p.Provider.Backends != provider.Pods {
 		p.cost("a connection may cross to another node: one hop more")
 	}
@@ -46,7 +46,7 @@ func (p *planner) outsideAfter() {
 	}
 	p.need(Precondition{
 		Name: "outside-clients", Holds: cluster.No, Risk: "breaks-outside-clients",
-		Message:  fmt.Sprintf("connections from outside would fail on %d of %d nodes, which all get them with policy Cluster: %s", len(r.fails), r.of, named(r.fails)),
+		Message:  fmt.Sprintf("connections from outside that are sent to %d of %d nodes would fail, and with policy Cluster any node may be sent some: %s", len(r.fails), r.of, named(r.fails)),
 		Evidence: p.ruleEvidence(r.rules[r.fails[0]]),
 	})
 }
@@ -62,23 +62,27 @@ func (p *planner) providerFacts() provider.Facts {
 	return provider.Facts{Snapshot: p.Snapshot, Service: p.Facts.Service, Surroundings: p.Surroundings}
 }
 
-// losesAddress says what happens to the client's address when the policy becomes Cluster, and who depends on it.
-func (p *planner) losesAddress() {
-	s := p.Facts.Service
-	switch p.Provider.KeepsAddress(s) {
-	case cluster.Yes:
-		p.gain("the pods go on to learn the client's address")
+// losesClientIP says what happens to the client IP when the policy becomes Cluster, and who depends on it.
+func (p *planner) losesClientIP() {
+	effect := p.clientIPWithCluster()
+	p.ClientIP = effect
+	switch effect.Effect {
+	case finding.ClientIPKept:
+		p.gain("client IP kept: " + effect.Reason)
 		return
-	case cluster.No:
-		p.gain("the pods do not see the client's address now either: the load balancer puts its own in its place")
+	case finding.ClientIPHidden:
+		p.gain("no client IP is lost, since pods do not see it now either: " + effect.Reason)
 		return
-	case cluster.Undetermined:
+	case finding.ClientIPLost:
+		p.cost("client IP lost: " + effect.Reason)
+	case finding.ClientIPMayBeLost:
+		p.cost("client IP may be lost: " + effect.Reason)
 	}
-	p.cost("the pods no longer see the client's address, but a node's")
+	s := p.Facts.Service
 	if len(s.SourceRanges) > 0 {
 		p.cost("loadBalancerSourceRanges still holds: it is judged before the address is changed")
 	}
-	need := Precondition{Name: "client-ip-unused", Holds: cluster.Yes, Message: "nothing was found that depends on the client's address"}
+	need := Precondition{Name: "client-ip-unused", Holds: cluster.Yes, Message: "nothing was found that depends on the client IP"}
 	found := dependents(p.Surroundings)
 	if len(found) > 0 {
 		need.Holds, need.Risk, need.Evidence = cluster.No, LosesClientIP, found
@@ -86,13 +90,27 @@ func (p *planner) losesAddress() {
 		for i, e := range found {
 			facts[i] = e.Source
 		}
-		need.Message = fmt.Sprintf("%s on the client's address: %s", plural(len(found), "object depends", "objects depend"), named(facts))
+		need.Message = fmt.Sprintf("%s on the client IP: %s", plural(len(found), "object depends", "objects depend"), named(facts))
 	} else if gap := p.dependentsGap(); gap != nil {
 		need.Holds, need.Risk = cluster.Undetermined, LosesClientIP
-		need.Message = fmt.Sprintf("who depends on the client's address is not known: %s could not be read", gap.Resource)
+		need.Message = fmt.Sprintf("it is not known what depends on the client IP: %s could not be read", gap.Resource)
 		need.Evidence = gapEvidence(gap)
 	}
+	if need.Holds != cluster.Yes && effect.Effect == finding.ClientIPMayBeLost {
+		need.Message += "; it may be lost"
+	}
+	if need.Holds != cluster.Yes && effect.Rule != nil {
+		need.Evidence = append(need.Evidence, p.ruleEvidence(effect.Rule)...)
+	}
 	p.need(need)
+}
+
+// clientIPWithCluster is what externalTrafficPolicy Cluster does to the client IP.
+func (p *planner) clientIPWithCluster() finding.ClientIP {
+	flipped := *p.Facts.Service
+	flipped.ExternalTrafficPolicy, flipped.HealthCheckNodePort = cluster.PolicyCluster, 0
+	return finding.ClientIPAfter(p.Snapshot, p.Facts.Service, p.Provider,
+		dataplane.New(p.Snapshot, p.Facts.Service).Path, dataplane.New(p.Snapshot, &flipped).Path)
 }
 
 func (p *planner) dependentsGap() *cluster.Gap {

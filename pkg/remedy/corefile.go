@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/coredns/caddy/caddyfile"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // corefile is a Corefile as CoreDNS reads it. The lexer is CoreDNS's own; its parser is not used, since that follows import directives into the files of the machine it
@@ -168,36 +170,41 @@ func (d *directive) exact() (from, to string, ok bool) {
 	return dnsName(args[0]), dnsName(args[1]), true
 }
 
+// AnsweredInside are the public names that a Corefile rewrites to a Service, each once and in order: whoever asks the cluster's DNS for one gets the cluster IP. A rewrite
+// counts in a server block that knows the cluster's Services, where it comes before any other rewrite of that name. There are none in a Corefile that is not understood.
+func AnsweredInside(text string, svc *cluster.Service) (names []string) {
+	if text == "" {
+		return nil
+	}
+	file, err := parseCorefile(text)
+	if err != nil {
+		return nil
+	}
+	for i := range file.servers {
+		s := &file.servers[i]
+		if s.domain() == "" {
+			continue
+		}
+		to := dnsName(fmt.Sprintf("%s.%s.svc.%s", svc.Name, svc.Namespace, s.domain()))
+		seen := map[string]bool{}
+		for j := range s.directives {
+			from, leads, ok := s.directives[j].exact()
+			if ok && !seen[from] && leads == to && file.serverOf(from) == s && !slices.Contains(names, from) {
+				names = append(names, from)
+			}
+			seen[from] = seen[from] || ok
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // dnsName is a name as it compares: lower case, without the closing dot.
 func dnsName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
 // marked is the part of a Corefile between two comments that name this tool and a Service.
-type marked struct {
-	begin, end string
-	// from and to are the lines of the comments, counted from 1; 0 where they are not there.
-	from, to int
-}
-
 func (c *corefile) marked(service string) (marked, error) {
-	m := marked{begin: "# BEGIN kubectl-etp " + service, end: "# END kubectl-etp " + service}
-	for i, line := range strings.Split(c.text, "\n") {
-		switch strings.TrimSpace(line) {
-		case m.begin:
-			if m.from != 0 {
-				return m, fmt.Errorf("line %d: a second %q", i+1, m.begin)
-			}
-			m.from = i + 1
-		case m.end:
-			if m.to != 0 || m.from == 0 {
-				return m, fmt.Errorf("line %d: %q without its beginning", i+1, m.end)
-			}
-			m.to = i + 1
-		}
-	}
-	if m.from != 0 && m.to == 0 {
-		return m, fmt.Errorf("line %d: %q without its end", m.from, m.begin)
-	}
-	return m, nil
+	return find(c.text, "# BEGIN kubectl-etp "+service, "# END kubectl-etp "+service)
 }
 
 // rewrite puts into a server block the marked lines that make names stand for one other, in place of those that are marked so already; first in the block, because the

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -71,14 +72,21 @@ func (p *planner) dns(o Options) error {
 	}
 	p.reaches()
 	p.withoutHeader()
-	p.gain("clients inside that use a public name get the Service itself: no load balancer, no extra cost, and the client's address as for any Service")
-	p.cost("it helps only clients that ask the cluster's DNS by a public name; connections to the address itself stay as they are")
+	p.gain("pods that use a public name connect to the cluster IP: no load balancer, no extra cost, and the client IP as for any Service")
+	p.cost("it helps only clients that ask the cluster's DNS for a public name; connections to the address itself stay as they are")
 	p.cost("what the load balancer does itself (TLS, filters, logs) is left out for connections from inside")
 	if len(o.Hosts) > 0 {
 		p.cost("whether the names lead to this Service from outside was not looked at")
 	}
+	part := &Part{Begin: own.begin, End: own.end}
+	if part.Was, err = part.In(text); err != nil {
+		return broken(err)
+	}
+	if part.Now, err = part.In(written); err != nil {
+		return broken(err)
+	}
 	c := Change{
-		Object: config.Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: text, Now: written}},
+		Object: config.Object, Fields: []Field{{Path: corefilePath(), Was: text, Now: written, Part: part}},
 		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
 	}
 	if !slices.ContainsFunc(file.servers, func(s server) bool { return s.has("reload") }) {
@@ -87,11 +95,71 @@ func (p *planner) dns(o Options) error {
 	}
 	p.Changes = append(p.Changes, c)
 	p.owned(&config.Metadata, config.Object, c.Fields)
-	p.Assumes = append(p.Assumes, "the map stays as it is: it is of the address, and the change is of the name")
-	if p.failed("ETP002") {
-		p.Cures = []string{"ETP002"}
-	}
+	p.Assumes = append(p.Assumes, "the map stays as it is: it is about the address, and the change is about the name")
+	p.effects = append(p.effects, func(s *cluster.Snapshot, _ *cluster.Service) { s.Corefile = written })
+	p.byName(hosts)
 	return nil
+}
+
+func corefilePath() []string { return []string{"data", "Corefile"} }
+
+// byName predicts what pods meet that connect by a name, which then stands for the cluster IP, and compares it with what they meet at the address.
+func (p *planner) byName(hosts []string) {
+	predictor := dataplane.New(p.Snapshot, p.Facts.Service)
+	published := p.reach(p.Facts.Service)[dataplane.Pod]
+	inside := p.clusterIP(predictor)
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no pod that works now is expected to fail by name"}
+	switch fails, unknown := newly(inside.fails, published.fails), newly(inside.unknown, slices.Concat(published.unknown, published.fails)); {
+	case len(fails) > 0:
+		need.Holds, need.Risk, need.Evidence = cluster.No, BreaksInside, p.ruleEvidence(inside.rules[fails[0]])
+		need.Message = fmt.Sprintf("pods on %d of %d nodes would no longer reach the Service by name: %s", len(fails), inside.of, named(fails))
+	case len(unknown) > 0:
+		need.Holds, need.Risk, need.Evidence = cluster.Undetermined, BreaksInside, p.ruleEvidence(inside.rules[unknown[0]])
+		need.Message = fmt.Sprintf("it is not known whether pods on %d of %d nodes would reach the Service by name: %s", len(unknown), inside.of, named(unknown))
+	}
+	p.need(need)
+	if provider.ProxyProtocol(p.Facts.Service) != "" {
+		// Backends that wait for the header refuse such connections.
+		return
+	}
+	fixed := slices.DeleteFunc(slices.Clone(published.fails), func(name string) bool { return !slices.Contains(inside.works, name) })
+	if len(fixed) == 0 {
+		return
+	}
+	p.Effects = append(p.Effects, Effect{Kind: FixesByName, Nodes: fixed, Message: fmt.Sprintf(
+		"pods on %d of %d nodes reach the Service by the name %s, and fail at the address as before", len(fixed), inside.of, named(hosts))})
+	if p.failed("ETP002") {
+		p.ByName = []string{"ETP002"}
+	}
+}
+
+// clusterIP is what pods meet at the cluster IPs, at every port that is served.
+func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
+	out := &reached{rules: map[string]*dataplane.Rule{}}
+	for i := range p.Snapshot.Nodes {
+		n := &p.Snapshot.Nodes[i]
+		if n.VirtualKubelet {
+			continue
+		}
+		worst, why := dataplane.Reachable, (*dataplane.Rule)(nil)
+		for _, t := range dataplane.Targets(p.Facts.Service) {
+			if t.To != dataplane.ClusterIP || !dataplane.Served(p.Facts.Service, t.Port) {
+				continue
+			}
+			switch path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t); path.Outcome {
+			case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+				worst, why = dataplane.Refused, path.Rule
+			case dataplane.Unknown, dataplane.ViaLoadBalancer:
+				if worst == dataplane.Reachable {
+					worst, why = dataplane.Unknown, path.Rule
+				}
+			case dataplane.Reachable:
+			}
+		}
+		out.of++
+		out.add(n.Name, worst, why)
+	}
+	return out
 }
 
 // coredns is the ConfigMap of CoreDNS as kubeadm and most distributions have it.

@@ -57,7 +57,10 @@ func (p *planner) hostname(o Options) error {
 	if check, ok := published.Obeyed(p.Snapshot); ok {
 		p.providers(provider.Change{Checks: []provider.Check{check}})
 	}
-	p.gain("nodes no longer answer for the address themselves, so connections from inside meet what those from outside meet", "the policy and the client's address stay as they are")
+	p.gain("nodes no longer answer for the address themselves: connections from inside go to the load balancer, as those from outside do", "the traffic policy stays as it is")
+	if key := provider.ProxyProtocol(s); key != "" {
+		p.gain("connections from inside get the PROXY protocol header too (annotation " + key + "), which the load balancer adds")
+	}
 	if published.NeedsName() {
 		p.cost(fmt.Sprintf("the DNS record of %s must lead to the load balancer before: clients inside ask for it from then on", value))
 	}
@@ -65,9 +68,6 @@ func (p *planner) hostname(o Options) error {
 		p.cost("the address disappears from the Service's status: what reads it there (external-dns, scripts, dashboards) finds a name")
 	}
 	p.cost("connections from inside leave the node for the load balancer and come back, and what they cost there is paid")
-	if p.Provider.Name == "alibaba" {
-		p.cost("a CLB cannot send a connection back to the node that it comes from: clients on the nodes that have a pod fail where that node, or that pod, is chosen")
-	}
 	p.effects = append(p.effects, func(_ *cluster.Snapshot, svc *cluster.Service) {
 		for i, in := range svc.Ingress {
 			if published.Mode != "" {
@@ -84,6 +84,7 @@ func (p *planner) hostname(o Options) error {
 	})
 	p.change([]Field{field})
 	p.Assumes = append(p.Assumes, "the provider's controller obeys the annotation and writes the status anew")
+	p.insideAfter()
 	p.Cures = p.cures("ETP002", "ETP003")
 	return nil
 }

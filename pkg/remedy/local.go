@@ -34,13 +34,25 @@ func (p *planner) local(with []Mode) {
 	}
 	p.stopReceiving()
 	p.insideAfter()
-	if p.Provider.KeepsAddress(p.Facts.Service) == cluster.Undetermined {
-		p.gain("the pods see the client's address")
-	}
+	p.showsClientIP()
 	p.gain("a connection from outside stays on the node that it comes to")
 	p.flipCosts()
 	if p.Facts.Service.Type == cluster.TypeLoadBalancer {
 		p.cost("the API server gives the Service a health check node port, which the load balancer must be able to ask on every node")
+	}
+}
+
+// showsClientIP says whether pods see the client IP with policy Local, as the data plane's rules have it for nodes that reach a pod.
+func (p *planner) showsClientIP() {
+	back := finding.ClientIPAfter(p.Snapshot, p.Facts.Service, p.Provider, dataplane.New(p.Snapshot, p.after()).Path, dataplane.New(p.Snapshot, p.Facts.Service).Path)
+	switch back.Effect {
+	case finding.ClientIPLost:
+		p.gain("pods see the client IP")
+	case finding.ClientIPMayBeLost:
+		p.gain("pods may see the client IP; that is not certain")
+	case finding.ClientIPKept:
+		p.cost("Local gains no client IP: pods see the same address with policy Cluster")
+	case finding.ClientIPHidden:
 	}
 }
 
@@ -104,7 +116,7 @@ func (p *planner) insideAfter() {
 	changed := p.after()
 	before, after := p.reach(p.Facts.Service), p.reach(changed)
 	local := changed.ExternalTrafficPolicy == cluster.PolicyLocal
-	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "connections from inside the cluster are not predicted to fail where they do not fail now"}
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no client inside the cluster that works now is expected to fail"}
 	places := []struct {
 		from dataplane.From
 		who  string
@@ -112,17 +124,17 @@ func (p *planner) insideAfter() {
 	for _, place := range places {
 		was, now := before[place.from], after[place.from]
 		unknown := now.unknown
-		if !local {
+		if !local || p.Mode == Hostname {
 			unknown = newly(now.unknown, was.unknown)
 		}
 		switch fails := newly(now.fails, was.fails); {
 		case len(fails) > 0:
 			need.Holds = cluster.No
-			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address from inside: %s", place.who, len(fails), now.of, named(fails))
+			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address: %s", place.who, len(fails), now.of, named(fails))
 			need.Evidence = p.ruleEvidence(now.rules[fails[0]])
 		case len(unknown) > 0 && need.Holds == cluster.Yes:
 			need.Holds = cluster.Undetermined
-			need.Message = fmt.Sprintf("what %s on %d of %d nodes would meet from inside is not known: %s", place.who, len(unknown), now.of, named(unknown))
+			need.Message = fmt.Sprintf("it is not known whether %s on %d of %d nodes would reach the address: %s", place.who, len(unknown), now.of, named(unknown))
 			need.Evidence = p.ruleEvidence(now.rules[unknown[0]])
 		}
 		if need.Holds == cluster.No {
@@ -130,16 +142,39 @@ func (p *planner) insideAfter() {
 		}
 	}
 	if n := max(len(after[dataplane.Pod].unknown), len(after[dataplane.Node].unknown)); n > 0 && need.Holds == cluster.Yes {
-		need.Message += fmt.Sprintf("; what they meet on %d of %d nodes is not known, neither now nor then", n, after[dataplane.Pod].of)
+		need.Message += fmt.Sprintf("; on %d of %d nodes it is not known whether they reach the address, neither now nor then", n, after[dataplane.Pod].of)
 	}
 	if gap := nodesGap(p.Snapshot); gap != nil && need.Holds == cluster.Yes && local {
 		need.Holds, need.Evidence = cluster.Undetermined, gapEvidence(gap)
-		need.Message = "whether connections from inside the cluster would fail is not known: the nodes could not be listed, and those without endpoints are the ones that matter"
+		need.Message = "it is not known whether clients inside the cluster would fail: the nodes could not be listed, and those without endpoints are the ones that matter"
 	}
+	p.sentBack(&need, before[dataplane.Pod], after[dataplane.Pod])
 	if need.Holds != cluster.Yes {
 		need.Risk = BreaksInside
 	}
 	p.need(need)
+}
+
+// sentBack adds to a check what becomes of clients whose connections the load balancer may send back to their own node, where that is not so before the change.
+func (p *planner) sentBack(need *Precondition, before, after *reached) {
+	back := newly(after.back, before.back)
+	if len(back) == 0 {
+		return
+	}
+	changed := p.after()
+	holds, reason := p.providerOf(changed).Hairpins()
+	effect := Effect{Kind: Breaks, Nodes: back, Message: fmt.Sprintf("clients on %d of %d nodes fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, named(back))}
+	if holds == cluster.Undetermined {
+		effect.Kind = MayBreak
+		effect.Message = fmt.Sprintf("clients on %d of %d nodes may fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, named(back))
+	}
+	p.Effects = append(p.Effects, effect)
+	// A mode that sends clients to the load balancer has to know what becomes of them there. To the others it is a thing to know.
+	if need.Holds == cluster.No || holds == cluster.Undetermined && p.Mode != Hostname {
+		return
+	}
+	need.Holds, need.Message = worse(need.Holds, holds), effect.Message
+	need.Evidence = []finding.Evidence{{Fact: reason, Source: "load balancer: " + p.Provider.Title}}
 }
 
 // newly are the names of a list that are not in an earlier one.

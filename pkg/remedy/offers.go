@@ -5,49 +5,70 @@ import (
 	"slices"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// Offer is a mode that cures something that was found.
+// Offer is a mode that fixes something that was found.
 type Offer struct {
 	Mode Mode
 	// Gain is one line: what it keeps and what it costs.
 	Gain string
 	// Cures are codes of findings.
 	Cures []string
+	// ByName: only clients that connect by name are helped.
+	ByName bool
 }
 
-// Offers are the modes that cure what was found and that nothing rules out, best first: those that keep the client's address before the one that loses it, then what
-// helps those clients only that use a name, and last what spreads pods.
+// Offers are the modes that fix what was found and that nothing rules out, best first: those that fix all clients and keep the client IP, those that fix all and may lose
+// it, those that leave some clients failing, the one that helps only clients that use a name, and last what spreads pods.
 func Offers(f *Facts) []Offer {
-	var offers []Offer
+	type ranked struct {
+		Offer
+		rank int
+	}
+	var list []ranked
 	for _, mode := range []Mode{ENI, Hostname, Cluster, DNS, Spread, AntiAffinity} {
 		plan, err := Make(mode, f, Options{})
-		if _, wanting := errors.AsType[*HostNeeded](err); wanting {
-			if codes := wanted(mode, f); len(codes) > 0 {
-				offers = append(offers, Offer{Mode: mode, Gain: gain(mode, f), Cures: codes})
-			}
+		if _, ok := errors.AsType[*HostNeeded](err); ok {
+			// Any name does to tell what the mode fixes.
+			plan, err = Make(mode, f, Options{Hosts: []string{placeholder}})
+		}
+		if err != nil || len(plan.Cures)+len(plan.ByName) == 0 || len(plan.Changes)+len(plan.ByHand) == 0 || plan.impossible() {
 			continue
 		}
-		if err != nil || len(plan.Cures) == 0 || len(plan.Changes)+len(plan.ByHand) == 0 || plan.impossible() {
-			continue
+		o := Offer{Mode: mode, Gain: gain(plan), Cures: plan.Cures}
+		if len(plan.Cures) == 0 {
+			o.Cures, o.ByName = plan.ByName, true
 		}
-		offers = append(offers, Offer{Mode: mode, Gain: gain(mode, f), Cures: plan.Cures})
+		list = append(list, ranked{o, rank(plan)})
 	}
-	slices.SortStableFunc(offers, func(a, b Offer) int { return rank(f, &a) - rank(f, &b) })
+	slices.SortStableFunc(list, func(a, b ranked) int { return a.rank - b.rank })
+	offers := make([]Offer, len(list))
+	for i := range list {
+		offers[i] = list[i].Offer
+	}
 	return offers
 }
 
-// rank orders offers: the policy first where the client's address is not at stake, since nothing is simpler; and after spreading where it would only hide that the
-// pods are badly spread.
-func rank(f *Facts, o *Offer) int {
+// placeholder stands for a host name that is not known yet.
+const placeholder = "name.example"
+
+// rank orders plans by what they fix and what they cost. Cluster comes after spreading where it would only hide that the pods are badly spread.
+func rank(p *Plan) int {
+	partly := slices.ContainsFunc(p.Effects, func(e Effect) bool { return e.Kind != FixesByName })
 	switch {
-	case o.Mode == Spread || o.Mode == AntiAffinity:
-		return 2
-	case o.Mode != Cluster:
-		return 1
-	case !slices.ContainsFunc(o.Cures, func(code string) bool { return code != "ETP007" && code != "ETP008" }):
+	case p.Mode == Spread || p.Mode == AntiAffinity:
+		return 5
+	case len(p.Cures) == 0:
+		return 4
+	case p.Mode == Cluster && !slices.ContainsFunc(p.Cures, func(code string) bool { return code != "ETP007" && code != "ETP008" }):
+		return 6
+	case partly:
 		return 3
-	case f.Provider.KeepsAddress(f.Service) != cluster.Undetermined:
+	case p.Mode == Cluster && p.ClientIP.Effect != finding.ClientIPKept && p.ClientIP.Effect != finding.ClientIPHidden:
+		return 2
+	case p.Mode == Cluster:
+		// Nothing is simpler, and nothing is lost.
 		return 0
 	}
 	return 1
@@ -58,33 +79,26 @@ func (p *Plan) impossible() bool {
 	return slices.ContainsFunc(p.Preconditions, func(c Precondition) bool { return c.Holds != cluster.Yes && c.Risk == "" })
 }
 
-// wanted are the findings that a mode is for whose name is wanting.
-func wanted(mode Mode, f *Facts) []string {
-	p := planner{Facts: f, Plan: &Plan{}}
-	codes := []string{"ETP002", "ETP003"}
-	if mode == DNS {
-		codes = codes[:1]
-	}
-	return slices.DeleteFunc(codes, func(code string) bool { return !p.failed(code) })
-}
-
-func gain(mode Mode, f *Facts) string {
-	switch mode {
-	case Cluster:
-		switch f.Provider.KeepsAddress(f.Service) {
-		case cluster.Yes:
-			return "the pods go on to learn the client's address"
-		case cluster.No:
-			return "costs nothing: the pods do not see the client's address now either"
-		case cluster.Undetermined:
+func gain(p *Plan) string {
+	partly := ""
+	for _, e := range p.Effects {
+		switch e.Kind {
+		case Breaks:
+			partly = "; clients on nodes with a backend may then fail"
+		case MayBreak:
+			partly = "; clients on nodes with a backend may fail"
+		case FixesByName:
 		}
-		return "loses the client's address"
+	}
+	switch p.Mode {
+	case Cluster:
+		return p.ClientIP.Words() + partly
 	case ENI:
-		return "keeps the client's address, and saves a hop"
+		return "keeps the client IP, and saves a hop"
 	case Hostname:
-		return "keeps the client's address; connections from inside go out to the load balancer"
+		return "keeps the policy; connections from inside go out to the load balancer" + partly
 	case DNS:
-		return "keeps the client's address; helps only clients that use the name and ask the cluster's DNS"
+		return "helps only clients that use the name and ask the cluster's DNS; connections to the address still fail"
 	case Spread:
 		return "starts a rollout"
 	case AntiAffinity:

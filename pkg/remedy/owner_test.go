@@ -118,10 +118,10 @@ func TestOffers(t *testing.T) {
 		want       []Mode
 	}{
 		{"nothing found", story, terwayRuns, nil, nil},
-		{"the story", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP002"}, []Mode{ENI, Hostname, Cluster, DNS}},
-		{"no Terway, no CoreDNS", story, nil, []string{"ETP002"}, []Mode{Hostname, Cluster}},
-		{"processes on the host alone", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP003"}, []Mode{ENI, Hostname, Cluster}},
-		{"the client's address is not at stake", with(elsewhere, "hcloud://"), nil, []string{"ETP002"}, []Mode{Cluster, Hostname}},
+		{"the story", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP002"}, []Mode{ENI, Cluster, Hostname, DNS}},
+		{"no Terway, no CoreDNS", story, nil, []string{"ETP002"}, []Mode{Cluster, Hostname}},
+		{"processes on the host alone", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP003"}, []Mode{ENI, Cluster, Hostname}},
+		{"the client IP is not seen now either", with(elsewhere, "hcloud://"), nil, []string{"ETP002"}, []Mode{Cluster, Hostname}},
 		{"crowded", crowded(), deployment(nil), []string{"ETP008"}, []Mode{Spread, AntiAffinity, Cluster}},
 		{"shared address of MetalLB", with("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a,metallb.io/allow-shared-ip=k etp=Local"), func(s *cluster.Surroundings) {
 			s.Sharers = []cluster.Sharer{{Name: "dns"}}

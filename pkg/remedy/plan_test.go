@@ -42,6 +42,12 @@ func lines(p *Plan) (out []string) {
 	for _, s := range p.Assumes {
 		out = append(out, "assumes "+s)
 	}
+	if len(p.ByName) > 0 {
+		out = append(out, "by name "+strings.Join(p.ByName, " "))
+	}
+	for _, e := range p.Effects {
+		out = append(out, fmt.Sprintf("%s on %s: %s", [...]string{"fixes by name", "breaks", "may break"}[e.Kind], strings.Join(e.Nodes, ","), e.Message))
+	}
 	if len(p.May) > 0 {
 		out = append(out, "may "+strings.Join(p.May, " "))
 	}
@@ -110,7 +116,7 @@ func TestCluster(t *testing.T) {
 	run(t, []testCase{
 		{name: "the story", mode: Cluster, text: story, found: []string{"ETP002", "ETP008"}, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web spec.healthCheckNodePort 32000 -> null`, "cures ETP002 ETP008",
-			"need client-ip-unused yes", "need within-quota yes", "cost the pods no longer see the client's address, but a node's", "cost health check node port 32000 is given up*",
+			"need client-ip-unused yes", "need within-quota yes", "cost client IP lost: a node puts its own address in its place", "cost health check node port 32000 is given up*",
 			"cost --mode=eni would keep the client's address*",
 		}},
 		{name: "already so", mode: Cluster, text: with("etp=Local hc=32000", "etp=Cluster"), want: []string{nothing, "!need *"}},
@@ -131,9 +137,9 @@ func TestCluster(t *testing.T) {
 		{name: "ingresses unread", mode: Cluster, text: story, around: gap(ingresses), want: []string{"need client-ip-unused unknown loses-client-ip"}},
 		{name: "source ranges still hold", mode: Cluster, text: with("ingress=", "source-ranges=198.51.100.0/24 ingress="), want: []string{"cost loadBalancerSourceRanges still holds*"}},
 		{name: "sends to pods already", mode: Cluster, text: with("etp=Local", "annotations=service.beta.kubernetes.io/backend-type=eni etp=Local"), around: gap(networkPolicies), found: []string{"ETP002"}, want: []string{
-			"!need client-ip-unused*", "!cost the pods no longer see*", "gain the load balancer sends to pods whatever the policy is*", "cures ETP002",
+			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods whatever the policy is*", "cures ETP002",
 		}},
-		{name: "full proxy: nothing to lose", mode: Cluster, text: with(elsewhere, "hcloud://"), around: gap(networkPolicies), want: []string{"!need client-ip-unused*", "!cost the pods no longer see*"}},
+		{name: "full proxy: nothing to lose", mode: Cluster, text: with(elsewhere, "hcloud://"), around: gap(networkPolicies), want: []string{"!need client-ip-unused*", "!cost client IP*"}},
 		{name: "AKS probe would fail", mode: Cluster, text: with(elsewhere, "azure:///"), around: func(s *cluster.Surroundings) { s.AppProtocols = map[string]string{"http": "http"} }, want: []string{
 			"need probe-path no probe-may-fail",
 		}},
@@ -185,7 +191,7 @@ func TestLocal(t *testing.T) {
 		{name: "not known, without a data plane", mode: Local, text: flipped(old, "unknown"), want: []string{"need in-cluster-clients unknown breaks-in-cluster-clients"}},
 		{name: "no endpoint", mode: Local, text: flipped("target=shop/web-1", "notready"), want: []string{"need ready-endpoint no no-endpoint"}},
 		{name: "already so", mode: Local, text: story, want: []string{nothing, "!need *"}},
-		{name: "full proxy keeps nothing", mode: Local, text: flipped(elsewhere, "hcloud://"), want: []string{"cost Hetzner Cloud opens a connection of its own*", "!gain the pods see the client's address"}},
+		{name: "full proxy keeps nothing", mode: Local, text: flipped(elsewhere, "hcloud://"), want: []string{"cost Hetzner Cloud opens a connection of its own*", "!gain pods see the client IP"}},
 		{name: "OpenStack without a monitor", mode: Local, text: flipped(elsewhere, "openstack:///"), want: []string{"need health-monitor unknown drops-connections"}},
 		{name: "OpenStack with one", mode: Local, text: flipped(elsewhere, "openstack:///", "etp=", "annotations=loadbalancer.openstack.org/enable-health-monitor=true etp="), want: []string{"need health-monitor yes"}},
 		{name: "OpenStack, off", mode: Local, text: flipped(elsewhere, "openstack:///", "etp=", "annotations=loadbalancer.openstack.org/enable-health-monitor=false etp="), want: []string{"need health-monitor no drops-connections"}},
@@ -231,7 +237,7 @@ func TestENI(t *testing.T) {
 	run(t, []testCase{
 		{name: "the story", mode: ENI, text: story, around: terwayRuns, found: []string{"ETP002", "ETP003", "ETP008"}, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web annotation ` + backend + ` null -> "eni"`, "need terway-ready yes", "need pods-in-vpc yes",
-			"need listeners-managed yes", "need within-quota yes", "cures ETP002 ETP003 ETP008", "!cost the pods no longer see*",
+			"need listeners-managed yes", "need within-quota yes", "cures ETP002 ETP003 ETP008", "!cost client IP*",
 		}},
 		{name: "already eni: only the policy", mode: ENI, text: annotate(backend + "=eni"), around: terwayRuns, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "!set service/web annotation*",
@@ -322,7 +328,8 @@ func TestHostname(t *testing.T) {
 	run(t, []testCase{
 		{name: "Alibaba CLB", mode: Hostname, text: story, o: name, found: []string{"ETP002", "ETP003"}, want: []string{
 			`set service/web annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-hostname null -> "www.example.com"`, "!set service/web spec*", "cures ETP002 ETP003",
-			"cost the DNS record of www.example.com must lead*", "cost a CLB cannot send a connection back*",
+			"cost the DNS record of www.example.com must lead*", "need in-cluster-clients no breaks-in-cluster-clients",
+			"breaks on a: clients on 1 of 2 nodes fail where the load balancer chooses a backend on their own node: a",
 		}},
 		{name: "Linode needs no name", mode: Hostname, text: with(elsewhere, "linode://"), want: []string{
 			`set service/web annotation service.beta.kubernetes.io/linode-loadbalancer-hostname-only-ingress null -> "true"`, "!cost the DNS record*",

@@ -7,14 +7,28 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
 // reached is on which nodes some connection to a published address fails, or is not known to work.
 type reached struct {
-	fails, unknown []string
-	of             int
+	fails, works, unknown []string
+	// back are the nodes whose connections leave for the load balancer, which may send them back to the same node and is not known to be able to.
+	back []string
+	of   int
 	// rules decided, by the node's name.
 	rules map[string]*dataplane.Rule
+}
+
+func (r *reached) add(node string, worst dataplane.Outcome, why *dataplane.Rule) {
+	switch worst {
+	case dataplane.Refused:
+		r.fails, r.rules[node] = append(r.fails, node), why
+	case dataplane.Unknown:
+		r.unknown, r.rules[node] = append(r.unknown, node), why
+	default:
+		r.works = append(r.works, node)
+	}
 }
 
 // reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses; from outside as the load
@@ -25,21 +39,24 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 		out[from] = &reached{rules: map[string]*dataplane.Rule{}}
 	}
 	predictor := dataplane.New(p.Snapshot, svc)
-	published := targets(svc)
+	published := dataplane.Published(svc)
+	sendsBack := p.sendsBack(svc)
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
 		if n.VirtualKubelet {
 			continue
 		}
 		for from, r := range out {
-			worst, tried := dataplane.Reachable, false
+			worst, tried, leaves := dataplane.Reachable, false, false
 			var why *dataplane.Rule
 			for _, t := range published {
-				if t.To == dataplane.NodePort && (from != dataplane.External || svc.Type == cluster.TypeLoadBalancer) {
+				if t.To == dataplane.NodePort && from != dataplane.External || !t.At(n) {
 					continue
 				}
 				t.Node, tried = i, true
-				t.Arrival = finding.Arrival(p.Provider, svc, t)
+				if from == dataplane.External {
+					t.Arrival = finding.Arrival(p.Provider, svc, t)
+				}
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
 				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
@@ -48,48 +65,47 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 					if worst == dataplane.Reachable {
 						worst, why = dataplane.Unknown, path.Rule
 					}
-				case dataplane.Reachable, dataplane.ViaLoadBalancer:
+				case dataplane.ViaLoadBalancer:
+					if from != dataplane.External && path.Endpoints == dataplane.NoEndpoints {
+						worst, why = dataplane.Refused, path.Rule
+					}
+					leaves = leaves || from != dataplane.External && t.To != dataplane.ExternalIP
+				case dataplane.Reachable:
 				}
 			}
-			if tried {
-				r.of++
+			if !tried {
+				continue
 			}
-			switch worst {
-			case dataplane.Refused:
-				r.fails, r.rules[n.Name] = append(r.fails, n.Name), why
-			case dataplane.Unknown:
-				r.unknown, r.rules[n.Name] = append(r.unknown, n.Name), why
-			default:
+			r.of++
+			if worst == dataplane.Reachable && leaves && sendsBack(i) {
+				r.back = append(r.back, n.Name)
 			}
+			r.add(n.Name, worst, why)
 		}
 	}
 	return out
 }
 
-// targets are the addresses that are published for clients, and the node port, at every port that some ready endpoint serves.
-func targets(svc *cluster.Service) (all []dataplane.Target) {
-	for i := range svc.Ports {
-		port := &svc.Ports[i]
-		if svc.EndpointsKnown && !slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool {
-			return e.Ready && slices.ContainsFunc(e.Ports, func(s cluster.EndpointPort) bool { return s.Name == port.Name && s.Protocol == port.Protocol })
-		}) {
-			continue
-		}
-		for _, in := range svc.Ingress {
-			if in.IP.IsValid() {
-				all = append(all, dataplane.Target{To: dataplane.LoadBalancerIP, Address: in.IP, IPMode: in.IPMode, Port: i})
-			} else {
-				all = append(all, dataplane.Target{To: dataplane.LoadBalancerHostname, Hostname: in.Hostname, Port: i})
-			}
-		}
-		for _, a := range svc.ExternalIPs {
-			all = append(all, dataplane.Target{To: dataplane.ExternalIP, Address: a, Port: i})
-		}
-		if port.NodePort != 0 {
-			all = append(all, dataplane.Target{To: dataplane.NodePort, Port: i})
-		}
+// providerOf is the load balancer before one state of the Service.
+func (p *planner) providerOf(svc *cluster.Service) provider.LoadBalancer {
+	if svc == p.Facts.Service {
+		return p.Provider
 	}
-	return all
+	return provider.Of(p.Snapshot, svc)
+}
+
+// sendsBack tells of a node whether the load balancer may send a connection from there back to the same node, and is not known to be able to: any node with policy
+// Cluster, and one with a ready endpoint with Local or where the load balancer sends to pods.
+func (p *planner) sendsBack(svc *cluster.Service) func(node int) bool {
+	lb := p.providerOf(svc)
+	if holds, _ := lb.Hairpins(); holds == cluster.Yes || svc.Type != cluster.TypeLoadBalancer {
+		return func(int) bool { return false }
+	}
+	if svc.ExternalTrafficPolicy != cluster.PolicyLocal && lb.Backends != provider.Pods {
+		return func(int) bool { return true }
+	}
+	counts, _ := dataplane.Counts(p.Snapshot, svc)
+	return func(node int) bool { return counts[node].Ready > 0 }
 }
 
 // after is the Service as it would be.

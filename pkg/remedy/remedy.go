@@ -31,7 +31,7 @@ type Description struct {
 // Modes lists every mode, in the order of help.
 func Modes() []Description {
 	return []Description{
-		{Cluster, "send to every node (externalTrafficPolicy Cluster): works everywhere, loses the client IP"},
+		{Cluster, "send to every node (externalTrafficPolicy Cluster): works everywhere; kube-proxy then hides the client IP"},
 		{Local, "send only to nodes with a backend (externalTrafficPolicy Local): keeps the client IP"},
 		{ENI, "let the load balancer send to pods directly: works everywhere, keeps the client IP"},
 		{AntiAffinity, "keep the pods apart (preferred pod anti-affinity): starts a rollout"},
@@ -67,6 +67,12 @@ type Plan struct {
 	Assumes []string
 	// Cures are the codes of the findings that the mode is for; empty where nothing calls for it.
 	Cures []string
+	// ByName are the codes of the findings that stay, and no longer concern clients that connect by name.
+	ByName []string
+	// Effects are what the change does that the map does not show.
+	Effects []Effect
+	// ClientIP is what mode Cluster does to the client IP; of no meaning for other modes.
+	ClientIP finding.ClientIP
 	// May are the codes of the findings that the mode is for and that it need not cure: what comes of it cannot be foreseen.
 	May []string
 	// Changes are made in this order. Empty where nothing is left to change.
@@ -78,6 +84,27 @@ type Plan struct {
 
 	// effects put the change into a copy of the snapshot.
 	effects []effect
+}
+
+// EffectKind says what an Effect does to clients inside the cluster.
+type EffectKind uint8
+
+const (
+	// FixesByName: clients that connect by name work, while those that dial the address fail as before.
+	FixesByName EffectKind = iota
+	// Breaks: some connections that work now fail.
+	Breaks
+	// MayBreak: it is not known whether some connections that work now fail.
+	MayBreak
+)
+
+// Effect is what a change does to clients inside the cluster that the map does not show. The map is about addresses and about what nodes do: not about names, and not
+// about a load balancer that sends a connection back to where it came from.
+type Effect struct {
+	Kind EffectKind
+	// Message is one sentence, without a full stop, and Nodes are those that it is about.
+	Message string
+	Nodes   []string
 }
 
 // Precondition is something that must hold before a change.
@@ -130,4 +157,6 @@ type Field struct {
 	Was, Now any
 	// Follows: the API server changes the field by itself because of the others. It is in no patch; the inverse asks for the value that it had.
 	Follows bool
+	// Part is what the change is about where the field is a text of which the rest is somebody else's; nil where it is about the whole field.
+	Part *Part
 }

@@ -43,7 +43,7 @@ func PreviewScreen(v *Preview, o Options) []byte {
 	}
 	if v.After != nil {
 		p.WriteByte('\n')
-		p.put(span{"after it, as simulated:", strong})
+		p.put(span{"expected after the change:", strong})
 		if v.Plan != nil {
 			for _, a := range v.Plan.Assumes {
 				p.say(span{p.glyphs[unsure] + " ", doubtful}, "assuming that "+a)
@@ -56,7 +56,11 @@ func PreviewScreen(v *Preview, o Options) []byte {
 			p.inside()
 		}
 		p.WriteByte('\n')
-		p.comparison(report.Compare(v.Before, v.After), len(v.After.Nodes), "would")
+		compared := report.Compare(v.Before, v.After)
+		if v.Plan != nil {
+			compared = compared.With(v.Before, v.Plan.Effects)
+		}
+		p.comparison(compared, len(v.After.Nodes), "would")
 	}
 	for i := range v.Changes {
 		p.change(&v.Changes[i])
@@ -76,7 +80,65 @@ func PatchScreen(changes []Change, o Options) []byte {
 // Outcome shows what a change that was made has fixed and introduced.
 func Outcome(before, after *report.Report, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: after}
-	p.comparison(report.Compare(before, after), len(after.Nodes), "")
+	mood := ""
+	if o.Assumed {
+		p.put(span{"expected, not confirmed:", doubtful})
+		mood = "would"
+	}
+	p.comparison(report.Compare(before, after), len(after.Nodes), mood)
+	return []byte(p.String())
+}
+
+// Unconfirmed is the headline of a change that was written and whose effect was not seen, with the reasons.
+func Unconfirmed(why []string, o Options) []byte {
+	p := &screen{Style: o.Style, o: o}
+	p.put(span{p.glyphs[unsure] + " written, not confirmed", doubtful})
+	for _, reason := range why {
+		p.say(span{"  ", plain}, reason)
+	}
+	p.WriteByte('\n')
+	return []byte(p.String())
+}
+
+// Ask is what a person is asked about, before a change is written.
+type Ask struct {
+	// Context is the kubeconfig's, Cluster its cluster and where that is.
+	Context, Cluster string
+	// Changes, Fixes and Risks are one line each; none where nothing is known.
+	Changes, Fixes, Risks []string
+}
+
+// Question shows what a change is about, in a few lines above the question itself.
+func Question(a *Ask, o Options) []byte {
+	p := &screen{Style: o.Style, o: o}
+	for _, row := range []struct {
+		label string
+		lines []string
+		tone  tone
+	}{
+		{"context", []string{a.Context}, plain},
+		{"cluster", []string{a.Cluster}, plain},
+		{"change", a.Changes, strong},
+		{"fixes", a.Fixes, good},
+		{"risks", a.Risks, doubtful},
+	} {
+		lines := row.lines
+		if len(lines) == 0 {
+			lines, row.tone = []string{"nothing known"}, faint
+		}
+		for i, line := range lines {
+			lead := row.label + strings.Repeat(" ", len("context")-len(row.label)+2)
+			if i > 0 {
+				lead = strings.Repeat(" ", len(lead))
+			}
+			for n, part := range p.wrap(p.clean(line), p.proseColumns()-len(lead)) {
+				if n > 0 {
+					lead = strings.Repeat(" ", len(lead))
+				}
+				p.put(span{lead, faint}, span{part, row.tone})
+			}
+		}
+	}
 	return []byte(p.String())
 }
 
@@ -96,11 +158,13 @@ func (p *screen) say(lead span, text string) {
 func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 	switch {
 	case len(plan.Cures) > 0:
-		p.say(span{"  cures  ", faint}, strings.Join(plan.Cures, " "))
+		p.say(span{"  fixes  ", faint}, strings.Join(plan.Cures, " "))
+	case len(plan.ByName) > 0:
+		p.say(span{"  fixes  ", faint}, strings.Join(plan.ByName, " ")+" for clients that connect by name; connections to the address stay as they are")
 	case len(plan.May) > 0:
-		p.say(span{"  cures  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": what comes of it is not foreseen")
+		p.say(span{"  fixes  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": what comes of it cannot be predicted")
 	default:
-		p.say(span{"  cures  ", faint}, "nothing that was found: no finding calls for it")
+		p.say(span{"  fixes  ", faint}, "none of the findings")
 	}
 	longest := 0
 	for _, c := range plan.Preconditions {
@@ -171,9 +235,9 @@ func (p *screen) say2(mark, lead span, text string) {
 
 // comparison says what a change fixes and introduces. Mood is would, or "" for what has happened.
 func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
-	list := func(word string, t tone, findings []finding.Finding, none string) {
+	list := func(word string, t tone, findings []finding.Finding, effects []remedy.Effect, none string) {
 		lead := word + strings.Repeat(" ", len("introduced")-len(word)+2)
-		if len(findings) == 0 {
+		if len(findings)+len(effects) == 0 {
 			if none != "" {
 				p.put(span{lead, plain}, span{none, faint})
 			}
@@ -195,11 +259,23 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 			p.say2(span{lead, plain}, span{p.glyphs[m] + " " + p.clean(f.Code) + "  ", tone}, message)
 			lead = strings.Repeat(" ", len(lead))
 		}
+		for _, e := range effects {
+			look := effectLook(e.Kind)
+			p.say2(span{lead, plain}, span{p.glyphs[look.mark] + " ", look.tone}, e.Message)
+			lead = strings.Repeat(" ", len(lead))
+		}
 	}
-	list("fixed", good, c.Fixed, "nothing")
-	list("introduced", plain, c.Introduced, "nothing")
-	list("unchanged", plain, c.Unchanged, "")
-	list("unclear", plain, c.Unclear, "")
+	of := func(kind remedy.EffectKind) []remedy.Effect {
+		return slices.DeleteFunc(slices.Clone(c.Effects), func(e remedy.Effect) bool { return e.Kind != kind })
+	}
+	none := "nothing"
+	if len(of(remedy.MayBreak)) > 0 {
+		none = ""
+	}
+	list("fixed", good, c.Fixed, of(remedy.FixesByName), "nothing")
+	list("introduced", plain, c.Introduced, of(remedy.Breaks), none)
+	list("unchanged", plain, c.Unchanged, nil, "")
+	list("unclear", plain, c.Unclear, of(remedy.MayBreak), "")
 	go1, gone := "go", "goes"
 	if mood == "" {
 		go1, gone = "went", "went"
@@ -211,15 +287,15 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		return strconv.Itoa(n) + " of " + strconv.Itoa(nodes) + " " + go1 + " " + way
 	}
 	lead := "nodes       "
-	none := len(c.Cured) == 0 && len(c.Broken) == 0
+	same := len(c.Cured) == 0 && len(c.Broken) == 0
 	switch {
-	case none && c.Failing == 0 && c.Unsure == 0:
+	case same && c.Failing == 0 && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"none fails, before or after", faint})
-	case none && c.Failing == 0:
-	case none && c.Unsure == 0:
+	case same && c.Failing == 0:
+	case same && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"the same " + strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail", doubtful})
 		lead = strings.Repeat(" ", len(lead))
-	case none:
+	case same:
 		p.put(span{lead, plain}, span{strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail after it", doubtful})
 		lead = strings.Repeat(" ", len(lead))
 	default:
@@ -241,6 +317,17 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 	if c.Unsure > 0 {
 		p.put(span{lead, plain}, span{p.glyphs[unsure] + " " + strconv.Itoa(c.Unsure) + " of " + strconv.Itoa(nodes) + " are not known, before or after", doubtful})
 	}
+}
+
+func effectLook(k remedy.EffectKind) cell {
+	switch k {
+	case remedy.Breaks:
+		return cell{fails, "", bad}
+	case remedy.MayBreak:
+		return cell{unsure, "", doubtful}
+	case remedy.FixesByName:
+	}
+	return cell{ok, "", good}
 }
 
 // change shows the diff of one object, and the line that does the same by hand.
@@ -268,7 +355,7 @@ func (p *screen) change(c *Change) {
 		p.say(span{p.glyphs[warns] + " ", doubtful}, n)
 	}
 	if c.Starts != "" {
-		p.say(span{p.glyphs[warns] + " ", doubtful}, "sets off: "+c.Starts)
+		p.say(span{p.glyphs[warns] + " ", doubtful}, "starts: "+c.Starts)
 	}
 	if c.Command != "" {
 		p.put(span{"the same by hand:", faint})
@@ -308,9 +395,12 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	}
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
-		gain, cures := p.clean(offer.Gain), "cures "+p.clean(strings.Join(offer.Cures, " "))
+		gain, cures := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Cures, " "))
+		if offer.ByName {
+			cures += " by name"
+		}
 		text := gain + p.paint(span{"   " + cures, faint})
-		// Where that is too long for the terminal, what the mode cures stands below.
+		// Where that is too long for the terminal, what the mode fixes stands below.
 		indent := ordinal + longest + 2
 		if room := max(narrowest, p.columns-indent); p.columns > 0 && p.cells(gain)+3+p.cells(cures) > room {
 			text = ""

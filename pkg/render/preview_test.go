@@ -72,14 +72,57 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 		cures, may []string
 		want       string
 	}{
-		{[]string{"ETP002"}, nil, "  cures  ETP002\n"},
-		{nil, []string{"ETP007", "ETP008"}, "  cures  perhaps ETP007 ETP008: what comes of it is not foreseen\n"},
-		{nil, nil, "  cures  nothing that was found: no finding calls for it\n"},
+		{[]string{"ETP002"}, nil, "  fixes  ETP002\n"},
+		{nil, []string{"ETP007", "ETP008"}, "  fixes  perhaps ETP007 ETP008: what comes of it cannot be predicted\n"},
+		{nil, nil, "  fixes  none of the findings\n"},
 	} {
 		v := toCluster()
 		v.Plan.Cures, v.Plan.May = c.cures, c.may
 		if got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
 			t.Errorf("it does not say %q, but\n%s", c.want, got)
+		}
+	}
+}
+
+// What a change does to clients that the map does not show stands with what it fixes and introduces; nothing is called fixed, or free of consequences, that is not.
+func TestPreviewShowsEffects(t *testing.T) {
+	b := toCluster().Before.Nodes
+	failing, fine := b[5].Node.Name, b[0].Node.Name
+	for _, c := range []struct {
+		effect        remedy.Effect
+		want, without []string
+	}{
+		{
+			remedy.Effect{Kind: remedy.FixesByName, Message: "pods reach it by name", Nodes: []string{failing}},
+			[]string{"            ✓ pods reach it by name\n", "✓ 4 of 6 go from failing to fine"},
+			nil,
+		},
+		{
+			remedy.Effect{Kind: remedy.Breaks, Message: "clients fail where they are sent back", Nodes: []string{failing, fine}},
+			[]string{"introduced  ! ETP099  something new\n            ✗ clients fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "✗ 1 of 6 goes from fine to failing"},
+			nil,
+		},
+		{
+			remedy.Effect{Kind: remedy.MayBreak, Message: "clients may fail where they are sent back", Nodes: []string{failing}},
+			[]string{"unclear     ? clients may fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "? 1 of 6 are not known, before or after"},
+			[]string{"introduced  nothing"},
+		},
+	} {
+		v := toCluster()
+		v.Plan.Effects = []remedy.Effect{c.effect}
+		if c.effect.Kind == remedy.MayBreak {
+			v.After.Findings = nil
+		}
+		got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)}))
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("it does not say %q, but\n%s", want, got)
+			}
+		}
+		for _, unwanted := range c.without {
+			if strings.Contains(got, unwanted) {
+				t.Errorf("it says %q:\n%s", unwanted, got)
+			}
 		}
 	}
 }
@@ -110,17 +153,17 @@ func TestComparisonOfUnknownNodes(t *testing.T) {
 func TestOffersFit(t *testing.T) {
 	offers := []remedy.Offer{
 		{Mode: remedy.Cluster, Gain: "loses the client's address", Cures: []string{"ETP002"}},
-		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Cures: []string{"ETP002", "ETP003"}},
+		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Cures: []string{"ETP002", "ETP003"}, ByName: true},
 	}
 	style := func(columns int) Options {
 		return Options{Style: NewStyle(ColorNever, false, Terminal{Interactive: true, UTF8: true, Columns: columns})}
 	}
-	want := []string{"cluster  loses the client's address   cures ETP002", "dns      " + offers[1].Gain + "   cures ETP002 ETP003"}
+	want := []string{"cluster  loses the client's address   fixes ETP002", "dns      " + offers[1].Gain + "   fixes ETP002 ETP003 by name"}
 	if diff := cmp.Diff(want, Offers(offers, style(140))); diff != "" {
 		t.Error(diff)
 	}
 	const below = "\n              "
-	want[1] = "dns      keeps the client's address; helps only clients" + below + "that use the name and ask the cluster's DNS" + below + "cures ETP002 ETP003"
+	want[1] = "dns      keeps the client's address; helps only clients" + below + "that use the name and ask the cluster's DNS" + below + "fixes ETP002 ETP003 by name"
 	if diff := cmp.Diff(want, Offers(offers, style(60))); diff != "" {
 		t.Error(diff)
 	}
@@ -148,6 +191,7 @@ func TestPreviewEscapes(t *testing.T) {
 	p.Preconditions[1] = remedy.Precondition{Name: hostile, Message: hostile, Risk: hostile, Evidence: []finding.Evidence{{Fact: hostile, Source: hostile}}}
 	p.Owner = &remedy.Owner{Name: hostile, Source: hostile, Instead: hostile}
 	p.Gains, p.Costs, p.Assumes, p.Cures, p.ByHand = []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}
+	p.Effects = []remedy.Effect{{Kind: remedy.FixesByName, Message: hostile}, {Kind: remedy.Breaks, Message: hostile}, {Kind: remedy.MayBreak, Message: hostile}}
 	v.Changes[0] = Change{Object: hostile, Starts: hostile, Diff: "+" + hostile + "\n", Command: hostile, Warnings: []string{hostile}, Notes: []string{hostile}}
 	v.After.Findings[0].Code, v.After.Findings[0].Message = hostile, hostile
 	v.After.Nodes[0].Node.Name, v.Before.Service.Name = hostile, hostile
@@ -156,5 +200,47 @@ func TestPreviewEscapes(t *testing.T) {
 		strings.Join(Offers([]remedy.Offer{{Mode: "eni", Gain: hostile, Cures: []string{hostile}}}, o), "\n") + Hosts(&remedy.HostNeeded{Why: hostile, Suggested: []string{hostile}}, o)
 	if i := strings.IndexAny(screens, "\x1b\x07\u202e"); i >= 0 {
 		t.Errorf("it writes %q", screens[max(0, i-40):i+10])
+	}
+}
+
+// What is only expected is never shown as if it had been seen.
+func TestUnconfirmed(t *testing.T) {
+	v := toCluster()
+	v.After.Findings = nil
+	o := Options{Style: plainStyle(wide100), Assumed: true}
+	head := string(Unconfirmed([]string{"the controller has reported nothing"}, o))
+	if want := "? written, not confirmed\n  the controller has reported nothing\n\n"; head != want {
+		t.Errorf("it says %q, want %q", head, want)
+	}
+	screen := string(Screen(v.After, o))
+	if !strings.Contains(screen, "\nexpected, not confirmed:\n\nNODE ") || !strings.Contains(screen, "? no findings expected\n") || strings.Contains(screen, "✓ no findings") {
+		t.Errorf("the screen is\n%s", screen)
+	}
+	outcome := string(Outcome(v.Before, v.After, o))
+	if !strings.HasPrefix(outcome, "expected, not confirmed:\nfixed ") || !strings.Contains(outcome, "4 of 6 go from failing to fine") {
+		t.Errorf("the outcome is\n%s", outcome)
+	}
+}
+
+// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a control sequence.
+func TestQuestion(t *testing.T) {
+	o := Options{Style: plainStyle(wide100)}
+	got := string(Question(&Ask{
+		Context: "prod", Cluster: "prod-1 (https://10.0.0.1:6443)", Changes: []string{"service shop/web: spec.externalTrafficPolicy from Local to Cluster"},
+		Fixes: []string{"ETP002 ETP008"}, Risks: []string{"loses the client IP: a node puts its own address in its place", "starts a rollout"},
+	}, o))
+	want := "context  prod\ncluster  prod-1 (https://10.0.0.1:6443)\nchange   service shop/web: spec.externalTrafficPolicy from Local to Cluster\nfixes    ETP002 ETP008\n" +
+		"risks    loses the client IP: a node puts its own address in its place\n         starts a rollout\n"
+	if got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
+	}
+	const hostile = "\x1b]52;c;cm0gLXJm\x07\u202e"
+	list := []string{hostile}
+	text := string(Question(&Ask{Context: hostile, Cluster: hostile, Changes: list, Fixes: list, Risks: list}, o)) + string(Unconfirmed(list, o))
+	if i := strings.IndexAny(text, "\x1b\x07\u202e"); i >= 0 {
+		t.Errorf("it writes %q", text[max(0, i-40):i+10])
+	}
+	if !strings.Contains(string(Question(&Ask{Context: "x", Cluster: "y"}, o)), "risks    nothing known\n") {
+		t.Error("without a risk it does not say so")
 	}
 }

@@ -21,6 +21,8 @@ type Options struct {
 	Wide bool
 	// Namespaces adds a column for the namespace to a list of Services.
 	Namespaces bool
+	// Assumed: the Service is shown as it is expected to be after a change whose effect was not seen.
+	Assumed bool
 	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
 	Closes func(cluster.Gap) string
 	// Collect is the command that writes a file with everything that a gap of files asks for.
@@ -48,6 +50,10 @@ func Screen(r *report.Report, o Options) []byte {
 			p.put(span{l, plain})
 		}
 	} else {
+		if o.Assumed {
+			p.WriteByte('\n')
+			p.put(span{"expected, not confirmed:", doubtful})
+		}
 		p.nodes()
 		p.inside()
 		if o.Wide {
@@ -654,6 +660,9 @@ func (p *screen) findings() {
 	}
 	if concluded {
 		c := conclusion(p.r.Doubt)
+		if p.o.Assumed {
+			c = cell{unsure, "no findings expected", doubtful}
+		}
 		for n, l := range p.wrap(c.text, p.proseColumns()-2) {
 			lead := p.glyphs[c.mark] + " "
 			if n > 0 {

@@ -240,7 +240,7 @@ func older(d *cluster.Dataplane, minor int) bool {
 // checkServed says whether a node answers health checks of a Service: nodePortAddresses are for health check node ports too. It is Undetermined where it answers in one
 // family only: each family listens for itself, on one port, and who comes first takes it from the other.
 func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node) cluster.Tristate {
-	both := families(svc.ClusterIPs)
+	both := dataplane.Families(svc.ClusterIPs)
 	first, last := dataplane.ServesNodePorts(d, node, both[0]), dataplane.ServesNodePorts(d, node, both[len(both)-1])
 	switch {
 	case first == cluster.No:

@@ -61,7 +61,7 @@ func BenchmarkPredict(b *testing.B) {
 	s := wide(5000)
 	svc := &s.Services[0]
 	r := &Report{Service: svc}
-	dialled := targets(svc)
+	dialled := dataplane.Targets(svc)
 	list := make([]dataplane.Path, 0, 10*len(s.Nodes))
 	b.ReportAllocs()
 	for b.Loop() {

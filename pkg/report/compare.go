@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
 // Comparison is what a change does to one Service, each list in the order of the reports.
@@ -15,6 +16,8 @@ type Comparison struct {
 	Fixed, Introduced, Unchanged, Unclear []finding.Finding
 	// Cured are the nodes where connections failed and none does any more; Broken those where one fails now and none did. Nodes of both reports only.
 	Cured, Broken []string
+	// Effects are what a plan does to clients inside the cluster beside what the reports show.
+	Effects []remedy.Effect
 	// Failing is how many nodes fail after; Unsure of how many it is not known whether they failed before, or fail after. A node that fails after may be in both.
 	Failing, Unsure int
 }
@@ -69,6 +72,34 @@ func Compare(before, after *Report) Comparison {
 			c.Broken = append(c.Broken, name)
 		case fails == cluster.Undetermined, known && failed == cluster.Undetermined:
 			c.Unsure++
+		}
+	}
+	return c
+}
+
+// With adds the effects of a plan to its comparison of the Service as it is with the Service as it would be: nodes whose clients would fail by them are not fixed.
+func (c Comparison) With(before *Report, effects []remedy.Effect) Comparison {
+	c.Effects = effects
+	for _, e := range effects {
+		if e.Kind == remedy.FixesByName {
+			continue
+		}
+		for i := range before.Nodes {
+			name := before.Nodes[i].Node.Name
+			if !slices.Contains(e.Nodes, name) {
+				continue
+			}
+			fixed := slices.Contains(c.Cured, name)
+			c.Cured = slices.DeleteFunc(c.Cured, func(o string) bool { return o == name })
+			switch {
+			case e.Kind == remedy.MayBreak:
+				c.Unsure++
+			case !fixed && failing(before, &before.Nodes[i]) == cluster.No:
+				c.Broken = append(c.Broken, name)
+				c.Failing++
+			default:
+				c.Failing++
+			}
 		}
 	}
 	return c

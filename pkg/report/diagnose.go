@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
 // Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the snapshot and changes nothing in it.
@@ -30,7 +30,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	predictor := dataplane.New(s, svc)
 	counts, nowhere := dataplane.Counts(s, svc)
 	r.Nodes, r.Nowhere = make([]Row, len(order)), nowhere
-	dialled := targets(svc)
+	dialled := dataplane.Targets(svc)
 	backing := make([]dataplane.Path, 0, 3*len(dialled)*len(order))
 	for i, node := range order {
 		row := &r.Nodes[i]
@@ -48,7 +48,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	r.Outside = outside(&r)
 	r.Findings, r.Silent = finding.Check(&finding.Facts{
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
-		PredictCluster: asCluster(s, svc),
+		PredictCluster: asCluster(s, svc), AnsweredInside: func() []string { return remedy.AnsweredInside(s.Corefile, svc) },
 	})
 	r.Doubt = doubt(&r)
 	return r
@@ -110,68 +110,11 @@ func unknownWord(svc *cluster.Service) string {
 	return ""
 }
 
-// targets are the addresses of a Service that are the same on every node, for every port: published ones first, ClusterIPs last.
-func targets(svc *cluster.Service) (all []dataplane.Target) {
-	each := func(t dataplane.Target) {
-		for i := range svc.Ports {
-			t.Port = i
-			if !slices.ContainsFunc(all, func(o dataplane.Target) bool {
-				return o.To == t.To && o.Address == t.Address && o.Hostname == t.Hostname && o.Port == i
-			}) {
-				all = append(all, t)
-			}
-		}
-	}
-	for _, in := range svc.Ingress {
-		switch {
-		case in.IP.IsValid():
-			each(dataplane.Target{To: dataplane.LoadBalancerIP, Address: in.IP, IPMode: in.IPMode})
-		case in.Hostname != "":
-			each(dataplane.Target{To: dataplane.LoadBalancerHostname, Hostname: in.Hostname, IPv6: onlyIPv6(svc.ClusterIPs)})
-		}
-	}
-	for _, a := range svc.ExternalIPs {
-		each(dataplane.Target{To: dataplane.ExternalIP, Address: a})
-	}
-	if svc.Type == cluster.TypeNodePort || svc.Type == cluster.TypeLoadBalancer {
-		for i, port := range svc.Ports {
-			if port.NodePort == 0 {
-				continue
-			}
-			for _, v6 := range families(svc.ClusterIPs) {
-				all = append(all, dataplane.Target{To: dataplane.NodePort, Port: i, IPv6: v6})
-			}
-		}
-	}
-	for _, a := range svc.ClusterIPs {
-		each(dataplane.Target{To: dataplane.ClusterIP, Address: a})
-	}
-	return all
-}
-
-func onlyIPv6(addresses []netip.Addr) bool {
-	return len(addresses) > 0 && !slices.ContainsFunc(addresses, netip.Addr.Is4)
-}
-
-// families are those of a Service's ClusterIPs, true for IPv6; IPv4 where it has none.
-func families(addresses []netip.Addr) []bool {
-	list := make([]bool, 0, 2)
-	for _, a := range addresses {
-		if !slices.Contains(list, a.Is6()) {
-			list = append(list, a.Is6())
-		}
-	}
-	if len(list) == 0 {
-		list = append(list, false)
-	}
-	return list
-}
-
 // paths appends what connections meet from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
 func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, r *Report, node *cluster.Node, index int) []dataplane.Path {
 	for _, t := range dialled {
 		t.Node = index
-		if t.To == dataplane.NodePort && node.Known && !hasFamily(node.InternalIPs, t.IPv6) && len(node.InternalIPs) > 0 {
+		if !t.At(node) {
 			continue
 		}
 		for _, from := range [...]dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
@@ -183,10 +126,6 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 		}
 	}
 	return list
-}
-
-func hasFamily(addresses []netip.Addr, v6 bool) bool {
-	return slices.ContainsFunc(addresses, func(a netip.Addr) bool { return a.Is6() == v6 })
 }
 
 // byName orders nodes as people read names: node-9 before node-10.

@@ -55,7 +55,7 @@ var arrows = map[string]imports{
 		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report"},
 		outside: []string{"k8s.io/apimachinery"},
 	},
-	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"}},
+	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy"}},
 	"pkg/remedy": {
 		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"},
 		// CoreDNS's own lexer: a Corefile is read as CoreDNS reads it. It is the standard library alone.

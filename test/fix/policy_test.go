@@ -18,10 +18,10 @@ func TestClusterAndBack(t *testing.T) {
 	r := w.typed("y\n", "fix", "svc/web", "--mode=cluster")
 	w.wants(r, 0, "fix "+w.namespace+"/web", "fixed       ✓ ETP002", "-  externalTrafficPolicy: Local", "+  externalTrafficPolicy: Cluster",
 		"kubectl patch svc web -n "+w.namespace+` --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`,
-		"externalTrafficPolicy  Cluster", "Make this change? [y/N]", "patched service "+w.namespace+"/web", "kubectl etp undo svc/web -n "+w.namespace+" takes it back")
+		"externalTrafficPolicy  Cluster", "context  x\n", "cluster  x (https://127.0.0.1:", "change   service "+w.namespace+"/web: spec.externalTrafficPolicy from Local to Cluster\n", "fixes    ETP002", "risks    may lose the client IP: ", "Make this change? [y/N]", "patched service "+w.namespace+"/web", "kubectl etp undo svc/web -n "+w.namespace+" takes it back")
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "externalTrafficPolicy  Cluster")
 	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes"), 0, "already so")
-	w.wants(w.etp("fix", "svc/web"), 0, "nothing to cure")
+	w.wants(w.etp("fix", "svc/web"), 0, "nothing to fix")
 
 	w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode cluster", "introduced  ✗ ETP002", "+  externalTrafficPolicy: Local", "Take it back? [y/N]", "the fix is taken back")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {

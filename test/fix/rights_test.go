@@ -3,6 +3,7 @@
 package fix_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -45,10 +46,12 @@ func TestEachRightMissing(t *testing.T) {
 		"get statefulsets":           {refused(db, "? workload-known statefulset NS/db could not be read, so what to change in it is not known")},
 		"get replicasets":            {refused(apart, "? workload-known replicaset NS/web-", "could not be read, so what to change in it is not known")},
 		"get daemonsets":             goesOn,
+		"list deployments":           goesOn,
+		"list statefulsets":          goesOn,
 		"list poddisruptionbudgets":  {refused(apart, "? disruption-budget whether a PodDisruptionBudget allows the rollout of deployment NS/web is not known: they could not be listed", "--accept-risk=below-disruption-budget")},
-		"list networkpolicies":       {refused(nil, "? client-ip-unused who depends on the client's address is not known: networkpolicies.networking.k8s.io could not be read", "--accept-risk=loses-client-ip")},
+		"list networkpolicies":       {refused(nil, "? client-ip-unused it is not known what depends on the client IP: networkpolicies.networking.k8s.io could not be read", "--accept-risk=loses-client-ip")},
 		"list ciliumnetworkpolicies": goesOn,
-		"list ingresses":             {refused(nil, "? client-ip-unused who depends on the client's address is not known: ingresses.networking.k8s.io could not be read", "--accept-risk=loses-client-ip")},
+		"list ingresses":             {refused(nil, "? client-ip-unused it is not known what depends on the client IP: ingresses.networking.k8s.io could not be read", "--accept-risk=loses-client-ip")},
 		"list events":                goesOn,
 		"get namespaces":             goesOn,
 		"patch services":             {refused(nil, "fixed ✓ ETP002", `cannot patch resource "services"`, "`kubectl auth can-i patch services -n NS`")},
@@ -121,14 +124,19 @@ func TestEachRightMissing(t *testing.T) {
 				// Not by the proxy: it may hang where the server refuses a body that it has not read.
 				w.config = w.server.Kubeconfig(t, apiserver.Context{Name: "x", User: "fixer", Namespace: w.namespace})
 				r := w.etp(append([]string{"fix", "--yes", "--timeout=0"}, c.args...)...)
-				w.config = admin
 				code := 0
 				if c.refused {
 					code = 1
 				} else {
 					c.says = append(c.says, "patched service NS/web")
-					w.wants(w.etp("undo", c.args[0], "--yes", "--timeout=0"), 0)
+					undone := w.etp("undo", c.args[0], "--yes", "--timeout=0")
+					if name == "list deployments" || name == "list statefulsets" {
+						undone.out = strings.Join(strings.Fields(undone.out), " ")
+						w.wants(undone, 0, "this is the last fix that was found: "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+" could not be listed, where one may be")
+					}
+					w.wants(undone, 0, "the fix is taken back")
 				}
+				w.config = admin
 				r.out = strings.Join(strings.Fields(r.out), " ")
 				for i := range c.says {
 					c.says[i] = strings.ReplaceAll(c.says[i], "NS", w.namespace)
@@ -144,5 +152,69 @@ func TestEachRightMissing(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("%s is in no rule", name)
 		}
+	}
+}
+
+// Whoever has what `kubectl etp rbac --for fix` prints can do everything that fix and undo do, and nothing is forbidden on the way.
+func TestWhatIsGrantedIsEnough(t *testing.T) {
+	w := newWorld(t)
+	database := strings.NewReplacer("name: web, ", "name: db, ", "app: web", "app: db", "serviceName: web", "serviceName: db", "name: web-1", "name: db-1", "203.0.113.7", "203.0.113.8").Replace
+	cloud := strings.NewReplacer("name: web, ", "name: lb, ", "name: web-1", "name: lb-1", "service-name: web", "service-name: lb", "app: web", "app: lb", "203.0.113.7", "203.0.113.9").Replace
+	w.load(service, workload("Deployment"), database(service), database(workload("StatefulSet")), cloud(alibaba), cloud(slice), terway, terwayOnA("True"), coredns)
+	for _, name := range []string{"web", "db"} {
+		w.until("the Services have their pods", func() bool { return strings.Contains(w.etp("status", "svc/"+name).out, "3 ready") })
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.UnmarshalStrict([]byte(w.etp("rbac", "--for=fix").out), &role); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.server.Grant(t.Context(), "fixer", role.Rules...); err != nil {
+		t.Fatal(err)
+	}
+	w.as("fixer")
+	local := "--accept-risk=breaks-in-cluster-clients"
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"rbac", "--for=fix"}, 0},
+		{[]string{"status"}, 0},
+		{[]string{"status", "-A"}, 0},
+		{[]string{"status", "svc/web"}, 0},
+		{[]string{"dump", "svc/web"}, 0},
+		{[]string{"fix"}, 2},
+		{[]string{"fix", "svc/web"}, 2},
+		{[]string{"fix", "svc/web", "--mode=cluster", "--dry-run=server"}, 0},
+		{[]string{"fix", "svc/web", "--mode=cluster", "--yes"}, 0},
+		{[]string{"fix", "svc/web", "--mode=local", "--yes", local}, 0},
+		{[]string{"undo", "svc/web", "--yes"}, 0},
+		{[]string{"undo", "svc/web", "--yes"}, 0},
+		{[]string{"fix", "svc/web", "--mode=anti-affinity", "--yes"}, 0},
+		{[]string{"undo", "svc/web", "--yes"}, 0},
+		{[]string{"fix", "svc/db", "--mode=spread", "--yes"}, 0},
+		{[]string{"undo", "svc/db", "--yes"}, 0},
+		{[]string{"fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"}, 6},
+		{[]string{"undo", "svc/web", "--yes"}, 6},
+		{[]string{"fix", "svc/lb", "--mode=eni", "--yes", "--timeout=1s"}, 6},
+		{[]string{"undo", "svc/lb", "--yes", "--timeout=1s"}, 6},
+		{[]string{"fix", "svc/lb", "--mode=hostname", "--host=lb.example.com", "--yes", "--timeout=1s", local}, 6},
+		{[]string{"undo", "svc/lb", "--yes", "--timeout=1s"}, 6},
+	} {
+		t.Run(strings.NewReplacer(" ", "_", "/", "-").Replace(strings.Join(c.args, " ")), func(t *testing.T) {
+			w := *w
+			w.t = t
+			w.proxy.Reset()
+			r := w.etp(c.args...)
+			for _, request := range w.proxy.Requests() {
+				if request.Status == http.StatusForbidden {
+					t.Errorf("forbidden: %s", request)
+				}
+			}
+			w.wants(r, c.code)
+		})
+	}
+	w.as(apiserver.Admin)
+	for _, name := range []string{"web", "db", "lb"} {
+		w.wants(w.etp("undo", "svc/"+name, "--yes"), 1, "nothing to take back")
 	}
 }

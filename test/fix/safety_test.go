@@ -112,12 +112,12 @@ func TestMenus(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, strings.NewReplacer("name: web", "name: other", "203.0.113.7", "203.0.113.8").Replace(service), strings.NewReplacer("web-1", "other-1", "name: web}", "name: other}", "service-name: web", "service-name: other").Replace(slice))
 	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ ETP002", "  2  "+w.namespace+"/web    ✗ ETP002",
-		"These modes cure what was found for "+w.namespace+"/web, best first:", "cures ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
+		"These modes fix what was found for "+w.namespace+"/web, best first:", "fixes ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
 	w.wants(w.typed("\n", "fix"), 5, "declined; nothing was changed")
 	w.wants(w.typed("", "fix"), 5, "no answer; nothing was changed")
 	w.wants(w.typed("q\n", "fix", "svc/other"), 5, "declined")
 	w.wants(w.typed("1\ny\n", "fix", "--mode=cluster"), 0, "patched service "+w.namespace+"/other")
-	w.wants(w.etp("fix"), 0, "nothing to cure: no Service needs attention")
+	w.wants(w.etp("fix"), 0, "nothing to fix: none of the 2 Services in namespace "+w.namespace+" that can be reached from outside needs attention; -A looks in all namespaces")
 }
 
 // Somebody writes between the preview and the answer: it is diagnosed anew and asked again, three times at most.
@@ -297,7 +297,7 @@ func TestServerIsKilled(t *testing.T) {
 			w.proxy.On(realPatch, faults.Cut(0))
 			w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop()))
 		}, 1, true, "it is not known whether it was made"},
-		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 1, true, "the change is made; kubectl etp undo svc/web -n"},
+		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 6, true, "the change is made; kubectl etp undo svc/web -n"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			w := newWorld(t)

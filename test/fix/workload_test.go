@@ -85,9 +85,9 @@ func TestRolloutThatDoesNotEnd(t *testing.T) {
 	w.together()
 	w.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:"yes"}}}}}`, kubelet.Never))
 	r := w.etp("fix", "svc/web", "--mode=anti-affinity", "--yes", "--timeout=2s", "--accept-risk=interrupts-rollout")
-	w.wants(r, 1, "patched deployment", "error: the rollout of deployment "+w.namespace+"/web has not ended in 2s: ", "the change is made; kubectl etp undo svc/web")
+	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not ended in 2s: ", "the change is made; kubectl etp undo svc/web")
 
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 0, "the fix is taken back")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "was not waited for (--timeout=0)", "the fix is taken back")
 	r = w.interruptedAt("rollout of", "fix", "svc/web", "--mode=anti-affinity", "--yes", "--accept-risk=interrupts-rollout")
 	w.wants(r, 130, "patched deployment", "interrupted while looking again; the change is made; kubectl etp undo svc/web")
 }
@@ -140,7 +140,7 @@ func TestTwoWorkloads(t *testing.T) {
 
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Status(403, "no changes on Fridays"))
 	r := w.typed("y\ny\ny\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
-	w.wants(r, 1, "cures  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
+	w.wants(r, 1, "fixes  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
 	w.proxy.Reset()
 	same()
 	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")

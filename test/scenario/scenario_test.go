@@ -222,6 +222,9 @@ func after(mode remedy.Mode, snapshot *cluster.Snapshot, r *report.Report) strin
 	if len(rows) == 0 {
 		return "so already\n"
 	}
+	for _, e := range plan.Effects {
+		rows = append(rows, []string{[...]string{"by name", "breaks", "may break"}[e.Kind], strings.Join(e.Nodes, ",")})
+	}
 	for _, line := range []struct {
 		what  string
 		codes []string

@@ -7,6 +7,7 @@
 //	ep ADDRESS[,ADDRESS…] [STATE] [KEY=VALUE…]     of the svc above; STATE is ready, notready or terminating (and still serving)
 //	live NODE pass|fail|unreachable [COUNT]        of the svc above: what the node's health check said
 //	asked                                          the nodes themselves were asked (--live), whether or not they answered
+//	corefile TEXT                                  of CoreDNS, in quotes
 //	gap VERB RESOURCE REASON [KEY=VALUE…]          what could not be read
 //
 // A key without a value means true. Values with spaces, commas or equals signs are in double quotes. Lines that start with # are comments.
@@ -73,11 +74,12 @@ func (p *parser) line(l string) error {
 		"ep":        {1, "ep ADDRESS[,ADDRESS…]", p.endpoint},
 		"live":      {2, "live NODE pass|fail|unreachable [COUNT]", p.live},
 		"asked":     {0, "asked", p.asked},
+		"corefile":  {1, "corefile TEXT", p.corefile},
 		"gap":       {3, "gap VERB RESOURCE REASON", p.gap},
 	}
 	kind, ok := kinds[words[0]]
 	if !ok {
-		return fmt.Errorf("unknown word %q; a line starts with dataplane, node, svc, ep, live, asked or gap", words[0])
+		return fmt.Errorf("unknown word %q; a line starts with dataplane, node, svc, ep, live, asked, corefile or gap", words[0])
 	}
 	if len(words) <= kind.fewest {
 		return fmt.Errorf("%s: too short, want: %s", words[0], kind.usage)
@@ -261,6 +263,11 @@ func (p *parser) live(words []string) error {
 	return nil
 }
 
+func (p *parser) corefile(words []string) (err error) {
+	p.s.Corefile, err = unquote(words[0])
+	return err
+}
+
 func (p *parser) asked(words []string) error {
 	p.s.NodesAsked = true
 	return assign(words, nil)
@@ -325,6 +332,9 @@ func Print(s *cluster.Snapshot) string {
 	flush()
 	for i := range s.Services {
 		printService(&b, &s.Services[i], i+1)
+	}
+	if s.Corefile != "" {
+		fmt.Fprintf(&b, "corefile %s\n", quote(s.Corefile))
 	}
 	if s.NodesAsked {
 		b.WriteString("asked\n")

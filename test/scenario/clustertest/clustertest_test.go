@@ -209,7 +209,7 @@ gap list nodes Forbidden message="nodes is forbidden"
 
 func TestParseSaysWhereItFails(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"pod a", `line 1: unknown word "pod"; a line starts with dataplane, node, svc, ep, live, asked or gap`},
+		{"pod a", `line 1: unknown word "pod"; a line starts with dataplane, node, svc, ep, live, asked, corefile or gap`},
 		{"\nnode a\nnode", "line 3: node: too short, want: node NAME[,NAME…]"},
 		{"node a zon=h", `line 1: node: unknown key "zon"; known are zone, podcidr, `},
 		{"node a zone=h zone=i", "line 1: node: key zone is there twice"},

@@ -1,0 +1,120 @@
+package finding
+
+import (
+	"fmt"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+)
+
+// ClientIPEffect is what a change of externalTrafficPolicy does to the client IP that backends see of connections from outside the cluster.
+type ClientIPEffect uint8
+
+const (
+	// ClientIPMayBeLost: it is not known whether backends see the client IP now, or whether they would afterwards.
+	ClientIPMayBeLost ClientIPEffect = iota
+	// ClientIPKept: backends see afterwards what they see now.
+	ClientIPKept
+	// ClientIPHidden: backends do not see the client IP now either.
+	ClientIPHidden
+	// ClientIPLost: backends see the client IP now, and would see another address of some connections.
+	ClientIPLost
+)
+
+// ClientIP is an effect and why: Reason is one sentence without a full stop. Rule is the data plane's that decided, nil where none did.
+type ClientIP struct {
+	Effect ClientIPEffect
+	Reason string
+	Rule   *dataplane.Rule
+}
+
+// Predict answers what a connection meets under one state of a Service.
+type Predict func(dataplane.Client, dataplane.Target) dataplane.Path
+
+// ClientIPAfter compares what backends see of connections from outside under two states of a Service that differ in externalTrafficPolicy alone. What the load balancer
+// does with the client IP comes first; where it passes it on, the data plane's own rules decide.
+func ClientIPAfter(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, now, then Predict) ClientIP {
+	if svc.Type == cluster.TypeLoadBalancer {
+		if lb.Backends == provider.Pods {
+			return ClientIP{Effect: ClientIPKept, Reason: "the load balancer sends to pods, and the policy does not change what it sends them"}
+		}
+		if key := provider.ProxyProtocol(svc); key != "" {
+			return ClientIP{Effect: ClientIPKept, Reason: "the load balancer puts it into a PROXY protocol header (annotation " + key + ")"}
+		}
+		if holds, reason := lb.PassesClientIP(); holds == cluster.No {
+			return ClientIP{Effect: ClientIPHidden, Reason: reason}
+		}
+	}
+	seen := clientIPs(s, svc, lb, now)
+	if seen.unknown == nil && seen.kept == nil && seen.replaced != nil {
+		return ClientIP{Effect: ClientIPHidden, Rule: seen.replaced, Reason: "the nodes already put an address of their own in its place"}
+	}
+	after := clientIPs(s, svc, lb, then)
+	switch {
+	case after.replaced == nil && after.unknown == nil && after.kept != nil:
+		return ClientIP{Effect: ClientIPKept, Rule: after.kept, Reason: "the nodes do not change it with this policy either (" + named(after.kept) + ")"}
+	case after.replaced == nil:
+		return ClientIP{Rule: after.unknown, Reason: "it is not known whether the nodes would keep it"}
+	case seen.unknown != nil || seen.kept == nil:
+		return ClientIP{Rule: after.replaced, Reason: "a node puts its own address in its place, and it is not known whether backends see the client IP now"}
+	case svc.Type == cluster.TypeLoadBalancer:
+		if holds, _ := lb.PassesClientIP(); holds == cluster.Undetermined {
+			return ClientIP{Rule: after.replaced, Reason: "a node puts its own address in its place; it is not known whether the load balancer passes the client IP on now"}
+		}
+	}
+	return ClientIP{Effect: ClientIPLost, Rule: after.replaced, Reason: "a node puts its own address in its place"}
+}
+
+func named(r *dataplane.Rule) string { return fmt.Sprintf("rule %s", r.ID) }
+
+// addressesSeen are a rule of each kind among the connections from outside that reach a backend: those that keep the client IP, those that do not, of some backends at
+// least, and those of which it is not known. Nil where there is none of the kind.
+type addressesSeen struct{ kept, replaced, unknown *dataplane.Rule }
+
+func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, predict Predict) (seen addressesSeen) {
+	targets := dataplane.Published(svc)
+	for i := range s.Nodes {
+		if s.Nodes[i].VirtualKubelet {
+			continue
+		}
+		for _, t := range targets {
+			if !t.At(&s.Nodes[i]) {
+				continue
+			}
+			t.Node, t.Arrival = i, Arrival(lb, svc, t)
+			path := predict(dataplane.Client{From: dataplane.External, Node: i}, t)
+			switch path.Outcome {
+			case dataplane.Refused, dataplane.TimedOut:
+				continue
+			case dataplane.Unknown, dataplane.ViaLoadBalancer:
+				seen.unknown = path.Rule
+				continue
+			case dataplane.Reachable, dataplane.Partial:
+			}
+			switch path.ClientIP {
+			case dataplane.Preserved:
+				seen.kept = path.Rule
+			case dataplane.Rewritten, dataplane.Mixed:
+				seen.replaced = path.Rule
+			case dataplane.ClientIPUnknown, dataplane.NoClientIP:
+				seen.unknown = path.Rule
+			}
+		}
+	}
+	return seen
+}
+
+// Words are the effect in a few words, for a menu or beside a command.
+func (c ClientIP) Words() string {
+	switch c.Effect {
+	case ClientIPKept:
+		return "client IP kept"
+	case ClientIPHidden:
+		return "the client IP is not seen now either"
+	case ClientIPLost:
+		return "loses the client IP"
+	case ClientIPMayBeLost:
+	}
+	return "may lose the client IP"
+}
