@@ -42,7 +42,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 				t.Arrives = from == dataplane.External && t.To == dataplane.LoadBalancerIP && (p.Provider.KeepsDestination || svc.Ports[t.Port].NodePort == 0)
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
-				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+				case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
 					worst, why = dataplane.Refused, path.Rule
 				case dataplane.Unknown:
 					if worst == dataplane.Reachable {

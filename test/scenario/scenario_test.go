@@ -366,10 +366,8 @@ func answer(p *dataplane.Path) string {
 		words = append(words, "topology="+p.Topology)
 	}
 	var could []string
-	for o := dataplane.Unknown; o <= dataplane.ViaLoadBalancer; o++ {
-		if p.Could.Has(o) {
-			could = append(could, o.String())
-		}
+	for _, o := range p.Could.All() {
+		could = append(could, o.String())
 	}
 	if len(could) > 0 {
 		words = append(words, "could="+strings.Join(could, ","))

@@ -82,7 +82,7 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[AddressKind]():  printed(dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP, dataplane.ClusterIP),
 		reflect.TypeFor[From]():         printed(dataplane.Node, dataplane.Pod, dataplane.External),
 		reflect.TypeFor[To]():           printed(dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP, dataplane.NodePort, dataplane.ClusterIP),
-		reflect.TypeFor[Outcome]():      printed(dataplane.Reachable, dataplane.Refused, dataplane.TimedOut, dataplane.Partial, dataplane.ViaLoadBalancer, dataplane.Unknown),
+		reflect.TypeFor[Outcome]():      printed(dataplane.Reachable, dataplane.Refused, dataplane.TimedOut, dataplane.Partial, dataplane.ViaLoadBalancer, dataplane.Unreachable, dataplane.Unknown),
 		reflect.TypeFor[Endpoints]():    printed(dataplane.AllEndpoints, dataplane.LocalEndpoints, dataplane.NoEndpoints, dataplane.EndpointsUnknown),
 		reflect.TypeFor[ClientIP]():     printed(dataplane.Preserved, dataplane.Rewritten, dataplane.Mixed, dataplane.ClientIPUnknown, dataplane.NoClientIP),
 		reflect.TypeFor[ExtraHop]():     printed(dataplane.Never, dataplane.Sometimes, dataplane.Always),
