@@ -14,6 +14,9 @@ func (p *Predictor) judgedBefore(c *connection) verdict {
 // judge asks the table of the node's data plane. Where a fact that the table looks at is not known, it asks once for each thing the fact could be, and says only
 // what all answers share.
 func (p *Predictor) judge(c *connection) verdict {
+	if rule := c.unread(); rule != nil {
+		return c.anything(rule)
+	}
 	rule, cases := c.unsettled()
 	if rule == nil {
 		v := table(c)
@@ -39,34 +42,23 @@ func (p *Predictor) judge(c *connection) verdict {
 }
 
 func table(c *connection) verdict {
-	switch c.name {
-	case cluster.KubeProxy:
-		if c.dataplane.Cilium != nil {
-			if v := ciliumBeside(c); v.rule != nil {
-				return v
-			}
-		}
-		switch c.mode {
-		case cluster.IPTables:
-			return iptables(c)
-		case cluster.NFTables:
-			return nftables(c)
-		default:
-			return ipvs(c)
-		}
-	case cluster.Cilium:
-		return cilium(c)
-	case cluster.CalicoEBPF:
-		return calico(c)
-	case cluster.Antrea:
-		return antrea(c)
-	case cluster.OVNKubernetes:
-		return ovnKubernetes(c)
-	case cluster.KubeRouter:
-		return kubeRouter(c)
-	default:
-		return windows(c)
+	p := c.plane()
+	if c.envoy && p != ciliumPlane {
+		return c.anything(placeholder)
 	}
+	if c.inTerway() {
+		return c.terway()
+	}
+	if plugin := c.plugin(); plugin != nil {
+		if v := plugin.table(c); v.rule != nil {
+			return v
+		}
+	}
+	v := p.table(c)
+	if c.name == cluster.KubeProxy && c.cilium != nil {
+		return c.pastCilium(v)
+	}
+	return c.withinHints(v)
 }
 
 // unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
@@ -79,9 +71,20 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		} {
 			as := *c
 			as.name = name
+			if name != cluster.KubeProxy && name != cluster.Windows {
+				as.version = cluster.Version{}
+			}
 			cases = append(cases, as)
 		}
 		return unknownDataplane, cases
+	case c.name != cluster.KubeProxy && !c.version.Known():
+		return unknownRelease, c.inEach(planes[c.name].stretches(), func(as *connection, v cluster.Version) { as.version = v })
+	case c.name == cluster.Cilium && (c.cilium == nil || !c.cilium.Read()):
+		return unknownSettings, c.withEach(ciliumVariants)
+	case c.mayFallBack():
+		as := *c
+		as.fallback = true
+		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
 	case c.mode == "":
@@ -103,14 +106,10 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownVersion, cases
-	case c.dataplane.Cilium != nil && !c.cilium.Known() && c.from == Pod && c.to == LoadBalancerIP:
-		var cases []connection
-		for _, text := range []string{"1.18", "1.19"} {
-			as := *c
-			as.cilium, _ = cluster.ParseVersion(text)
-			cases = append(cases, as)
-		}
-		return unknownCilium, cases
+	case c.plugin() != nil && !c.pluginVersion.Known():
+		return unknownPlugin, c.inEach(c.plugin().stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
+	case c.plugin() == ciliumBesidePlane && !c.cilium.Read() && c.cilium.InClusterLoadBalance == cluster.Undetermined:
+		return unknownSettings, c.withEach(besideVariants)
 	case c.doubted:
 		as, none := *c, *c
 		as.doubted, none.doubted = false, false
@@ -127,6 +126,16 @@ func (c *connection) unsettled() (*Rule, []connection) {
 	default:
 		return nil, nil
 	}
+}
+
+// inEach is the connection once for each of the releases.
+func (c *connection) inEach(releases []cluster.Version, set func(*connection, cluster.Version)) []connection {
+	cases := make([]connection, len(releases))
+	for i, v := range releases {
+		cases[i] = *c
+		set(&cases[i], v)
+	}
+	return cases
 }
 
 func (c *connection) either(set func(*connection, cluster.Tristate)) []connection {
@@ -198,10 +207,6 @@ var (
 	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
 	unknownAddress   = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
 
-	unknownCilium = &Rule{
-		ID: "UNK-08", Source: "cilium/cilium#45252",
-		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
-	}
 	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
 	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
 	borrowedName    = &Rule{ID: "UNK-13", Reason: "kube-proxy runs under the name of another node (hostnameOverride) and takes the endpoints there for its node's own: how far those answer is not known"}
@@ -214,12 +219,34 @@ var (
 	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
 )
 
-// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), so do Cilium and Antrea; kube-router skips such addresses too.
+// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), and of the other data planes every release of which doubtsIPMode is false.
 func (c *connection) honoursIPMode() bool {
 	switch c.name {
 	case cluster.KubeProxy, cluster.Windows:
 		return !c.version.Known() || !c.version.Before(1, 32, 0) || (!c.version.Before(1, 29, 0) && c.gate("LoadBalancerIPMode", !c.version.Before(1, 30, 0)))
 	default:
 		return true
+	}
+}
+
+// doubtsIPMode: this release of a data plane other than kube-proxy does not leave addresses with ipMode Proxy alone, or nobody knows.
+//
+// Cilium does in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go; not in v1.18.0, and v1.18.1 was not read), Calico since
+// v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs), Antrea since v2.0 (antrea-io/antrea#6102), kube-router in v2.11 (service_endpoints_sync.go).
+func (c *connection) doubtsIPMode() bool {
+	v := c.version
+	switch c.name {
+	case cluster.Cilium:
+		return v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) || !ciliumPlane.covers(v)
+	case cluster.CalicoEBPF:
+		return v.Before(3, 30, 0) || !calicoPlane.covers(v)
+	case cluster.Antrea:
+		return v.Before(2, 0, 0) || !antreaPlane.covers(v)
+	case cluster.KubeRouter:
+		return v.Before(2, 11, 0) || !kubeRouterPlane.covers(v)
+	case cluster.OVNKubernetes:
+		return true
+	default:
+		return false
 	}
 }

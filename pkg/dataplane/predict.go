@@ -189,7 +189,7 @@ func (p *Predictor) capture() *others {
 // sharedWith: another Service has the address, and the data plane answers for it.
 func (p *Predictor) sharedWith(c *connection, at claim) bool {
 	o := p.shared[at]
-	return o.outright || o.proxied && !c.honoursIPMode()
+	return o.outright || o.proxied && (!c.honoursIPMode() || c.doubtsIPMode())
 }
 
 // believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
@@ -260,7 +260,7 @@ func (p *Predictor) fill(g *group, port int, f family) {
 	}
 	for i := range p.service.Endpoints {
 		e := &p.service.Endpoints[i]
-		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) {
+		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) || e.IsPlaceholder() {
 			continue
 		}
 		one := tally{}
@@ -460,10 +460,11 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
 		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
+		home:  g.on[client.Node],
 	}
-	if d.Cilium != nil {
-		c.cilium = d.Cilium.Version
-	}
+	_, c.owned = p.own[dialled]
+	c.settings(d)
+	c.annotated, c.envoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
@@ -511,6 +512,17 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
 	}
 	return verdict{}
+}
+
+// settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
+func (c *connection) settings(d *cluster.Dataplane) {
+	c.cilium, c.antrea = d.Cilium, d.Antrea
+	switch {
+	case d.Cilium != nil:
+		c.pluginVersion = d.Cilium.Version
+	case d.Antrea != nil:
+		c.pluginVersion = d.Antrea.Version
+	}
 }
 
 // hint fills in the topology hints for a kube-proxy that takes itself for that node.
@@ -568,6 +580,8 @@ func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case t.To == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
+	case t.To == LoadBalancerIP && t.IPMode == cluster.Proxy && c.doubtsIPMode():
+		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
 	case t.To == LoadBalancerIP && t.IPMode == cluster.Proxy && c.honoursIPMode():
 		return c.leaves(proxyMode)
 	case t.To != ClusterIP && !p.hasFamily(f):
