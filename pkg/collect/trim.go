@@ -204,7 +204,7 @@ func trimOther(u *unstructured.Unstructured) bool {
 	kept["metadata"] = meta
 	fields := [][]string{{"status", "addresses"}}
 	if u.GetKind() == "FelixConfiguration" {
-		fields = [][]string{{"spec", "bpfEnabled"}, {"spec", "bpfExternalServiceMode"}}
+		fields = [][]string{{"spec", "bpfEnabled"}, {"spec", "bpfExternalServiceMode"}, {"spec", felixConnectTime}, {"spec", felixConnectTimeEnabled}}
 	}
 	for _, field := range fields {
 		if value, ok, err := unstructured.NestedFieldCopy(u.Object, field...); ok && err == nil {

@@ -42,7 +42,7 @@ func (c *connection) calicoNothing(r *Rule) verdict {
 }
 
 var calicoPlane = &plane{
-	table: calico, since: release("3.28"), until: release("3.33"), unread: unreadCalico,
+	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico,
 	rules: []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07},
 }
 

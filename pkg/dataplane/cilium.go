@@ -302,10 +302,10 @@ func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
 }
 
 // ciliumTurns: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
-var ciliumTurns = []cluster.Version{release("1.14"), release("1.15")}
+var ciliumTurns = []cluster.Version{version("1.14"), version("1.15")}
 
 var ciliumPlane = &plane{
-	table: cilium, since: release("1.13"), until: release("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
 		cil30, cil31,
@@ -313,7 +313,7 @@ var ciliumPlane = &plane{
 }
 
 var ciliumBesidePlane = &plane{
-	table: ciliumBeside, since: release("1.13"), until: release("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
 	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34},
 }
 

@@ -35,7 +35,7 @@ func (p *plane) stretches() []cluster.Version {
 	return slices.CompactFunc(firsts, func(a, b cluster.Version) bool { return a.Compare(b) == 0 })
 }
 
-func release(text string) cluster.Version {
+func version(text string) cluster.Version {
 	v, ok := cluster.ParseVersion(text)
 	if !ok {
 		panic("not a release: " + text)
@@ -55,9 +55,9 @@ var planes = map[cluster.DataplaneName]*plane{
 
 // kubeProxies are kube-proxy's modes; their turning points are in judge.go.
 var kubeProxies = map[cluster.ProxyMode]*plane{
-	cluster.IPTables: {table: iptables, since: release("1.15"), until: release("1.38"), unread: unreadKubeProxy},
-	cluster.IPVS:     {table: ipvs, since: release("1.15"), until: release("1.38"), unread: unreadKubeProxy},
-	cluster.NFTables: {table: nftables, since: release("1.29"), until: release("1.38"), unread: unreadKubeProxy},
+	cluster.IPTables: {table: iptables, since: version("1.15"), until: version("1.38"), unread: unreadKubeProxy},
+	cluster.IPVS:     {table: ipvs, since: version("1.15"), until: version("1.38"), unread: unreadKubeProxy},
+	cluster.NFTables: {table: nftables, since: version("1.29"), until: version("1.38"), unread: unreadKubeProxy},
 }
 
 // plane is the one that judges the connection; nil as long as the data plane, or kube-proxy's mode, is not known.

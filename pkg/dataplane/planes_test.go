@@ -180,7 +180,7 @@ func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 		c := drawn(r, one)
 		c.envoy = false
 		if one.name == cluster.KubeProxy {
-			c.mode, c.version = cluster.IPTables, release("1.30")
+			c.mode, c.version = cluster.IPTables, version("1.30")
 		}
 		if !one.asked(c) {
 			continue

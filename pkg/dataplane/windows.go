@@ -25,7 +25,7 @@ func windows(c *connection) verdict {
 }
 
 var windowsPlane = &plane{
-	table: windows, since: release("1.20"), until: release("1.38"), unread: unreadWindows,
+	table: windows, since: version("1.20"), until: version("1.38"), unread: unreadWindows,
 	rules: []*Rule{win01, win02, win03, win04, win05},
 }
 
