@@ -221,7 +221,7 @@ func (c *connection) pastCilium(v verdict) verdict {
 		return v
 	}
 	switch {
-	case !s.Read(), near.host > 0, v.outcome != Reachable, v.clientIP == Mixed:
+	case !s.Read(), all.host > 0, v.outcome != Reachable:
 		v.clientIP = ClientIPUnknown
 	case v.endpoints == LocalEndpoints:
 		v.clientIP = Rewritten

@@ -188,7 +188,7 @@ var withoutNode = Kind{
 	Explain: "No node takes an endpoint that names no node, or one that is not in the cluster, for its own: under a policy Local it gets no traffic. " +
 		"Such endpoints come from EndpointSlices kept by hand or by an operator; their owner should set nodeName.",
 	check: func(f *Facts) []Finding {
-		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 {
+		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 || f.Service.ServedByCiliumEnvoy() {
 			return nil
 		}
 		severity := Error
@@ -272,6 +272,9 @@ var unservedPort = Kind{
 	// Without any ready endpoint that is true of every port.
 	hiddenBy: []string{noReadyEndpoint.Code},
 	check: func(f *Facts) []Finding {
+		if f.Service.ServedByCiliumEnvoy() {
+			return nil
+		}
 		var names []string
 		for i, served := range f.servedPorts() {
 			if !served {
