@@ -60,3 +60,64 @@ func (v Version) Compare(w Version) int {
 
 // String is the text as read, "" where not known.
 func (v Version) String() string { return v.Text }
+
+// Vendor is who built a release of Kubernetes, as far as the suffix of its version says.
+type Vendor string
+
+const (
+	// Upstream builds have no suffix, or that of a pre-release.
+	Upstream Vendor = "upstream"
+	// UnknownVendor has a suffix that is none of those below.
+	UnknownVendor Vendor = ""
+	Tencent       Vendor = "Tencent TKE"
+)
+
+// vendors are known by how the suffix of their versions starts, as their nodes and release notes show them. Image tags have - in place of +.
+var vendors = []struct {
+	suffix string
+	vendor Vendor
+}{
+	{"-aliyun.", "Alibaba ACK"},
+	{"-eks-", "Amazon EKS"},
+	{"-eksbuild.", "Amazon EKS"},
+	{"-minimal-eksbuild.", "Amazon EKS"},
+	{"-gke.", "Google GKE"},
+	{"-tke.", Tencent},
+	{"-r0-", "Huawei CCE"},
+	{"-vke.", "Volcengine VKE"},
+	{"+IKS", "IBM Cloud"},
+	{"+k3s", "k3s"},
+	{"-k3s", "k3s"},
+	{"+rke2r", "RKE2"},
+	{"-rke2r", "RKE2"},
+	{"-rancher", "Rancher RKE"},
+	{"+k0s", "k0s"},
+	{"+vmware.", "VMware"},
+	{"-vmware", "VMware"},
+	{"-mirantis-", "Mirantis"},
+	{"-alpha.", Upstream},
+	{"-beta.", Upstream},
+	{"-rc.", Upstream},
+}
+
+// Suffix is what follows the numbers of a version: -tke.27, +k3s1; "" for none.
+func (v Version) Suffix() string {
+	if i := strings.IndexAny(v.Text, "-+"); i >= 0 {
+		return v.Text[i:]
+	}
+	return ""
+}
+
+// Vendor is known for suffixes that are listed; UnknownVendor for another suffix, and for a version that is not known.
+func (v Version) Vendor() Vendor {
+	suffix := v.Suffix()
+	if suffix == "" && v.Known() {
+		return Upstream
+	}
+	for _, one := range vendors {
+		if strings.HasPrefix(suffix, one.suffix) {
+			return one.vendor
+		}
+	}
+	return UnknownVendor
+}

@@ -58,6 +58,9 @@ func (c *connection) settingsOfAntrea() cluster.AntreaSettings {
 	return *c.antrea
 }
 
+// antreaFallsBack to terminating endpoints since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
+func (c *connection) antreaFallsBack() bool { return !c.version.Before(1, 11, 0) }
+
 // meetsAntrea: without proxyAll Antrea answers pods, for ClusterIPs and, unless told otherwise, for load balancer addresses.
 func (c *connection) meetsAntrea() bool {
 	return c.from == Pod && (c.to == ClusterIP || c.to == LoadBalancerIP && !c.antrea.NoLoadBalancerIPs)

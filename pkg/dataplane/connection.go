@@ -54,14 +54,35 @@ type connection struct {
 	// ranged: loadBalancerSourceRanges guard the address; anywhere: one of them is the whole family; admitted: the others admit the source.
 	ranged, anywhere bool
 	admitted         cluster.Tristate
+	// admittedSelf, admittedUnspecified, admittedDialled: for a process on a node, whether the ranges admit the address that kube-proxy reads from its Node object,
+	// the unspecified address of the family, and the address that is dialled.
+	admittedSelf, admittedUnspecified, admittedDialled cluster.Tristate
 	// served: nodePortAddresses include the node address that is dialled.
 	served cluster.Tristate
+	// servedBy is that for each of proxyModes, where the mode is not known.
+	servedBy [len(proxyModes)]cluster.Tristate
 	// loopback: a node port is dialled at a loopback address.
 	loopback bool
 	// bound: the address that is dialled is one of the judging node's own; owned: it is one of some node's own.
 	bound, owned bool
-	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP.
-	accessible bool
+	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP;
+	// accessibleAsProxied: by a load balancer address with ipMode Proxy, where kube-proxy does not honour that.
+	accessible, accessibleAsProxied bool
+
+	// endpointsUnread: nobody knows what is behind the Service; virtual: the judging node is a virtual kubelet; otherProxy: the Service is another proxy's.
+	endpointsUnread, virtual, otherProxy bool
+	// otherFamilyFirst: the judging node's first address is of the other family than the one that is dialled; noFamily: the Service has no ClusterIP of that one.
+	otherFamilyFirst, noFamily bool
+	// noNodePort: the Service's port has none; throughNodePort: that is what arrives at the node.
+	noNodePort, throughNodePort bool
+	// proxied: the load balancer address has ipMode Proxy.
+	proxied bool
+	// shared says whether other Services claim the address and port that are dialled.
+	shared others
+	// sticky: the client is one in particular, and sessionAffinity keeps it with one endpoint.
+	sticky bool
+	// turns is not nil while all releases are gone through that the version could be.
+	turns *turns
 }
 
 // tally counts endpoints, ready ones and serving, terminating ones, and those of them on the host network.
@@ -120,18 +141,18 @@ func (t tally) usable(fallsBack bool) usable {
 	return usable{t.terminating, t.terminatingHost}
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing), Cilium since
-// v1.14 (pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler), Antrea since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
+// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); of the other
+// data planes Cilium and Antrea have come to it, and mayFallBack says of which it is not known.
 func (c *connection) fallsBack() bool {
 	switch {
 	case c.name == cluster.Cilium:
-		return !c.version.Before(1, 14, 0)
+		return c.ciliumFallsBack()
 	case c.name == cluster.Antrea:
-		return !c.version.Before(1, 11, 0)
-	case c.name != cluster.KubeProxy || !c.version.Before(1, 28, 0):
+		return c.antreaFallsBack()
+	case c.name != cluster.KubeProxy || !c.before(28, 0):
 		return true
 	}
-	return !c.version.Before(1, 24, 0) && c.gate("ProxyTerminatingEndpoints", !c.version.Before(1, 26, 0))
+	return !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
 }
 
 // mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
@@ -157,7 +178,7 @@ func (c *connection) withoutTerminating() connection {
 // (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
 	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && !c.localToOutside() &&
-		c.version.Before(1, 24, 0) && c.knowsInternalPolicy()
+		c.before(24, 0) && c.knowsInternalPolicy()
 }
 
 // localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
@@ -168,13 +189,12 @@ func (c *connection) localToOutside() bool {
 // guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
 // and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
 func (c *connection) guarded() bool {
-	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.version.Before(1, 34, 0) && !c.startsOnHost()))
+	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
 }
 
 // knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
 func (c *connection) knowsInternalPolicy() bool {
-	v := c.version
-	return !v.Before(1, 26, 0) || (!v.Before(1, 21, 0) && c.gate("ServiceInternalTrafficPolicy", !v.Before(1, 22, 0)))
+	return !c.before(26, 0) || (!c.before(21, 0) && c.gate("ServiceInternalTrafficPolicy", !c.before(22, 0)))
 }
 
 // gate is a feature gate of kube-proxy, or its default in the release where it is not set.
@@ -194,7 +214,7 @@ func (c *connection) policy() cluster.Policy {
 	switch {
 	case c.to == ClusterIP:
 		return c.internal
-	case c.clusterIPType && c.name == cluster.KubeProxy && c.version.Before(1, 29, 0):
+	case c.clusterIPType && c.name == cluster.KubeProxy && c.before(29, 0):
 		return cluster.PolicyCluster
 	default:
 		return c.external
@@ -297,18 +317,18 @@ func (c *connection) hinted() confinement {
 	if c.name != cluster.KubeProxy || c.total.ready == 0 {
 		return confinement{}
 	}
-	v, h := c.version, c.hints
-	sameNode := !v.Before(1, 35, 0) || (!v.Before(1, 33, 0) && c.gate("PreferSameTrafficDistribution", !v.Before(1, 34, 0)))
+	h := c.hints
+	sameNode := !c.before(35, 0) || (!c.before(33, 0) && c.gate("PreferSameTrafficDistribution", !c.before(34, 0)))
 	if h.everyNode && h.node > 0 && sameNode {
 		return confinement{"Node", h.node, c.here.nodeHinted, h.nodeNowhere}
 	}
-	byAnnotation := c.gate("TopologyAwareHints", !v.Before(1, 24, 0))
-	byDistribution := !v.Before(1, 33, 0) || (!v.Before(1, 30, 0) && c.gate("ServiceTrafficDistribution", !v.Before(1, 31, 0)))
+	byAnnotation := c.gate("TopologyAwareHints", !c.before(24, 0))
+	byDistribution := !c.before(33, 0) || (!c.before(30, 0) && c.gate("ServiceTrafficDistribution", !c.before(31, 0)))
 	var follows bool
 	switch {
-	case v.Before(1, 21, 0):
-	case v.Before(1, 27, 0):
-		follows = byAnnotation && h.annotatedBefore == "auto" && !(v.Before(1, 24, 0) && c.localToOutside())
+	case c.before(21, 0):
+	case c.before(27, 0):
+		follows = byAnnotation && h.annotatedBefore == "auto" && !(c.before(24, 0) && c.localToOutside())
 	default:
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}
@@ -339,7 +359,7 @@ func (c *connection) withinHints(v verdict) verdict {
 // losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
 // nftables since v1.36, only for endpoints that kube-proxy takes for the node's own.
 func (c *connection) losesItself() bool {
-	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.version.Before(1, 36, 0))
+	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.before(36, 0))
 	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
 }
 
@@ -421,6 +441,9 @@ func merge(a, b verdict, r *Rule) verdict {
 		}
 	}
 	a.could |= b.could
+	if a.topology != b.topology {
+		a.topology = ""
+	}
 	a.basis = min(a.basis, b.basis)
 	if a.rule != b.rule {
 		a.rule = r

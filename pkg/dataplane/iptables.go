@@ -5,15 +5,14 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // iptables: chains of nat catch an address where it enters or leaves the node; pods and processes of the node are let past externalTrafficPolicy ("short-circuit"),
 // everybody else is held to it. What no chain of nat catches meets the filter table, which looks at what arrives and what is forwarded, not at what starts here.
 func iptables(c *connection) verdict {
-	v := c.version
 	switch {
-	case c.to == NodePort && c.served == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !v.Before(1, 25, 0):
+	case c.to == NodePort && c.served == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):
 		return timedOut(ipt02)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipt01)
-	case !c.any() && v.Before(1, 20, 0) && c.to == LoadBalancerIP:
+	case !c.any() && c.before(20, 0) && c.to == LoadBalancerIP:
 		return refused(c.none(ipt04))
-	case !c.any() && v.Before(1, 20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.bound:
+	case !c.any() && c.before(20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.bound:
 		return c.passesOn(ipt21)
 	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
 		return c.leaves(c.none(ipt03))
@@ -25,11 +24,11 @@ func iptables(c *connection) verdict {
 		return c.passesOn(ipt19)
 	case c.guarded() && c.admitted == cluster.No:
 		return timedOut(ipt08)
-	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Node && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Node && !c.bound:
 		return c.leaves(ipt09)
-	case c.to == ExternalIP && v.Before(1, 21, 0) && c.from == Pod && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.bound:
 		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
-	case !c.localOnly() && c.to == ExternalIP && v.Before(1, 24, 0) && c.detected():
+	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.detected():
 		return c.reachesAll(keeps, ipt11)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipt12)
@@ -67,7 +66,7 @@ func (c *connection) detected() bool {
 // escapes: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets looks at what arrives for the node itself and
 // at what it sends, not at what it forwards.
 func (c *connection) escapes() bool {
-	return c.version.Before(1, 25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
+	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
 }
 
 // passesOn: the packet is forwarded with the address that was dialled. A pod's goes to the real load balancer; what becomes of one from outside is the network's affair.
@@ -116,7 +115,7 @@ func (c *connection) clusterIP(none, local, all *Rule) verdict {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || c.version.Before(1, 24, 0) || !c.knowsInternalPolicy():
+	case c.internal != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
 		return c.reachesAll(w, all)
 	case c.local().n == 0:
 		return timedOut(none)

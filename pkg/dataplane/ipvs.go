@@ -5,17 +5,18 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // ipvs: every ClusterIP, load balancer address and external IP sits on kube-ipvs0 of every node, so a node always answers for it itself. Nothing is told apart by
 // where it came from: policy Local is a virtual server that has only the node's own endpoints, for everybody.
 func ipvs(c *connection) verdict {
-	v := c.version
 	switch {
+	case c.advertised() && c.version.Vendor() == cluster.Tencent:
+		return unknown(patchedByTencent, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
 		return refused(ipvs01)
-	case c.loopback && c.any() && v.Before(1, 21, 0):
+	case c.loopback && c.any() && c.before(21, 0):
 		// Until then kube-proxy held node ports open with a socket that takes connections and never answers.
 		return unknown(ipvs03, Refused, TimedOut)
-	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && v.Before(1, 24, 0))) && c.served != cluster.No:
+	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.served != cluster.No:
 		// The kernel judges what starts on the node before any filter does.
 		return refused(c.emptyServer())
-	case c.guarded() && c.admitted == cluster.No && !(c.startsOnHost() && !v.Before(1, 25, 0) && v.Before(1, 29, 0)):
+	case c.guarded() && c.ipvsAdmits() == cluster.No:
 		return timedOut(ipvs02)
 	case c.to == NodePort && c.served == cluster.No:
 		return refused(ipvs03)
@@ -29,7 +30,7 @@ func ipvs(c *connection) verdict {
 		return c.reachesLocal(dials, ipvs09)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, ipvs10)
-	case v.Before(1, 24, 0):
+	case c.before(24, 0):
 		return refused(ipvs11)
 	case c.from == Pod && !c.elsewhere:
 		return c.reachesAll(keeps, ipvs12)
@@ -48,16 +49,46 @@ func (c *connection) ipvsClusterIP() verdict {
 	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
 		w = masquerades
 	}
-	switch v := c.version; {
+	switch {
 	case c.internal != cluster.PolicyLocal || !c.knowsInternalPolicy():
 		return c.reachesAll(w, ipvs07)
 	case c.local().n > 0:
 		return c.reachesLocal(w, ipvs06)
-	case v.Before(1, 24, 0) || !c.accessible:
+	case c.before(24, 0) || !c.isAccessible():
 		return refused(ipvs05)
 	default:
 		return c.reachesAll(w, ipvs15)
 	}
+}
+
+// ipvsAdmits says whether loadBalancerSourceRanges let the source pass. A process on the node speaks from the load balancer address, which is bound there, and is let
+// past where the ranges admit what kube-proxy takes for its own address (allowFromNode). That is the Node object's, but with dual stack until v1.27 the bind address,
+// which is most often unspecified and is not read. Until v1.24 the ranges themselves look at such a process too; from v1.25 to v1.28 nothing does
+// (kubernetes/kubernetes#119791).
+func (c *connection) ipvsAdmits() cluster.Tristate {
+	switch {
+	case !c.startsOnHost():
+		return c.admitted
+	case !c.before(29, 0):
+		return c.admittedSelf
+	case !c.before(25, 0):
+		return cluster.Yes
+	case c.admittedDialled != c.admittedSelf && c.admittedSelf != cluster.Yes:
+		return cluster.Undetermined
+	case c.admittedUnspecified != c.admittedSelf && c.dualStack() && c.admittedDialled != cluster.Yes:
+		return cluster.Undetermined
+	default:
+		return c.admittedSelf
+	}
+}
+
+// dualStack: kube-proxy does both families since v1.21 (gate IPv6DualStack, fixed in v1.23), where the kernel does.
+func (c *connection) dualStack() bool {
+	return !c.before(23, 0) || c.gate("IPv6DualStack", !c.before(21, 0))
+}
+
+func (c *connection) isAccessible() bool {
+	return c.accessible || c.accessibleAsProxied && !c.honoursIPMode()
 }
 
 // emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
@@ -71,11 +102,10 @@ func (c *connection) emptyServer() *Rule {
 // forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
 // (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
 func (c *connection) forgetsLocalExternalIPs() bool {
-	v := c.version
-	if c.bound && !v.Before(1, 27, 0) {
+	if c.bound && !c.before(27, 0) {
 		return false // the node's own address is not put on kube-ipvs0
 	}
-	return !v.Before(1, 26, 0) && (v.Before(1, 28, 6) || (!v.Before(1, 29, 0) && v.Before(1, 29, 1)))
+	return !c.before(26, 0) && (c.before(28, 6) || (!c.before(29, 0) && c.before(29, 1)))
 }
 
 const ipvsSource = "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go"

@@ -1,6 +1,10 @@
 package dataplane
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+import (
+	"fmt"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
 
 // judgedBefore answers like judge, faster where the connection is like the one before it.
 func (p *Predictor) judgedBefore(c *connection) verdict {
@@ -11,34 +15,112 @@ func (p *Predictor) judgedBefore(c *connection) verdict {
 	return latest.verdict
 }
 
-// judge asks the table of the node's data plane. Where a fact that the table looks at is not known, it asks once for each thing the fact could be, and says only
-// what all answers share.
+// judge says what a connection meets. Where a fact that decides is not known, it judges once for each thing the fact could be, and says only what all answers share.
+// The data plane, its mode and its version come first: nothing that looks at them is asked before they are settled.
 func (p *Predictor) judge(c *connection) verdict {
 	if rule := c.unread(); rule != nil {
 		return c.anything(rule)
 	}
 	rule, cases := c.unsettled()
 	if rule == nil {
-		v := table(c)
-		v.basis = v.rule.basis(c)
+		return p.settled(c)
+	}
+	if v, ok := p.judged[*c]; ok && c.turns == nil {
 		return v
 	}
-	if v, ok := p.judged[*c]; ok {
-		return v
+	var v verdict
+	if rule == unknownVersion {
+		v = p.everyRelease(c)
+	} else {
+		v = p.judge(&cases[0])
+		for i := range cases[1:] {
+			v = merge(v, p.judge(&cases[1+i]), rule)
+		}
 	}
-	v := p.judge(&cases[0])
-	for i := range cases[1:] {
-		v = merge(v, p.judge(&cases[1+i]), rule)
-	}
-	if c.name == cluster.UnknownDataplane {
+	if rule == unknownDataplane && v.rule == unknownDataplane {
 		// A data plane that none of the tables describes may do anything; what the described ones would do is the range, not the answer.
 		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: v.could | known(v.outcome), rule: rule}
 	}
-	if p.judged == nil {
-		p.judged = map[connection]verdict{}
+	if c.turns == nil {
+		if p.judged == nil {
+			p.judged = map[connection]verdict{}
+		}
+		p.judged[*c] = v
 	}
-	p.judged[*c] = v
 	return v
+}
+
+// settled judges a connection of which everything that matters is known.
+func (p *Predictor) settled(c *connection) verdict {
+	v := beforehand(c)
+	if v.rule == nil {
+		v = table(c)
+	}
+	v.basis = v.rule.basis(c)
+	if rule := p.doubt(c, v); rule != nil {
+		could := v.could
+		if v.outcome == Unknown {
+			rule = v.rule
+		}
+		v = unknown(rule, Reachable, Refused, TimedOut, Partial)
+		v.could |= could
+	}
+	if c.sticky && v.outcome == Partial {
+		v = unknown(sticky, Reachable, Refused, TimedOut)
+	}
+	return v
+}
+
+// everyRelease judges for all releases of kube-proxy that it could be, from the first that was read on: one from each stretch in which nothing changes for this connection. A stretch ends at the
+// first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
+func (p *Predictor) everyRelease(c *connection) verdict {
+	as := *c
+	since := c.plane().since
+	at := release{since.Minor, since.Patch}
+	var v verdict
+	for {
+		turns := &turns{at: at}
+		as.version, as.turns = at.version(), turns
+		switch u := p.judge(&as); {
+		case v.rule == nil:
+			v = u
+		default:
+			v = merge(v, u, unknownVersion)
+		}
+		if turns.next == (release{}) {
+			return v
+		}
+		at = turns.next
+	}
+}
+
+// release is v1.minor.patch of Kubernetes.
+type release struct{ minor, patch int }
+
+func (r release) version() cluster.Version {
+	return cluster.Version{Major: 1, Minor: r.minor, Patch: r.patch, Text: fmt.Sprintf("v1.%d.%d", r.minor, r.patch)}
+}
+
+func (r release) before(o release) bool {
+	return r.minor < o.minor || r.minor == o.minor && r.patch < o.patch
+}
+
+// turns finds the first release after at in which anything that was asked changes.
+type turns struct{ at, next release }
+
+func (t *turns) note(r release) {
+	if t.at.before(r) && (t.next == (release{}) || r.before(t.next)) {
+		t.next = r
+	}
+}
+
+// before says whether kube-proxy is of a release before v1.minor.patch. Tables and all that they call ask in this way only: it is how a version that is not known
+// finds the releases that matter.
+func (c *connection) before(minor, patch int) bool {
+	if c.turns != nil {
+		c.turns.note(release{minor, patch})
+	}
+	return c.version.Before(1, minor, patch)
 }
 
 func table(c *connection) verdict {
@@ -77,6 +159,19 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			cases = append(cases, as)
 		}
 		return unknownDataplane, cases
+	case c.name == cluster.KubeProxy && c.mode == "":
+		var cases []connection
+		for i, mode := range proxyModes {
+			if mode == cluster.NFTables && c.version.Known() && c.version.Less(kubeProxies[mode].since) {
+				continue // there was none yet
+			}
+			as := *c
+			as.mode, as.served = mode, c.servedBy[i]
+			cases = append(cases, as)
+		}
+		return unknownMode, cases
+	case (c.name == cluster.KubeProxy || c.name == cluster.Windows) && !c.version.Known():
+		return unknownVersion, nil
 	case c.name != cluster.KubeProxy && !c.version.Known():
 		return unknownRelease, c.inEach(planes[c.name].stretches(), func(as *connection, v cluster.Version) { as.version = v })
 	case c.name == cluster.Cilium && (c.cilium == nil || !c.cilium.Read()):
@@ -87,25 +182,6 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
-	case c.mode == "":
-		var cases []connection
-		for _, mode := range []cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables} {
-			if mode == cluster.NFTables && c.version.Known() && c.version.Before(1, 29, 0) {
-				continue // there was none yet
-			}
-			as := *c
-			as.mode = mode
-			cases = append(cases, as)
-		}
-		return unknownMode, cases
-	case !c.version.Known():
-		var cases []connection
-		for _, v := range turningPoints(c.mode) {
-			as := *c
-			as.version = v
-			cases = append(cases, as)
-		}
-		return unknownVersion, cases
 	case c.plugin() != nil && !c.pluginVersion.Known():
 		return unknownPlugin, c.inEach(c.plugin().stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
 	case c.plugin() == ciliumBesidePlane && !c.cilium.Read() && c.cilium.InClusterLoadBalance == cluster.Undetermined:
@@ -116,7 +192,11 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		none.here, none.ownPod = tally{}, false
 		return unknownCount, []connection{as, none}
 	case c.guarded() && c.admitted == cluster.Undetermined:
-		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted = t })
+		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted, as.admittedSelf = t, t })
+	case c.mode == cluster.IPVS && c.guarded() && c.startsOnHost() && c.ipvsAdmits() == cluster.Undetermined:
+		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) {
+			as.admittedSelf, as.admittedUnspecified, as.admittedDialled = t, t, t
+		})
 	case c.to == NodePort && c.served == cluster.Undetermined:
 		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
 	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Undetermined:
@@ -127,6 +207,9 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return nil, nil
 	}
 }
+
+// proxyModes are the modes that have a table.
+var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
 
 // inEach is the connection once for each of the releases.
 func (c *connection) inEach(releases []cluster.Version, set func(*connection, cluster.Version)) []connection {
@@ -143,20 +226,6 @@ func (c *connection) either(set func(*connection, cluster.Tristate)) []connectio
 	set(&yes, cluster.Yes)
 	set(&no, cluster.No)
 	return []connection{yes, no}
-}
-
-// turningPoints are releases of kube-proxy, one from each stretch in which a mode does the same.
-func turningPoints(mode cluster.ProxyMode) []cluster.Version {
-	texts := map[cluster.ProxyMode][]string{
-		cluster.IPTables: {"v1.19.16", "v1.20.15", "v1.22.17", "v1.24.17", "v1.26.15", "v1.36.3"},
-		cluster.IPVS:     {"v1.20.15", "v1.22.17", "v1.24.17", "v1.25.16", "v1.27.16", "v1.31.14", "v1.36.3"},
-		cluster.NFTables: {"v1.29.15", "v1.31.0", "v1.36.3"},
-	}[mode]
-	versions := make([]cluster.Version, len(texts))
-	for i, text := range texts {
-		versions[i], _ = cluster.ParseVersion(text)
-	}
-	return versions
 }
 
 // Rules of facts that are not known, and of what no data plane answers for.
@@ -180,7 +249,7 @@ var (
 		Reason: "only a host name is published, so no node answers for the address and the connection goes to the real load balancer",
 	}
 	proxyMode = &Rule{
-		ID: "SVC-07", Basis: Source, Since: "1.30", Source: "KEP-1860; kubernetes/kubernetes pkg/proxy/serviceport.go",
+		ID: "SVC-07", Basis: Source, Since: "1.29", Source: "KEP-1860, gate LoadBalancerIPMode (on since v1.30); kubernetes/kubernetes pkg/proxy/serviceport.go",
 		Reason: "ipMode is Proxy, so no node answers for the address and the connection goes to the real load balancer",
 	}
 	otherFamily = &Rule{
@@ -205,8 +274,17 @@ var (
 	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and its modes differ here; --dataplane kube-proxy/MODE says it"}
 	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and releases differ here; --dataplane kube-proxy/MODE@VERSION says it"}
 	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
-	unknownAddress   = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
+	unknownSelf      = &Rule{
+		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app/server_others.go nodeIPTuple",
+		Reason: "a process on the node speaks from the load balancer address, and whether loadBalancerSourceRanges admit it depends on what kube-proxy takes for its own address (bindAddress, dual stack)",
+	}
+	unknownAddress = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
 
+	patchedByTencent = &Rule{
+		ID: "UNK-15", Source: "tencentyun/qcloud-documents product/计算与网络/容器服务/故障处理/CLB 回环问题.md; kubernetes/kubernetes#79783",
+		Reason: "Tencent's builds of kube-proxy (-tke.) do not put load balancer addresses on kube-ipvs0 in ipvs mode, so the connection may leave for the real load balancer, " +
+			"and what becomes of it there is not known",
+	}
 	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
 	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
 	borrowedName    = &Rule{ID: "UNK-13", Reason: "kube-proxy runs under the name of another node (hostnameOverride) and takes the endpoints there for its node's own: how far those answer is not known"}
@@ -223,7 +301,7 @@ var (
 func (c *connection) honoursIPMode() bool {
 	switch c.name {
 	case cluster.KubeProxy, cluster.Windows:
-		return !c.version.Known() || !c.version.Before(1, 32, 0) || (!c.version.Before(1, 29, 0) && c.gate("LoadBalancerIPMode", !c.version.Before(1, 30, 0)))
+		return !c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0)))
 	default:
 		return true
 	}

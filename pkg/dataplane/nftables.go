@@ -5,13 +5,12 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // nftables: as iptables, but the filter also looks at what starts on the node; source ranges are judged first of all; and a node port is served on the node's primary
 // address only, unless nodePortAddresses say otherwise.
 func nftables(c *connection) verdict {
-	v := c.version
 	switch {
 	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.mistakesInterfaces():
 		return unknown(nft11, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.guarded() && v.Before(1, 30, 0) && c.admitted == cluster.No:
+	case c.guarded() && c.before(30, 0) && c.admitted == cluster.No:
 		return unknown(nft02, Reachable, Refused, TimedOut)
-	case c.startsOnHost() && !c.any() && v.Before(1, 33, 6):
+	case c.startsOnHost() && !c.any() && c.before(33, 6):
 		// Until then what starts on the node met this check before the source ranges.
 		return refused(nft04)
 	case c.guarded() && c.admitted == cluster.No:
@@ -24,9 +23,9 @@ func nftables(c *connection) verdict {
 		return c.clusterIP(nft05, nft06, nft07)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, nft08)
-	case c.startsOnHost() && c.local().n == 0 && c.to == NodePort && v.Before(1, 30, 0):
+	case c.startsOnHost() && c.local().n == 0 && c.to == NodePort && c.before(30, 0):
 		return timedOut(nft09)
-	case c.startsOnHost() && c.local().n == 0 && c.to != NodePort && v.Before(1, 33, 6):
+	case c.startsOnHost() && c.local().n == 0 && c.to != NodePort && c.before(33, 6):
 		return timedOut(nft09)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, nft10)
@@ -46,8 +45,7 @@ func nftables(c *connection) verdict {
 // mistakesInterfaces: the rules say iif, which wants one interface that is there, where they mean iifname, which takes a prefix
 // (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
 func (c *connection) mistakesInterfaces() bool {
-	v := c.version
-	return v.Before(1, 33, 6) || (!v.Before(1, 34, 0) && v.Before(1, 34, 2))
+	return c.before(33, 6) || (!c.before(34, 0) && c.before(34, 2))
 }
 
 const nftablesSource = "kubernetes/kubernetes pkg/proxy/nftables/proxier.go"

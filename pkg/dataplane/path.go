@@ -220,10 +220,11 @@ func datagrams(p cluster.Protocol) int {
 	return 0
 }
 
-// basis is Measured where recordings hold the rule for such a connection in that release; a release between two that were recorded is not one of them.
+// basis is Measured where recordings hold the rule for such a connection in that release; a release between two that were recorded is not one of them, nor is one
+// that is not known.
 func (r *Rule) basis(c *connection) Basis {
 	m, ok := measured[r.ID]
-	if !ok || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.asked][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
+	if !ok || c.turns != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.asked][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -164,7 +164,7 @@ func (p *Predictor) doubt(c *connection, v verdict) *Rule {
 // nodesCutOff: ipvs puts every address of a Service on every node, and one that is a node's own too reaches that node from no other. What else fails there depends
 // on the network: tunnels between nodes end at such addresses, and so do masqueraded connections.
 func (p *Predictor) nodesCutOff(c *connection) bool {
-	if c.name != cluster.KubeProxy || (c.mode != cluster.IPVS && c.mode != "") {
+	if c.name != cluster.KubeProxy || c.mode != cluster.IPVS {
 		return false
 	}
 	if p.captured == nil {
@@ -184,12 +184,6 @@ func (p *Predictor) capture() *others {
 		}
 	}
 	return &found
-}
-
-// sharedWith: another Service has the address, and the data plane answers for it.
-func (p *Predictor) sharedWith(c *connection, at claim) bool {
-	o := p.shared[at]
-	return o.outright || o.proxied && (!c.honoursIPMode() || c.doubtsIPMode())
 }
 
 // believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
@@ -405,29 +399,20 @@ func (p *Predictor) Path(client Client, t Target) Path {
 		}
 	}
 	c := &p.current
-	v := p.connection(c, client, t, f, path.Address)
-	if v.rule == nil {
-		v = p.judgedBefore(c)
-	} else {
-		v.basis = v.rule.basis(c)
-	}
-	if rule := p.doubt(c, v); rule != nil {
-		could := v.could
-		if v.outcome == Unknown {
-			rule = v.rule
-		}
-		v = unknown(rule, Reachable, Refused, TimedOut, Partial)
-		v.could |= could
-	}
-	if client.Address.IsValid() && v.outcome == Partial && p.service.ClientIPAffinity {
-		v = unknown(sticky, Reachable, Refused, TimedOut)
-	}
-	if owner, ok := p.own[path.Address]; ok && v.outcome == ViaLoadBalancer && t.To == ExternalIP && owner != client.Node {
+	p.connection(c, client, t, f, path.Address)
+	v := p.judgedBefore(c)
+	if owner, ok := p.own[path.Address]; ok && (v.could | known(v.outcome)).Has(ViaLoadBalancer) && t.To == ExternalIP && owner != client.Node {
 		// There is no load balancer behind an address of another node: the packet gets there. A refusal is for everybody; whatever else that node does may depend on
 		// what it takes the source for.
-		if there := p.Path(Client{From: External, Node: owner}, t); there.Outcome == Refused {
+		there := p.Path(Client{From: External, Node: owner}, t)
+		switch {
+		case there.Outcome == Refused && v.outcome == ViaLoadBalancer:
 			there.From, there.Basis = client.From, there.Rule.Basis
 			return there
+		case there.Outcome == Refused:
+			v.could |= either(Refused)
+		case there.Could.Has(Refused):
+			v = merge(v, refused(there.Rule), there.Rule)
 		}
 	}
 	path.Outcome, path.Endpoints, path.ClientIP, path.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
@@ -439,8 +424,9 @@ func (p *Predictor) Path(client Client, t Target) Path {
 	return path
 }
 
-// connection gathers what the tables look at into c. Where that already settles the matter, the verdict has a rule.
-func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) verdict {
+// connection gathers what decides about a connection into c. It must not look at the version of kube-proxy, nor at its mode, but for what c keeps by mode: those may
+// not be known yet.
+func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) {
 	judging := client.Node
 	if t.To == NodePort {
 		judging = t.Node
@@ -459,8 +445,12 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
 		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
 		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
-		bound: slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
-		home:  g.on[client.Node],
+		bound:           slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
+		endpointsUnread: !s.EndpointsKnown, virtual: node.VirtualKubelet, otherProxy: s.ProxyName != "",
+		otherFamilyFirst: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
+		noNodePort:       s.Ports[t.Port].NodePort == 0, proxied: t.IPMode == cluster.Proxy, noFamily: !p.hasFamily(f),
+		sticky: s.ClientIPAffinity && client.Address.IsValid(),
+		home:   g.on[client.Node],
 	}
 	_, c.owned = p.own[dialled]
 	c.settings(d)
@@ -488,30 +478,40 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		c.doubted = p.doubted != nil && p.doubted[judging]
 		p.hint(c, g, node.Zone, node.Name)
 	}
-	c.accessible = p.accessible(c, t.Port, arriving)
+	c.accessible, c.accessibleAsProxied = p.accessible(t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
-	throughNodePort := t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && s.Ports[t.Port].NodePort != 0)
-	if v := p.beforehand(c, t, f, node, throughNodePort); v.rule != nil {
-		return v
-	}
-	if c.name == cluster.KubeProxy {
+	c.throughNodePort = t.To == NodePort || (client.From == External && !t.Arrives && t.To != ExternalIP && !c.noNodePort)
+	if c.name == cluster.KubeProxy || c.name == cluster.UnknownDataplane || c.name == "" {
 		c.detects = detects(d, node, f)
 		if client.From == Pod {
 			c.isPod = p.isPod(c, client, node, f)
 		}
 	}
-	if throughNodePort {
+	if c.throughNodePort {
 		c.to = NodePort
 		at := dialled
 		if t.To != NodePort {
 			at, _ = first(node.InternalIPs, arriving)
 		}
 		c.loopback = at.IsLoopback()
-		c.served = nodePortServed(d, node, at, arriving)
-	} else if t.To == LoadBalancerIP {
-		c.ranged, c.anywhere, c.admitted = p.sourceRanges(client, f)
+		c.serve(d, node, at, arriving)
+		return
 	}
-	return verdict{}
+	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
+	if t.To == LoadBalancerIP {
+		p.guard(c, client, t.Address, f)
+	}
+}
+
+// serve fills in whether nodePortAddresses include the address of the node that is dialled, for the node's mode or, where that is not known, for each.
+func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
+	if c.mode != "" || c.name != cluster.KubeProxy && c.name != cluster.UnknownDataplane && c.name != "" {
+		c.served = nodePortServed(d, c.mode, node, at, f)
+		return
+	}
+	for i, mode := range proxyModes {
+		c.servedBy[i] = nodePortServed(d, mode, node, at, f)
+	}
 }
 
 // settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
@@ -536,14 +536,17 @@ func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 	}
 }
 
-// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go.
-func (p *Predictor) accessible(c *connection, port int, f family) bool {
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: outright, or by an address with ipMode Proxy for those who do not heed that.
+func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
-		return true
+		return true, false
 	}
-	return slices.ContainsFunc(p.service.Ingress, func(in cluster.Ingress) bool {
-		return in.IP.IsValid() && familyOf(in.IP) == f && (in.IPMode != cluster.Proxy || !c.honoursIPMode())
-	})
+	for _, in := range p.service.Ingress {
+		if in.IP.IsValid() && familyOf(in.IP) == f {
+			outright, asProxied = outright || in.IPMode != cluster.Proxy, asProxied || in.IPMode == cluster.Proxy
+		}
+	}
+	return outright, asProxied
 }
 
 // misnamed: kube-proxy on the node was started under another node's name.
@@ -554,39 +557,36 @@ func misnamed(d *cluster.Dataplane, node *cluster.Node) (name string, wrong bool
 	return d.KubeProxy.HostnameOverride, true
 }
 
-// beforehand is what is true of every data plane: what no node answers for, and what could not be read.
-func (p *Predictor) beforehand(c *connection, t Target, f family, node *cluster.Node, throughNodePort bool) verdict {
-	s := p.service
+// beforehand is what is true of every data plane: what no node answers for, and what could not be read. The verdict has no rule where the tables decide.
+func beforehand(c *connection) verdict {
 	switch {
-	case !s.EndpointsKnown:
+	case c.endpointsUnread:
 		return unknown(endpointsNotRead, Reachable, Refused, TimedOut)
-	case node.VirtualKubelet:
+	case c.virtual:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case s.ProxyName != "":
-		if c.from != External && c.advertised() {
-			return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
-		}
+	case c.otherProxy && c.from != External && c.advertised():
+		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	case c.otherProxy:
 		return unknown(otherProxy, Reachable, Refused, TimedOut)
-	case c.name == cluster.KubeProxy && c.version.Known() && c.version.Before(1, 21, 0) && !c.gate("IPv6DualStack", false) &&
-		len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f:
+	case c.name == cluster.KubeProxy && c.otherFamilyFirst && c.before(21, 0) && !c.gate("IPv6DualStack", false):
 		return unknown(singleStack, Refused, TimedOut, ViaLoadBalancer)
-	case t.To == NodePort && s.Ports[t.Port].NodePort == 0:
+	case c.asked == NodePort && c.noNodePort:
 		return refused(noNodePort)
-	case throughNodePort:
+	case c.throughNodePort:
 		return verdict{}
-	case p.sharedWith(c, claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}):
+	case c.shared.outright, c.shared.proxied && (!c.honoursIPMode() || c.doubtsIPMode()):
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
-	case c.from == External && t.To != ExternalIP && (t.To == LoadBalancerHostname || t.IPMode == cluster.Proxy):
+	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.proxied):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
-	case t.To == LoadBalancerHostname:
+	case c.to == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
-	case t.To == LoadBalancerIP && t.IPMode == cluster.Proxy && c.doubtsIPMode():
+	case c.to == LoadBalancerIP && c.proxied && c.doubtsIPMode():
 		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
-	case t.To == LoadBalancerIP && t.IPMode == cluster.Proxy && c.honoursIPMode():
+	case c.to == LoadBalancerIP && c.proxied && c.honoursIPMode():
 		return c.leaves(proxyMode)
-	case t.To != ClusterIP && !p.hasFamily(f):
+	case c.to != ClusterIP && c.noFamily:
 		return c.leaves(otherFamily)
-	case t.To == ExternalIP && c.name == cluster.KubeProxy && !c.version.Before(1, 36, 0) && !c.gate("AllowServiceExternalIPs", true):
+	case c.to == ExternalIP && c.name == cluster.KubeProxy && !c.before(36, 0) && !c.gate("AllowServiceExternalIPs", true):
 		return c.leaves(ignoredExternalIP)
 	default:
 		return verdict{}
@@ -693,8 +693,8 @@ func covers(ranges []netip.Prefix, x netip.Prefix) cluster.Tristate {
 	return result
 }
 
-// sourceRanges says whether loadBalancerSourceRanges guard the Service in a family, whether one of them is the whole family, and whether the others admit a source.
-func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool, admitted cluster.Tristate) {
+// guard fills in whether loadBalancerSourceRanges guard the Service in a family, and whom they admit.
+func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f family) {
 	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
 	for _, r := range p.service.SourceRanges {
 		if familyOf(r.Addr()) == f {
@@ -702,24 +702,52 @@ func (p *Predictor) sourceRanges(client Client, f family) (ranged, anywhere bool
 		}
 	}
 	if len(ranges) == 0 {
-		return false, false, cluster.Yes
+		return
 	}
+	c.ranged = true
 	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
-	anywhere = len(narrow) < len(ranges)
+	c.anywhere = len(narrow) < len(ranges)
 	ranges = narrow
 	node := &p.snapshot.Nodes[client.Node]
 	switch client.From {
 	case Pod:
-		return true, anywhere, p.podsWithin(ranges, client.Address, node, f)
+		c.admitted = p.podsWithin(ranges, client.Address, node, f)
 	case Node:
+		c.admitted = cluster.Undetermined
 		if a, ok := first(node.InternalIPs, f); ok {
-			return true, anywhere, cluster.Is(inAny(ranges, a))
+			c.admitted = cluster.Is(inAny(ranges, a))
 		}
-		return true, anywhere, cluster.Undetermined
+		c.admittedSelf = p.takenForItself(c, node, ranges, f)
+		c.admittedUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
+		c.admittedDialled = cluster.Is(inAny(ranges, dialled))
 	default:
 		// A client outside without an address stands for those that the ranges admit.
-		return true, anywhere, cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+		c.admitted = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
+}
+
+var (
+	unspecified = [...]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}
+	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
+)
+
+// takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
+// of the loopback interface.
+func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
+	if name, wrong := misnamed(c.dataplane, node); wrong {
+		i := p.snapshot.NodeIndex(name)
+		if i < 0 {
+			return cluster.Is(inAny(ranges, loopback[f]))
+		}
+		node = &p.snapshot.Nodes[i]
+	}
+	if !node.Known || len(node.InternalIPs) == 0 {
+		return cluster.Undetermined
+	}
+	if a, ok := first(node.InternalIPs, f); ok {
+		return cluster.Is(inAny(ranges, a))
+	}
+	return cluster.Is(inAny(ranges, loopback[f]))
 }
 
 // ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's first InternalIP of a family.
@@ -729,23 +757,34 @@ func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluste
 		f = v6
 	}
 	at, _ := first(node.InternalIPs, f)
-	return nodePortServed(d, node, at, f)
+	mode := d.Mode
+	if node.ProxyMode != "" {
+		mode = cluster.ProxyMode(node.ProxyMode)
+	}
+	if mode != "" || d.Name != cluster.KubeProxy {
+		return nodePortServed(d, mode, node, at, f)
+	}
+	served := nodePortServed(d, proxyModes[0], node, at, f)
+	for _, mode := range proxyModes[1:] {
+		if nodePortServed(d, mode, node, at, f) != served {
+			return cluster.Undetermined
+		}
+	}
+	return served
 }
 
-// nodePortServed says whether kube-proxy answers for node ports at one of the node's addresses.
-func nodePortServed(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
+// nodePortServed says whether kube-proxy in a mode answers for node ports at one of the node's addresses.
+func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
 	k := d.KubeProxy
 	_, wrong := misnamed(d, node)
 	switch {
-	case d.Name != cluster.KubeProxy:
+	case mode == "": // another data plane
 		return cluster.Yes
-	case at.IsLoopback() && d.Mode == "":
-		return cluster.Undetermined
-	case at.IsLoopback() && (d.Mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
+	case at.IsLoopback() && (mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
 		return cluster.No
 	case k != nil && len(k.NodePortAddresses) > 0 && !k.PrimaryOnly && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
 		return cluster.Yes // ranges of one family leave the other as it is
-	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && d.Mode != cluster.NFTables):
+	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && mode != cluster.NFTables):
 		return cluster.Yes
 	case !at.IsValid():
 		return cluster.Undetermined

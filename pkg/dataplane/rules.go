@@ -9,7 +9,7 @@ import (
 func Rules() []*Rule {
 	return []*Rule{
 		endpointsNotRead, virtualNode, otherProxy, noNodePort, noWayToNode, hostnameOnly, proxyMode, otherFamily, ignoredExternalIP, singleStack, ownConnection, confined,
-		unknownDataplane, unknownMode, unknownVersion, someAdmitted, unknownAddress, unknownPlugin, unknownMasquerade, unknownDetection, unknownCount, sharedAddress, sticky, capturedAddress, borrowedName,
+		unknownDataplane, unknownMode, unknownVersion, someAdmitted, unknownSelf, unknownAddress, unknownPlugin, unknownMasquerade, unknownDetection, unknownCount, sharedAddress, sticky, capturedAddress, borrowedName, patchedByTencent,
 		ipt01, ipt02, ipt03, ipt04, ipt05, ipt06, ipt07, ipt08, ipt09, ipt10, ipt11, ipt12, ipt14, ipt15, ipt16, ipt17, ipt18, ipt19, ipt20, ipt21,
 		ipvs01, ipvs02, ipvs03, ipvs04, ipvs05, ipvs06, ipvs07, ipvs08, ipvs09, ipvs10, ipvs11, ipvs12, ipvs13, ipvs14, ipvs15,
 		nft01, nft02, nft03, nft04, nft05, nft06, nft07, nft08, nft09, nft10, nft11, nft12, nft13, nft14, nft15, nft16,

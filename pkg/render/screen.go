@@ -169,6 +169,9 @@ func (p *screen) about() []fact {
 	}
 	if p.r.Dataplane != nil {
 		f := fact{"data plane", dataplaneText(p.r.Dataplane), sourced(p.r.Dataplane.Confidence, p.r.Dataplane.Source)}
+		if build := buildText(p.r.Dataplane); p.o.Wide && build != "" {
+			f.value += ", " + build
+		}
 		if p.r.Dataplane.Name == cluster.UnknownDataplane && f.note == "" {
 			f.note = "(--dataplane NAME[/MODE][@VERSION] says which)"
 		}
@@ -231,6 +234,23 @@ func dataplaneText(d *cluster.Dataplane) string {
 		text += " (" + strings.ToLower(string(d.VersionConfidence)) + " from " + from + ")"
 	}
 	return text
+}
+
+// buildText says of a kube-proxy that is not built by Kubernetes itself who built it, and whether its predictions are those of the upstream release; "" for all others.
+func buildText(d *cluster.Dataplane) string {
+	if d.Name != cluster.KubeProxy || !d.Version.Known() {
+		return ""
+	}
+	switch vendor := d.Version.Vendor(); {
+	case vendor == cluster.Upstream:
+		return ""
+	case vendor == cluster.UnknownVendor:
+		return "build " + d.Version.Suffix() + " of an unknown vendor treated as upstream"
+	case vendor == cluster.Tencent && d.Mode != cluster.IPTables:
+		return string(vendor) + " build known to differ in ipvs mode"
+	default:
+		return string(vendor) + " build treated as upstream"
+	}
 }
 
 func sourced(c cluster.Confidence, source string) string {
