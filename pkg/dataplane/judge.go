@@ -18,7 +18,7 @@ func (p *Predictor) judgedBefore(c *connection) verdict {
 // judge says what a connection meets. Where a fact that decides is not known, it judges once for each thing the fact could be, and says only what all answers share.
 // The data plane, its mode and its version come first: nothing that looks at them is asked before they are settled.
 func (p *Predictor) judge(c *connection) verdict {
-	if rule := c.unread(); rule != nil {
+	if rule := c.unread(); rule != nil && !c.releaseless() {
 		return c.anything(rule)
 	}
 	rule, cases := c.unsettled()

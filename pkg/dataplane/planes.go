@@ -93,6 +93,11 @@ func (c *connection) unread() *Rule {
 	return nil
 }
 
+// releaseless: what is said beforehand is the same in every release of every data plane.
+func (c *connection) releaseless() bool {
+	return c.endpointsUnread || c.virtual || c.otherProxy || c.asked == NodePort && c.noNodePort || c.asked == LoadBalancerHostname && !c.throughNodePort
+}
+
 // anything is the answer where nothing is known but the address.
 func (c *connection) anything(r *Rule) verdict {
 	v := unknown(r, Reachable, Refused, TimedOut, Unreachable, Partial)
