@@ -93,18 +93,18 @@ type Service struct {
 	Live map[string]Live
 }
 
-// cilium's placeholder: pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint in cilium/cilium v1.20.2, operator/pkg/model/translation since v1.13.0.
+// ciliumPlaceholder: pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint in cilium/cilium v1.20.2, operator/pkg/model/translation since v1.13.0.
 var ciliumPlaceholder = netip.AddrFrom4([4]byte{192, 192, 192, 192})
 
 const ciliumPlaceholderPort = 9999
 
-// IsPlaceholder: the endpoint is the one that Cilium puts into the EndpointSlice of a Service that its Envoy serves on every node (Ingress, Gateway API). Nothing
+// IsPlaceholder says whether the endpoint is the one that Cilium puts into the EndpointSlice of a Service that its Envoy serves on every node (Ingress, Gateway API). Nothing
 // listens there.
 func (e *Endpoint) IsPlaceholder() bool {
 	return e.Address == ciliumPlaceholder && slices.ContainsFunc(e.Ports, func(p EndpointPort) bool { return p.Port == ciliumPlaceholderPort })
 }
 
-// ServedByCiliumEnvoy: the Service's only endpoint is Cilium's placeholder. Where Cilium replaces kube-proxy, Envoy on every node serves such a Service.
+// ServedByCiliumEnvoy says whether the only endpoint is Cilium's placeholder. Where Cilium replaces kube-proxy, Envoy on every node serves such a Service.
 func (s *Service) ServedByCiliumEnvoy() bool {
 	return len(s.Endpoints) > 0 && !slices.ContainsFunc(s.Endpoints, func(e Endpoint) bool { return !e.IsPlaceholder() })
 }

@@ -41,15 +41,18 @@ func TestConnectionsThatNoReportAsksAbout(t *testing.T) {
 		{"v1.20 is at home again", cilium("v1.20.0", "lb-mode=snat host-sockets-only"), local, pod(a), port(c), dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved},
 		{
 			"a pod that connects to itself sees its own address", cilium("v1.20.0", "lb-mode=snat"), local,
-			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")}, address, dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved,
+			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")},
+			address, dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved,
 		},
 		{
 			"packet by packet it does not", cilium("v1.20.0", "lb-mode=snat host-sockets-only"), local,
-			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")}, address, dataplane.Reachable, dataplane.AllEndpoints, dataplane.Mixed,
+			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")},
+			address, dataplane.Reachable, dataplane.AllEndpoints, dataplane.Mixed,
 		},
 		{
 			"source ranges keep a client outside out", cilium("v1.20.0", "lb-mode=snat"), local + " source-ranges=198.51.100.0/24",
-			dataplane.Client{From: dataplane.External, Node: a, Address: netip.MustParseAddr("192.0.2.1")}, address, dataplane.TimedOut, dataplane.NoEndpoints, dataplane.NoClientIP,
+			dataplane.Client{From: dataplane.External, Node: a, Address: netip.MustParseAddr("192.0.2.1")},
+			address, dataplane.TimedOut, dataplane.NoEndpoints, dataplane.NoClientIP,
 		},
 		{
 			"and nobody inside", cilium("v1.20.0", "lb-mode=snat"), local + " source-ranges=198.51.100.0/24", pod(c), address,
@@ -57,7 +60,8 @@ func TestConnectionsThatNoReportAsksAbout(t *testing.T) {
 		},
 		{
 			"a backend of kube-router may not reach itself", "dataplane kube-router@v2.1.0", local,
-			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")}, address, dataplane.Unknown, dataplane.EndpointsUnknown, dataplane.ClientIPUnknown,
+			dataplane.Client{From: dataplane.Pod, Node: a, Address: netip.MustParseAddr("10.244.1.10")},
+			address, dataplane.Unknown, dataplane.EndpointsUnknown, dataplane.ClientIPUnknown,
 		},
 		{"calico translates another node's node port at home", "dataplane calico-ebpf@v3.30.0 calico-dsr=false", local, pod(a), port(c), dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved},
 	} {
