@@ -6,6 +6,7 @@ package cluster
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -106,6 +107,22 @@ type Service struct {
 
 // Pending says whether a Service waits for its load balancer to give it an address.
 func (s *Service) Pending() bool { return s.Type == TypeLoadBalancer && len(s.Ingress) == 0 }
+
+// ciliumPlaceholder: pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint in cilium/cilium v1.20.2, operator/pkg/model/translation since v1.13.0.
+var ciliumPlaceholder = netip.AddrFrom4([4]byte{192, 192, 192, 192})
+
+const ciliumPlaceholderPort = 9999
+
+// IsPlaceholder says whether the endpoint is the one that Cilium puts into the EndpointSlice of a Service that its Envoy serves on every node (Ingress, Gateway API). Nothing
+// listens there.
+func (e *Endpoint) IsPlaceholder() bool {
+	return e.Address == ciliumPlaceholder && slices.ContainsFunc(e.Ports, func(p EndpointPort) bool { return p.Port == ciliumPlaceholderPort })
+}
+
+// ServedByCiliumEnvoy says whether the only endpoint is Cilium's placeholder. Where Cilium replaces kube-proxy, Envoy on every node serves such a Service.
+func (s *Service) ServedByCiliumEnvoy() bool {
+	return len(s.Endpoints) > 0 && !slices.ContainsFunc(s.Endpoints, func(e Endpoint) bool { return !e.IsPlaceholder() })
+}
 
 // IPMode says whether a node may answer for a load balancer address itself.
 type IPMode string

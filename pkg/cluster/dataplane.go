@@ -68,7 +68,9 @@ type Dataplane struct {
 	KubeProxy *KubeProxySettings // nil unless kube-proxy runs here and its configuration was read
 	Cilium    *CiliumSettings    // nil unless Cilium runs here, instead of kube-proxy or beside it
 	Calico    *CalicoSettings    // nil unless the data plane is calico-ebpf
-	Antrea    *AntreaSettings    // nil unless the data plane is antrea
+	Antrea    *AntreaSettings    // nil unless Antrea serves Services here, instead of kube-proxy or, for pods, beside it
+	// KubeRouter is nil unless the data plane is kube-router.
+	KubeRouter *KubeRouterSettings
 	// PodMasquerade says whether the CNI rewrites a pod's address on its way to other nodes' addresses. The API rarely shows it.
 	PodMasquerade Tristate
 }
@@ -95,28 +97,61 @@ type CiliumSettings struct {
 	Version Version
 	// ReplacesKubeProxy is kube-proxy-replacement true or strict.
 	ReplacesKubeProxy bool
-	// Mode is bpf-lb-mode: snat, dsr or hybrid.
+	// Mode is bpf-lb-mode: snat, dsr or hybrid. "" means that cilium-config was not read: then none of the fields below is known, but InClusterLoadBalance.
 	Mode string
+	// ModeAnnotation is bpf-lb-mode-annotation: a Service may have a mode of its own.
+	ModeAnnotation bool
 	// DropsWithoutBackend is service-no-backend-response: drop.
 	DropsWithoutBackend bool
+	// RoutesWithoutBackend is enable-no-service-endpoints-routable: false.
+	RoutesWithoutBackend bool
+	// SocketLoadBalancing is bpf-lb-sock; a Cilium that replaces kube-proxy always balances at the socket.
+	SocketLoadBalancing bool
 	// HostSocketsOnly is bpf-lb-sock-hostns-only: pods are served packet by packet.
 	HostSocketsOnly bool
+	// PerPacket: pods' packets are looked up too where sockets are balanced (enable-envoy-config, enable-ingress-controller, enable-gateway-api or enable-sctp).
+	PerPacket bool
+	// SCTP is enable-sctp.
+	SCTP bool
+	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, EndpointRoutes enable-endpoint-routes.
+	BPFMasquerade, NoMasquerade, EndpointRoutes bool
+	// ServiceTopology is enable-service-topology.
+	ServiceTopology bool
+	// OpenExternalIPs is bpf-lb-external-ip-mitigation switched off: clients inside are translated for external IPs that no node owns.
+	OpenExternalIPs bool
 	// InClusterLoadBalance is Terway's in_cluster_loadbalance.
 	InClusterLoadBalance Tristate
 }
+
+// Read is false where cilium-config was not read.
+func (s *CiliumSettings) Read() bool { return s.Mode != "" }
 
 // CalicoSettings are the parts of FelixConfiguration that decide what a connection meets.
 type CalicoSettings struct {
 	// DSR is bpfExternalServiceMode: DSR.
 	DSR bool
+	// ConnectTime is bpfConnectTimeLoadBalancing: TCP (also where it is not set), Enabled (UDP too) or Disabled.
+	ConnectTime string
 }
 
 // AntreaSettings are the parts of antrea-agent.conf that decide what a connection meets.
 type AntreaSettings struct {
+	// Version is Antrea's where it runs beside kube-proxy; the zero Version where it is the data plane itself, or not known.
+	Version Version
 	// NoLoadBalancerIPs is antreaProxy.proxyLoadBalancerIPs: false: a node does not answer for load balancer addresses.
 	NoLoadBalancerIPs bool
 	// DSR is antreaProxy.defaultLoadBalancerMode: dsr.
 	DSR bool
+	// PolicyOnly is trafficEncapMode: networkPolicyOnly.
+	PolicyOnly bool
+	// BesideKubeProxy: proxyAll is on, and a kube-proxy runs on the nodes all the same.
+	BesideKubeProxy bool
+}
+
+// KubeRouterSettings are the parts of kube-router's command line that decide what a connection meets.
+type KubeRouterSettings struct {
+	// NoRouter is --run-router=false: kube-router then masquerades nothing.
+	NoRouter bool
 }
 
 // PodDetection is kube-proxy's, and Unknown where its configuration was not read or the data plane has no such setting.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -47,6 +48,14 @@ func (v Version) Before(major, minor, patch int) bool {
 		return v.Minor < minor
 	}
 	return v.Patch < patch
+}
+
+// Less says whether v is an older release than w, as Before does.
+func (v Version) Less(w Version) bool { return v.Before(w.Major, w.Minor, w.Patch) }
+
+// Compare is negative where v is an older release than w, and 0 where Before tells them not apart.
+func (v Version) Compare(w Version) int {
+	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(v.Patch, w.Patch))
 }
 
 // String is the text as read, "" where not known.

@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -47,9 +46,25 @@ const (
 	ciliumHostSockets   = "bpf-lb-sock-hostns-only"
 	ciliumNodePort      = "enable-node-port"
 	ciliumInClusterLoad = "enable-in-cluster-loadbalance"
+
+	ciliumModeAnnotation  = "bpf-lb-mode-annotation"
+	ciliumRoutable        = "enable-no-service-endpoints-routable"
+	ciliumSockets         = "bpf-lb-sock"
+	ciliumEnvoyConfig     = "enable-envoy-config"
+	ciliumIngress         = "enable-ingress-controller"
+	ciliumGateway         = "enable-gateway-api"
+	ciliumSCTP            = "enable-sctp"
+	ciliumBPFMasquerade   = "enable-bpf-masquerade"
+	ciliumMasquerade      = "enable-ipv4-masquerade"
+	ciliumEndpointRoutes  = "enable-endpoint-routes"
+	ciliumTopology        = "enable-service-topology"
+	ciliumOpenExternalIPs = "disable-external-ip-mitigation"
 )
 
-var ciliumKeys = [...]string{ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad}
+var ciliumKeys = [...]string{
+	ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad, ciliumModeAnnotation, ciliumRoutable, ciliumSockets,
+	ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumEndpointRoutes, ciliumTopology, ciliumOpenExternalIPs,
+}
 
 // role says what a DaemonSet tells of the data plane.
 type role uint8
@@ -315,7 +330,7 @@ func (d *detector) decide(n *corev1.Node) cluster.Dataplane {
 	}
 	out := d.kubeProxy(n)
 	if out.Name == cluster.KubeProxy {
-		out.Cilium = d.beside()
+		out.Cilium, out.Antrea = d.beside(), d.antreaBeside()
 		// Calico's eBPF data plane leaves kube-proxy running beside it: without its settings, kube-proxy is only likely.
 		if d.unread(felixResource) || d.unread(installationsResource) || d.unread(daemonSetsResource) {
 			out.Confidence = weaker(out.Confidence, cluster.Inferred)
@@ -524,6 +539,10 @@ func (d *detector) beside() *cluster.CiliumSettings {
 	if settings != nil && d.has(ciliumRole) {
 		settings.Version = imageVersion(agentImage(d.sets[ciliumRole][0], "cilium"))
 	}
+	if settings == nil && d.has(ciliumRole) {
+		// What Cilium does beside kube-proxy depends on its settings, and they were not read.
+		return &cluster.CiliumSettings{Version: imageVersion(agentImage(d.sets[ciliumRole][0], "cilium"))}
+	}
 	return settings
 }
 
@@ -563,14 +582,7 @@ func (d *detector) readCilium() (source string, settings *cluster.CiliumSettings
 		if !d.isCiliumConfig(found) {
 			continue
 		}
-		settings = &cluster.CiliumSettings{
-			Mode:                found.Data[ciliumMode],
-			DropsWithoutBackend: found.Data[ciliumNoBackend] == "drop",
-			HostSocketsOnly:     isTrue(found.Data[ciliumHostSockets]),
-		}
-		if settings.Mode == "" {
-			settings.Mode = "snat"
-		}
+		settings = ciliumSettings(found.Data)
 		if value, ok := found.Data[ciliumInClusterLoad]; ok {
 			settings.InClusterLoadBalance = cluster.Is(isTrue(value))
 		}
@@ -615,7 +627,7 @@ func (d *detector) calico() (cluster.Dataplane, bool) {
 		// A malformed setting is none.
 		enabled, said, _ = unstructured.NestedBool(felix.Object, "spec", "bpfEnabled")
 		mode, _, _ := unstructured.NestedString(felix.Object, "spec", "bpfExternalServiceMode")
-		out.Calico = &cluster.CalicoSettings{DSR: strings.EqualFold(mode, "DSR")}
+		out.Calico = &cluster.CalicoSettings{DSR: strings.EqualFold(mode, "DSR"), ConnectTime: connectTime(felix)}
 		out.Source = "felixconfiguration default"
 	}
 	for _, set := range d.sets[calicoRole] {
@@ -668,63 +680,28 @@ func (d *detector) other(kind, name string) *unstructured.Unstructured {
 	return nil
 }
 
-// antreaConfiguration are the fields of antrea-agent.conf that decide what a connection meets.
-type antreaConfiguration struct {
-	FeatureGates map[string]bool `json:"featureGates,omitempty"`
-	AntreaProxy  struct {
-		Enable                  *bool  `json:"enable,omitempty"`
-		ProxyAll                bool   `json:"proxyAll"`
-		ProxyLoadBalancerIPs    *bool  `json:"proxyLoadBalancerIPs,omitempty"`
-		DefaultLoadBalancerMode string `json:"defaultLoadBalancerMode,omitempty"`
-	} `json:"antreaProxy"`
-}
-
 // antrea is Antrea where it has taken everything over from kube-proxy (antreaProxy.proxyAll).
 func (d *detector) antrea() (cluster.Dataplane, bool) {
-	if d.knowsDaemonSets() && !d.has(antreaRole) {
+	source, settings, serves := d.readAntrea()
+	switch {
+	case source == "" && d.has(antreaRole):
+		return unknownDataplane("daemonset %s/%s runs, and its antrea-agent.conf was not read", d.sets[antreaRole][0].Namespace, d.sets[antreaRole][0].Name), true
+	case serves != antreaServesAll:
 		return cluster.Dataplane{}, false
 	}
-	var mounted []string
-	for _, set := range d.sets[antreaRole] {
-		for _, volume := range set.Spec.Template.Spec.Volumes {
-			if volume.ConfigMap != nil {
-				mounted = append(mounted, volume.ConfigMap.Name)
-			}
+	out := cluster.Dataplane{Name: cluster.Antrea, Confidence: cluster.Observed, Source: source, Antrea: settings}
+	if len(d.proxies) > 0 {
+		out.Confidence = cluster.Inferred
+		settings.BesideKubeProxy = true
+	}
+	if d.has(antreaRole) {
+		set := d.sets[antreaRole][0]
+		out.Version = imageVersion(agentImage(set, "antrea-agent"))
+		if out.Version.Known() {
+			out.VersionSource, out.VersionConfidence = fmt.Sprintf("image of daemonset %s/%s", set.Namespace, set.Name), cluster.Observed
 		}
 	}
-	for i := range d.objects.ConfigMaps {
-		found := &d.objects.ConfigMaps[i]
-		if !strings.HasPrefix(found.Name, antreaConfigPrefix) || len(mounted) > 0 && !slices.Contains(mounted, found.Name) {
-			continue
-		}
-		var configuration antreaConfiguration
-		if err := yaml.Unmarshal([]byte(found.Data[antreaConfKey]), &configuration); err != nil {
-			continue
-		}
-		proxy := configuration.AntreaProxy
-		if gate, ok := configuration.FeatureGates["AntreaProxy"]; !proxy.ProxyAll || ok && !gate || proxy.Enable != nil && !*proxy.Enable {
-			return cluster.Dataplane{}, false
-		}
-		out := cluster.Dataplane{
-			Name: cluster.Antrea, Confidence: cluster.Observed, Source: fmt.Sprintf("configmap %s/%s", found.Namespace, found.Name),
-			Antrea: &cluster.AntreaSettings{
-				NoLoadBalancerIPs: proxy.ProxyLoadBalancerIPs != nil && !*proxy.ProxyLoadBalancerIPs,
-				DSR:               strings.EqualFold(proxy.DefaultLoadBalancerMode, "dsr"),
-			},
-		}
-		if len(d.proxies) > 0 {
-			out.Confidence = cluster.Inferred
-		}
-		if d.has(antreaRole) {
-			set := d.sets[antreaRole][0]
-			out.Version = imageVersion(agentImage(set, "antrea-agent"))
-			if out.Version.Known() {
-				out.VersionSource, out.VersionConfidence = fmt.Sprintf("image of daemonset %s/%s", set.Namespace, set.Name), cluster.Observed
-			}
-		}
-		return out, true
-	}
-	return cluster.Dataplane{}, false
+	return out, true
 }
 
 // kubeRouter is kube-router where it serves Services: it does unless told not to.
@@ -742,7 +719,10 @@ func (d *detector) kubeRouter() (cluster.Dataplane, bool) {
 			if len(d.proxies) > 0 {
 				return unknownDataplane("%s serves Services, and kube-proxy runs beside it", source), true
 			}
-			out := cluster.Dataplane{Name: cluster.KubeRouter, Confidence: cluster.Observed, Source: source, Version: imageVersion(container.Image)}
+			out := cluster.Dataplane{
+				Name: cluster.KubeRouter, Confidence: cluster.Observed, Source: source, Version: imageVersion(container.Image),
+				KubeRouter: kubeRouterSettings(flags(words(container))),
+			}
 			if out.Version.Known() {
 				out.VersionSource, out.VersionConfidence = "image of "+source, cluster.Observed
 			}

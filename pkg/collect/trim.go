@@ -226,7 +226,7 @@ func trimOther(u *unstructured.Unstructured) bool {
 	fields := [][]string{{"status", "addresses"}}
 	switch u.GetKind() {
 	case "FelixConfiguration":
-		fields = [][]string{{"spec", "bpfEnabled"}, {"spec", "bpfExternalServiceMode"}}
+		fields = [][]string{{"spec", "bpfEnabled"}, {"spec", "bpfExternalServiceMode"}, {"spec", felixConnectTime}, {"spec", felixConnectTimeEnabled}}
 	case "Installation":
 		fields = [][]string{{"spec", "calicoNetwork", "linuxDataplane"}}
 	case "Network":

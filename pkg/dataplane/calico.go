@@ -3,19 +3,21 @@ package dataplane
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
 // calico in eBPF mode: packets are told apart by where they come from. What starts on a node or a pod is translated there, with internalTrafficPolicy; what comes
-// from outside is held to externalTrafficPolicy, except for external IPs.
+// from outside is held to externalTrafficPolicy. External IPs carry neither policy.
 func calico(c *connection) verdict {
+	inside, local := c.from != External, c.internal == cluster.PolicyLocal && c.to != ExternalIP
 	switch {
+	case !c.any() && inside:
+		return c.calicoNothing(cal01)
 	case !c.any():
-		// Processes and pods meet "operation not permitted" where connect() itself is refused.
-		return refused(cal01)
-	case c.from != External && c.internal == cluster.PolicyLocal && c.elsewhere:
-		return unknown(cal03, Reachable, Refused)
-	case c.from != External && c.internal == cluster.PolicyLocal && c.local().n == 0:
-		return refused(cal03)
-	case c.from != External && c.internal == cluster.PolicyLocal:
+		return refused(cal07)
+	case inside && local && c.elsewhere:
+		return unknown(cal03, Reachable, Refused, Unreachable)
+	case inside && local && c.local().n == 0:
+		return c.calicoNothing(cal03)
+	case inside && local:
 		return c.reachesLocal(keeps, cal03)
-	case c.from != External:
+	case inside:
 		return c.reachesAll(keeps, cal02)
 	case !c.localOnly() || c.to == ExternalIP:
 		return c.reachesAll(keeps, cal04)
@@ -26,29 +28,52 @@ func calico(c *connection) verdict {
 	}
 }
 
+// calicoNothing is for clients inside where no endpoint is left: where connections are translated when they connect, connect() itself fails, and elsewhere the packet
+// is answered.
+func (c *connection) calicoNothing(r *Rule) verdict {
+	at := "TCP"
+	if s := c.dataplane.Calico; s != nil && s.ConnectTime != "" {
+		at = s.ConnectTime
+	}
+	if c.protocol != cluster.SCTP && (at == "Enabled" || at == "TCP" && c.protocol == cluster.TCP) {
+		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: r}
+	}
+	return refused(r)
+}
+
+var calicoPlane = &plane{
+	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico,
+	rules: []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07},
+}
+
 var (
 	cal01 = &Rule{
-		ID: "CAL-01", Basis: Source, Source: "projectcalico/calico felix/bpf-gpl/tc.c, connect.h",
-		Reason: "the Service has no usable endpoint: connecting fails at once",
+		ID: "CAL-01", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/connect.h, tc.c (v3.28.0, v3.32.0)",
+		Reason: "the Service has no usable endpoint: connecting fails at once, with \"operation not permitted\" where bpfConnectTimeLoadBalancing covers it",
 	}
 	cal02 = &Rule{
-		ID: "CAL-02", Basis: Source, Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h",
+		ID: "CAL-02", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
 		Reason: "the client's own node translates the address to any endpoint, whatever externalTrafficPolicy says",
 	}
 	cal03 = &Rule{
-		ID: "CAL-03", Basis: Source, Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h",
+		ID: "CAL-03", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
 		Reason: "for clients inside the cluster internalTrafficPolicy Local leaves only endpoints on their own node",
 	}
 	cal04 = &Rule{
-		ID: "CAL-04", Basis: Documented, Source: "projectcalico/calico BPFExternalServiceMode; felix/bpf/proxy/syncer.go for external IPs",
+		ID: "CAL-04", Basis: Documented, Since: "3.28", Until: "3.33",
+		Source: "projectcalico/calico BPFExternalServiceMode; felix/bpf/proxy/syncer.go for external IPs (v3.28.0, v3.32.0)",
 		Reason: "it goes to any endpoint, through a tunnel that keeps the client's address",
 	}
 	cal05 = &Rule{
-		ID: "CAL-05", Basis: Source, Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h",
+		ID: "CAL-05", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
 		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
 	}
 	cal06 = &Rule{
-		ID: "CAL-06", Basis: Source, Source: "projectcalico/calico felix/bpf-gpl/tc.c",
+		ID: "CAL-06", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/tc.c NAT_NO_BACKEND (v3.28.0, v3.32.0)",
 		Reason: "policy Local, and the node has no endpoint of its own: the node answers that the port is unreachable",
+	}
+	cal07 = &Rule{
+		ID: "CAL-07", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/tc.c NAT_NO_BACKEND (v3.28.0, v3.32.0)",
+		Reason: "the Service has no usable endpoint, and the node answers that the port is unreachable",
 	}
 )

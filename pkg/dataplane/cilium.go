@@ -5,123 +5,459 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
 // inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
 func cilium(c *connection) verdict {
-	s := c.settingsOfCilium()
 	switch {
-	case c.to == ExternalIP && c.from != External && !c.bound:
-		return c.leaves(cil01)
-	case !c.any() && c.from == External && s.DropsWithoutBackend:
-		return timedOut(cil02)
-	case !c.any() && c.from == External:
-		return refused(cil03)
+	case c.envoy:
+		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
+	case c.protocol == cluster.SCTP:
+		return c.anything(cil17)
+	case c.annotated.exposure, c.annotated.global:
+		return c.anything(cil18)
+	case c.from == External, c.from == Pod && c.elsewhere && c.cilium.HostSocketsOnly && c.version.Before(1, 20, 0):
+		return c.ciliumFromOutside()
+	case c.to == ExternalIP:
+		return c.ciliumExternalIP()
+	case c.internal == cluster.PolicyLocal && c.homeLocal() == 0:
+		return c.ciliumNothing(cil06)
 	case !c.any():
-		// connect() itself fails there, with "no route to host" and not with "connection refused".
-		return refused(cil04)
-	case c.from != External && c.internal != cluster.PolicyLocal:
-		return c.reachesAll(keeps, cil05)
-	case c.from != External && c.elsewhere:
-		return unknown(cil06, Reachable, Refused)
-	case c.from != External && c.local().n > 0:
-		return c.reachesLocal(keeps, cil06)
-	case c.from != External:
-		return refused(cil06)
-	case !c.localOnly() && (s.Mode == "dsr" || s.Mode == "hybrid"):
-		return c.reachesAll(keeps, cil08)
-	case !c.localOnly():
-		return c.reachesAll(masqueradesRemote, cil07)
-	case c.local().n > 0:
-		return c.reachesLocal(keeps, cil09)
-	case s.DropsWithoutBackend:
-		return timedOut(cil10)
+		return c.ciliumNothing(cil04)
+	case c.internal == cluster.PolicyLocal && c.elsewhere:
+		// Nothing reaches the node whose node port is dialled.
+		return verdict{outcome: Reachable, endpoints: EndpointsUnknown, clientIP: Preserved, extraHop: Always, rule: cil06}
+	case c.internal == cluster.PolicyLocal:
+		return c.translated().reachesLocal(keeps, cil06)
 	default:
-		return refused(cil11)
+		return c.translated().reachesAll(keeps, cil05)
 	}
 }
 
-// ciliumBeside: kube-proxy runs, and Cilium only connects pods. From v1.19 it answers pods for load balancer addresses too, and holds them to policy Local.
-// The verdict has no rule where kube-proxy decides.
-func ciliumBeside(c *connection) verdict {
-	s := c.dataplane.Cilium
-	if c.from != Pod || c.to != LoadBalancerIP || !c.any() {
+// ciliumFromOutside: what arrives at a node is judged by externalTrafficPolicy. Until v1.20 that includes what a pod without load balancing at its socket sends to
+// another node's node port.
+func (c *connection) ciliumFromOutside() verdict {
+	s, v := c.cilium, c.version
+	switch {
+	case c.elsewhere && !v.Before(1, 19, 1) && s.Mode != "snat":
+		return unknown(cil24, Reachable, Refused, TimedOut)
+	case c.to == LoadBalancerIP && c.guarded() && c.annotated.deny:
+		return c.anything(cil18)
+	case c.to == LoadBalancerIP && c.guarded() && c.admitted == cluster.No:
+		return timedOut(cil19)
+	case !c.any(), c.localOnly() && c.local().n == 0:
+		return c.ciliumNothingForOutside()
+	case c.elsewhere && c.localOnly():
+		return c.anybodyAs(c.reachesLocal(keeps, cil23))
+	case c.elsewhere:
+		return c.anybodyAs(c.reachesAll(keeps, cil23))
+	case c.localOnly():
+		return c.reachesLocal(keeps, cil09)
+	case s.ModeAnnotation && c.annotated.mode:
+		return c.anybodyAs(c.reachesAll(masqueradesRemote, cil07))
+	case s.Mode == "dsr", s.Mode == "hybrid" && c.protocol == cluster.TCP:
+		return c.reachesAll(keeps, cil08)
+	default:
+		return c.reachesAll(masqueradesRemote, cil07)
+	}
+}
+
+func (c *connection) ciliumNothingForOutside() verdict {
+	s, local := c.cilium, c.any()
+	switch {
+	case c.version.Before(1, 15, 0):
+		return timedOut(cil20)
+	case s.RoutesWithoutBackend && !c.version.Before(1, 19, 0):
+		return unknown(cil21, Refused, TimedOut)
+	case s.DropsWithoutBackend && local:
+		return timedOut(cil10)
+	case s.DropsWithoutBackend:
+		return timedOut(cil02)
+	case local:
+		return refused(cil11)
+	default:
+		return refused(cil03)
+	}
+}
+
+// ciliumExternalIP is for clients inside: external IPs exist for packets from outside only, and are marked as existing twice where the policies differ. Clients
+// that are translated when they connect are translated for addresses of their own node only.
+func (c *connection) ciliumExternalIP() verdict {
+	perPacket := c.from == Pod && (c.cilium.HostSocketsOnly || c.cilium.PerPacket)
+	both := c.external == cluster.PolicyLocal
+	switch {
+	case (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+		return c.untranslated(cil01)
+	case !c.any(), both && c.local().n == 0:
+		return c.ciliumNothing(cil04)
+	case !c.bound && !perPacket && c.cilium.OpenExternalIPs:
+		return c.anything(cil22)
+	case !c.bound && !perPacket:
+		return c.untranslated(cil22)
+	case both:
+		return c.translated().reachesLocal(keeps, cil27)
+	default:
+		return c.translated().reachesAll(keeps, cil27)
+	}
+}
+
+// untranslated: the packet goes to the address as it is dialled. A node that has it takes it for its own, and nothing listens there; but a pod on the node's own
+// network may.
+func (c *connection) untranslated(r *Rule) verdict {
+	switch {
+	case c.bound && c.near().host > 0:
+		return unknown(r, Reachable, Refused)
+	case c.bound:
+		return refused(r)
+	case c.owned:
+		return c.leaves(r)
+	default:
+		// The API does not show every address that a node has.
+		return unknown(cil28, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	}
+}
+
+// ciliumNothing is for clients inside where no endpoint is left for them.
+func (c *connection) ciliumNothing(r *Rule) verdict {
+	if c.from == Node || !c.cilium.HostSocketsOnly {
+		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: r}
+	}
+	return c.ciliumNoBackend(c.version, cil29, cil30, cil31)
+}
+
+// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected unless service-no-backend-response says otherwise.
+// The rejection holds the packet's checksum; from v1.20 on the pod does not recognise it where its interface leaves checksums to the hardware.
+func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayReject *Rule) verdict {
+	switch {
+	case v.Before(1, 15, 0), c.cilium.DropsWithoutBackend:
+		return timedOut(drops)
+	case c.cilium.RoutesWithoutBackend && !v.Before(1, 19, 0):
+		return unknown(cil21, Refused, TimedOut, Unreachable)
+	case v.Before(1, 20, 0):
+		return refused(rejects)
+	default:
+		return unknown(mayReject, Refused, TimedOut)
+	}
+}
+
+// homeLocal is how many endpoints the node has where the connection starts.
+func (c *connection) homeLocal() int { return c.home.usable(c.fallsBack()).n }
+
+// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a connection to another node's node port
+// passes that node.
+func (c *connection) translated() *connection {
+	as := *c
+	as.elsewhere = false
+	as.itself = c.itself && c.cilium.HostSocketsOnly
+	return &as
+}
+
+// anybodyAs is v where it is not known whose address the endpoints see.
+func (c *connection) anybodyAs(v verdict) verdict {
+	v.clientIP = ClientIPUnknown
+	return v
+}
+
+// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).
+func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
+
+// meetsCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
+// are balanced.
+func (c *connection) meetsCilium() bool {
+	s := c.cilium
+	switch {
+	case c.from == External, c.to == NodePort, c.inTerway():
+		return false
+	case c.from == Node && !s.SocketLoadBalancing && (s.Read() || s.InClusterLoadBalance != cluster.Undetermined):
+		return false
+	default:
+		return c.protocol != cluster.SCTP || s.SCTP
+	}
+}
+
+// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external IPs, and from v1.19.0 until before v1.19.7 for
+// load balancer addresses too. The verdict has no rule where kube-proxy decides.
+func ciliumBeside(k *connection) verdict {
+	s, v := k.cilium, k.pluginVersion
+	sockets := s.SocketLoadBalancing && !(k.from == Pod && s.HostSocketsOnly) && k.protocol != cluster.SCTP
+	inside := sockets || s.BPFMasquerade
+	as := *k
+	as.name, as.version, as.here = cluster.Cilium, v, k.beside
+	as.itself = k.itself && !sockets
+	c := &as
+	policy, rule := c.external, cil13
+	switch {
+	case c.to != ClusterIP && v.Before(1, 19, 0), c.to == LoadBalancerIP && !v.Before(1, 19, 7):
 		return verdict{}
+	case c.annotated.exposure, c.annotated.global:
+		return c.anything(cil18)
+	case c.from == Node && !sockets:
+		return verdict{}
+	case c.to == ClusterIP:
+		policy, rule = c.internal, cil25
+	case c.to == LoadBalancerIP && inside:
+		policy, rule = c.internal, cil26
+	case c.to == LoadBalancerIP && c.external != cluster.PolicyLocal:
+		rule = cil15
+	case c.to == ExternalIP && inside && (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+		return verdict{}
+	case c.to == ExternalIP:
+		rule = cil32
+	}
+	switch local := policy == cluster.PolicyLocal; {
+	case (!c.any() || local && c.local().n == 0) && sockets:
+		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: rule}
+	case !c.any(), local && c.local().n == 0:
+		return c.ciliumNoBackend(v, cil33, rule, cil34)
+	case c.to == ExternalIP && sockets && !c.bound && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
+		return unknown(rule, Reachable, Refused, TimedOut)
+	case c.to == ExternalIP && sockets && !c.bound:
+		return verdict{}
+	case local:
+		return c.reachesLocal(keeps, rule)
+	default:
+		return c.withinHints(c.reachesAll(keeps, rule))
+	}
+}
+
+// pastCilium is kube-proxy's verdict on what Cilium beside it has let pass. A pod that kube-proxy hands to a pod of its own node speaks from the node's address
+// there, as long as Cilium masquerades with iptables (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
+func (c *connection) pastCilium(v verdict) verdict {
+	s, near, all := c.cilium, c.near(), c.all()
+	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || s.NoMasquerade || s.EndpointRoutes {
+		return v
 	}
 	switch {
-	case c.cilium.Before(1, 19, 0) && s.InClusterLoadBalance != cluster.Yes:
-		return verdict{}
-	case !c.localOnly():
-		v := c.reachesAll(keeps, cil15)
+	case !s.Read(), all.host > 0, v.outcome != Reachable:
 		v.clientIP = ClientIPUnknown
-		return v
-	case s.InClusterLoadBalance == cluster.Yes:
-		return c.reachesAll(keeps, cil12)
-	case c.local().n > 0:
-		return c.reachesLocal(keeps, cil13)
+	case v.endpoints == LocalEndpoints:
+		v.clientIP = Rewritten
+	case v.endpoints == AllEndpoints:
+		v.clientIP = share(all.n-near.n, all.n)
 	default:
-		return refused(cil13)
+		v.clientIP = ClientIPUnknown
+	}
+	return v
+}
+
+// inTerway: Terway's own Cilium answers the connection before kube-proxy does.
+func (c *connection) inTerway() bool {
+	return c.name == cluster.KubeProxy && c.cilium != nil && c.cilium.InClusterLoadBalance == cluster.Yes && c.to == LoadBalancerIP && c.from == Pod
+}
+
+// terway is Terway's own Cilium beside kube-proxy, with in_cluster_loadbalance.
+func (c *connection) terway() verdict {
+	switch {
+	case !c.any():
+		return unknown(cil12, Refused, TimedOut)
+	case c.internal == cluster.PolicyLocal:
+		return unknown(cil12, Reachable, Refused, TimedOut)
+	default:
+		return c.reachesAll(keeps, cil12)
 	}
 }
 
-func (c *connection) settingsOfCilium() cluster.CiliumSettings {
-	if c.dataplane.Cilium == nil {
-		return cluster.CiliumSettings{}
+// withEach is the connection once for each of the settings.
+func (c *connection) withEach(settings []cluster.CiliumSettings) []connection {
+	cases := make([]connection, len(settings))
+	for i := range settings {
+		cases[i] = *c
+		cases[i].cilium = &settings[i]
 	}
-	return *c.dataplane.Cilium
+	return cases
 }
+
+// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium beside kube-proxy.
+var (
+	besideVariants = []cluster.CiliumSettings{
+		{Mode: "snat"},
+		{Mode: "snat", SocketLoadBalancing: true},
+		{Mode: "snat", SocketLoadBalancing: true, HostSocketsOnly: true},
+		{Mode: "snat", BPFMasquerade: true},
+		{Mode: "snat", DropsWithoutBackend: true},
+	}
+	ciliumVariants = []cluster.CiliumSettings{
+		{ReplacesKubeProxy: true, Mode: "snat"},
+		{ReplacesKubeProxy: true, Mode: "dsr"},
+		{ReplacesKubeProxy: true, Mode: "snat", DropsWithoutBackend: true},
+		{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true},
+		{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true, DropsWithoutBackend: true},
+		{ReplacesKubeProxy: true, Mode: "snat", PerPacket: true},
+	}
+)
+
+// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served, mode how replies go back, global that other
+// clusters have endpoints of it, deny that loadBalancerSourceRanges name those that are kept out.
+type ciliumAnnotations struct{ exposure, mode, global, deny bool }
+
+// annotationsForCilium reads the annotations of pkg/annotation/k8s.go in cilium/cilium v1.20.2.
+func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
+	has := func(keys ...string) bool {
+		for _, key := range keys {
+			if s.Annotations[key] != "" && s.Annotations[key] != "false" {
+				return true
+			}
+		}
+		return false
+	}
+	return ciliumAnnotations{
+		exposure: has("service.cilium.io/type", "service.cilium.io/node", "service.cilium.io/node-selector", "service.cilium.io/proxy-delegation", "service.cilium.io/lb-l7"),
+		mode:     has("service.cilium.io/forwarding-mode"),
+		global:   has("service.cilium.io/global", "io.cilium/global-service"),
+		deny:     has("service.cilium.io/src-ranges-policy"),
+	}
+}
+
+// ciliumTurns: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
+var ciliumTurns = []cluster.Version{version("1.14"), version("1.15")}
+
+var ciliumPlane = &plane{
+	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	rules: []*Rule{
+		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
+		cil30, cil31,
+	},
+}
+
+var ciliumBesidePlane = &plane{
+	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34},
+}
+
+const (
+	ciliumLookup = "cilium/cilium bpf/lib/lb.h lb4_lookup_service, pkg/loadbalancer/writer/writer.go shouldUseLocalBackends (v1.20.2), pkg/k8s/watchers/watcher.go (v1.13.0)"
+	ciliumPod    = "cilium/cilium bpf/bpf_lxc.c __per_packet_lb_svc_xlate_4 (v1.14.0 to v1.20.2)"
+	ciliumNode   = "cilium/cilium bpf/lib/nodeport.h nodeport_lb4 (v1.13.0 to v1.20.2)"
+	ciliumSocket = "cilium/cilium bpf/bpf_sock.c __sock4_xlate_fwd (v1.13.0 to v1.20.2)"
+)
 
 var (
 	cil01 = &Rule{
-		ID: "CIL-01", Basis: Source, Source: "cilium/cilium bpf/bpf_sock.c",
-		Reason: "clients inside the cluster are not translated for external IPs that no node owns",
+		ID: "CIL-01", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go (v1.20.2); cilium/cilium#42245",
+		Reason: "the two traffic policies differ, and then Cilium knows external IPs for packets from outside only: it leaves the packets of clients inside as they are",
 	}
 	cil02 = &Rule{
-		ID: "CIL-02", Basis: Source, Source: "cilium/cilium bpf/lib/nodeport.h, service-no-backend-response",
+		ID: "CIL-02", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
 		Reason: "the Service has no usable endpoint, and service-no-backend-response is drop",
 	}
 	cil03 = &Rule{
-		ID: "CIL-03", Basis: Source, Source: "cilium/cilium bpf/lib/nodeport.h, service-no-backend-response",
+		ID: "CIL-03", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
 		Reason: "the Service has no usable endpoint, and Cilium answers that the port is unreachable",
 	}
 	cil04 = &Rule{
-		ID: "CIL-04", Basis: Source, Source: "cilium/cilium bpf/bpf_sock.c",
-		Reason: "the Service has no usable endpoint: connecting fails at once, with \"no route to host\"",
+		ID: "CIL-04", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket,
+		Reason: "the Service has no usable endpoint: connecting fails at once, with \"no route to host\" or \"operation not permitted\"",
 	}
 	cil05 = &Rule{
-		ID: "CIL-05", Basis: Source, Source: "cilium/cilium pkg/loadbalancer/writer/writer.go, bpf/lib/lb.h",
+		ID: "CIL-05", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup,
 		Reason: "the client's own node translates the address to any endpoint, whatever externalTrafficPolicy says",
 	}
 	cil06 = &Rule{
-		ID: "CIL-06", Basis: Source, Source: "cilium/cilium pkg/loadbalancer/writer/writer.go; Documentation/network/kubernetes/kubeproxy-free.rst",
+		ID: "CIL-06", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup + "; Documentation/network/kubernetes/kubeproxy-free.rst",
 		Reason: "for clients inside the cluster internalTrafficPolicy Local leaves only endpoints on their own node",
 	}
 	cil07 = &Rule{
-		ID: "CIL-07", Basis: Source, Source: "cilium/cilium bpf/lib/nodeport.h",
+		ID: "CIL-07", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumNode,
 		Reason: "policy Cluster hands it to any endpoint and puts the node's address on it where the endpoint is on another node",
 	}
 	cil08 = &Rule{
-		ID: "CIL-08", Basis: Documented, Source: "cilium/cilium Documentation/network/kubernetes/kubeproxy-free.rst, DSR mode",
+		ID: "CIL-08", Basis: Documented, Since: "1.13", Until: "1.21", Source: "cilium/cilium Documentation/network/kubernetes/kubeproxy-free.rst, DSR mode",
 		Reason: "policy Cluster hands it to any endpoint, which answers the client directly",
 	}
 	cil09 = &Rule{
-		ID: "CIL-09", Basis: Source, Source: "cilium/cilium pkg/loadbalancer/writer/writer.go",
+		ID: "CIL-09", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup,
 		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
 	}
 	cil10 = &Rule{
-		ID: "CIL-10", Basis: Source, Source: "cilium/cilium bpf/lib/nodeport.h, service-no-backend-response",
+		ID: "CIL-10", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
 		Reason: "policy Local, the node has no endpoint of its own, and service-no-backend-response is drop",
 	}
 	cil11 = &Rule{
-		ID: "CIL-11", Basis: Source, Source: "cilium/cilium bpf/lib/nodeport.h, service-no-backend-response",
+		ID: "CIL-11", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
 		Reason: "policy Local, and the node has no endpoint of its own: Cilium answers that the port is unreachable",
 	}
 	cil12 = &Rule{
-		ID: "CIL-12", Basis: Source, Source: "AliyunContainerService/terway policy/cilium/0002-lb-enable-in-cluster-load-balancer.patch",
+		ID: "CIL-12", Basis: Source, Source: "AliyunContainerService/terway policy/cilium/0002-lb-enable-in-cluster-load-balancer.patch (commit 89aadf8b)",
 		Reason: "Terway's in_cluster_loadbalance lets pods past policy Local to any endpoint",
 	}
 	cil13 = &Rule{
-		ID: "CIL-13", Basis: Source, Since: "1.19", Source: "cilium/cilium bpf/bpf_lxc.c; cilium/cilium#45252",
-		Reason: "Cilium from v1.19 answers pods for load balancer addresses before kube-proxy does, and holds them to policy Local",
+		ID: "CIL-13", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 answers pods for load balancer addresses before kube-proxy does, and holds them to policy Local",
 	}
 	cil15 = &Rule{
-		ID: "CIL-15", Basis: Source, Since: "1.19", Source: "cilium/cilium bpf/bpf_lxc.c; cilium/cilium#45252",
-		Reason: "it goes to any endpoint; whether Cilium or kube-proxy hands it on, and so whose address is seen, depends on Cilium's version",
+		ID: "CIL-15", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 answers pods for load balancer addresses before kube-proxy does, and hands them to any endpoint",
+	}
+	cil16 = &Rule{
+		ID: "CIL-16", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint; bpf/lib/nodeport.h lb4_svc_is_l7_loadbalancer",
+		Reason: "the Service belongs to Cilium's Ingress or Gateway API: the node hands it to its own Envoy under both policies, which sees the client's address",
+	}
+	cil17 = &Rule{
+		ID: "CIL-17", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/option/config.go EnableSCTP",
+		Reason: "what Cilium does with SCTP depends on enable-sctp, and has not been established",
+	}
+	cil18 = &Rule{
+		ID: "CIL-18", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/annotation/k8s.go (v1.20.2)",
+		Reason: "an annotation of the Service (service.cilium.io) changes where Cilium serves it, or with endpoints of other clusters",
+	}
+	cil19 = &Rule{
+		ID: "CIL-19", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumNode + " lb4_src_range_ok",
+		Reason: "loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+	}
+	cil20 = &Rule{
+		ID: "CIL-20", Basis: Source, Since: "1.13", Until: "1.15", Source: "cilium/cilium bpf/lib/nodeport.h nodeport_lb4 (v1.13.0, v1.14.0); cilium/cilium#27800",
+		Reason: "no endpoint is left at this node, and before v1.15 Cilium drops the packet without an answer",
+	}
+	cil21 = &Rule{
+		ID: "CIL-21", Since: "1.19", Until: "1.21", Source: "cilium/cilium bpf/lib/lb.h handle_nonroutable_endpoints_v4 (v1.20.2)",
+		Reason: "no endpoint is left, and enable-no-service-endpoints-routable is false: Cilium drops the packet or leaves it to the node",
+	}
+	cil22 = &Rule{
+		ID: "CIL-22", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate",
+		Reason: "clients inside the cluster are not translated for external IPs that their own node does not have",
+	}
+	cil23 = &Rule{
+		ID: "CIL-23", Basis: Source, Since: "1.13", Until: "1.20", Source: ciliumNode + "; cilium/cilium#34777",
+		Reason: "sockets are balanced on the host network only: before v1.20 another node's node port is judged by that node, as if the pod were outside",
+	}
+	cil24 = &Rule{
+		ID: "CIL-24", Since: "1.19.1", Until: "1.20", Source: "cilium/cilium bpf/bpf_lxc.c lb4_lookup_wildcard_nodeport_service (v1.19.3; not in v1.19.0)",
+		Reason: "sockets are balanced on the host network only, and v1.19 began to translate other nodes' node ports at home where bpf-lb-mode is dsr or hybrid",
+	}
+	cil25 = &Rule{
+		ID: "CIL-25", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod,
+		Reason: "Cilium beside kube-proxy answers pods for ClusterIPs itself, with the endpoints that internalTrafficPolicy allows",
+	}
+	cil26 = &Rule{
+		ID: "CIL-26", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + ", bpf/bpf_sock.c, pkg/datapath/linux/config/config.go ENABLE_NODEPORT; cilium/cilium#45252",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 answers for load balancer addresses before kube-proxy does, with enable-bpf-masquerade or bpf-lb-sock by internalTrafficPolicy",
+	}
+	cil27 = &Rule{
+		ID: "CIL-27", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate; " + ciliumPod,
+		Reason: "both traffic policies are the same, and the client's own node translates the external IP",
+	}
+	cil28 = &Rule{
+		ID: "CIL-28", Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate",
+		Reason: "clients inside are translated for external IPs of their own node at most, and the API does not show whether the node has this one: otherwise the packet leaves",
+	}
+	cil29 = &Rule{
+		ID: "CIL-29", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
+		Reason: "no endpoint is left for the pod, and Cilium (before v1.15, or with service-no-backend-response drop) drops its packet",
+	}
+	cil30 = &Rule{
+		ID: "CIL-30", Basis: Source, Since: "1.15", Until: "1.20", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
+		Reason: "no endpoint is left for the pod, and Cilium answers that the port is unreachable",
+	}
+	cil31 = &Rule{
+		ID: "CIL-31", Since: "1.20", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
+		Reason: "no endpoint is left for the pod: whether Cilium's answer reaches it depends on checksum offloading of its interface",
+	}
+	cil32 = &Rule{
+		ID: "CIL-32", Basis: Source, Since: "1.19", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reconciler/bpf_reconciler.go isDatapathCandidate (v1.19.7); " + ciliumPod,
+		Reason: "Cilium from v1.19 on answers pods for external IPs before kube-proxy does, and holds them to externalTrafficPolicy",
+	}
+	cil33 = &Rule{
+		ID: "CIL-33", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
+		Reason: "Cilium beside kube-proxy has no endpoint left for the pod, and (before v1.15, or with service-no-backend-response drop) drops its packet",
+	}
+	cil34 = &Rule{
+		ID: "CIL-34", Since: "1.20", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
+		Reason: "Cilium beside kube-proxy has no endpoint left for the pod: whether its answer reaches it depends on checksum offloading of the pod's interface",
 	}
 )

@@ -21,13 +21,23 @@ type connection struct {
 	name          cluster.DataplaneName
 	mode          cluster.ProxyMode
 	version       cluster.Version
-	// cilium is the version of a Cilium that runs beside kube-proxy.
-	cilium cluster.Version
+	// cilium are the settings of Cilium in place of kube-proxy or beside it, antrea those of Antrea; nil where it does not run. pluginVersion is its version where it
+	// runs beside kube-proxy.
+	cilium        *cluster.CiliumSettings
+	antrea        *cluster.AntreaSettings
+	pluginVersion cluster.Version
+	// fallback: terminating endpoints are taken to be used where that is not known.
+	fallback bool
+	// annotated: the Service has annotations by which Cilium changes where and how it is served.
+	annotated ciliumAnnotations
+	// envoy: Cilium's Envoy serves the Service on every node.
+	envoy bool
 
 	// total counts the endpoints of the cluster, beside those on the node that judges, here those that its kube-proxy takes for the node's own: the same, unless it
 	// runs under another node's name.
 	// nowhere counts those that name no node of the cluster, and may be anywhere.
-	total, beside, here, nowhere tally
+	// home counts those on the node where the connection starts.
+	total, beside, here, nowhere, home tally
 	// borrowed: the judging kube-proxy runs under the name of another node, and takes endpoints there for its node's own.
 	borrowed bool
 	// doubted: the judging node says itself that it takes another number of endpoints for its own than here.
@@ -53,8 +63,8 @@ type connection struct {
 	servedBy [len(proxyModes)]cluster.Tristate
 	// loopback: a node port is dialled at a loopback address.
 	loopback bool
-	// bound: the address that is dialled is one of the judging node's own; mayBeBound: something on the node may have made it so.
-	bound, mayBeBound bool
+	// bound: the address that is dialled is one of the judging node's own; mayBeBound: something on the node may have made it so; owned: it is one of some node's own.
+	bound, mayBeBound, owned bool
 	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP;
 	// accessibleAsProxied: by a load balancer address with ipMode Proxy, where kube-proxy does not honour that.
 	accessible, accessibleAsProxied bool
@@ -131,12 +141,37 @@ func (t tally) usable(fallsBack bool) usable {
 	return usable{t.terminating, t.terminatingHost}
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); the other data planes of today all do.
+// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); of the other
+// data planes Cilium and Antrea have come to it, and mayFallBack says of which it is not known.
 func (c *connection) fallsBack() bool {
-	if c.name != cluster.KubeProxy || !c.before(28, 0) {
+	switch {
+	case c.name == cluster.Cilium:
+		return c.ciliumFallsBack()
+	case c.name == cluster.Antrea:
+		return c.antreaFallsBack()
+	case c.name != cluster.KubeProxy || !c.before(28, 0):
 		return true
 	}
 	return !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
+}
+
+// mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
+func (c *connection) mayFallBack() bool {
+	switch c.name {
+	case cluster.CalicoEBPF, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows:
+		return !c.fallback && (c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
+	default:
+		return false
+	}
+}
+
+// withoutTerminating is the connection where terminating endpoints are not used.
+func (c *connection) withoutTerminating() connection {
+	as := *c
+	for _, t := range []*tally{&as.total, &as.beside, &as.here, &as.nowhere, &as.home} {
+		t.terminating, t.terminatingHost = 0, 0
+	}
+	return as
 }
 
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
@@ -301,6 +336,24 @@ func (c *connection) hinted() confinement {
 		return confinement{"Zone", h.zone, c.here.zoneHinted, h.zoneNowhere}
 	}
 	return confinement{}
+}
+
+// withinHints: under which conditions data planes other than kube-proxy follow topology hints has not been read, and where there are hints, which endpoints they choose
+// is not known. Cilium does with enable-service-topology only; kube-router has no code for hints.
+func (c *connection) withinHints(v verdict) verdict {
+	h := c.hints
+	divided := h.everyZone && h.zone > 0 && h.zone < c.total.ready || h.everyNode && h.node > 0 && h.node < c.total.ready
+	switch {
+	case !divided, v.outcome != Reachable, v.endpoints != AllEndpoints:
+		return v
+	case c.name == cluster.KubeProxy, c.name == cluster.KubeRouter, c.name == cluster.Cilium && !c.cilium.ServiceTopology:
+		return v
+	}
+	v.endpoints = EndpointsUnknown
+	if v.clientIP == Mixed {
+		v.clientIP = ClientIPUnknown
+	}
+	return v
 }
 
 // losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and

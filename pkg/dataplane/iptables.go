@@ -32,10 +32,6 @@ func iptables(c *connection) verdict {
 		return c.reachesAll(keeps, ipt11)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipt12)
-	case c.startsOnHost() && c.before(15, 0) && c.local().n == 0:
-		return timedOut(ipt13)
-	case c.startsOnHost() && c.before(15, 0):
-		return c.reachesLocal(keeps, ipt13)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, ipt14)
 	case c.detected() && c.elsewhere:
@@ -167,10 +163,6 @@ var (
 		Reason: "from v1.21 to v1.23 an external IP with policy Cluster keeps the address of a pod that kube-proxy knows as a pod",
 	}
 	ipt12 = &Rule{ID: "IPT-12", Basis: Source, Source: iptablesSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
-	ipt13 = &Rule{
-		ID: "IPT-13", Basis: Source, Until: "1.15", Source: "kubernetes/kubernetes#77523",
-		Reason: "before v1.15 a process on the node is held to policy Local like a stranger",
-	}
 	ipt14 = &Rule{
 		ID: "IPT-14", Basis: Source, Since: "1.15", Source: iptablesSource,
 		Reason: "the node answers for the address itself, and lets its own processes past policy Local to any endpoint",

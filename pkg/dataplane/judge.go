@@ -18,6 +18,9 @@ func (p *Predictor) judgedBefore(c *connection) verdict {
 // judge says what a connection meets. Where a fact that decides is not known, it judges once for each thing the fact could be, and says only what all answers share.
 // The data plane, its mode and its version come first: nothing that looks at them is asked before they are settled.
 func (p *Predictor) judge(c *connection) verdict {
+	if rule := c.unread(); rule != nil && !c.releaseless() {
+		return c.anything(rule)
+	}
 	rule, cases := c.unsettled()
 	if rule == nil {
 		return p.settled(c)
@@ -68,14 +71,12 @@ func (p *Predictor) settled(c *connection) verdict {
 	return v
 }
 
-// everyRelease judges for all releases of kube-proxy that it could be: one from each stretch in which nothing changes for this connection. A stretch ends at the
+// everyRelease judges for all releases of kube-proxy that it could be, from the first that was read on: one from each stretch in which nothing changes for this connection. A stretch ends at the
 // first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
-	first := oldestRelease
-	if c.mode == cluster.NFTables {
-		first = firstNFTables
-	}
+	since := c.plane().since
+	first := release{since.Minor, since.Patch}
 	var v verdict
 	for at := first; ; {
 		turns := &turns{at: at}
@@ -103,13 +104,6 @@ func (r release) before(o release) bool {
 	return r.minor < o.minor || r.minor == o.minor && r.patch < o.patch
 }
 
-var (
-	// oldestRelease is where an unknown version starts. API servers that have discovery.k8s.io/v1 (v1.21) support no kube-proxy as old as that.
-	oldestRelease = release{15, 0}
-	// firstNFTables is the first release with that mode.
-	firstNFTables = release{29, 0}
-)
-
 // turns finds the first release after at in which anything that was asked changes.
 type turns struct{ at, next release }
 
@@ -129,34 +123,23 @@ func (c *connection) before(minor, patch int) bool {
 }
 
 func table(c *connection) verdict {
-	switch c.name {
-	case cluster.KubeProxy:
-		if c.dataplane.Cilium != nil {
-			if v := ciliumBeside(c); v.rule != nil {
-				return v
-			}
-		}
-		switch c.mode {
-		case cluster.IPTables:
-			return iptables(c)
-		case cluster.NFTables:
-			return nftables(c)
-		default:
-			return ipvs(c)
-		}
-	case cluster.Cilium:
-		return cilium(c)
-	case cluster.CalicoEBPF:
-		return calico(c)
-	case cluster.Antrea:
-		return antrea(c)
-	case cluster.OVNKubernetes:
-		return ovnKubernetes(c)
-	case cluster.KubeRouter:
-		return kubeRouter(c)
-	default:
-		return windows(c)
+	p := c.plane()
+	if c.envoy && p != ciliumPlane {
+		return c.anything(placeholder)
 	}
+	if c.inTerway() {
+		return c.terway()
+	}
+	if plugin := c.plugin(); plugin != nil {
+		if v := plugin.table(c); v.rule != nil {
+			return v
+		}
+	}
+	v := p.table(c)
+	if c.name == cluster.KubeProxy && c.cilium != nil {
+		return c.pastCilium(v)
+	}
+	return c.withinHints(v)
 }
 
 // unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
@@ -169,13 +152,16 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		} {
 			as := *c
 			as.name = name
+			if name != cluster.KubeProxy && name != cluster.Windows {
+				as.version = cluster.Version{}
+			}
 			cases = append(cases, as)
 		}
 		return unknownDataplane, cases
 	case c.name == cluster.KubeProxy && c.mode == "":
 		var cases []connection
 		for i, mode := range proxyModes {
-			if mode == cluster.NFTables && c.version.Known() && c.before(firstNFTables.minor, firstNFTables.patch) {
+			if mode == cluster.NFTables && c.version.Known() && c.version.Less(kubeProxies[mode].since) {
 				continue // there was none yet
 			}
 			as := *c
@@ -185,16 +171,20 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return unknownMode, cases
 	case (c.name == cluster.KubeProxy || c.name == cluster.Windows) && !c.version.Known():
 		return unknownVersion, nil
+	case c.name != cluster.KubeProxy && !c.version.Known():
+		return unknownRelease, c.inEach(planes[c.name].stretches(), func(as *connection, v cluster.Version) { as.version = v })
+	case c.name == cluster.Cilium && (c.cilium == nil || !c.cilium.Read()):
+		return unknownSettings, c.withEach(ciliumVariants)
+	case c.mayFallBack():
+		as := *c
+		as.fallback = true
+		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
-	case c.dataplane.Cilium != nil && !c.cilium.Known() && c.from == Pod && c.to == LoadBalancerIP:
-		var cases []connection
-		for _, text := range []string{"1.18", "1.19"} {
-			as := *c
-			as.cilium, _ = cluster.ParseVersion(text)
-			cases = append(cases, as)
-		}
-		return unknownCilium, cases
+	case c.plugin() != nil && !c.pluginVersion.Known():
+		return unknownPlugin, c.inEach(c.plugin().stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
+	case c.plugin() == ciliumBesidePlane && !c.cilium.Read() && c.cilium.InClusterLoadBalance == cluster.Undetermined:
+		return unknownSettings, c.withEach(besideVariants)
 	case c.mayBeBound:
 		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
 	case c.doubted:
@@ -221,6 +211,16 @@ func (c *connection) unsettled() (*Rule, []connection) {
 
 // proxyModes are the modes that have a table.
 var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
+
+// inEach is the connection once for each of the releases.
+func (c *connection) inEach(releases []cluster.Version, set func(*connection, cluster.Version)) []connection {
+	cases := make([]connection, len(releases))
+	for i, v := range releases {
+		cases[i] = *c
+		set(&cases[i], v)
+	}
+	return cases
+}
 
 func (c *connection) either(set func(*connection, cluster.Tristate)) []connection {
 	yes, no := *c, *c
@@ -281,10 +281,6 @@ var (
 	}
 	unknownAddress = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
 
-	unknownCilium = &Rule{
-		ID: "UNK-08", Source: "cilium/cilium#45252",
-		Reason: "Cilium runs beside kube-proxy in a version that could not be read: from v1.19 it answers pods itself, before that it leaves them to kube-proxy",
-	}
 	patchedByTencent = &Rule{
 		ID: "UNK-15", Source: "tencentyun/qcloud-documents product/计算与网络/容器服务/故障处理/CLB 回环问题.md; kubernetes/kubernetes#79783",
 		Reason: "Tencent's builds of kube-proxy (-tke.) do not put load balancer addresses on kube-ipvs0 in ipvs mode, so the connection may leave for the real load balancer, " +
@@ -309,12 +305,34 @@ var (
 	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
 )
 
-// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), so do Cilium and Antrea; kube-router skips such addresses too.
+// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), and of the other data planes every release of which doubtsIPMode is false.
 func (c *connection) honoursIPMode() bool {
 	switch c.name {
 	case cluster.KubeProxy, cluster.Windows:
 		return !c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0)))
 	default:
 		return true
+	}
+}
+
+// doubtsIPMode: this release of a data plane other than kube-proxy does not leave addresses with ipMode Proxy alone, or nobody knows.
+//
+// Cilium does in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go; not in v1.18.0, and v1.18.1 was not read), Calico since
+// v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs), Antrea since v2.0 (antrea-io/antrea#6102), kube-router in v2.11 (service_endpoints_sync.go).
+func (c *connection) doubtsIPMode() bool {
+	v := c.version
+	switch c.name {
+	case cluster.Cilium:
+		return v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) || !ciliumPlane.covers(v)
+	case cluster.CalicoEBPF:
+		return v.Before(3, 30, 0) || !calicoPlane.covers(v)
+	case cluster.Antrea:
+		return v.Before(2, 0, 0) || !antreaPlane.covers(v)
+	case cluster.KubeRouter:
+		return v.Before(2, 11, 0) || !kubeRouterPlane.covers(v)
+	case cluster.OVNKubernetes:
+		return true
+	default:
+		return false
 	}
 }

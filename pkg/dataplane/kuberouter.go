@@ -5,43 +5,89 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // kubeRouter: ipvs, but a node without endpoints of its own does not set up a Service with policy Local at all: its address is not bound there, and packets to it
 // leave the node by the routing table.
 func kubeRouter(c *connection) verdict {
+	here := c.local().n > 0
 	switch {
-	case c.localOnly() && c.local().n == 0 && c.any() && c.to == NodePort:
+	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && !here:
+		return unknown(kr04, Refused, TimedOut, Unreachable)
+	case c.itself && c.besideJudge:
+		return unknown(kr09, Reachable, TimedOut, Partial)
+	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+		return c.reachesLocal(keeps, kr08)
+	case c.localOnly() && !here && c.to == NodePort:
 		return refused(kr01)
-	case c.localOnly() && c.local().n == 0 && c.any() && c.to != ClusterIP && c.from == External:
+	case c.localOnly() && !here && c.from == External:
 		return unknown(kr02, Reachable, Refused, TimedOut)
-	case c.localOnly() && c.local().n == 0 && c.any() && c.to != ClusterIP:
+	case c.localOnly() && !here:
 		return c.leaves(kr02)
 	case !c.any():
 		return refused(kr03)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
-		return unknown(kr04, Reachable, Refused)
 	case c.localOnly():
 		return c.reachesLocal(keeps, kr05)
 	case c.from == Pod && !c.elsewhere:
 		return c.reachesAll(keeps, kr07)
+	case c.withoutRouter() && c.from == Node && !c.elsewhere:
+		return c.anybodyAs(c.reachesAll(keeps, kr06))
+	case c.withoutRouter():
+		return c.bypassed(keeps, kr10)
 	default:
 		return c.reachesAll(masqueradesRemote, kr06)
 	}
 }
 
-const kubeRouterSource = "cloudnativelabs/kube-router pkg/controllers/proxy/service_endpoints_sync.go"
+func (c *connection) withoutRouter() bool {
+	s := c.dataplane.KubeRouter
+	return s != nil && s.NoRouter
+}
+
+var kubeRouterPlane = &plane{
+	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter,
+	rules: []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
+}
+
+const (
+	kubeRouterSource  = "cloudnativelabs/kube-router pkg/controllers/proxy/service_endpoints_sync.go (v2.1.0, v2.11.0)"
+	kubeRouterMasking = "cloudnativelabs/kube-router pkg/controllers/proxy/network_services_controller.go (v2.1.0, v2.11.0)"
+)
 
 var (
-	kr01 = &Rule{ID: "KR-01", Basis: Source, Source: kubeRouterSource, Reason: "policy Local, and the node has no endpoint of its own: its node port is not set up"}
+	kr01 = &Rule{
+		ID: "KR-01", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
+		Reason: "policy Local, and the node has no endpoint of its own: its node port is not set up",
+	}
 	kr02 = &Rule{
-		ID: "KR-02", Basis: Source, Source: kubeRouterSource,
+		ID: "KR-02", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
 		Reason: "policy Local, and the node has no endpoint of its own: the address is not set up there, and the packet leaves by the node's routes",
 	}
-	kr03 = &Rule{ID: "KR-03", Basis: Source, Source: kubeRouterSource, Reason: "the Service has no usable endpoint: a virtual server without real servers, and the kernel refuses"}
-	kr04 = &Rule{ID: "KR-04", Source: kubeRouterSource, Reason: "what kube-router does with internalTrafficPolicy Local has not been established"}
-	kr05 = &Rule{ID: "KR-05", Basis: Source, Source: kubeRouterSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
-	kr07 = &Rule{
-		ID: "KR-07", Basis: Source, Source: "cloudnativelabs/kube-router pkg/controllers/proxy/network_services_controller.go",
-		Reason: "it goes to any endpoint, and what comes from the node's own pods is not rewritten",
+	kr03 = &Rule{
+		ID: "KR-03", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
+		Reason: "the Service has no usable endpoint: a virtual server without real servers, and the kernel refuses",
+	}
+	kr04 = &Rule{
+		ID: "KR-04", Since: "2.1", Until: "2.12", Source: kubeRouterSource,
+		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: the ClusterIP is not set up there, and what answers the packet depends on the node's routes",
+	}
+	kr05 = &Rule{
+		ID: "KR-05", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
+		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
 	}
 	kr06 = &Rule{
-		ID: "KR-06", Basis: Source, Source: "cloudnativelabs/kube-router pkg/controllers/proxy/network_services_controller.go",
+		ID: "KR-06", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
 		Reason: "it goes to any endpoint, with the node's address where the endpoint is on another node",
+	}
+	kr07 = &Rule{
+		ID: "KR-07", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
+		Reason: "it goes to any endpoint, and what comes from the node's own pods is not rewritten",
+	}
+	kr08 = &Rule{
+		ID: "KR-08", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
+		Reason: "internalTrafficPolicy Local hands it to an endpoint on the node",
+	}
+	kr09 = &Rule{
+		ID: "KR-09", Since: "2.1", Until: "2.12", Source: kubeRouterMasking + ", hairpin mode",
+		Reason: "the pod can be handed its own connection, which fails without kube-router's hairpin mode; the API does not show that setting",
+	}
+	kr10 = &Rule{
+		ID: "KR-10", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
+		Reason: "with --run-router=false kube-router masquerades nothing: endpoints on other nodes answer the client past this node",
 	}
 )

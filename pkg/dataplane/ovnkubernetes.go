@@ -13,9 +13,7 @@ func ovnKubernetes(c *connection) verdict {
 	case c.to == ClusterIP:
 		return c.reachesAll(keeps, ovn03)
 	case inside:
-		v := c.reachesAll(keeps, ovn04)
-		v.clientIP = ClientIPUnknown
-		return v
+		return c.anybodyAs(c.reachesAll(keeps, ovn04))
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ovn05)
 	case c.elsewhere && c.from == Pod:
@@ -27,18 +25,43 @@ func ovnKubernetes(c *connection) verdict {
 	}
 }
 
-const ovnSource = "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md"
+var ovnPlane = &plane{
+	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN,
+	rules: []*Rule{ovn01, ovn02, ovn03, ovn04, ovn05, ovn06, ovn07, ovn08},
+}
+
+const ovnSource = "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md (commit 6c366bb49)"
 
 var (
-	ovn01 = &Rule{ID: "OVN-01", Basis: Source, Source: ovnSource, Reason: "the Service has no usable endpoint, and OVN rejects connections to it"}
-	ovn02 = &Rule{ID: "OVN-02", Source: ovnSource, Reason: "what OVN-Kubernetes does with internalTrafficPolicy Local on this node has not been established"}
-	ovn03 = &Rule{ID: "OVN-03", Basis: Documented, Source: ovnSource, Reason: "a ClusterIP is handed to any endpoint"}
+	ovn01 = &Rule{
+		ID: "OVN-01", Basis: Source, Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "the Service has no usable endpoint, and OVN rejects connections to it",
+	}
+	ovn02 = &Rule{
+		ID: "OVN-02", Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "what OVN-Kubernetes does with internalTrafficPolicy Local on this node has not been established",
+	}
+	ovn03 = &Rule{
+		ID: "OVN-03", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource, Reason: "a ClusterIP is handed to any endpoint",
+	}
 	ovn04 = &Rule{
-		ID: "OVN-04", Basis: Documented, Source: ovnSource,
+		ID: "OVN-04", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
 		Reason: "the node answers for the address itself, and clients on it go by policy Cluster whatever externalTrafficPolicy says",
 	}
-	ovn05 = &Rule{ID: "OVN-05", Basis: Documented, Source: ovnSource, Reason: "policy Cluster hands it to any endpoint and puts an address of the node on it"}
-	ovn06 = &Rule{ID: "OVN-06", Basis: Documented, Source: ovnSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
-	ovn07 = &Rule{ID: "OVN-07", Basis: Source, Source: ovnSource, Reason: "policy Local, and the node has no endpoint of its own: OVN rejects the connection"}
-	ovn08 = &Rule{ID: "OVN-08", Source: ovnSource, Reason: "whether a pod's connection to another node's node port is held to policy Local has not been established"}
+	ovn05 = &Rule{
+		ID: "OVN-05", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "policy Cluster hands it to any endpoint and puts an address of the node on it",
+	}
+	ovn06 = &Rule{
+		ID: "OVN-06", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+	}
+	ovn07 = &Rule{
+		ID: "OVN-07", Basis: Source, Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "policy Local, and the node has no endpoint of its own: OVN rejects the connection",
+	}
+	ovn08 = &Rule{
+		ID: "OVN-08", Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "whether a pod's connection to another node's node port is held to policy Local has not been established",
+	}
 )

@@ -46,7 +46,13 @@ const (
 	Partial
 	// ViaLoadBalancer: the node does not answer for the address itself, and the connection leaves for the real load balancer.
 	ViaLoadBalancer
+	// Unreachable: connect fails at once with another error than refused (no route to host, operation not permitted), as load
+	// balancing at the socket does.
+	Unreachable
 )
+
+// lastOutcome is the last of them.
+const lastOutcome = Unreachable
 
 // Endpoints says which of the Service's endpoints such a connection can reach.
 type Endpoints uint8
@@ -110,7 +116,7 @@ func (h ExtraHop) String() string { return [...]string{"Never", "Sometimes", "Al
 func (b Basis) String() string    { return [...]string{"Unknown", "Documented", "Source", "Measured"}[b] }
 
 func (o Outcome) String() string {
-	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer"}[o]
+	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer", "Unreachable"}[o]
 }
 
 // Path is what one kind of connection meets.
@@ -142,6 +148,20 @@ type Outcomes uint8
 
 // Has says whether o is in the set.
 func (s Outcomes) Has(o Outcome) bool { return s&(1<<o) != 0 }
+
+// All lists the outcomes of the set, Unknown never among them.
+func (s Outcomes) All() []Outcome {
+	var all []Outcome
+	for o := Reachable; o <= lastOutcome; o++ {
+		if s.Has(o) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// Fails says whether no connection with this outcome reaches an endpoint.
+func (o Outcome) Fails() bool { return o == Refused || o == TimedOut || o == Unreachable }
 
 func either(outcomes ...Outcome) Outcomes {
 	var s Outcomes

@@ -258,7 +258,7 @@ func (p *Predictor) fill(g *group, port int, f family) {
 	}
 	for i := range p.service.Endpoints {
 		e := &p.service.Endpoints[i]
-		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) {
+		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) || e.IsPlaceholder() {
 			continue
 		}
 		one := tally{}
@@ -491,10 +491,11 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		otherFamilyFirst: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
 		noNodePort:       s.Ports[t.Port].NodePort == 0, proxied: t.IPMode == cluster.Proxy, noFamily: !p.hasFamily(f),
 		sticky: s.ClientIPAffinity && client.Address.IsValid(),
+		home:   g.on[client.Node],
 	}
-	if d.Cilium != nil {
-		c.cilium = d.Cilium.Version
-	}
+	_, c.owned = p.own[dialled]
+	c.settings(d)
+	c.annotated, c.envoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
@@ -555,6 +556,17 @@ func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Ad
 	}
 }
 
+// settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
+func (c *connection) settings(d *cluster.Dataplane) {
+	c.cilium, c.antrea = d.Cilium, d.Antrea
+	switch {
+	case d.Cilium != nil:
+		c.pluginVersion = d.Cilium.Version
+	case d.Antrea != nil:
+		c.pluginVersion = d.Antrea.Version
+	}
+}
+
 // hint fills in the topology hints for a kube-proxy that takes itself for that node.
 func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 	c.hints = hints{
@@ -604,12 +616,14 @@ func beforehand(c *connection) verdict {
 		return refused(noNodePort)
 	case c.throughNodePort:
 		return verdict{}
-	case c.shared.outright, c.shared.proxied && !c.honoursIPMode():
+	case c.shared.outright, c.shared.proxied && (!c.honoursIPMode() || c.doubtsIPMode()):
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
 	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.proxied):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case c.to == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
+	case c.to == LoadBalancerIP && c.proxied && c.doubtsIPMode():
+		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
 	case c.to == LoadBalancerIP && c.proxied && c.honoursIPMode():
 		return c.leaves(proxyMode)
 	case c.to != ClusterIP && c.noFamily:

@@ -551,12 +551,7 @@ func (h *holder) compare(p at, source truth.Source, probe truth.Probe, got truth
 }
 
 func couldBe(could dataplane.Outcomes, got truth.Outcome) bool {
-	for _, o := range []dataplane.Outcome{dataplane.Reachable, dataplane.Refused, dataplane.TimedOut, dataplane.Partial} {
-		if could.Has(o) && o.String() == string(got) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(could.All(), func(o dataplane.Outcome) bool { return o.String() == string(got) })
 }
 
 // endpoints are the addresses that a path's word for them stands for.

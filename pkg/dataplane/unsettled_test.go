@@ -48,7 +48,7 @@ func compareAll(t *testing.T, snapshot *cluster.Snapshot) (compared int64) {
 			w.compare(p, q, func(unsettled, settled string, u, s dataplane.Path) {
 				compared++
 				problem := disagree(u, s)
-				if unsettled == versionless && problem == "" && !strings.HasPrefix(s.Rule.ID, "CIL") {
+				if unsettled == versionless && problem == "" && !strings.HasPrefix(s.Rule.ID, "CIL") && !strings.HasPrefix(s.Rule.ID, "ANT") {
 					problem = outOfBounds(s.Rule, settled)
 				}
 				if problem == "" {
@@ -206,6 +206,9 @@ func (w *what) compare(p *dataplane.Predictor, q asked, f func(unsettled, settle
 	windows := path(cluster.Windows, "", nobody)
 	for i := 0; i < len(releases); i += 4 {
 		v := releases[i]
+		if v.Before(1, 20, 0) {
+			continue // no such release has been read, and nothing is said of it
+		}
 		settled := path(cluster.Windows, "", v)
 		f("an unknown data plane", "windows "+v.Text, unread, settled)
 		f("an unknown version of windows", v.Text, windows, settled)

@@ -24,18 +24,32 @@ func windows(c *connection) verdict {
 	}
 }
 
+var windowsPlane = &plane{
+	table: windows, since: version("1.20"), until: version("1.38"), unread: unreadWindows,
+	rules: []*Rule{win01, win02, win03, win04, win05},
+}
+
 const windowsSource = "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go"
 
 var (
-	win01 = &Rule{ID: "WIN-01", Source: windowsSource, Reason: "the Service has no usable endpoint, and the node sets up nothing for it: what then happens has not been established"}
-	win02 = &Rule{ID: "WIN-02", Source: windowsSource, Reason: "what Windows nodes do with internalTrafficPolicy Local has not been established"}
-	win03 = &Rule{ID: "WIN-03", Basis: Source, Source: windowsSource, Reason: "it is handed to any endpoint; whose address that sees depends on direct server return"}
+	win01 = &Rule{
+		ID: "WIN-01", Since: "1.20", Until: "1.38", Source: windowsSource,
+		Reason: "the Service has no usable endpoint, and the node sets up nothing for it: what then happens has not been established",
+	}
+	win02 = &Rule{
+		ID: "WIN-02", Since: "1.20", Until: "1.38", Source: windowsSource,
+		Reason: "what Windows nodes do with internalTrafficPolicy Local has not been established",
+	}
+	win03 = &Rule{
+		ID: "WIN-03", Basis: Source, Since: "1.20", Until: "1.38", Source: windowsSource,
+		Reason: "it is handed to any endpoint; whose address that sees depends on direct server return",
+	}
 	win04 = &Rule{
-		ID: "WIN-04", Source: windowsSource,
+		ID: "WIN-04", Since: "1.20", Until: "1.38", Source: windowsSource,
 		Reason: "policy Local, and the node has no endpoint of its own: with direct server return nothing is set up on it, without it any endpoint is reached",
 	}
 	win05 = &Rule{
-		ID: "WIN-05", Basis: Source, Source: windowsSource,
+		ID: "WIN-05", Basis: Source, Since: "1.20", Until: "1.38", Source: windowsSource,
 		Reason: "policy Local, and the node has an endpoint of its own: with direct server return only that is reached, without it any",
 	}
 )

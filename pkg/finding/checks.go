@@ -243,7 +243,7 @@ var withoutNode = Kind{
 	passed: "every ready endpoint is on a node of the cluster",
 	reads:  []fact{endpointsFact, nodesFact},
 	check: func(f *Facts) []Finding {
-		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 {
+		if !f.Service.EndpointsKnown || f.Nowhere.Ready == 0 || f.Service.ServedByCiliumEnvoy() {
 			return nil
 		}
 		severity := Error
@@ -333,6 +333,9 @@ var unservedPort = Kind{
 	passed:   "a ready endpoint serves every port",
 	reads:    []fact{endpointsFact},
 	check: func(f *Facts) []Finding {
+		if f.Service.ServedByCiliumEnvoy() {
+			return nil
+		}
 		var names []string
 		for i, served := range f.servedPorts() {
 			if !served {
@@ -431,7 +434,7 @@ type hit struct {
 // worst orders outcomes by what they do to a client.
 func worst(o dataplane.Outcome) int {
 	switch o {
-	case dataplane.Refused, dataplane.TimedOut:
+	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 		return 3
 	case dataplane.Partial:
 		return 2
@@ -581,7 +584,7 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 	if from == dataplane.Node {
 		r = f.finding(Warning)
 	}
-	if hits := of(dataplane.Refused, dataplane.TimedOut); len(hits) > 0 {
+	if hits := of(dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable); len(hits) > 0 {
 		return f.failure(r, from, where, hits, g.of)
 	}
 	hits := of(dataplane.Partial)
@@ -601,11 +604,10 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 // failure describes connections that surely fail, with what would cure them.
 func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit, of int) Finding {
 	path := hits[0].path
-	refused, together := 0, true
+	var met dataplane.Outcomes
+	together := true
 	for _, h := range hits {
-		if h.path.Outcome == dataplane.Refused {
-			refused++
-		}
+		met |= 1 << h.path.Outcome
 		host := h.row.path(dataplane.Node, h.path)
 		together = together && host != nil && worst(host.Outcome) == worst(dataplane.Refused)
 	}
@@ -617,15 +619,11 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	case together:
 		who = "pods and processes on the host network"
 	}
-	meets := `"connection refused"`
-	switch refused {
-	case 0:
-		meets = "a timeout"
-	case len(hits):
-	default:
-		meets = `"connection refused" or a timeout`
+	var meets []string
+	for _, o := range met.All() {
+		meets = append(meets, symptom(o))
 	}
-	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], meets, f.dataplane(hits[0].row.Node), path.Rule.Reason)
+	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], strings.Join(meets, " or "), f.dataplane(hits[0].row.Node), path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
 	r.Remedies = f.remedies(hits[0])
 	return r
@@ -794,6 +792,18 @@ func (f *Facts) total() dataplane.Count {
 
 func people(from dataplane.From) string {
 	return [...]string{"processes on the host network", "pods", "clients outside"}[from]
+}
+
+// symptom is what a client of a connection that fails is told.
+func symptom(o dataplane.Outcome) string {
+	switch o {
+	case dataplane.Refused:
+		return `"connection refused"`
+	case dataplane.Unreachable:
+		return `"no route to host" or "operation not permitted" at once`
+	default:
+		return "a timeout"
+	}
 }
 
 func did(o dataplane.Outcome, n int) string {

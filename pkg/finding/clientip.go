@@ -85,7 +85,7 @@ func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalanc
 			t.Node, t.Arrival = i, Arrival(lb, svc, t)
 			path := predict(dataplane.Client{From: dataplane.External, Node: i}, t)
 			switch path.Outcome {
-			case dataplane.Refused, dataplane.TimedOut:
+			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 				continue
 			case dataplane.Unknown, dataplane.ViaLoadBalancer:
 				seen.unknown = path.Rule

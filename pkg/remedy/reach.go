@@ -59,7 +59,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 				}
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				switch path.Outcome {
-				case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+				case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
 					worst, why = dataplane.Refused, path.Rule
 				case dataplane.Unknown:
 					if worst == dataplane.Reachable {

@@ -464,10 +464,8 @@ func (p *screen) ruled(c cell, v verdict) cell {
 	}
 	if v.outcome == dataplane.Unknown {
 		var could []string
-		for o := dataplane.Reachable; o <= dataplane.ViaLoadBalancer; o++ {
-			if v.could.Has(o) {
-				could = append(could, verdict{outcome: o}.cell().text)
-			}
+		for _, o := range v.could.All() {
+			could = append(could, verdict{outcome: o}.cell().text)
 		}
 		if len(could) > 0 {
 			c.text += " (" + strings.Join(could, " or ") + ")"

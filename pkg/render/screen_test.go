@@ -634,6 +634,7 @@ func TestWorseOfTwoVerdictsWins(t *testing.T) {
 		{outcome: dataplane.ViaLoadBalancer, endpoints: dataplane.NoEndpoints},
 		{outcome: dataplane.Refused, endpoints: dataplane.NoEndpoints},
 		{outcome: dataplane.TimedOut, endpoints: dataplane.NoEndpoints},
+		{outcome: dataplane.Unreachable, endpoints: dataplane.NoEndpoints},
 		{outcome: dataplane.Partial, endpoints: dataplane.AllEndpoints},
 		{outcome: dataplane.Unknown},
 	}

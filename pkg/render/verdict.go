@@ -65,7 +65,7 @@ func starts(outside, pods, hosts bool) string {
 // failing says whether no connection of this verdict reaches an endpoint.
 func (v verdict) failing() bool {
 	switch v.outcome {
-	case dataplane.Refused, dataplane.TimedOut:
+	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 		return true
 	case dataplane.ViaLoadBalancer:
 		return v.endpoints == dataplane.NoEndpoints
@@ -136,6 +136,8 @@ func (v verdict) cell() cell {
 		return cell{fails, "refused", bad}
 	case dataplane.TimedOut:
 		return cell{fails, "times out", bad}
+	case dataplane.Unreachable:
+		return cell{fails, "unreachable", bad}
 	case dataplane.Partial:
 		return cell{partly, "partly", doubtful}
 	case dataplane.ViaLoadBalancer:

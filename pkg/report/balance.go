@@ -117,7 +117,7 @@ func (c *choice) receives(row *Row) Receives {
 	case lb.Backends == provider.Pods:
 		return withheld("SendsToPods", provider.SendsToPods)
 	}
-	if c.local && svc.EndpointsKnown && !row.Node.VirtualKubelet {
+	if c.local && svc.EndpointsKnown && !row.Node.VirtualKubelet && !svc.ServedByCiliumEnvoy() {
 		if rule := lb.LeavesOut(row.Endpoints.Ready, row.Endpoints.ServingTerminating); rule != nil {
 			return withheld("NoLocalEndpoint", rule)
 		}
@@ -192,6 +192,11 @@ func passesOwnCheck(svc *cluster.Service, d *cluster.Dataplane, row *Row) Receiv
 		return withheld("HealthCheckFails", provider.FailsOwnCheck)
 	case row.Live != nil && row.Live.HealthCheck == cluster.Pass:
 		return Receives{Receives: cluster.Yes}
+	case svc.ServedByCiliumEnvoy() && d.Name == cluster.Cilium && d.Version.Known() && !d.Version.Before(1, 16, 5):
+		// Every node answers well, whatever stands in the EndpointSlices (cilium/cilium v1.16.5 pkg/service/healthserver.go).
+		return Receives{Receives: cluster.Yes}
+	case svc.ServedByCiliumEnvoy():
+		return undecided(provider.HealthNotKnown)
 	case takenForOwn(svc, d, row) == 0:
 		return withheld("NoLocalEndpoint", provider.NoLocalEndpoint)
 	case older(d, 23):
@@ -220,7 +225,7 @@ func answersAtNodePort(svc *cluster.Service, row *Row) Receives {
 		switch p.Outcome {
 		case dataplane.Reachable:
 			return Receives{Receives: cluster.Yes}
-		case dataplane.Refused, dataplane.TimedOut:
+		case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 			if svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0 {
 				return withheld("NoLocalEndpoint", provider.NodePortSilent)
 			}
@@ -309,7 +314,7 @@ func outside(r *Report) Outside {
 // badness orders outcomes by how much is known to fail.
 func badness(o dataplane.Outcome) int {
 	switch o {
-	case dataplane.Refused, dataplane.TimedOut:
+	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 		return 3
 	case dataplane.Partial:
 		return 2
@@ -353,7 +358,7 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 				works++
 				kept = kept || p.ClientIP != dataplane.Rewritten
 				rewritten = rewritten || p.ClientIP != dataplane.Preserved
-			case dataplane.Refused, dataplane.TimedOut:
+			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 				fails++
 				if failure != dataplane.Unknown && failure != p.Outcome {
 					failure = dataplane.TimedOut

@@ -123,7 +123,7 @@ func failing(r *Report, row *Row) cluster.Tristate {
 			continue
 		}
 		switch p.Outcome {
-		case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+		case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
 			return cluster.Yes
 		case dataplane.ViaLoadBalancer:
 			if p.Endpoints == dataplane.NoEndpoints && p.From != dataplane.External {

@@ -373,10 +373,8 @@ func answer(p *dataplane.Path) string {
 		words = append(words, "topology="+p.Topology)
 	}
 	var could []string
-	for o := dataplane.Unknown; o <= dataplane.ViaLoadBalancer; o++ {
-		if p.Could.Has(o) {
-			could = append(could, o.String())
-		}
+	for _, o := range p.Could.All() {
+		could = append(could, o.String())
 	}
 	if len(could) > 0 {
 		words = append(words, "could="+strings.Join(could, ","))
@@ -526,7 +524,7 @@ func TestWhatIsTrueOfEveryCase(t *testing.T) {
 // impossible says what contradicts what in a path.
 func impossible(p *dataplane.Path) string {
 	reaches := p.Outcome == dataplane.Reachable || p.Outcome == dataplane.Partial
-	fails := p.Outcome == dataplane.Refused || p.Outcome == dataplane.TimedOut
+	fails := p.Outcome.Fails()
 	switch {
 	case p.Rule == nil:
 		return "no rule decided"
@@ -546,8 +544,14 @@ func impossible(p *dataplane.Path) string {
 // outOfDate says that a rule does not hold in the release of the data plane that was judged by it.
 func outOfDate(r *dataplane.Rule, d *cluster.Dataplane) string {
 	v := d.Version
+	if strings.HasPrefix(r.ID, "SVC-") && d.Name != cluster.KubeProxy {
+		return "" // their releases are kube-proxy's
+	}
 	if strings.HasPrefix(r.ID, "CIL-") && d.Cilium != nil {
 		v = d.Cilium.Version
+	}
+	if strings.HasPrefix(r.ID, "ANT-") && d.Name == cluster.KubeProxy && d.Antrea != nil {
+		v = d.Antrea.Version
 	}
 	since, hasSince := cluster.ParseVersion(r.Since)
 	until, hasUntil := cluster.ParseVersion(r.Until)
@@ -563,8 +567,8 @@ func outOfDate(r *dataplane.Rule, d *cluster.Dataplane) string {
 	}
 }
 
-// unasked are rules of connections that no report asks about: to another node's node port, from a pod to itself, from one certain pod, to a node port that there is not.
-var unasked = []string{"SVC-04", "SVC-09", "UNK-06", "IPT-16", "NFT-13", "OVN-08", "UNK-11"}
+// unasked are rules of connections that no report asks about: to another node's node port, from a pod to itself, from one certain pod or client outside, to a node port that there is not.
+var unasked = []string{"SVC-04", "SVC-09", "UNK-06", "IPT-16", "NFT-13", "OVN-08", "UNK-11", "CIL-19", "CIL-23", "CIL-24", "KR-09"}
 
 // TestEverythingThatCanBeSaidHasACase: a rule or a kind of finding that no case shows is one that nobody has looked at.
 func TestEverythingThatCanBeSaidHasACase(t *testing.T) {

@@ -14,12 +14,13 @@ import (
 // Outcome is what became of the connections of one cell, judged over all of them.
 type Outcome string
 
-// The outcomes. Reachable, Refused and TimedOut mean that every connection ended so; Partial that they did not all end the same way.
+// The outcomes. All but Partial mean that every connection ended so; Partial that they did not all end the same way.
 const (
-	Reachable Outcome = "Reachable"
-	Refused   Outcome = "Refused"
-	TimedOut  Outcome = "TimedOut"
-	Partial   Outcome = "Partial"
+	Reachable   Outcome = "Reachable"
+	Refused     Outcome = "Refused"
+	TimedOut    Outcome = "TimedOut"
+	Partial     Outcome = "Partial"
+	Unreachable Outcome = "Unreachable" // connect failed at once with another error than refused
 )
 
 // The kinds of source.

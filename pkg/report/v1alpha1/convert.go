@@ -179,10 +179,8 @@ func path(p *dataplane.Path) Path {
 		out.Rule = p.Rule.ID
 	}
 	if p.Outcome == dataplane.Unknown {
-		for o := dataplane.Reachable; o <= dataplane.ViaLoadBalancer; o++ {
-			if p.Could.Has(o) {
-				out.Could = append(out.Could, Outcome(o.String()))
-			}
+		for _, o := range p.Could.All() {
+			out.Could = append(out.Could, Outcome(o.String()))
 		}
 	}
 	return out

@@ -29,7 +29,7 @@ func dataplane(d *cluster.Dataplane) []attribute {
 		text("version-source", &d.VersionSource),
 		text("version-confidence", &d.VersionConfidence),
 		tristate("pod-masquerade", &d.PodMasquerade),
-	}, within(&d.KubeProxy, kubeProxy), within(&d.Cilium, cilium), within(&d.Calico, calico), within(&d.Antrea, antrea))
+	}, within(&d.KubeProxy, kubeProxy), within(&d.Cilium, cilium), within(&d.Calico, calico), within(&d.Antrea, antrea), within(&d.KubeRouter, kubeRouter))
 }
 
 func kubeProxy(k *cluster.KubeProxySettings) []attribute {
@@ -77,17 +77,34 @@ func cilium(c *cluster.CiliumSettings) []attribute {
 		boolean("replaces-kube-proxy", &c.ReplacesKubeProxy),
 		text("lb-mode", &c.Mode),
 		boolean("drops-without-backend", &c.DropsWithoutBackend),
+		boolean("routes-without-backend", &c.RoutesWithoutBackend),
+		boolean("sockets", &c.SocketLoadBalancing),
 		boolean("host-sockets-only", &c.HostSocketsOnly),
+		boolean("per-packet", &c.PerPacket),
+		boolean("sctp", &c.SCTP),
+		boolean("bpf-masquerade", &c.BPFMasquerade),
+		boolean("no-masquerade", &c.NoMasquerade),
+		boolean("endpoint-routes", &c.EndpointRoutes),
+		boolean("service-topology", &c.ServiceTopology),
+		boolean("open-external-ips", &c.OpenExternalIPs),
+		boolean("lb-mode-annotation", &c.ModeAnnotation),
 		tristate("in-cluster-loadbalance", &c.InClusterLoadBalance),
 	}
 }
 
 func calico(c *cluster.CalicoSettings) []attribute {
-	return []attribute{boolean("calico-dsr", &c.DSR)}
+	return []attribute{boolean("calico-dsr", &c.DSR), text("connect-time", &c.ConnectTime)}
 }
 
 func antrea(a *cluster.AntreaSettings) []attribute {
-	return []attribute{boolean("antrea-dsr", &a.DSR), boolean("no-load-balancer-ips", &a.NoLoadBalancerIPs)}
+	return []attribute{
+		boolean("antrea-dsr", &a.DSR), boolean("no-load-balancer-ips", &a.NoLoadBalancerIPs), version("antrea", &a.Version), boolean("policy-only", &a.PolicyOnly),
+		boolean("beside-kube-proxy", &a.BesideKubeProxy),
+	}
+}
+
+func kubeRouter(k *cluster.KubeRouterSettings) []attribute {
+	return []attribute{boolean("no-router", &k.NoRouter)}
 }
 
 func plainNode(name string, place int) cluster.Node {

@@ -1,0 +1,206 @@
+package dataplane
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// tested is a plane, with the data plane of the connections that it is asked about and the way to put its release into one.
+type tested struct {
+	*plane
+	name cluster.DataplaneName
+	set  func(*connection, cluster.Version)
+}
+
+func testedPlanes() []tested {
+	own := func(c *connection, v cluster.Version) { c.version = v }
+	beside := func(c *connection, v cluster.Version) { c.pluginVersion = v }
+	list := []tested{
+		{ciliumBesidePlane, cluster.KubeProxy, beside},
+		{antreaBesidePlane, cluster.KubeProxy, beside},
+	}
+	for name, p := range planes {
+		list = append(list, tested{p, name, own})
+	}
+	return list
+}
+
+// drawn is a connection drawn by chance, of those that the plane is asked about.
+func drawn(r *rand.Rand, t tested) *connection {
+	pick := func(of ...bool) bool { return of[r.IntN(len(of))] }
+	some := func() tally {
+		if r.IntN(3) == 0 {
+			return tally{}
+		}
+		return tally{ready: r.IntN(3), terminating: r.IntN(2), readyHost: r.IntN(2) * r.IntN(2)}
+	}
+	c := &connection{
+		name: t.name, from: From(r.IntN(3)), to: []To{LoadBalancerIP, ExternalIP, NodePort, ClusterIP}[r.IntN(4)],
+		protocol: []cluster.Protocol{cluster.TCP, cluster.TCP, cluster.UDP, cluster.SCTP}[r.IntN(4)],
+		internal: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
+		external: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
+		beside:   some(), home: some(), bound: pick(true, false), envoy: r.IntN(20) == 0, ranged: r.IntN(5) == 0,
+		admitted: cluster.Tristate(1 + r.IntN(2)), masqueraded: cluster.Tristate(r.IntN(3)),
+		dataplane: &cluster.Dataplane{Name: t.name, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)}},
+		antrea: &cluster.AntreaSettings{
+			NoLoadBalancerIPs: r.IntN(5) == 0, DSR: pick(true, false), PolicyOnly: pick(true, false), BesideKubeProxy: r.IntN(3) == 0,
+		},
+		cilium: &cluster.CiliumSettings{
+			Mode: []string{"snat", "dsr", "hybrid"}[r.IntN(3)], DropsWithoutBackend: pick(true, false), RoutesWithoutBackend: r.IntN(5) == 0,
+			SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
+			SCTP: pick(true, false),
+		},
+	}
+	c.asked, c.here = c.to, c.beside
+	c.elsewhere = c.to == NodePort && c.from != External && pick(true, false)
+	c.owned = c.bound || pick(true, false)
+	c.total = c.beside
+	for _, more := range []tally{some(), some()} {
+		c.total.add(more)
+	}
+	if c.elsewhere {
+		c.total.add(c.home)
+	} else {
+		c.home = c.here
+	}
+	c.itself = c.from == Pod && c.home.ready > 0 && r.IntN(4) == 0
+	c.besideJudge = !c.elsewhere
+	if r.IntN(20) == 0 {
+		c.annotated = ciliumAnnotations{exposure: pick(true, false), global: pick(true, false)}
+	}
+	return c
+}
+
+// asked says whether the plane has a say in the connection at all.
+func (t tested) asked(c *connection) bool {
+	switch t.plane {
+	case ciliumBesidePlane:
+		c.antrea = nil
+		return !c.envoy && c.meetsCilium()
+	case antreaBesidePlane:
+		c.cilium = nil
+		c.antrea.BesideKubeProxy = false
+		return !c.envoy && c.meetsAntrea()
+	case ciliumPlane:
+		return true
+	default:
+		return !c.envoy
+	}
+}
+
+// TestRulesHoldInTheReleasesTheyName draws connections and asks each table about them in many releases: no rule may decide in a release outside its own Since and
+// Until, every rule must decide somewhere, and between the releases that rules name nothing may change, because an unknown version is settled by one release of each
+// stretch.
+func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
+	for _, p := range testedPlanes() {
+		var releases []cluster.Version
+		for minor := p.since.Minor; minor < p.until.Minor; minor++ {
+			for _, patch := range []int{0, 1, 2, 3, 6, 7, 20} {
+				releases = append(releases, cluster.Version{Major: p.since.Major, Minor: minor, Patch: patch, Text: "drawn"})
+			}
+		}
+		if p.since.Major != p.until.Major {
+			for minor := range 20 {
+				releases = append(releases, cluster.Version{Major: p.since.Major, Minor: p.since.Minor + minor, Patch: 2, Text: "drawn"})
+			}
+			for minor := range p.until.Minor {
+				releases = append(releases, cluster.Version{Major: p.until.Major, Minor: minor, Text: "drawn"})
+			}
+		}
+		for _, r := range p.rules {
+			since, ok := cluster.ParseVersion(r.Since)
+			until, okUntil := cluster.ParseVersion(r.Until)
+			if !ok || !okUntil || since.Less(p.since) || p.until.Less(until) || !since.Less(until) {
+				t.Errorf("%s is for %q until %q, its table was read for %v until %v", r.ID, r.Since, r.Until, p.since, p.until)
+			}
+		}
+		stretches := p.stretches()
+		r := rand.New(rand.NewPCG(1, 2))
+		decided := map[*Rule]bool{}
+		for range 30000 {
+			c := drawn(r, p)
+			if !p.asked(c) {
+				continue
+			}
+			in := func(v cluster.Version) verdict {
+				as := *c
+				p.set(&as, v)
+				return p.table(&as)
+			}
+			v := releases[r.IntN(len(releases))]
+			got := in(v)
+			if got.rule == nil {
+				continue
+			}
+			decided[got.rule] = true
+			since, _ := cluster.ParseVersion(got.rule.Since)
+			until, _ := cluster.ParseVersion(got.rule.Until)
+			if !slices.Contains(p.rules, got.rule) {
+				t.Fatalf("%s is none of the table's rules", got.rule.ID)
+			}
+			if v.Less(since) || !v.Less(until) {
+				t.Fatalf("%s decided in %d.%d.%d, and is for %s until %s\n%+v", got.rule.ID, v.Major, v.Minor, v.Patch, got.rule.Since, got.rule.Until, c)
+			}
+			first := stretches[0]
+			for _, s := range stretches {
+				if !v.Less(s) {
+					first = s
+				}
+			}
+			if want := in(first); got != want {
+				t.Fatalf("%d.%d.%d differs from %v, the first of its stretch: %+v, %+v\n%+v", v.Major, v.Minor, v.Patch, first, got, want, c)
+			}
+		}
+		for _, rule := range p.rules {
+			if !decided[rule] {
+				t.Errorf("%s decided nothing: a case above takes it all, or its table never gives it", rule.ID)
+			}
+		}
+	}
+}
+
+// TestReleasesThatNobodyReadAreUnknown asks about the release before the first that was read, and about the first that was not.
+func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
+	p := New(&cluster.Snapshot{}, &cluster.Service{})
+	judged := func(c *connection, v cluster.Version, set func(*connection, cluster.Version)) verdict {
+		as := *c
+		set(&as, v)
+		return p.judge(&as)
+	}
+	before := func(v cluster.Version) cluster.Version {
+		return cluster.Version{Major: v.Major, Minor: v.Minor - 1, Patch: 99, Text: "before"}
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	list := testedPlanes()
+	for range 3000 {
+		one := list[r.IntN(len(list))]
+		c := drawn(r, one)
+		c.envoy = false
+		if one.name == cluster.KubeProxy {
+			c.mode, c.version = cluster.IPTables, version("1.30")
+		}
+		if !one.asked(c) {
+			continue
+		}
+		outside := []cluster.Version{one.until}
+		if one.since.Minor > 0 {
+			outside = append(outside, before(one.since))
+		}
+		for _, v := range outside {
+			if got := judged(c, v, one.set); got.outcome != Unknown || got.rule != one.unread {
+				t.Fatalf("%s %d.%d.%d: %+v", one.name, v.Major, v.Minor, v.Patch, got)
+			}
+		}
+	}
+	for mode, one := range kubeProxies {
+		c := &connection{name: cluster.KubeProxy, mode: mode, dataplane: &cluster.Dataplane{}, detects: cluster.Yes, isPod: cluster.Yes, served: cluster.Yes}
+		for _, v := range []cluster.Version{before(one.since), one.until} {
+			if got := judged(c, v, func(c *connection, v cluster.Version) { c.version = v }); got.outcome != Unknown || got.rule != unreadKubeProxy {
+				t.Errorf("kube-proxy %s %d.%d: %+v", mode, v.Major, v.Minor, got)
+			}
+		}
+	}
+}
