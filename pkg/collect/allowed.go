@@ -31,6 +31,8 @@ var allowedKeys = set([]string{
 	"node.kubernetes.io/unschedulable", "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "node.cloudprovider.kubernetes.io/uninitialized",
 	"node.cloudprovider.kubernetes.io/shutdown", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/disrupted", "operation.gke.io/type",
 	"virtual-kubelet.io/provider",
+	"service.cilium.io/type", "service.cilium.io/node", "service.cilium.io/node-selector", "service.cilium.io/proxy-delegation", "service.cilium.io/lb-l7",
+	"service.cilium.io/forwarding-mode", "service.cilium.io/global", "io.cilium/global-service", "service.cilium.io/src-ranges-policy",
 	"service.kubernetes.io/service-proxy-name", "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode", "service.kubernetes.io/headless",
 	"k8s.aliyun.com/ignore-by-terway", "service.alibabacloud.com/exclude-node", "service.beta.kubernetes.io/exclude-node", "service.beta.kubernetes.io/backend-type",
 	"service.beta.kubernetes.io/class",
@@ -142,12 +144,13 @@ var allowedFlags = map[string]func(*anonymizer, string) string{
 	"pod-bridge-interface": (*anonymizer).networkInterface, "pod-interface-name-prefix": (*anonymizer).networkInterface,
 	"detect-local-mode": (*anonymizer).value, "disable-kube-proxy": (*anonymizer).value, "flannel-backend": (*anonymizer).value, "ip-masq": (*anonymizer).value,
 	"iptables-localhost-nodeports": (*anonymizer).value, "masquerade-all": (*anonymizer).value, "proxy-mode": (*anonymizer).value, "run-service-proxy": (*anonymizer).value,
+	"run-router": (*anonymizer).value,
 }
 
 // allowedFields are those of objects that are not part of Kubernetes.
 var allowedFields = set([]string{
 	"apiVersion", "kind", "metadata", "name", "namespace", "spec", "status", "addresses", "type", "value", "bpfEnabled", "bpfExternalServiceMode", "calicoNetwork",
-	"linuxDataplane", "networkType",
+	"linuxDataplane", "networkType", felixConnectTime, felixConnectTimeEnabled,
 })
 
 // allowedResources are what a gap may be of.
@@ -172,10 +175,11 @@ var allowedDomains = []string{
 	"amazonaws.com", "amazonaws.com.cn", "aliyuncs.com", "aliyuncsslb.com", "azure.com", "oraclecloud.com", "tencentclb.com", "myqcloud.com", "appdomain.cloud",
 }
 
-// allowedRanges say what kind of network an address is of; the defaults of k3s and of MicroK8s are among them, for they are what tells their cluster CIDR.
+// allowedRanges say what kind of network an address is of; the defaults of k3s and of MicroK8s are among them, for they are what tells their cluster CIDR, and so is
+// Cilium's placeholder of an endpoint.
 var allowedRanges = [...]string{
 	"0.0.0.0/8", "10.0.0.0/8", "10.1.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24",
-	"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+	"192.168.0.0/16", "192.192.192.192/32", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
 	"::/127", "64:ff9b::/96", "2000::/3", "2001:db8::/32", "fc00::/7", "fe80::/10", "ff00::/8",
 }
 
@@ -193,7 +197,7 @@ var allowedWords = lowered(
 		"true", "false", "on", "off", "yes", "no", "auto", "none", "enable", "enabled", "disable", "disabled", "strict", "partial", "probe", "drop", "reject", "primary", "all",
 		"localhost", "server", "agent", "snat", "dsr", "hybrid", "tunnel", "nat", "bpf", "iptables", "ipvs", "nftables", "userspace", "kernelspace", "unidling+iptables",
 		"ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix", "vxlan", "host-gw", "wireguard-native", "datapathv2", "ipvlan", "veth", "IPVlan",
-		"OpenShiftSDN", "OVNKubernetes",
+		"OpenShiftSDN", "OVNKubernetes", "networkPolicyOnly",
 		"eni", "ecs", "eip", "ip", "ips", "instance", "instances", "nlb", "nlb-ip", "clb", "alb", "elb", "external", "internal", "internet-facing", "internet", "intranet", "public",
 		"private", "regional", "regional_network", "wrr", "rr", "wlc", "sch", "tch", "proxy", "lb", "performance", "union", "shared", "pods-per-node", "round_robin",
 		"least_connections", "http", "https", "ssl", "tls", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "v2", "octavia", "purelb", "healthy",

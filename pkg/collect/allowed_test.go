@@ -139,7 +139,7 @@ var notRead = regexp.MustCompile(`^(--?|[^A-Za-z0-9]+|ETP[0-9]+)$`)
 // a function of its own.
 var notFacts = []string{
 	"v", "0", "ali", "Pods", "--dataplane", "configmap kube-system/", "--kube-proxy-arg", "--kube-proxy-arg=", terwayDatapath, "sigs.k8s.io/yaml",
-	"NotKnown", "SendsToPods", "NoLoadBalancer", "Mixed", "Nodes",
+	"NotKnown", "SendsToPods", "NoLoadBalancer", "Mixed", "Nodes", "Preserved", "Rewritten", "ProxyProtocol", "yaml: ", "unidling+",
 	"load_balancing.cross_zone.enabled=true", "load_balancing.cross_zone.enabled=", "preserve_client_ip.enabled=true", "preserve_client_ip.enabled=false",
 	"proxy_protocol_v2.enabled=true", "service.beta.kubernetes.io/port_", "_health-probe", "_no_probe_rule", "hcloud://bm-",
 	"alibaba", "aws", "azure", "baidu", "digitalocean", "exoscale", "gke", "hetzner", "huawei", "ibm", "k3s", "kind", "kube-vip", "linode", "metallb", "oci", "openstack",

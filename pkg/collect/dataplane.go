@@ -684,6 +684,8 @@ func (d *detector) other(kind, name string) *unstructured.Unstructured {
 func (d *detector) antrea() (cluster.Dataplane, bool) {
 	source, settings, serves := d.readAntrea()
 	switch {
+	case d.knowsDaemonSets() && !d.has(antreaRole):
+		return cluster.Dataplane{}, false
 	case source == "" && d.has(antreaRole):
 		return unknownDataplane("daemonset %s/%s runs, and its antrea-agent.conf was not read", d.sets[antreaRole][0].Namespace, d.sets[antreaRole][0].Name), true
 	case serves != antreaServesAll:

@@ -57,8 +57,9 @@ func TestWhatFilesDoNotHold(t *testing.T) {
 func TestCollectCommandIsComplete(t *testing.T) {
 	list, _, _ := strings.Cut(strings.TrimPrefix(CollectCommand, "kubectl get "), " ")
 	resources := strings.Split(list, ",")
-	// An Ingress or a Gateway is read where it is named in place of a Service; only clusters with Calico know FelixConfiguration; a dump alone has Gaps.
-	others := []string{"Ingress", "Gateway", "FelixConfiguration", gapsKind}
+	// An Ingress or a Gateway is read where it is named in place of a Service; only some clusters know the
+	// kinds of Calico, of its operator and of OpenShift; a dump alone has Gaps.
+	others := []string{"Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", gapsKind}
 	for _, kind := range fileKinds {
 		if got, want := slices.Contains(resources, strings.ToLower(kind)+"s"), !slices.Contains(others, kind); got != want {
 			t.Errorf("%s is collected: %t", kind, got)

@@ -605,7 +605,6 @@ func (r *reading) details() error {
 		d = newDetector(r.objects)
 	}
 	var group errgroup.Group
-	group.Go(r.corefile)
 	wanted, certain := r.configMaps(d, listed)
 	left := requestBudget - r.requests - len(wanted) - pods()
 	if waiting := r.waiting(); len(waiting) > 0 {
@@ -630,6 +629,11 @@ func (r *reading) details() error {
 		group.Go(func() error {
 			return r.single(networksResource, "/apis/config.openshift.io/v1/networks", "cluster")
 		})
+	}
+	if left > 0 {
+		// It matters for what is advised alone, so it comes last.
+		left--
+		group.Go(r.corefile)
 	}
 	if r.partial {
 		r.fullNodes(&group, left)
