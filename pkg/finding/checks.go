@@ -158,11 +158,6 @@ var singleNode = Kind{
 			r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has all %d ready endpoints", only.Node.Name, only.Endpoints.Ready)
 		}
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
-		if f.Service.Type == cluster.TypeLoadBalancer && !f.Provider.SendsToNodes() {
-			r.Result = Unknown
-			r.Message = fmt.Sprintf("only node %s has a ready endpoint; whether the load balancer sends to nodes, and so depends on this one, is not known", only.Node.Name)
-			return []Finding{r}
-		}
 		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
 		return []Finding{r}
 	},

@@ -40,6 +40,7 @@ func TestEachRightMissing(t *testing.T) {
 		"get configmaps":             {{says: []string{"? could not get configmaps kube-system/kube-proxy: forbidden"}}, refused(dns, "? coredns-there")},
 		"list pods":                  {refused(apart, "? pods-known the pods behind the Service are not known: they could not be listed"), refused(nil, "? client-ip-unused", "pods could not be read", "--accept-risk=loses-client-ip")},
 		"get felixconfigurations":    {{says: []string{"? could not get felixconfigurations.crd.projectcalico.org default: forbidden"}}},
+		"get installations":          goesOn,
 		"get ingresses":              goesOn,
 		"get gateways":               goesOn,
 		"get deployments":            {refused(apart, "? workload-known deployment NS/web could not be read, so what to change in it is not known")},

@@ -361,7 +361,7 @@ func TestRBACOfFixIsTheLeast(t *testing.T) {
 			}
 		}
 	}
-	if tried < 16 {
+	if tried < 15 {
 		t.Errorf("only %d rights were taken away", tried)
 	}
 }
