@@ -102,14 +102,14 @@ func replaced[T any](a *anonymizer, kind string, object *T) T {
 
 // walk replaces every string below v. At is where it stands: the kind of the object, then the names that fields have in JSON; an item of a list adds nothing.
 func (a *anonymizer) walk(v reflect.Value, at string) {
-	switch kind := v.Kind(); {
-	case kind == reflect.String:
+	switch v.Kind() {
+	case reflect.String:
 		v.SetString(a.text(at, v.String()))
-	case kind == reflect.Pointer:
+	case reflect.Pointer:
 		if !v.IsNil() {
 			a.walk(v.Elem(), at)
 		}
-	case kind == reflect.Slice:
+	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			v.SetZero()
 			return
@@ -117,12 +117,13 @@ func (a *anonymizer) walk(v reflect.Value, at string) {
 		for i := range v.Len() {
 			a.walk(v.Index(i), at)
 		}
-	case kind == reflect.Map:
+	case reflect.Map:
 		a.walkMap(v, at)
-	case kind == reflect.Struct:
+	case reflect.Struct:
 		a.walkStruct(v, at)
-	case kind == reflect.Interface:
+	case reflect.Interface:
 		v.SetZero()
+	default:
 	}
 }
 

@@ -206,7 +206,9 @@ func TestDetectionWithNarrowRights(t *testing.T) {
 		{"cilium-own-namespace", []string{"kube-system", "cilium"}, cluster.KubeProxy, true, "daemonset kube-system/kube-proxy"},
 		{"cilium-own-namespace", []string{"kube-system"}, cluster.KubeProxy, false, "daemonset kube-system/kube-proxy"},
 		{
-			"cilium-other-name", []string{"kube-system"}, cluster.UnknownDataplane, false,
+			"cilium-other-name",
+			[]string{"kube-system"},
+			cluster.UnknownDataplane, false,
 			"no DaemonSet of kube-system is of a data plane that is known here, and those of other namespaces could not be listed",
 		},
 		{"cilium-other-name", nil, cluster.UnknownDataplane, false, "the DaemonSets could not be listed"},

@@ -89,7 +89,7 @@ type LoadBalancer struct {
 	Source string
 }
 
-// SendsToNodes: nodes are backends, if perhaps not the only ones.
+// SendsToNodes says whether nodes are backends, if perhaps not the only ones.
 func (lb LoadBalancer) SendsToNodes() bool {
 	return lb.Backends == Nodes || lb.Backends == MixedBackends
 }

@@ -147,7 +147,7 @@ func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 				continue
 			}
 			switch path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t); path.Outcome {
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Partial:
+			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
 				worst, why = dataplane.Refused, path.Rule
 			case dataplane.Unknown, dataplane.ViaLoadBalancer:
 				if worst == dataplane.Reachable {

@@ -19,34 +19,35 @@ const evil = "\x1b[2J\u009b31m\x7f\r\u202egnp\u2066\u200d\u200b\U000e0041"
 func tainted(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)
-	switch kind := v.Kind(); {
-	case kind == reflect.String:
+	switch v.Kind() {
+	case reflect.String:
 		out.SetString(v.String() + evil)
-	case kind == reflect.Pointer:
+	case reflect.Pointer:
 		if !v.IsNil() {
 			out.Set(reflect.New(v.Type().Elem()))
 			out.Elem().Set(tainted(v.Elem()))
 		}
-	case kind == reflect.Slice:
+	case reflect.Slice:
 		if !v.IsNil() {
 			out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
 			for i := range v.Len() {
 				out.Index(i).Set(tainted(v.Index(i)))
 			}
 		}
-	case kind == reflect.Map:
+	case reflect.Map:
 		if !v.IsNil() {
 			out.Set(reflect.MakeMap(v.Type()))
 			for key, value := range v.Seq2() {
 				out.SetMapIndex(tainted(key), tainted(value))
 			}
 		}
-	case kind == reflect.Struct:
+	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
 				out.Field(i).Set(tainted(v.Field(i)))
 			}
 		}
+	default:
 	}
 	return out
 }
