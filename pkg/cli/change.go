@@ -262,7 +262,7 @@ func (o *changeOptions) carryOut(ctx context.Context, seen *sight, w *work) erro
 		if !o.asks() {
 			return noTerminal()
 		}
-		if err := o.note("\n" + string(render.Question(o.question(w, preview), o.asking()))); err != nil {
+		if err := o.writeErr("\n" + string(render.Question(o.question(w, preview), o.asking()))); err != nil {
 			return err
 		}
 		if err := o.prompter.Confirm(ctx, w.question); err != nil {

@@ -79,6 +79,10 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 	if a.aliased += added(part, map[*yaml.Node]int64{}); a.aliased > mostAliased {
 		return nil, a.tooMuch(line, "aliases up to here stand for", mostAliased)
 	}
+	// What an anchor holds is written out for each anchor around it, too.
+	if held(part, map[*yaml.Node]int64{}) > mostAnchored {
+		return nil, a.tooMuch(line, "anchors up to here hold", mostAnchored)
+	}
 	names := defined(part, nil)
 	for _, name := range names {
 		fmt.Fprintf(&whole, "- *%s\n", name)
@@ -166,6 +170,21 @@ func size(n *yaml.Node, known map[*yaml.Node]int64) int64 {
 		sum = min(sum+size(child, known), mostAliased+1)
 	}
 	known[n] = sum
+	return sum
+}
+
+// held is how many bytes the anchors below a node hold, and no more than is too much. What lies within several of them counts for each.
+func held(n *yaml.Node, known map[*yaml.Node]int64) int64 {
+	if n.Kind == yaml.AliasNode {
+		return 0
+	}
+	var sum int64
+	if n.Anchor != "" {
+		sum = size(n, known)
+	}
+	for _, child := range n.Content {
+		sum = min(sum+held(child, known), mostAliased+1)
+	}
 	return sum
 }
 

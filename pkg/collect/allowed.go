@@ -217,5 +217,5 @@ func lowered(lists ...[]string) map[string]bool {
 // and whose customer nobody.
 var vendorSuffixes = regexp.MustCompile(`^(` + strings.Join([]string{
 	`-(alpha|beta|rc)\.[0-9]+`, `-aliyun(edge)?\.[0-9]+`, `-tke\.[0-9]+`, `-eks-[0-9a-f]{7}`, `-(minimal-)?eksbuild\.[0-9]+`, `-gke\.[0-9]+(\.[0-9]+)?`, `\+k3s[0-9]+`, `\+rke2r[0-9]+`,
-	`[+-]vmware\.[0-9]+(-fips(\.[0-9]+)?)?`, `-r[0-9]+(\.[0-9]+)*`, `-vke\.[0-9]+`, `\+IKS`, `\+[0-9a-f]{7}`, `-(k3s|rke2r)[0-9]+(-build[0-9]+)?`, `-(ubuntu|ubi|alpine|debian|distroless)`,
+	`[+-]vmware\.[0-9]+(-fips(\.[0-9]+)?)?`, `-r[0-9]+(-[0-9]+)?(\.[0-9]+)*`, `-rancher[0-9]+(-[0-9]+)?`, `\+k0s(\.[0-9]+)?`, `-mirantis-[0-9]+`, `-vke\.[0-9]+`, `\+IKS`, `\+[0-9a-f]{7}`, `-(k3s|rke2r)[0-9]+(-build[0-9]+)?`, `-(ubuntu|ubi|alpine|debian|distroless)`,
 }, "|") + `)$`)

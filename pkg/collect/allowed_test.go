@@ -12,13 +12,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // engine are the packages in which facts are read, and files of theirs that read none.
 var engine = map[string][]string{
 	"../cluster": nil, "../dataplane": {"measured.go"}, "../finding": nil, "../provider": nil, "../report": nil,
 	".": {
-		"allowed.go", "anonymize.go", "anonymize_address.go", "args.go", "client.go", "collect.go", "complete.go", "dump.go", "enums.go", "gap.go", "live.go", "load.go",
+		"alias.go", "allowed.go", "anonymize.go", "anonymize_address.go", "args.go", "client.go", "collect.go", "complete.go", "dump.go", "enums.go", "gap.go", "live.go", "load.go",
 		"offline.go", "override.go", "progress.go", "read.go", "rights.go", "stream.go", "surroundings.go", "watch.go", "workload.go",
 	},
 }
@@ -195,4 +197,22 @@ func isAddress(text string) bool {
 	_, ok := parseAddress(text)
 	_, err := netip.ParsePrefix(text)
 	return ok || err == nil
+}
+
+// TestVersionsKeepTheirVendor holds the two lists of vendors' suffixes together: an anonymous dump says as much of a build as the cluster.
+func TestVersionsKeepTheirVendor(t *testing.T) {
+	for _, text := range []string{
+		"v1.28.3-aliyun.1", "v1.30.4-eks-a5565ad", "v1.28.1-eksbuild.1", "v1.28.1-minimal-eksbuild.1", "v1.29.5-gke.1091002", "v1.22.5-tke.27", "v1.28.3-r0-28.0.18",
+		"v1.26.10-vke.17", "v1.28.7+IKS", "v1.28.2+k3s1", "v1.28.2-k3s1", "v1.28.3+rke2r1", "v1.28.3-rke2r1-build20231101", "v1.24.17-rancher1-1", "v1.28.2+k0s", "v1.28.3+vmware.1",
+		"v1.28.3-vmware.2-fips", "v1.27.7-mirantis-1", "v1.30.0-alpha.1", "v1.30.0-beta.2", "v1.30.0-rc.0",
+	} {
+		a := newAnonymizer()
+		a.version(text)
+		a.settle()
+		was, _ := cluster.ParseVersion(text)
+		now, _ := cluster.ParseVersion(a.version(text))
+		if was.Vendor() == cluster.UnknownVendor || was.Vendor() != now.Vendor() {
+			t.Errorf("%s (%q) becomes %s (%q)", was, was.Vendor(), now, now.Vendor())
+		}
+	}
 }

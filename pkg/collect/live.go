@@ -87,11 +87,13 @@ func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(do
 	switch {
 	case err == nil, errors.Is(err, errNotAllowed):
 	case ctx.Err() != nil:
-		asker.unfinished(len(nodes), "then it was interrupted")
+		asker.unfinished(len(nodes), "it was interrupted")
 	case errors.Is(err, errSilent):
-		asker.unfinished(len(nodes), fmt.Sprintf("%d in a row were silent", mostSilent))
+		asker.unfinished(len(nodes), fmt.Sprintf("%d questions in a row were not answered in time", mostSilent))
+	case bounded.Err() != nil && len(asker.answered) == len(nodes):
+		// Each node has answered something: the findings say of what they have no answer.
 	case bounded.Err() != nil:
-		asker.unfinished(len(nodes), fmt.Sprintf("then the %s for all of them were over", total))
+		asker.unfinished(len(nodes), fmt.Sprintf("the time limit for all of them (%s) was reached", total))
 	default:
 		return err
 	}
@@ -159,10 +161,14 @@ func (a *asker) finished(node int, err error, note func()) error {
 	defer a.lock.Unlock()
 	note()
 	a.done++
-	a.silent++
-	if err == nil || !timedOut(err) {
+	switch {
+	case err == nil:
+		a.answered[node], a.silent = true, 0
+	case !timedOut(err):
 		a.silent = 0
-		a.answered[node] = true
+	case !a.answered[node]:
+		// Where another port of the node has answered, nothing keeps the node from being asked: most kube-proxies tell their mode on the loopback address alone.
+		a.silent++
 	}
 	if a.progress != nil {
 		a.progress(a.done, a.total)

@@ -96,9 +96,9 @@ func TestLiveIsBounded(t *testing.T) {
 		cancel   bool
 		gap      string
 	}{
-		{"silent", 100 * time.Millisecond, 0, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; 50 in a row were silent$`},
-		{"total", time.Minute, time.Second, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; then the 1s for all of them were over$`},
-		{"interrupted", time.Minute, 0, faults.Hang(), true, `^asked \d+ of 40 nodes, 1 answered; then it was interrupted$`},
+		{"silent", 100 * time.Millisecond, 0, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; 50 questions in a row were not answered in time$`},
+		{"total", time.Minute, time.Second, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; the time limit for all of them \(1s\) was reached$`},
+		{"interrupted", time.Minute, 0, faults.Hang(), true, `^asked \d+ of 40 nodes, 1 answered; it was interrupted$`},
 		{"endless", 10 * time.Second, 0, endless, false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

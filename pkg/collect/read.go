@@ -594,46 +594,53 @@ func (r *reading) details() error {
 		}
 		return 0
 	}
+	waiting := r.waiting()
+	// others is how many requests the rest takes: the events of Services that wait, static pods.
+	others := func() int { return min(len(waiting), 1) + pods() }
 	if r.narrow {
 		namespaces := likelyNamespaces(d.isOpenShift())
 		wanted, _ := r.configMaps(d, listed)
 		// What is found there has settings to be read, too.
-		left := requestBudget - r.requests - len(wanted) - pods() - 1
+		left := requestBudget - r.requests - len(wanted) - others() - 1
 		if err := r.listLikely(namespaces[:max(0, min(left, len(namespaces)))]); err != nil {
 			return err
 		}
 		d = newDetector(r.objects)
 	}
-	var group errgroup.Group
+	// All that is decided by what was read so far comes before the first of these requests: they add to it.
 	wanted, certain := r.configMaps(d, listed)
-	left := requestBudget - r.requests - len(wanted) - pods()
-	if waiting := r.waiting(); len(waiting) > 0 {
-		left--
-		group.Go(func() error { return r.events(waiting) })
+	left := requestBudget - r.requests - len(wanted) - others()
+	var reads []func() error
+	if len(waiting) > 0 {
+		reads = append(reads, func() error { return r.events(waiting) })
 	}
 	for _, c := range wanted {
-		group.Go(func() error { return r.configMap(c.namespace, c.name, certain) })
+		reads = append(reads, func() error { return r.configMap(c.namespace, c.name, certain) })
 	}
 	if pods() > 0 {
 		// kops, RKE2 and classic GKE run kube-proxy in static pods, also beside Cilium.
-		group.Go(r.staticPods)
+		reads = append(reads, r.staticPods)
 	}
 	if slices.ContainsFunc(d.sets[calicoRole], func(set *appsv1.DaemonSet) bool { return set.Namespace == calicoSystem }) {
 		left--
-		group.Go(func() error {
+		reads = append(reads, func() error {
 			return r.single(installationsResource, "/apis/operator.tigera.io/v1/installations", "default")
 		})
 	}
 	if d.isOpenShift() && !d.knowsDaemonSets() && !d.has(sdnRole) && !d.has(ovnRole) {
 		left--
-		group.Go(func() error {
+		reads = append(reads, func() error {
 			return r.single(networksResource, "/apis/config.openshift.io/v1/networks", "cluster")
 		})
 	}
 	if left > 0 {
 		// It matters for what is advised alone, so it comes last.
 		left--
-		group.Go(r.corefile)
+		reads = append(reads, r.corefile)
+	}
+	var group errgroup.Group
+	for _, read := range reads {
+		group.Go(read)
 	}
 	if r.partial {
 		r.fullNodes(&group, left)

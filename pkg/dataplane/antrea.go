@@ -77,7 +77,7 @@ func antreaBeside(c *connection) verdict {
 }
 
 var antreaPlane = &plane{
-	table: antrea, since: version("1.6"), until: version("2.8"), unread: unreadAntrea,
+	table: antrea, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, narrow: true,
 	turns: []cluster.Version{version("1.13")}, // DSR (antrea-io/antrea#5202)
 	rules: []*Rule{
 		ant01, ant02, ant03, ant04, ant05, ant06, ant07, ant08, ant09, ant10, ant11, ant12, ant13, ant14, ant15, ant16, ant17,
@@ -85,7 +85,7 @@ var antreaPlane = &plane{
 }
 
 var antreaBesidePlane = &plane{
-	table: antreaBeside, since: version("1.6"), until: version("2.8"), unread: unreadAntrea,
+	table: antreaBeside, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, narrow: true,
 	rules: []*Rule{ant02, ant03, ant05, ant08, ant12, ant13, ant15, ant18},
 }
 

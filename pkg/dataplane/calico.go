@@ -7,6 +7,8 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 func calico(c *connection) verdict {
 	inside, local := c.from != External, c.internal == cluster.PolicyLocal && c.to != ExternalIP
 	switch {
+	case inside && c.guarded() && c.admitted != cluster.Yes:
+		return unknown(cal08, Reachable, Refused, TimedOut, Unreachable)
 	case !c.any() && inside:
 		return c.calicoNothing(cal01)
 	case !c.any():
@@ -42,11 +44,15 @@ func (c *connection) calicoNothing(r *Rule) verdict {
 }
 
 var calicoPlane = &plane{
-	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico,
-	rules: []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07},
+	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico, narrow: true,
+	rules: []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
 }
 
 var (
+	cal08 = &Rule{
+		ID: "CAL-08", Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys, felix/bpf-gpl/tc.c NAT_FE_LOOKUP_DROP",
+		Reason: "Calico applies loadBalancerSourceRanges to clients inside as well, and they do not admit this one",
+	}
 	cal01 = &Rule{
 		ID: "CAL-01", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/connect.h, tc.c (v3.28.0, v3.32.0)",
 		Reason: "the Service has no usable endpoint: connecting fails at once, with \"operation not permitted\" where bpfConnectTimeLoadBalancing covers it",

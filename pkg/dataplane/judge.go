@@ -135,6 +135,9 @@ func table(c *connection) verdict {
 			return v
 		}
 	}
+	if (p == ovnPlane || p == kubeRouterPlane || p == windowsPlane) && c.guarded() && c.admitted != cluster.Yes {
+		return c.anything(unknownGuard)
+	}
 	v := p.table(c)
 	if c.name == cluster.KubeProxy && c.cilium != nil {
 		return c.pastCilium(v)

@@ -40,7 +40,7 @@ func (c *connection) withoutRouter() bool {
 }
 
 var kubeRouterPlane = &plane{
-	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter,
+	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter, narrow: true,
 	rules: []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
 }
 

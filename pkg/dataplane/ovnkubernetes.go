@@ -26,7 +26,7 @@ func ovnKubernetes(c *connection) verdict {
 }
 
 var ovnPlane = &plane{
-	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN,
+	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN, narrow: true,
 	rules: []*Rule{ovn01, ovn02, ovn03, ovn04, ovn05, ovn06, ovn07, ovn08},
 }
 

@@ -15,8 +15,9 @@ type plane struct {
 	// that neither names the table is the same.
 	rules []*Rule
 	turns []cluster.Version
-	// unread is given for releases outside since and until.
+	// unread is given for releases outside since and until, and where so little was read that a release which is not known may well be outside, also for that.
 	unread *Rule
+	narrow bool
 }
 
 func (p *plane) covers(v cluster.Version) bool { return !v.Less(p.since) && v.Less(p.until) }
@@ -84,7 +85,7 @@ func (c *connection) plugin() *plane {
 
 // unread is the rule of a release that nobody has read; nil for all others, and where the release is not known.
 func (c *connection) unread() *Rule {
-	if p := c.plane(); p != nil && c.version.Known() && !p.covers(c.version) {
+	if p := c.plane(); p != nil && (c.version.Known() && !p.covers(c.version) || !c.version.Known() && p.narrow) {
 		return p.unread
 	}
 	if p := c.plugin(); p != nil && c.pluginVersion.Known() && !p.covers(c.pluginVersion) {
@@ -115,19 +116,23 @@ var (
 	}
 	unreadCalico = &Rule{
 		ID: "UNK-33", Source: "projectcalico/calico felix/bpf-gpl and felix/bpf/proxy, v3.28.0 to v3.32.0",
-		Reason: "this release of Calico has not been read; known are v3.28 to v3.32",
+		Reason: "this release of Calico has not been read, or is not known; known are v3.28 to v3.32",
 	}
 	unreadAntrea = &Rule{
 		ID: "UNK-34", Source: "antrea-io/antrea pkg/agent/openflow/pipeline.go, pkg/agent/proxy/proxier.go and CHANGELOG, v1.6 to v2.7",
-		Reason: "this release of Antrea has not been read; known are v1.6 to v2.7",
+		Reason: "this release of Antrea has not been read, or is not known; known are v1.6 to v2.7",
+	}
+	unknownGuard = &Rule{
+		ID: "UNK-43", Source: "Service spec.loadBalancerSourceRanges",
+		Reason: "loadBalancerSourceRanges do not admit the client, or may not, and how far this data plane keeps to them has not been read",
 	}
 	unreadOVN = &Rule{
 		ID: "UNK-35", Source: "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md",
-		Reason: "this release of OVN-Kubernetes has not been read; known are v1.0 and v1.1",
+		Reason: "this release of OVN-Kubernetes has not been read, or is not known; known are v1.0 and v1.1",
 	}
 	unreadKubeRouter = &Rule{
 		ID: "UNK-36", Source: "cloudnativelabs/kube-router pkg/controllers/proxy, v2.1.0 and v2.11.0",
-		Reason: "this release of kube-router has not been read; known are v2.1 to v2.11",
+		Reason: "this release of kube-router has not been read, or is not known; known are v2.1 to v2.11",
 	}
 	unreadWindows = &Rule{
 		ID: "UNK-37", Source: "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go",

@@ -542,6 +542,9 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	if t.To == LoadBalancerIP {
 		c.mayBeBound = p.held && !c.bound
 		p.guard(c, client, t.Address, f)
+	} else if t.To == ExternalIP && c.name == cluster.CalicoEBPF {
+		// Calico guards external IPs as well (felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys).
+		p.guard(c, client, t.Address, f)
 	}
 }
 

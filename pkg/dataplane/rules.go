@@ -15,13 +15,13 @@ func Rules() []*Rule {
 		nft01, nft02, nft03, nft04, nft05, nft06, nft07, nft08, nft09, nft10, nft11, nft12, nft13, nft14, nft15, nft16,
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil12, cil13, cil15, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24,
 		cil25, cil26, cil27, cil28, cil29, cil30, cil31, cil32, cil33, cil34,
-		cal01, cal02, cal03, cal04, cal05, cal06, cal07,
+		cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08,
 		ant01, ant02, ant03, ant04, ant05, ant06, ant07, ant08, ant09, ant10, ant11, ant12, ant13, ant14, ant15, ant16, ant17, ant18,
 		ovn01, ovn02, ovn03, ovn04, ovn05, ovn06, ovn07, ovn08,
 		kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10,
 		win01, win02, win03, win04, win05,
 		unknownRelease, unreadCilium, unreadCalico, unreadAntrea, unreadOVN, unreadKubeRouter, unreadWindows, unreadKubeProxy, unknownSettings, unknownFallback,
-		unknownIPMode, placeholder,
+		unknownIPMode, placeholder, unknownGuard,
 	}
 }
 

@@ -72,10 +72,10 @@ func Families(addresses []netip.Addr) []bool {
 }
 
 // Published are the targets that are meant for clients, at every port that a ready endpoint serves, or at all ports where the endpoints could not be read: load balancer
-// addresses and external IPs, and of a Service without a load balancer its node ports.
+// addresses and external IPs, and of a Service without a load balancer address its node ports.
 func Published(svc *cluster.Service) []Target {
 	return slices.DeleteFunc(Targets(svc), func(t Target) bool {
-		return t.To == ClusterIP || t.To == NodePort && svc.Type == cluster.TypeLoadBalancer || !Served(svc, t.Port)
+		return t.To == ClusterIP || t.To == NodePort && svc.Type == cluster.TypeLoadBalancer && !svc.Pending() || !Served(svc, t.Port)
 	})
 }
 

@@ -244,7 +244,7 @@ func (f *Facts) nodesAsked() bool {
 
 // refusedToAsk says whether the right to ask is missing. Asking ends with the first refusal, so that no answer stands for the others.
 func (f *Facts) refusedToAsk() bool {
-	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" })
+	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" && g.Reason == cluster.Forbidden })
 }
 
 func (f *Facts) mayRunKubeProxy(r *Row) bool {

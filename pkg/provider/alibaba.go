@@ -58,7 +58,7 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 	}
 	lb.Weights = alibabaWeights(c, lb.Product)
 	if alibabaForeign(c.service) {
-		lb.Checks, lb.Weights, lb.ClientIP = []HealthCheck{UnknownCheck}, UnknownWeights, UnknownClientIP
+		lb.Backends, lb.ClientIP, lb.SharedWithOthers = UnknownBackends, UnknownClientIP, true
 	}
 	return lb, true
 }
@@ -84,9 +84,9 @@ func alibabaForeign(svc *cluster.Service) bool {
 // (kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go podNumberAlgorithm; for NLB Alibaba Cloud's documentation of its scheduler).
 func alibabaWeights(c candidate, product string) Weights {
 	scheduler, _ := alibabaSetting(c.service, "scheduler")
-	_, byHand := c.service.Annotations[alibabaPrefix+"weight"]
+	kept, _ := alibabaSetting(c.service, "ignore-weight-update")
 	switch {
-	case byHand:
+	case c.annotated(alibabaPrefix+"weight", alibabaOld+"weight") != "" || kept == "on":
 		return UnknownWeights
 	case scheduler == "wrr", scheduler == "" && product == "NLB":
 		if c.local() {

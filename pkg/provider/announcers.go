@@ -59,7 +59,7 @@ func serviceLB(c candidate) (LoadBalancer, bool) {
 	runs := slices.ContainsFunc(c.snapshot.Nodes, func(n cluster.Node) bool { return strings.HasPrefix(n.ProviderID, "k3s://") })
 	return LoadBalancer{
 		Name: "k3s", Title: "k3s ServiceLB", Product: "ServiceLB", Backends: Nodes, Delivery: ToNodePort, Source: "the Service's addresses, which are those of nodes",
-	}, runs && c.service.LoadBalancerClass == "" && c.onNodeAddresses()
+	}, runs && c.service.LoadBalancerClass == "" && c.onNodeAddresses
 }
 
 // kind recognises cloud-provider-kind: it publishes ipMode Proxy, which nobody else does there, and an Envoy opens a connection of its own to the nodes whose health check

@@ -44,10 +44,17 @@ func aws(c candidate) (LoadBalancer, bool) {
 // awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation type nlb an NLB with instances as targets.
 func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts("aws://"))
-	if !ok {
-		return LoadBalancer{}, false
+	if !ok || slices.ContainsFunc(c.service.Ingress, func(in cluster.Ingress) bool { return in.IP.IsValid() }) {
+		return LoadBalancer{}, false // it publishes names only
 	}
 	lb.Source, lb.Backends, lb.Delivery, lb.Checks, lb.Weights, lb.ClientIP = source, Nodes, ToNodePort, awsChecks(c), awsWeights(c.service), Preserved
+	if c.service.Annotations[awsAttributes] != "" {
+		lb.ClientIP = UnknownClientIP // only newer releases of this controller read it
+	}
+	if slices.Equal(lb.Checks, []HealthCheck{ChecksNodePort}) {
+		// In its mode Shared, which OpenShift sets, it asks kube-proxy under policy Cluster (ClusterServiceLoadBalancerHealthProbeMode).
+		lb.Checks = []HealthCheck{ChecksNodePort, ChecksKubeProxy}
+	}
 	if c.service.Annotations[awsType] != "nlb" {
 		lb.Product, lb.Title, lb.ClientIP = "CLB", "AWS CLB", Rewritten
 	}
@@ -110,11 +117,26 @@ var (
 	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller leaves out nodes with this label: " + ExcludeLabel + ", whatever its value, or node-role.kubernetes.io/master"}
 	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node is of AWS Fargate (label eks.amazonaws.com/compute-type=fargate), which cannot be a target"}
 	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler, or karpenter.sh/disrupted)"}
+	aws05 = &Rule{
+		ID: "AWS-05", Basis: NotKnown, Origin: awsMembers,
+		Reason: "releases of the AWS Load Balancer Controller differ in whether they leave out control plane nodes, and nodes with the taint karpenter.sh/disrupted",
+	}
+	aws06 = &Rule{
+		ID: "AWS-06", Basis: NotKnown, Origin: "kubernetes/cloud-provider-aws pkg/providers/v1/aws_fargate.go",
+		Reason: "the node is of AWS Fargate: whether the cloud controller manager makes it a target has not been read",
+	}
 	aws04 = &Rule{
 		ID: "AWS-04", Basis: Source, Origin: awsMembers,
 		Reason: "annotation service.beta.kubernetes.io/aws-load-balancer-target-node-labels selects other nodes",
 	}
 )
+
+func awsFargate(n *cluster.Node) Member {
+	if n.Labels["eks.amazonaws.com/compute-type"] == "fargate" {
+		return perhaps(aws06)
+	}
+	return in()
+}
 
 func awsControllerMember(svc *cluster.Service, n *cluster.Node) Member {
 	switch {
@@ -125,7 +147,7 @@ func awsControllerMember(svc *cluster.Service, n *cluster.Node) Member {
 	case tainted(n, "ToBeDeletedByClusterAutoscaler"):
 		return out("BeingRemoved", aws03)
 	case tainted(n, "karpenter.sh/disrupted"), labelled(n, "node-role.kubernetes.io/control-plane"):
-		return perhaps(aws03) // earlier releases know neither
+		return perhaps(aws05)
 	case n.Known && n.Ready != cluster.Yes:
 		return perhaps(lb18)
 	}

@@ -164,13 +164,24 @@ func ProxyProtocol(svc *cluster.Service) string {
 			return key
 		}
 	}
+	if strings.Contains(svc.Annotations[awsAttributes], "proxy_protocol_v2.enabled=true") {
+		return awsAttributes
+	}
+	if strings.Contains(svc.Annotations[ibmFeatures], "proxy-protocol") {
+		return ibmFeatures
+	}
 	return ""
 }
 
 // proxyProtocol are the annotations of each controller, by its source or documentation.
 var proxyProtocol = []string{
 	"service.beta.kubernetes.io/aws-load-balancer-proxy-protocol",
-	"service.beta.kubernetes.io/alibaba-cloud-loadbalancer-proxy-protocol",
+	"service.beta.kubernetes.io/aws-load-balancer-proxy-protocol-per-target-group",
+	alibabaPrefix + "proxy-protocol",
+	alibabaOld + "proxy-protocol",
+	"service.beta.kubernetes.io/oci-load-balancer-connection-proxy-protocol-version",
+	"oci-network-load-balancer.oraclecloud.com/is-ppv2-enabled",
+	"service.beta.kubernetes.io/linode-loadbalancer-proxy-protocol",
 	"loadbalancer.openstack.org/proxy-protocol",
 	"service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol",
 	"load-balancer.hetzner.cloud/uses-proxyprotocol",

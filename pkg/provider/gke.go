@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"strings"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
@@ -34,6 +36,10 @@ const gkeSource = "kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, p
 var (
 	gke01 = &Rule{ID: "GKE-01", Basis: Source, Origin: gkeSource, Reason: "the label " + ExcludeLabel + " keeps the node out of the load balancer, whatever its value"}
 	gke02 = &Rule{ID: "GKE-02", Basis: Source, Origin: gkeSource, Reason: "the node is about to be drained (label operation.gke.io/type=drain)"}
+	gke04 = &Rule{
+		ID: "GKE-04", Basis: NotKnown, Origin: gkeSource,
+		Reason: "the label " + ExcludeLabel + " says false, which some of Google's controllers heed and others take for excluded",
+	}
 	gke03 = &Rule{
 		ID: "GKE-03", Basis: NotKnown, Origin: gkeSource,
 		Reason: "the load balancer takes a subset of the nodes into its network endpoint groups, and which ones is not in the API: gcloud compute network-endpoint-groups " +
@@ -50,7 +56,7 @@ func gkeMember(own bool, n *cluster.Node) Member {
 	case excludedByValue(n):
 		return out("ExcludedByLabel", lb03)
 	case labelled(n, ExcludeLabel):
-		return perhaps(HealthNotKnown)
+		return perhaps(gke04)
 	case n.Labels["operation.gke.io/type"] == "drain":
 		return out("BeingRemoved", gke02)
 	case removed(n):
@@ -69,6 +75,10 @@ func gkeOwn(svc *cluster.Service) bool {
 // gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works with instance groups. With subsetting the
 // finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3 (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
 func gkeSubset(svc *cluster.Service) int {
+	if kind := svc.Annotations["networking.gke.io/load-balancer-type"]; (strings.EqualFold(kind, "internal") || strings.EqualFold(svc.Annotations["cloud.google.com/load-balancer-type"], "internal") ||
+		candidate{service: svc}.finalizer("gke.networking.io/l4-ilb-v1") != "") && (candidate{service: svc}).finalizer("gke.networking.io/l4-ilb-v2") == "" {
+		return 250 // without subsetting (Google Cloud, "Internal passthrough Network Load Balancer Services", 2026)
+	}
 	internal, external := candidate{service: svc}.finalizer("gke.networking.io/l4-ilb-v2") != "", candidate{service: svc}.finalizer("gke.networking.io/l4-netlb-v3") != ""
 	switch {
 	case internal && svc.ExternalTrafficPolicy != cluster.PolicyLocal:

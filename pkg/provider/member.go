@@ -53,6 +53,7 @@ func (lb LoadBalancer) Members(s *cluster.Snapshot, svc *cluster.Service) func(*
 		if awsController(svc) {
 			return func(n *cluster.Node) Member { return awsControllerMember(svc, n) }
 		}
+		return both(awsFargate, upstream(s))
 	case "gke":
 		own := gkeOwn(svc)
 		return func(n *cluster.Node) Member { return gkeMember(own, n) }
@@ -127,6 +128,7 @@ var (
 	BackendsNotKnown  = &Rule{ID: "LB-16", Basis: NotKnown, Reason: "whether the load balancer sends to nodes or to pods is not known"}
 	lb17              = &Rule{ID: "LB-17", Basis: Source, Reason: "an annotation of the Service selects other nodes"}
 	lb18              = &Rule{ID: "LB-18", Basis: NotKnown, Reason: "the node is not ready, and releases of the load balancer's controller differ in whether they leave it out"}
+	NodeNotRead       = &Rule{ID: "LB-21", Basis: NotKnown, Reason: "the node could not be read, so whether the load balancer leaves it out is not known"}
 	NotReady          = &Rule{ID: "LB-20", Basis: NotKnown, Reason: "the node is not ready, so whether it answers the health check of the load balancer is not known"}
 	lb19              = &Rule{
 		ID: "LB-19", Basis: Source, Origin: "metallb/metallb v0.15.2 speaker/layer2_controller.go ShouldAnnounce, speaker/bgp_controller.go ShouldAnnounce",
@@ -137,10 +139,10 @@ var (
 // Rules lists every rule of this package.
 func Rules() []*Rule {
 	return []*Rule{
-		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown, NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady,
+		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown, NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady, NodeNotRead,
 		ali01, ali02, ali03, ali04, ali05, ali06, ali07, ali08, ali09,
-		aws01, aws02, aws03, aws04,
-		azure01, azure02, gke01, gke02, gke03, hetzner01, ibm01, ibm02, octavia01,
+		aws01, aws02, aws03, aws04, aws05, aws06,
+		azure01, azure02, gke01, gke02, gke03, gke04, hetzner01, ibm01, ibm02, octavia01,
 	}
 }
 
@@ -209,6 +211,8 @@ func selected(svc *cluster.Service, n *cluster.Node, key string) Member {
 // known; nil where no rule says so. Alibaba's controller drops terminating pods, and where it sends to pods the node gets nothing all the same.
 func (lb LoadBalancer) LeavesOut(ready, servingTerminating int) *Rule {
 	switch {
+	case lb.SharedWithOthers:
+		return nil
 	case lb.Name == "alibaba" && ready == 0:
 		return ali01
 	case lb.Name == "metallb" && ready+servingTerminating == 0:

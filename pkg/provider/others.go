@@ -69,15 +69,16 @@ func proxies(c candidate) (LoadBalancer, bool) {
 			Checks: []HealthCheck{ChecksNodePort},
 		}
 		for key := range c.service.Annotations {
-			switch {
-			case key == "service.beta.kubernetes.io/scw-loadbalancer-health-check-from-service" && c.service.Annotations[key] == "*" && c.local():
-				lb.Checks = []HealthCheck{HealthCheckNodePort}
-				return lb, true
-			case strings.HasPrefix(key, cloud.checks):
+			if strings.HasPrefix(key, cloud.checks) {
 				lb.Checks = []HealthCheck{UnknownCheck}
-			case key == "service.beta.kubernetes.io/scw-loadbalancer-forward-port-algorithm":
-				lb.Weights = UnknownWeights
 			}
+		}
+		if c.local() && c.service.Annotations["service.beta.kubernetes.io/scw-loadbalancer-health-check-from-service"] == "*" {
+			lb.Checks = []HealthCheck{HealthCheckNodePort}
+		}
+		if c.annotated("service.beta.kubernetes.io/scw-loadbalancer-forward-port-algorithm", "service.beta.kubernetes.io/linode-loadbalancer-default-algorithm",
+			"service.beta.kubernetes.io/linode-loadbalancer-default-stickiness") != "" {
+			lb.Weights = UnknownWeights
 		}
 		return lb, true
 	}

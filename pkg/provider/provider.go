@@ -3,6 +3,7 @@ package provider
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -85,6 +86,8 @@ type LoadBalancer struct {
 	ClientIP ClientIP
 	// Announced: the address is announced from nodes, and one node may get everything; the Service does not say which.
 	Announced bool
+	// SharedWithOthers: the load balancer, or its group of backends, is somebody else's, who may send to other backends than the controller's.
+	SharedWithOthers bool
 	// Source says what it was recognised by: finalizer service.k8s.alibaba/resources.
 	Source string
 }
@@ -114,6 +117,7 @@ func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 		return unrecognised()
 	}
 	c := candidate{service: svc, snapshot: s}
+	c.identify()
 	for _, recognise := range []func(candidate) (LoadBalancer, bool){
 		metalLB, kubeVIP, cilium, pureLB, alibaba, aws, gke, azure, openstack, hetzner, digitalOcean, oci, ibm, serviceLB, kind, proxies, elsewhere,
 	} {
@@ -147,6 +151,10 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 type candidate struct {
 	service  *cluster.Service
 	snapshot *cluster.Snapshot
+	// ids are providerIDs of nodes, one of each form.
+	ids []string
+	// onNodeAddresses: all addresses of the Service are nodes' own. foreignAddress: they are private, and nothing says that a cloud gave them.
+	onNodeAddresses, foreignAddress bool
 }
 
 // finalizer is the first of the Service's finalizers that starts so, "" where none does.
@@ -169,18 +177,54 @@ func (c candidate) annotated(keys ...string) string {
 	return ""
 }
 
-// fromNodes: a node runs there, and the Service is left to the cloud's own controller: it has no class, and its addresses are not those of nodes, which no cloud's
-// load balancer has.
+// fromNodes says whether a node runs there and the Service is left to the cloud's own controller: it has no class, and its addresses do not contradict that. The
+// addresses of nodes are no cloud's, and a private one is the cloud's only where something says that its load balancer is an internal one: else an announcer may have
+// given it.
 func (c candidate) fromNodes(is func(providerID string) bool) (source string, ok bool) {
-	if c.service.LoadBalancerClass != "" || c.onNodeAddresses() {
+	if c.service.LoadBalancerClass != "" || c.onNodeAddresses || c.foreignAddress {
 		return "", false
 	}
-	for i := range c.snapshot.Nodes {
-		if n := &c.snapshot.Nodes[i]; n.ProviderID != "" && !n.VirtualKubelet && is(n.ProviderID) {
-			return "providerID of the nodes", true
-		}
+	if slices.ContainsFunc(c.ids, is) {
+		return "providerID of the nodes", true
 	}
 	return "", false
+}
+
+// identify gathers of the nodes' providerIDs one of each form: those with the same scheme, and Alibaba Cloud's, which have none, by their region.
+func (c *candidate) identify() {
+	seen := map[string]bool{}
+	for i := range c.snapshot.Nodes {
+		n := &c.snapshot.Nodes[i]
+		if n.ProviderID == "" || n.VirtualKubelet {
+			continue
+		}
+		form, _, hasScheme := strings.Cut(n.ProviderID, "://")
+		if !hasScheme {
+			form, _, _ = strings.Cut(n.ProviderID, ".i-")
+		}
+		if !seen[form] {
+			seen[form] = true
+			c.ids = append(c.ids, n.ProviderID)
+		}
+	}
+	c.onNodeAddresses = c.allAddresses(c.isNodes)
+	c.foreignAddress = !c.controlled() && c.allAddresses(netip.Addr.IsPrivate)
+}
+
+// controlled says whether a cloud's controller has left a mark on the Service: the finalizer of the service controller of Kubernetes, or an annotation that asks for
+// an internal load balancer.
+func (c *candidate) controlled() bool {
+	if slices.Contains(c.service.Finalizers, "service.kubernetes.io/load-balancer-cleanup") {
+		return true
+	}
+	for key, value := range c.service.Annotations {
+		for _, word := range []string{"internal", "intranet", "private", "subnet", "scheme", "load-balancer-id", "loadbalancer-id", "loadbalance-id"} {
+			if strings.Contains(strings.ToLower(key), word) || strings.ToLower(value) == word {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // starts recognises a providerID by its beginning.
@@ -190,16 +234,24 @@ func starts(prefixes ...string) func(string) bool {
 	}
 }
 
-// onNodeAddresses: the Service publishes addresses, and each of them is a node's own.
-func (c candidate) onNodeAddresses() bool {
+// allAddresses: the Service publishes addresses, and what is asked is true of each.
+func (c *candidate) allAddresses(is func(netip.Addr) bool) bool {
 	for _, in := range c.service.Ingress {
-		if !in.IP.IsValid() || !slices.ContainsFunc(c.snapshot.Nodes, func(n cluster.Node) bool {
-			return slices.Contains(n.InternalIPs, in.IP) || slices.Contains(n.ExternalIPs, in.IP)
-		}) {
+		if !in.IP.IsValid() || !is(in.IP) {
 			return false
 		}
 	}
 	return len(c.service.Ingress) > 0
+}
+
+// isNodes: the address is one of a node's own.
+func (c *candidate) isNodes(a netip.Addr) bool {
+	for i := range c.snapshot.Nodes {
+		if n := &c.snapshot.Nodes[i]; slices.Contains(n.InternalIPs, a) || slices.Contains(n.ExternalIPs, a) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c candidate) local() bool { return c.service.ExternalTrafficPolicy == cluster.PolicyLocal }

@@ -41,6 +41,8 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	predictor := dataplane.New(p.Snapshot, svc)
 	published := dataplane.Published(svc)
 	sendsBack := p.sendsBack(svc)
+	// Where there is an address, clients inside use that; else the node port is all that there is.
+	addressed := slices.ContainsFunc(published, func(t dataplane.Target) bool { return t.To != dataplane.NodePort })
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
 		if n.VirtualKubelet {
@@ -50,7 +52,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 			worst, tried, leaves := dataplane.Reachable, false, false
 			var why *dataplane.Rule
 			for _, t := range published {
-				if t.To == dataplane.NodePort && from != dataplane.External || !t.At(n) {
+				if t.To == dataplane.NodePort && addressed && from != dataplane.External || !t.At(n) {
 					continue
 				}
 				t.Node, tried = i, true

@@ -114,6 +114,8 @@ func (c *choice) receives(row *Row) Receives {
 		return withheld("NoAddress", provider.NoAddress)
 	case lb.Name == "":
 		return undecided(provider.Unrecognised)
+	case !row.Node.Known && lb.SendsToNodes():
+		return undecided(provider.NodeNotRead)
 	case lb.Backends == provider.Pods:
 		return withheld("SendsToPods", provider.SendsToPods)
 	}
@@ -158,7 +160,7 @@ func (c *choice) checked(row *Row) Receives {
 			return undecided(c.Provider.Undecided())
 		}
 	}
-	if result.Receives == cluster.Yes && row.Node.Known && row.Node.Ready != cluster.Yes && row.Live == nil && c.Provider.HealthCheck() != provider.NoHealthCheck {
+	if result.Receives == cluster.Yes && row.Node.Known && row.Node.Ready != cluster.Yes && row.Live == nil {
 		return undecided(provider.NotReady)
 	}
 	return result
@@ -172,6 +174,11 @@ func (c *choice) check(row *Row, kind provider.HealthCheck) Receives {
 	case provider.ChecksNodePort:
 		return answersAtNodePort(c.Service, row)
 	case provider.ChecksKubeProxy:
+		if v := d.Version.Vendor(); d.Name != cluster.KubeProxy || v == "k3s" || v == "RKE2" {
+			// Another data plane need not listen on port 10256, and the kube-proxy of k3s and RKE2 does on the loopback address only
+			// (k3s-io/k3s pkg/daemons/agent/agent_linux.go kubeProxyArgs).
+			return undecided(provider.HealthNotKnown)
+		}
 		if misnamed(d, row) && !older(d, 33) {
 			// Its own health is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were written in time
 			// (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
@@ -197,6 +204,8 @@ func passesOwnCheck(svc *cluster.Service, d *cluster.Dataplane, row *Row) Receiv
 		return Receives{Receives: cluster.Yes}
 	case svc.ServedByCiliumEnvoy():
 		return undecided(provider.HealthNotKnown)
+	case takenForOwn(svc, d, row) > 0 && !servesHealthChecks(d):
+		return undecided(provider.HealthNotKnown)
 	case takenForOwn(svc, d, row) == 0:
 		return withheld("NoLocalEndpoint", provider.NoLocalEndpoint)
 	case older(d, 23):
@@ -215,26 +224,47 @@ func passesOwnCheck(svc *cluster.Service, d *cluster.Dataplane, row *Row) Receiv
 	return undecided(provider.HealthNotKnown)
 }
 
-// answersAtNodePort asks the Service's first TCP port, as a client outside finds it; a Service without one is not judged.
+// servesHealthChecks: the data plane is known to answer at health check node ports. kube-router does since v2.1 (cloudnativelabs/kube-router
+// pkg/controllers/proxy/service_endpoints_sync.go, CHANGELOG).
+func servesHealthChecks(d *cluster.Dataplane) bool {
+	switch d.Name {
+	case cluster.KubeProxy, cluster.Windows, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes:
+		return true
+	case cluster.KubeRouter:
+		return d.Version.Known() && !d.Version.Before(2, 1, 0)
+	case cluster.UnknownDataplane:
+	}
+	return false
+}
+
+// answersAtNodePort asks each TCP port of the Service, as a client outside finds it: each listener has a health check of its own. A Service whose ports differ, or that has
+// no TCP port, is not judged.
 func answersAtNodePort(svc *cluster.Service, row *Row) Receives {
+	answers, silent := false, false
 	for i := range row.Paths {
 		p := &row.Paths[i]
 		if p.From != dataplane.External || p.To != dataplane.NodePort || p.Protocol != cluster.TCP {
 			continue
 		}
-		switch p.Outcome {
-		case dataplane.Reachable:
-			return Receives{Receives: cluster.Yes}
-		case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
-			if svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0 {
-				return withheld("NoLocalEndpoint", provider.NodePortSilent)
-			}
-			return withheld("HealthCheckFails", provider.NodePortSilent)
+		switch {
+		case p.Outcome == dataplane.Reachable:
+			answers = true
+		case p.Outcome.Fails():
+			silent = true
 		default:
 			return undecided(provider.HealthNotKnown)
 		}
 	}
-	return undecided(provider.HealthNotKnown)
+	switch {
+	case answers == silent:
+		return undecided(provider.HealthNotKnown)
+	case answers:
+		return Receives{Receives: cluster.Yes}
+	case svc.ExternalTrafficPolicy == cluster.PolicyLocal && row.Endpoints.Ready == 0:
+		return withheld("NoLocalEndpoint", provider.NodePortSilent)
+	default:
+		return withheld("HealthCheckFails", provider.NodePortSilent)
+	}
 }
 
 // older says whether a data plane is known to be of a release before v1.minor.
@@ -296,8 +326,10 @@ func outside(r *Report) Outside {
 		return unknown
 	}
 	if lb.Backends == provider.Pods {
-		if !svc.EndpointsKnown || !slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Ready }) {
-			return unknown
+		for port := range svc.Ports {
+			if !svc.EndpointsKnown || !dataplane.Served(svc, port) {
+				return unknown
+			}
 		}
 		return Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: lb.ClientIP, Basis: dataplane.Documented}
 	}
@@ -328,9 +360,9 @@ func badness(o dataplane.Outcome) int {
 // outsideAt is outside for one port of the Service.
 func outsideAt(r *Report, port *cluster.Port) Outside {
 	o := Outside{ClientIP: provider.UnknownClientIP, Basis: dataplane.Measured, FailingKnown: true}
-	works, fails, open := 0, 0, false
+	works, fails, open, perhaps := 0, 0, false, false
 	var failure dataplane.Outcome
-	kept, rewritten := false, false
+	kept, rewritten, mayKeep, mayRewrite := false, false, false, false
 	for i := range r.Nodes {
 		row := &r.Nodes[i]
 		to := &row.LoadBalancer
@@ -349,6 +381,9 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 			if to.Receives == cluster.Undetermined {
 				// It may be sent something, or nothing.
 				open = open || p.Outcome != dataplane.Reachable
+				perhaps = perhaps || !p.Outcome.Fails()
+				mayKeep = mayKeep || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Rewritten
+				mayRewrite = mayRewrite || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Preserved
 				o.FailingKnown = o.FailingKnown && p.Outcome == dataplane.Reachable
 				continue
 			}
@@ -373,7 +408,7 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 		}
 	}
 	switch {
-	case works == 0 && (fails == 0 || open):
+	case works == 0 && (fails == 0 || perhaps || open):
 		return Outside{ClientIP: provider.UnknownClientIP}
 	case works == 0:
 		o.Outcome, o.Failing, o.FailingKnown = failure, 1, true
@@ -390,6 +425,8 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 		switch {
 		case kept && rewritten:
 			o.ClientIP, o.Mixed = provider.UnknownClientIP, true
+		case kept && mayRewrite, rewritten && mayKeep:
+			o.ClientIP = provider.UnknownClientIP
 		case rewritten:
 			o.ClientIP = provider.Rewritten
 		}
