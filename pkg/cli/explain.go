@@ -194,15 +194,15 @@ func rulePage(r *dataplane.Rule) render.Page {
 	return render.Page{Name: r.ID, Title: r.Reason, Facts: facts}
 }
 
-// releases are those of the data plane between which a rule holds.
+// releases are those of the data plane for which a rule was read, and in which it holds.
 func releases(r *dataplane.Rule) string {
-	switch {
-	case r.Since != "" && r.Until != "":
-		return fmt.Sprintf("since v%s, before v%s", r.Since, r.Until)
-	case r.Since != "":
-		return "since v" + r.Since
-	case r.Until != "":
-		return "before v" + r.Until
+	switch since, until := r.Range(); {
+	case since != "" && until != "":
+		return fmt.Sprintf("since v%s, before v%s", since, until)
+	case since != "":
+		return "since v" + since
+	case until != "":
+		return "before v" + until
 	}
-	return "all that are known"
+	return "not bound to releases"
 }

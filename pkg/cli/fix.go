@@ -151,7 +151,7 @@ func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 	var needy []report.Report
 	undecided := 0
 	for r := range report.Each(s) {
-		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Unknown }) {
+		if undecidedAbout(&r) {
 			undecided++
 		}
 		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail && f.Severity != finding.Info }) {
@@ -186,6 +186,11 @@ func (o *fixOptions) within() collect.Query {
 }
 
 // nothingToFix says where was looked for Services that need attention, and how many there are.
+// undecidedAbout says whether something about a Service is not known, so that it may need attention all the same.
+func undecidedAbout(r *report.Report) bool {
+	return r.Doubt.Any() || slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Unknown })
+}
+
 func nothingToFix(q collect.Query, services, undecided int) string {
 	where, wider := "in namespace "+q.Namespace, "; -A looks in all namespaces"
 	if q.AllNamespaces {
@@ -256,6 +261,9 @@ func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, er
 	title := seen.report.Title()
 	if len(offers) == 0 {
 		if !slices.ContainsFunc(seen.report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
+			if undecidedAbout(seen.report) {
+				return true, o.note("nothing to fix was found for " + title + ", but not everything could be checked: kubectl etp status shows what is not known\n")
+			}
 			return true, o.note("nothing to fix: " + title + " has no findings\n")
 		}
 		return true, o.note("no mode fixes what was found for " + title + "; kubectl etp status shows what was found\n")

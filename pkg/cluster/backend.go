@@ -1,7 +1,10 @@
 package cluster
 
+import "fmt"
+
 // Backend is what answers for a Service: one pod with all its addresses, or one address where its EndpointSlice names no pod. A Service that has two address families
-// lists each pod twice, in an EndpointSlice for each family.
+// lists each pod twice, in an EndpointSlice for each family; where the slices of such a Service name no pods, the first addresses of each family on a node are taken for
+// one backend, the second ones for another, and so on.
 type Backend struct {
 	// Node is "" where the EndpointSlices do not say.
 	Node string
@@ -17,24 +20,43 @@ func (s *Service) Backends(keep func(*Endpoint) bool) []Backend {
 	type pod struct{ name, node string }
 	var of map[pod]int
 	all := make([]Backend, 0, len(s.Endpoints))
+	dual := s.dualStack()
+	unnamed := map[unnamedOn]int{}
 	for i := range s.Addresses(keep) {
 		e := &s.Endpoints[i]
-		if e.Target != "" {
+		name := e.Target
+		if name == "" && dual && e.Node != "" {
+			on := unnamedOn{e.Node, e.Address.Is6()}
+			unnamed[on]++
+			name = fmt.Sprintf("#%d", unnamed[on])
+		}
+		if name != "" {
 			if of == nil {
 				of = make(map[pod]int, len(s.Endpoints))
 			}
-			at, again := of[pod{e.Target, e.Node}]
+			at, again := of[pod{name, e.Node}]
 			if again {
 				if e.ability() > all[at].Endpoint.ability() {
 					all[at] = backend(e)
 				}
 				continue
 			}
-			of[pod{e.Target, e.Node}] = len(all)
+			of[pod{name, e.Node}] = len(all)
 		}
 		all = append(all, backend(e))
 	}
 	return all
+}
+
+// unnamedOn is a node and an address family, true for IPv6, of endpoints that name no pod.
+type unnamedOn struct {
+	node string
+	six  bool
+}
+
+// dualStack says whether the Service has ClusterIPs of both families.
+func (s *Service) dualStack() bool {
+	return len(s.ClusterIPs) == 2 && s.ClusterIPs[0].Is6() != s.ClusterIPs[1].Is6()
 }
 
 func backend(e *Endpoint) Backend {

@@ -89,3 +89,21 @@ func TestBackendsOfOneFamily(t *testing.T) {
 		t.Errorf("got %+v", six)
 	}
 }
+
+// Where the slices of a dual-stack Service name no pods, an address of each family on a node is one backend.
+func TestBackendsOfUnnamedDualStackPods(t *testing.T) {
+	s := cluster.Service{
+		ClusterIPs: []netip.Addr{netip.MustParseAddr("10.96.0.1"), netip.MustParseAddr("fd00:96::1")},
+		Endpoints: []cluster.Endpoint{
+			at("10.0.0.1", "a", "", ready), at("10.0.0.2", "a", "", ready), at("10.0.1.1", "b", "", ready),
+			at("fd00::1", "a", "", ready), at("fd00::2", "a", "", ready), at("fd00::3", "b", "", ready), at("fd00::4", "b", "", notReady),
+		},
+	}
+	if n := len(s.Backends(nil)); n != 4 || s.ReadyBackends() != 3 {
+		t.Errorf("%d backends, %d of them ready, want 4 and 3", n, s.ReadyBackends())
+	}
+	s.ClusterIPs = s.ClusterIPs[:1]
+	if n := len(s.Backends(nil)); n != 7 {
+		t.Errorf("a single-stack Service has %d backends, want each address", n)
+	}
+}

@@ -275,8 +275,8 @@ var (
 	}
 
 	unknownDataplane = &Rule{ID: "UNK-01", Reason: "the node's data plane is not known; --dataplane says it"}
-	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and its modes differ here; --dataplane kube-proxy/MODE says it"}
-	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and releases differ here; --dataplane kube-proxy/MODE@VERSION says it"}
+	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and what happens here, or why, depends on it; --dataplane kube-proxy/MODE says it"}
+	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and what happens here, or why, depends on it; --dataplane kube-proxy/MODE@VERSION says it"}
 	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
 	unknownSelf      = &Rule{
 		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app/server_others.go nodeIPTuple",

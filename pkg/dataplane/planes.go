@@ -1,7 +1,9 @@
 package dataplane
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -109,7 +111,7 @@ func (c *connection) anything(r *Rule) verdict {
 }
 
 var (
-	unknownRelease = &Rule{ID: "UNK-31", Reason: "the data plane's version is not known, and its releases differ here; --dataplane NAME@VERSION says it"}
+	unknownRelease = &Rule{ID: "UNK-31", Reason: "the data plane's version is not known, and what happens here, or why, depends on it; --dataplane NAME@VERSION says it"}
 	unreadCilium   = &Rule{
 		ID: "UNK-32", Source: "cilium/cilium bpf, pkg/loadbalancer and before v1.18 pkg/service and pkg/k8s, v1.13.0 to v1.20.2",
 		Reason: "this release of Cilium has not been read; known are v1.13 to v1.20",
@@ -144,7 +146,7 @@ var (
 	}
 	unknownPlugin = &Rule{
 		ID: "UNK-08", Source: "cilium/cilium#45252, cilium/cilium#47204; antrea-io/antrea#4815",
-		Reason: "the network plugin beside kube-proxy answers some connections itself, its version could not be read, and its releases differ here",
+		Reason: "the network plugin beside kube-proxy answers some connections itself, its version could not be read, and what happens here depends on it",
 	}
 	unknownSettings = &Rule{
 		ID: "UNK-39", Source: "cilium/cilium Documentation/network/kubernetes/kubeproxy-free.rst",
@@ -163,3 +165,29 @@ var (
 		Reason: "the only endpoint is the placeholder of Cilium's Ingress and Gateway API, and Cilium is not what serves the Service on this node",
 	}
 )
+
+// Range is the releases of its data plane in which the rule holds, within those that were read: from since until before until. Both are "" for a rule of no data plane
+// in particular.
+func (r *Rule) Range() (since, until string) {
+	var p *plane
+	switch family, _, _ := strings.Cut(r.ID, "-"); family {
+	case "IPT":
+		p = kubeProxies[cluster.IPTables]
+	case "IPVS":
+		p = kubeProxies[cluster.IPVS]
+	case "NFT":
+		p = kubeProxies[cluster.NFTables]
+	case "SVC":
+		return cmp.Or(r.Since, "1.15"), cmp.Or(r.Until, "1.38")
+	default:
+		for _, one := range planes {
+			if slices.Contains(one.rules, r) {
+				p = one
+			}
+		}
+	}
+	if p == nil {
+		return r.Since, r.Until
+	}
+	return cmp.Or(r.Since, strings.TrimPrefix(p.since.Text, "v")), cmp.Or(r.Until, strings.TrimPrefix(p.until.Text, "v"))
+}

@@ -28,6 +28,8 @@ var noReadyEndpoint = Kind{
 		switch {
 		case total.ServingTerminating > 0:
 			r.Message = fmt.Sprintf("none of its endpoints is ready; %s still serving while terminating", plural(total.ServingTerminating, "is", "are"))
+		case total.NotReady == 1:
+			r.Message = "its only endpoint is not ready"
 		case total.NotReady > 0:
 			r.Message = fmt.Sprintf("none of its %d endpoints is ready", total.NotReady)
 		case !f.Service.HasSelector:
@@ -158,6 +160,11 @@ var singleNode = Kind{
 			r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has all %d ready endpoints", only.Node.Name, only.Endpoints.Ready)
 		}
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
+		if f.Provider.Announced && only.LoadBalancer.Receives != cluster.Yes && f.Provider.Name != "metallb" {
+			r.Result = Unknown
+			r.Message = fmt.Sprintf("only node %s has a ready endpoint; whether it is the node that announces the address is not known", only.Node.Name)
+			return []Finding{r}
+		}
 		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
 		return []Finding{r}
 	},

@@ -58,7 +58,7 @@ func alibaba(c candidate) (LoadBalancer, bool) {
 	}
 	lb.Weights = alibabaWeights(c, lb.Product)
 	if alibabaForeign(c.service) {
-		lb.Backends, lb.ClientIP, lb.SharedWithOthers = UnknownBackends, UnknownClientIP, true
+		lb.Weights, lb.ClientIP, lb.SharedWithOthers = UnknownWeights, UnknownClientIP, true
 	}
 	return lb, true
 }

@@ -128,6 +128,7 @@ var (
 	BackendsNotKnown  = &Rule{ID: "LB-16", Basis: NotKnown, Reason: "whether the load balancer sends to nodes or to pods is not known"}
 	lb17              = &Rule{ID: "LB-17", Basis: Source, Reason: "an annotation of the Service selects other nodes"}
 	lb18              = &Rule{ID: "LB-18", Basis: NotKnown, Reason: "the node is not ready, and releases of the load balancer's controller differ in whether they leave it out"}
+	SharedWithOthers  = &Rule{ID: "LB-22", Basis: NotKnown, Reason: "the load balancer, or its group of backends, is somebody else's: the controller leaves its listeners as they are, and where they send is not in the API"}
 	NodeNotRead       = &Rule{ID: "LB-21", Basis: NotKnown, Reason: "the node could not be read, so whether the load balancer leaves it out is not known"}
 	NotReady          = &Rule{ID: "LB-20", Basis: NotKnown, Reason: "the node is not ready, so whether it answers the health check of the load balancer is not known"}
 	lb19              = &Rule{
@@ -139,7 +140,7 @@ var (
 // Rules lists every rule of this package.
 func Rules() []*Rule {
 	return []*Rule{
-		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown, NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady, NodeNotRead,
+		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown, NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady, NodeNotRead, SharedWithOthers,
 		ali01, ali02, ali03, ali04, ali05, ali06, ali07, ali08, ali09,
 		aws01, aws02, aws03, aws04, aws05, aws06,
 		azure01, azure02, gke01, gke02, gke03, gke04, hetzner01, ibm01, ibm02, octavia01,

@@ -197,7 +197,7 @@ func TestLocal(t *testing.T) {
 		{name: "OpenStack, off", mode: Local, text: flipped(elsewhere, "openstack:///", "etp=", "annotations=loadbalancer.openstack.org/enable-health-monitor=false etp="), want: []string{"need health-monitor no drops-connections"}},
 		{name: "Volcengine without a check", mode: Local, text: flipped(elsewhere, "volcengine://"), want: []string{"need health-check-on no drops-connections"}},
 		{name: "Volcengine with one", mode: Local, text: flipped(elsewhere, "volcengine://", "etp=", "annotations=service.beta.kubernetes.io/volcengine-loadbalancer-health-check-flag=on etp="), want: []string{"need health-check-on yes"}},
-		{name: "AWS health check by hand", mode: Local, text: flipped(elsewhere, "aws:///", "etp=", "annotations=service.beta.kubernetes.io/aws-load-balancer-healthcheck-port=8080 etp="), want: []string{"need health-check-follows no drops-connections"}},
+		{name: "AWS health check by hand", mode: Local, text: flipped(elsewhere, "aws:///", "ingress=203.0.113.10", "ingress=web.elb.amazonaws.com", "etp=", "annotations=service.beta.kubernetes.io/aws-load-balancer-healthcheck-port=8080 etp="), want: []string{"need health-check-follows no drops-connections"}},
 		{name: "IBM, health check by hand", mode: Local, text: flipped(elsewhere, "ibm://", "etp=", "annotations=service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-health-check-protocol=tcp etp="), want: []string{"need health-check-follows no drops-connections"}},
 		{name: "IBM", mode: Local, text: flipped(elsewhere, "ibm://"), want: []string{"!need health-check-follows*"}},
 		{name: "Huawei dedicated", mode: Local, text: flipped(elsewhere, "huaweicloud://", "etp=", "annotations=kubernetes.io/elb.class=performance etp="), want: []string{"need policy-supported unknown policy-may-be-refused"}},
@@ -298,7 +298,7 @@ func TestENI(t *testing.T) {
 		{name: "AWS, attributes are kept", mode: ENI, text: with(elsewhere, "aws:///", "etp=Local", "finalizers=service.k8s.aws/resources annotations=service.beta.kubernetes.io/aws-load-balancer-target-group-attributes=other etp=Local"), want: []string{
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-target-group-attributes "other" -> "other,preserve_client_ip.enabled=true"`,
 		}},
-		{name: "AWS, cloud controller's", mode: ENI, text: with(elsewhere, "aws:///"), want: []string{"need controller-owns-it no"}},
+		{name: "AWS, cloud controller's", mode: ENI, text: with(elsewhere, "aws:///", "ingress=203.0.113.10", "ingress=web.elb.amazonaws.com"), want: []string{"need controller-owns-it no"}},
 		{name: "AWS, ip already", mode: ENI, text: with(elsewhere, "aws:///", "etp=Local", "finalizers=service.k8s.aws/resources annotations=service.beta.kubernetes.io/aws-load-balancer-nlb-target-type=ip etp=Local"), want: []string{nothing}},
 		{name: "Tencent, routed pods", mode: ENI, text: with(elsewhere, "qcloud:///"), around: func(s *cluster.Surroundings) {
 			s.Pods = []cluster.Pod{{Name: "web-1", Annotations: map[string]string{"tke.cloud.tencent.com/networks": "tke-route-eni"}}}

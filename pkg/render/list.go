@@ -133,6 +133,9 @@ func (p *Style) worst(r *report.Report) cell {
 		return cell{unsure, "no findings, evidence is missing", doubtful}
 	case worst == nil && r.Unsupported == "" && r.Doubt.Any():
 		d := r.Doubt
+		if d == (report.Doubt{NoHeader: true}) {
+			return cell{unsure, "not known: from pods and nodes, without the PROXY protocol header", doubtful}
+		}
 		return cell{unsure, "not known: from " + starts(d.Outside, d.Pods || d.PodsHandedOn, d.Hosts || d.HostsHandedOn), doubtful}
 	case worst == nil:
 		return cell{mark: nothing, tone: faint}

@@ -42,6 +42,9 @@ func conclusion(d report.Doubt) cell {
 	if d.PodsHandedOn || d.HostsHandedOn {
 		open = append(open, "connections from "+starts(false, d.PodsHandedOn, d.HostsHandedOn)+" go to the load balancer, and what it does with them is not known")
 	}
+	if d.NoHeader {
+		open = append(open, "connections from inside the cluster lack the PROXY protocol header that the load balancer adds, and whether the backends accept that is not known")
+	}
 	return cell{unsure, "no failure found, but " + strings.Join(open, "; "), doubtful}
 }
 

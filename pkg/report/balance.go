@@ -125,6 +125,8 @@ func (c *choice) receives(row *Row) Receives {
 		}
 	}
 	switch {
+	case lb.SharedWithOthers:
+		return undecided(provider.SharedWithOthers)
 	case lb.Announced:
 		return undecided(provider.AnnouncerNotKnown)
 	case !lb.SendsToNodes():
@@ -322,7 +324,7 @@ type Outside struct {
 func outside(r *Report) Outside {
 	unknown := Outside{ClientIP: provider.UnknownClientIP}
 	svc, lb := r.Service, r.Provider
-	if svc.Type != cluster.TypeLoadBalancer || len(svc.Ingress) == 0 || lb.Name == "" {
+	if svc.Type != cluster.TypeLoadBalancer || len(svc.Ingress) == 0 || lb.Name == "" || lb.SharedWithOthers {
 		return unknown
 	}
 	if lb.Backends == provider.Pods {

@@ -3,6 +3,7 @@ package report
 import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
 // Doubt is what a diagnosis leaves open about connections to a Service's addresses, and to the node ports of one that has no load balancer address. A Service about
@@ -12,6 +13,8 @@ type Doubt struct {
 	Outside, Pods, Hosts bool
 	// PodsHandedOn and HostsHandedOn: some node leaves such connections to the load balancer, and no node shows what that does with them.
 	PodsHandedOn, HostsHandedOn bool
+	// NoHeader: connections from inside reach backends without the PROXY protocol header that the load balancer adds.
+	NoHeader bool
 }
 
 // Any says whether anything is left open.
@@ -19,6 +22,7 @@ func (d Doubt) Any() bool { return d != Doubt{} }
 
 func doubt(r *Report) (d Doubt) {
 	seen := false
+	header := provider.ProxyProtocol(r.Service) != ""
 	for i := range r.Nodes {
 		row := &r.Nodes[i]
 		if row.Node.VirtualKubelet {
@@ -30,6 +34,7 @@ func doubt(r *Report) (d Doubt) {
 				continue
 			}
 			seen = true
+			d.NoHeader = d.NoHeader || header && p.From != dataplane.External && p.To == dataplane.LoadBalancerIP && p.Outcome == dataplane.Reachable
 			unknown, handedOn := p.Outcome == dataplane.Unknown, p.Outcome == dataplane.ViaLoadBalancer
 			switch p.From {
 			case dataplane.External:

@@ -85,7 +85,10 @@ func TestENIElsewhere(t *testing.T) {
 			service: strings.NewReplacer("namespace: NS}", "namespace: NS, finalizers: [service.k8s.aws/resources]}", "ip: 203.0.113.7", "hostname: web.elb.eu-west-1.amazonaws.com").Replace(service),
 			says:    []string{"✓ controller-owns-it", "fixed       ✓ ETP008", "+    service.beta.kubernetes.io/aws-load-balancer-nlb-target-type: ip", "+    service.beta.kubernetes.io/aws-load-balancer-target-group-attributes: preserve_client_ip.enabled=true"},
 		},
-		{name: "AWS, without the controller", provider: "aws:///eu-west-1a/i-1", found: "ETP002", service: service, refused: "✗ controller-owns-it"},
+		{
+			name: "AWS, without the controller", provider: "aws:///eu-west-1a/i-1", found: "ETP008",
+			service: strings.Replace(service, "ip: 203.0.113.7", "hostname: web.elb.eu-west-1.amazonaws.com", 1), refused: "✗ controller-owns-it",
+		},
 		{
 			name: "Tencent", provider: "qcloud:///1/ins-1", found: "ETP002", service: service, refused: "✗ pods-in-vpc", later: allowed,
 			says: []string{"✓ pods-in-vpc", "fixed       ✓ ETP002", "+    service.cloud.tencent.com/direct-access: \"true\"", "+  externalTrafficPolicy: Cluster"},
