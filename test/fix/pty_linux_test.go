@@ -122,6 +122,10 @@ func TestOnATerminal(t *testing.T) {
 	if !strings.Contains(p.text(), "\x1b[31m-  externalTrafficPolicy: Local\x1b[0m") {
 		t.Errorf("the diff has no colour:\n%s", p.text())
 	}
+	// What is coloured already must not be escaped again.
+	if strings.Contains(p.text(), `\x1b`) {
+		t.Errorf("an escape sequence is shown as text:\n%s", p.text())
+	}
 	same()
 
 	p = newTerminal(t)
