@@ -60,6 +60,10 @@ var allowedKeys = set([]string{
 	"service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol", "service.beta.kubernetes.io/do-loadbalancer-hostname", "service.beta.kubernetes.io/do-loadbalancer-type",
 	"service.beta.kubernetes.io/do-loadbalancer-override-health-check",
 	"service.beta.kubernetes.io/linode-loadbalancer-default-proxy-protocol", "service.beta.kubernetes.io/linode-loadbalancer-hostname-only-ingress",
+	"service.beta.kubernetes.io/linode-loadbalancer-proxy-protocol", "service.beta.kubernetes.io/linode-loadbalancer-default-algorithm",
+	"service.beta.kubernetes.io/linode-loadbalancer-default-stickiness",
+	"service.beta.kubernetes.io/oci-load-balancer-connection-proxy-protocol-version", "oci-network-load-balancer.oraclecloud.com/is-ppv2-enabled",
+	"service.beta.kubernetes.io/aws-load-balancer-proxy-protocol-per-target-group",
 	"service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v1", "service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v2",
 	"service.beta.kubernetes.io/scw-loadbalancer-use-hostname", "service.beta.kubernetes.io/scw-loadbalancer-forward-port-algorithm", "service.beta.kubernetes.io/scw-loadbalancer-health-check-from-service",
 	"service.beta.kubernetes.io/volcengine-loadbalancer-health-check-flag", "service.beta.kubernetes.io/volcengine-loadbalancer-pass-through",
@@ -73,7 +77,7 @@ var allowedKeys = set([]string{
 // alibabaKeys are the settings of Alibaba's cloud controller manager that are read, by either of its prefixes.
 func alibabaKeys(prefix string) []string {
 	out := []string{
-		"address-type", "backend-label", "backend-type", "connection-drain", "force-override-listeners", "hostname", "id", "network-type", "preserve-client-ip", "protocol-port",
+		"address-type", "backend-label", "backend-type", "connection-drain", "force-override-listeners", "hostname", "id", "ignore-weight-update", "network-type", "preserve-client-ip", "protocol-port",
 		"proxy-protocol", "remove-unscheduled-backend", "scheduler", "spec", "health-check-flag", "health-check-type", "health-check-switch", "weight", "vgroup-port",
 	}
 	for i, name := range out {
@@ -202,7 +206,7 @@ var allowedWords = lowered(
 		"private", "regional", "regional_network", "wrr", "rr", "wlc", "sch", "tch", "proxy", "lb", "performance", "union", "shared", "pods-per-node", "round_robin",
 		"least_connections", "http", "https", "ssl", "tls", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "v2", "octavia", "purelb", "healthy",
 		"linux", "windows", "arm64", "amd64", "virtual-kubelet", "cloud-provider-managed", "dualstack", "tke-route-eni", "ingress-nginx", "kubelet", "hybrid", "rhcos",
-		"preserve_client_ip.enabled", "load_balancing.cross_zone.enabled", "proxy_protocol_v2.enabled", "use_load_balancer_configuration", "*", "fargate", "traffic-port", "drain", "edge", "source_ip", "source_ip_port", "ip_hash",
+		"preserve_client_ip.enabled", "load_balancing.cross_zone.enabled", "proxy_protocol_v2.enabled", "use_load_balancer_configuration", "*", "fargate", "traffic-port", "drain", "edge", "source_ip", "source_ip_port", "ip_hash", "proxy-protocol",
 	})
 
 func lowered(lists ...[]string) map[string]bool {
