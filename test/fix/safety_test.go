@@ -117,7 +117,8 @@ func TestMenus(t *testing.T) {
 	w.wants(w.typed("", "fix"), 5, "no answer; nothing was changed")
 	w.wants(w.typed("q\n", "fix", "svc/other"), 5, "declined")
 	w.wants(w.typed("1\ny\n", "fix", "--mode=cluster"), 0, "patched service "+w.namespace+"/other")
-	w.wants(w.etp("fix"), 0, "nothing to fix: none of the 2 Services in namespace "+w.namespace+" that can be reached from outside needs attention; -A looks in all namespaces")
+	w.wants(w.etp("fix"), 0, "nothing to fix: none of the 2 Services in namespace "+w.namespace+" that can be reached from outside needs attention, "+
+		"but not everything could be checked for 2 of them (kubectl etp status shows what); -A looks in all namespaces")
 }
 
 // Somebody writes between the preview and the answer: it is diagnosed anew and asked again, three times at most.
