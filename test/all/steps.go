@@ -213,7 +213,7 @@ func fuzz(ctx context.Context, m *machine) error {
 	each := fuzzing / time.Duration(len(found))
 	var failed []error
 	for _, f := range found {
-		failed = append(failed, m.do(ctx, "", "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$", "-fuzztime", each.String(), "./"+f.dir))
+		failed = append(failed, m.do(ctx, "", "go", "test", "-run", "^$", "-fuzz", "^"+f.name+"$", "-fuzztime", each.String(), "-fuzzminimizetime", "1x", "./"+f.dir))
 	}
 	return errors.Join(failed...)
 }
