@@ -501,7 +501,7 @@ func (o *changeOptions) wait(ctx context.Context, before *sight, w *work, heard 
 			}
 		}
 	}
-	why, err := o.hear(ctx, before, w, heard, deaf, deadline)
+	why, err := o.awaitController(ctx, before, w, heard, deaf, deadline)
 	if why == "" || err != nil {
 		return nil, err
 	}
@@ -571,9 +571,9 @@ func (o *changeOptions) listen(ctx context.Context, w *work) (heard map[string]b
 // quiet is how long a controller that says nothing is listened to.
 const quiet = 20 * time.Second
 
-// hear waits for the events by which a load balancer's controller confirms a change. It returns why the change is not confirmed, "" where it is, or where no controller
+// awaitController waits for the events by which a load balancer's controller confirms a change. It returns why the change is not confirmed, "" where it is, or where no controller
 // has anything to do with it.
-func (o *changeOptions) hear(ctx context.Context, before *sight, w *work, heard map[string]bool, deaf error, deadline time.Time) (why string, err error) {
+func (o *changeOptions) awaitController(ctx context.Context, before *sight, w *work, heard map[string]bool, deaf error, deadline time.Time) (why string, err error) {
 	switch controller := cmp.Or(before.report.Provider.Title, "the load balancer"); {
 	case !slices.ContainsFunc(w.fix.Changes, func(c remedy.Change) bool { return c.Object.Kind == "Service" }), before.report.Service.Type != cluster.TypeLoadBalancer:
 		return "", nil

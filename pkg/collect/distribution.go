@@ -163,7 +163,7 @@ func runsOn(spec *corev1.PodSpec, n *corev1.Node) bool {
 			return false
 		}
 		name := labels.Set{"metadata.name": n.Name}
-		return meets(term.MatchExpressions, labels.Set(n.Labels)) && meets(term.MatchFields, name)
+		return matchAll(term.MatchExpressions, labels.Set(n.Labels)) && matchAll(term.MatchFields, name)
 	})
 }
 
@@ -176,8 +176,8 @@ var nodeOperators = map[corev1.NodeSelectorOperator]selection.Operator{
 	corev1.NodeSelectorOpLt:           selection.LessThan,
 }
 
-// meets says whether every requirement holds. One that is malformed does not, as for the scheduler.
-func meets(requirements []corev1.NodeSelectorRequirement, of labels.Set) bool {
+// matchAll says whether every requirement holds. One that is malformed does not, as for the scheduler.
+func matchAll(requirements []corev1.NodeSelectorRequirement, of labels.Set) bool {
 	for _, r := range requirements {
 		requirement, err := labels.NewRequirement(r.Key, nodeOperators[r.Operator], r.Values)
 		if err != nil || !requirement.Matches(of) {

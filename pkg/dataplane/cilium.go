@@ -157,9 +157,9 @@ func (c *connection) anybodyAs(v verdict) verdict {
 // ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).
 func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
 
-// meetsCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
+// passesCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
 // are balanced.
-func (c *connection) meetsCilium() bool {
+func (c *connection) passesCilium() bool {
 	s := c.cilium
 	switch {
 	case c.from == External, c.to == NodePort, c.inTerway():

@@ -76,7 +76,7 @@ func (c *connection) plugin() *plane {
 	switch {
 	case c.name != cluster.KubeProxy:
 		return nil
-	case c.cilium != nil && c.meetsCilium():
+	case c.cilium != nil && c.passesCilium():
 		return ciliumBesidePlane
 	case c.antrea != nil && c.meetsAntrea():
 		return antreaBesidePlane

@@ -79,7 +79,7 @@ func (t tested) asked(c *connection) bool {
 	switch t.plane {
 	case ciliumBesidePlane:
 		c.antrea = nil
-		return !c.envoy && c.meetsCilium()
+		return !c.envoy && c.passesCilium()
 	case antreaBesidePlane:
 		c.cilium = nil
 		c.antrea.BesideKubeProxy = false

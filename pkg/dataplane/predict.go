@@ -194,7 +194,7 @@ func (p *Predictor) believe() {
 	switch s := p.service; {
 	case s.Live != nil:
 		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
-		p.hear(s, func(node int, _ Count, counted int, disagrees bool) {
+		p.eachCount(s, func(node int, _ Count, counted int, disagrees bool) {
 			p.disowned[node], p.doubted[node] = disagrees && counted == 0, disagrees && counted > 0
 		})
 	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
@@ -202,7 +202,7 @@ func (p *Predictor) believe() {
 		untold := len(p.snapshot.Nodes)
 		told := make([]bool, untold)
 		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
-			p.hear(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
+			p.eachCount(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
 				// A count of none that the EndpointSlices explain says nothing of other Services.
 				if here.Ready == 0 || counted == 0 && !disagrees || told[node] {
 					return
@@ -217,8 +217,8 @@ func (p *Predictor) believe() {
 	}
 }
 
-// hear calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
-func (p *Predictor) hear(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
+// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
+func (p *Predictor) eachCount(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
 	if s.Live == nil {
 		return
 	}

@@ -621,11 +621,11 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	case together:
 		who = "pods and processes on the host network"
 	}
-	var meets []string
+	var symptoms []string
 	for _, o := range met.All() {
-		meets = append(meets, symptom(o))
+		symptoms = append(symptoms, symptom(o))
 	}
-	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], strings.Join(meets, " or "), f.dataplane(hits[0].row.Node), path.Rule.Reason)
+	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], strings.Join(symptoms, " or "), f.dataplane(hits[0].row.Node), path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
 	r.Remedies = f.remedies(hits[0])
 	return r
