@@ -143,6 +143,20 @@ type Path struct {
 	Rule *Rule
 }
 
+// Badness orders outcomes by how much is known to fail: 0 where nothing is, 1 for Unknown, 3 where every connection fails.
+func (o Outcome) Badness() int {
+	switch o {
+	case Refused, TimedOut, Unreachable:
+		return 3
+	case Partial:
+		return 2
+	case Unknown:
+		return 1
+	case Reachable, ViaLoadBalancer:
+	}
+	return 0
+}
+
 // Outcomes is a set of Outcome.
 type Outcomes uint8
 

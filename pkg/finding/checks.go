@@ -400,7 +400,7 @@ var sentInVain = Kind{
 		}
 		failing := func(receives cluster.Tristate) []group {
 			return f.alike(dataplane.External, func(h hit) bool {
-				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && worst(h.path.Outcome) == worst(dataplane.Refused)
+				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Outcome.Badness() == dataplane.Refused.Badness()
 			})
 		}
 		var found []Finding
@@ -433,20 +433,6 @@ type hit struct {
 	path *dataplane.Path
 }
 
-// worst orders outcomes by what they do to a client.
-func worst(o dataplane.Outcome) int {
-	switch o {
-	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
-		return 3
-	case dataplane.Partial:
-		return 2
-	case dataplane.Unknown:
-		return 1
-	default:
-		return 0
-	}
-}
-
 // worstHits is the worst path of each row among those wanted, for rows that have one at least as bad as Unknown, and how many rows have a wanted path.
 func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	for i := range f.Rows {
@@ -462,14 +448,14 @@ func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) 
 				continue
 			}
 			wanted = true
-			if bad == nil || worst(path.Outcome) > worst(bad.Outcome) {
+			if bad == nil || path.Outcome.Badness() > bad.Outcome.Badness() {
 				bad = path
 			}
 		}
 		if wanted {
 			of++
 		}
-		if bad != nil && worst(bad.Outcome) > 0 {
+		if bad != nil && bad.Outcome.Badness() > 0 {
 			hits = append(hits, hit{row, bad})
 		}
 	}
@@ -495,7 +481,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 		}
 		// Where a pod fares no better, that is said of both.
 		pod := h.row.path(dataplane.Pod, h.path)
-		return pod == nil || worst(pod.Outcome) < worst(h.path.Outcome)
+		return pod == nil || pod.Outcome.Badness() < h.path.Outcome.Badness()
 	}) {
 		found = append(found, f.judge(from, group))
 	}
@@ -611,7 +597,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
 		host := h.row.path(dataplane.Node, h.path)
-		together = together && host != nil && worst(host.Outcome) == worst(dataplane.Refused)
+		together = together && host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
 	}
 	who := people(from)
 	r.Message = fmt.Sprintf("%d of %d nodes cannot reach %s from inside the cluster", len(hits), of, where)

@@ -56,7 +56,7 @@ var hostPathsFact = fact{"paths from the host network", func(f *Facts) *lack {
 	if l := f.handedOn(dataplane.Node); l != nil {
 		return l
 	}
-	if groups := f.alike(dataplane.Node, func(h hit) bool { return worst(h.path.Outcome) > worst(dataplane.Unknown) }); len(groups) > 0 {
+	if groups := f.alike(dataplane.Node, func(h hit) bool { return h.path.Outcome.Badness() > dataplane.Unknown.Badness() }); len(groups) > 0 {
 		return &lack{message: "processes on the host network fail where pods fail, see " + unreachableInside.Code}
 	}
 	return nil

@@ -338,25 +338,11 @@ func outside(r *Report) Outside {
 	worst, first := unknown, true
 	for i := range svc.Ports {
 		o := outsideAt(r, &svc.Ports[i])
-		if first || badness(o.Outcome) > badness(worst.Outcome) || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
+		if first || o.Outcome.Badness() > worst.Outcome.Badness() || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
 			worst, first = o, false
 		}
 	}
 	return worst
-}
-
-// badness orders outcomes by how much is known to fail.
-func badness(o dataplane.Outcome) int {
-	switch o {
-	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
-		return 3
-	case dataplane.Partial:
-		return 2
-	case dataplane.Unknown:
-		return 1
-	case dataplane.Reachable, dataplane.ViaLoadBalancer:
-	}
-	return 0
 }
 
 // outsideAt is outside for one port of the Service.
