@@ -55,16 +55,17 @@ var arrows = map[string]imports{
 		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report"},
 		outside: []string{"k8s.io/apimachinery"},
 	},
-	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy"}},
+	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/provider", "pkg/remedy"}},
 	"pkg/remedy": {
-		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"},
+		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/provider"},
 		// CoreDNS's own lexer: a Corefile is read as CoreDNS reads it. It is the standard library alone.
 		outside: []string{"github.com/coredns/caddy/caddyfile"},
 	},
-	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
+	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/provider"}},
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
 	"pkg/provider":  {inside: []string{"pkg/cluster"}},
 	"pkg/cluster":   {},
+	"pkg/english":   {},
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
 	"pkg/prompt":    {inside: []string{"pkg/printable"}},
 
