@@ -80,6 +80,7 @@ var arrows = map[string]imports{
 	"test/kube/build":     {inside: []string{"test/kube"}},
 	"test/kube/kubelet":   {outside: []string{"k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
+	"test/recordings":     {},
 	"test/scale": {
 		inside:  []string{"test/kube", "test/kube/apiserver", "test/kube/faults"},
 		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
@@ -87,7 +88,6 @@ var arrows = map[string]imports{
 	"test/scenario":             {},
 	"test/scenario/clustertest": {inside: []string{"pkg/cluster"}},
 	"test/script":               {},
-	"test/truth":                {},
 }
 
 // only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
