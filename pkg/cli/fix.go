@@ -259,7 +259,7 @@ func (o *fixOptions) attempt(ctx context.Context) error {
 func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, err error) {
 	offers := remedy.Offers(seen.facts())
 	title := seen.report.Title()
-	if len(offers) == 0 {
+	if !slices.ContainsFunc(offers, func(offer remedy.Offer) bool { return offer.Against == "" }) {
 		if !slices.ContainsFunc(seen.report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
 			if undecidedAbout(seen.report) {
 				return true, o.note("nothing to fix was found for " + title + ", but not everything could be checked: kubectl etp status shows what is not known\n")
