@@ -168,7 +168,7 @@ func TestUnmetExpectation(t *testing.T) {
 		{"the name is published", remedy.Hostname, nil, made(address), made(name), made(name), ""},
 		{"the address is still published", remedy.Hostname, nil, made(address), made(name), made(address), "the status of the Service still has the address"},
 	} {
-		change := &Change{Plan: &remedy.Plan{Mode: c.mode, Cures: c.fixes}, Fix: &apply.Fix{}}
+		change := &Change{Plan: &remedy.Plan{Mode: c.mode, Fixes: c.fixes}, Fix: &apply.Fix{}}
 		if got := unmetExpectation(change, c.before, c.expected, c.after); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}

@@ -142,7 +142,7 @@ func unmetExpectation(c *Change, before, expected, after *report.Report) string 
 	unchanged := report.Compare(before, after).Unchanged
 	var left []string
 	for _, f := range report.Compare(before, expected).Fixed {
-		if slices.Contains(c.Plan.Cures, f.Code) && slices.ContainsFunc(unchanged, func(u finding.Finding) bool { return u.Code == f.Code }) {
+		if slices.Contains(c.Plan.Fixes, f.Code) && slices.ContainsFunc(unchanged, func(u finding.Finding) bool { return u.Code == f.Code }) {
 			left = append(left, f.Code)
 		}
 	}
