@@ -312,14 +312,15 @@ func (f *Facts) misnamed() []Finding {
 	for i := range f.Rows {
 		row := &f.Rows[i]
 		d := f.Snapshot.DataplaneOf(row.Node)
-		if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" || d.KubeProxy.HostnameOverride == row.Node.Name || row.Endpoints.Ready == 0 {
+		name := d.ProxyNodeName(row.Node)
+		if name == row.Node.Name || row.Endpoints.Ready == 0 {
 			continue
 		}
 		r := f.finding(Error)
-		r.Message = fmt.Sprintf("kube-proxy on %s runs under the name %s, and takes none of the %s there for its own", row.Node.Name, d.KubeProxy.HostnameOverride,
+		r.Message = fmt.Sprintf("kube-proxy on %s runs under the name %s, and takes none of the %s there for its own", row.Node.Name, name,
 			plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints"))
 		r.Evidence = []Evidence{
-			{Fact: "hostnameOverride is " + d.KubeProxy.HostnameOverride, Source: d.Source},
+			{Fact: "hostnameOverride is " + name, Source: d.Source},
 			{Fact: fmt.Sprintf("node %s has %s", row.Node.Name, plural(row.Endpoints.Ready, "ready endpoint", "ready endpoints")), Source: f.slices(row.Node)},
 		}
 		return []Finding{r}
@@ -339,9 +340,9 @@ var unservedPort = Kind{
 			return nil
 		}
 		var names []string
-		for i, served := range f.servedPorts() {
-			if !served {
-				names = append(names, fmt.Sprintf("%d/%s", f.Service.Ports[i].Port, f.Service.Ports[i].Protocol))
+		for i, port := range f.Service.Ports {
+			if !dataplane.Served(f.Service, i) {
+				names = append(names, fmt.Sprintf("%d/%s", port.Port, port.Protocol))
 			}
 		}
 		if len(names) == 0 {
@@ -400,7 +401,7 @@ var sentInVain = Kind{
 		}
 		failing := func(receives cluster.Tristate) []group {
 			return f.alike(dataplane.External, func(h hit) bool {
-				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Outcome.Badness() == dataplane.Refused.Badness()
+				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Fails()
 			})
 		}
 		var found []Finding
@@ -465,7 +466,7 @@ func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) 
 // failing are the rows on which a wanted path surely fails.
 func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	hits, of = f.worstHits(want)
-	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.path.Outcome == dataplane.Unknown || h.path.Outcome == dataplane.Partial })
+	hits = slices.DeleteFunc(hits, func(h hit) bool { return !h.path.Fails() })
 	return hits, of
 }
 
@@ -522,25 +523,13 @@ func fareAlike(a, b hit) bool {
 
 // published are the paths of the first row that dial an address meant for clients, at ports that some ready endpoint serves: the same ones on every row.
 func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
-	served := f.servedPorts()
 	for i := range f.Rows[0].Paths {
 		p := &f.Rows[0].Paths[i]
-		if p.From == from && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.ExternalIP || p.To == dataplane.LoadBalancerHostname) && served[f.portIndex(p)] {
+		if p.From == from && p.To != dataplane.NodePort && dataplane.Publishes(f.Service, p.To) && dataplane.Served(f.Service, f.portIndex(p)) {
 			paths = append(paths, p)
 		}
 	}
 	return paths
-}
-
-// servedPorts says of each Service port whether a ready endpoint serves it; all do where the endpoints could not be read.
-func (f *Facts) servedPorts() []bool {
-	served := make([]bool, len(f.Service.Ports))
-	for i, port := range f.Service.Ports {
-		served[i] = !f.Service.EndpointsKnown || slices.ContainsFunc(f.Service.Endpoints, func(e cluster.Endpoint) bool {
-			return e.Ready && slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == port.Name && p.Protocol == port.Protocol })
-		})
-	}
-	return served
 }
 
 func sameTarget(a, b *dataplane.Path) bool {
@@ -559,9 +548,9 @@ func (row *Row) path(from dataplane.From, like *dataplane.Path) *dataplane.Path 
 
 // judge says what a group meets: what surely fails on some nodes, else what fails for some endpoints, else what is not known.
 func (f *Facts) judge(from dataplane.From, g group) Finding {
-	of := func(outcomes ...dataplane.Outcome) (hits []hit) {
+	of := func(wanted func(*dataplane.Path) bool) (hits []hit) {
 		for _, h := range g.hits {
-			if slices.Contains(outcomes, h.path.Outcome) {
+			if wanted(h.path) {
 				hits = append(hits, h)
 			}
 		}
@@ -572,15 +561,15 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 	if from == dataplane.Node {
 		r = f.finding(Warning)
 	}
-	if hits := of(dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable); len(hits) > 0 {
+	if hits := of((*dataplane.Path).Fails); len(hits) > 0 {
 		return f.failure(r, from, where, hits, g.of)
 	}
-	hits := of(dataplane.Partial)
+	hits := of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Partial })
 	if len(hits) > 0 {
 		r.Severity = Warning
 		r.Message = fmt.Sprintf("on %d of %d nodes some connections to %s from %s fail", len(hits), g.of, where, people(from))
 	} else {
-		l := f.unknownPaths(people(from), where, of(dataplane.Unknown), g.of)
+		l := f.unknownPaths(people(from), where, of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Unknown }), g.of)
 		r.Result, r.Message, r.Detail, r.Evidence = Unknown, l.message, l.detail, l.evidence
 		return r
 	}
@@ -597,7 +586,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
 		host := h.row.path(dataplane.Node, h.path)
-		together = together && host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
+		together = together && host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
 	}
 	who := people(from)
 	r.Message = fmt.Sprintf("%d of %d nodes cannot reach %s from inside the cluster", len(hits), of, where)
