@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 )
 
@@ -111,8 +112,8 @@ var unservedPort = Kind{
 		}
 		var names []string
 		var first *cluster.Port
-		for i, served := range f.servedPorts() {
-			if port := &f.Service.Ports[i]; !served {
+		for i := range f.Service.Ports {
+			if port := &f.Service.Ports[i]; !dataplane.Served(f.Service, i) {
 				names = append(names, fmt.Sprintf("%d/%s", port.Port, port.Protocol))
 				if first == nil {
 					first = port

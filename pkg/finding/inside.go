@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
@@ -53,9 +54,9 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 
 // judge makes the finding of a group: of the nodes where connections fail, else of those where some fail, else of those where the outcome is not known.
 func (f *Facts) judge(from dataplane.From, g group) Finding {
-	of := func(outcomes ...dataplane.Outcome) (hits []hit) {
+	of := func(wanted func(*dataplane.Path) bool) (hits []hit) {
 		for _, h := range g.hits {
-			if slices.Contains(outcomes, h.path.Outcome) {
+			if wanted(h.path) {
 				hits = append(hits, h)
 			}
 		}
@@ -66,12 +67,12 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 	if from == dataplane.Node {
 		r = f.finding(Warning)
 	}
-	if hits := of(dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable); len(hits) > 0 {
+	if hits := of((*dataplane.Path).Fails); len(hits) > 0 {
 		return f.failure(r, from, where, hits, g.of)
 	}
-	hits := of(dataplane.Partial)
+	hits := of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Partial })
 	if len(hits) == 0 {
-		l := f.unknownPaths(clients(from), where, of(dataplane.Unknown), g.of)
+		l := f.unknownPaths(clients(from), where, of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Unknown }), g.of)
 		r.Result, r.Message, r.Detail, r.Evidence = Unknown, l.message, l.detail, l.evidence
 		return r
 	}
@@ -80,7 +81,7 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 	r.Detail = "Reason" + f.onDataplane(hits[0].row.Node) + ": " + hits[0].path.Rule.Reason + "."
 	r.Evidence = f.evidence(hits)
 	r.Confirm = f.confirm(from, hits[0])
-	r.Remedies = f.withoutChange(from, hits)
+	r.Remedies = f.insideAdvice(from, hits)
 	return r
 }
 
@@ -104,29 +105,36 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	r.Detail = fmt.Sprintf("Clients get %s%s: %s.", strings.Join(symptoms, " or "), f.onDataplane(hits[0].row.Node), hits[0].path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
 	r.Confirm = f.confirm(from, hits[0])
-	r.Remedies = f.withoutChange(from, hits)
+	r.Remedies = f.insideAdvice(from, hits)
 	return r
 }
 
 // hostFails says whether processes on the host network of the node fail at the same target.
 func (f *Facts) hostFails(h hit) bool {
 	host := h.row.path(dataplane.Node, h.path)
-	return host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
+	return host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
 }
 
-// withoutChange is what clients inside the cluster can use as things are: the Service's name, or its cluster IP where names are not resolved. There is nothing where that
-// fails on one of the nodes too, and where backends wait for a PROXY protocol header, which only the load balancer sends.
-func (f *Facts) withoutChange(from dataplane.From, hits []hit) []Remedy {
+// insideAdvice is what clients inside the cluster can use as things are, or what would let them: the Service's name, or its cluster IP where names are not resolved.
+// There is nothing where backends wait for a PROXY protocol header, which only the load balancer sends.
+func (f *Facts) insideAdvice(from dataplane.From, hits []hit) []Remedy {
 	s := f.Service
+	if family := hits[0].path.Address; family.IsValid() && !slices.ContainsFunc(s.Endpoints, func(e cluster.Endpoint) bool { return e.Ready && e.Address.Is4() == family.Is4() }) {
+		version := map[bool]string{true: "IPv4", false: "IPv6"}[family.Is4()]
+		return []Remedy{{Text: fmt.Sprintf("Give the pods %s addresses, or connect to an address of the other family: no ready endpoint has an %s address", version, version)}}
+	}
 	if s.Headless || len(s.ClusterIPs) == 0 || provider.ProxyProtocol(s) != "" {
 		return nil
 	}
-	for _, h := range hits {
-		for i := range h.row.Paths {
-			if p := &h.row.Paths[i]; p.From == from && p.To == dataplane.ClusterIP && p.Port == h.path.Port && p.Protocol == h.path.Protocol && p.Outcome != dataplane.Reachable {
-				return nil
-			}
+	if slices.ContainsFunc(hits, func(h hit) bool {
+		return slices.ContainsFunc(h.row.Paths, func(p dataplane.Path) bool {
+			return p.From == from && p.To == dataplane.ClusterIP && p.Port == h.path.Port && p.Protocol == h.path.Protocol && p.Outcome != dataplane.Reachable
+		})
+	}) {
+		if s.InternalTrafficPolicy == cluster.PolicyLocal {
+			return []Remedy{{Text: "Set internalTrafficPolicy to Cluster, or run a pod on every node: with Local, clients inside get only the endpoints of their own node"}}
 		}
+		return nil
 	}
 	if from == dataplane.Node {
 		// The kubelet and other processes on a node do not ask the cluster's DNS.

@@ -180,14 +180,15 @@ func rank(p *Plan) int {
 	return 1
 }
 
+// gain is what a mode keeps and costs, in a few words.
 func gain(p *Plan) string {
 	partly := ""
 	for _, e := range p.Effects {
 		switch e.Kind {
 		case Breaks:
-			partly = "; clients on nodes with a backend then fail at times"
+			partly = "; fails at times on nodes with a backend"
 		case MayBreak:
-			partly = "; clients on nodes with a backend may then fail at times"
+			partly = "; may fail on nodes with a backend"
 		case FixesByName:
 		}
 	}
@@ -197,13 +198,13 @@ func gain(p *Plan) string {
 	case ENI:
 		return "keeps the client IP, no extra hop" + partly
 	case Hostname:
-		return "keeps the policy; connections from inside go through the load balancer" + partly
+		return "clients inside go through the load balancer" + partly
 	case DNS:
-		return "only for clients that use a DNS name; connections to the address still fail"
+		return "only for clients that use a DNS name"
 	case Spread:
 		return "starts a rollout"
 	case AntiAffinity:
-		return "starts a rollout; keeps pods apart, does not even them out"
+		return "starts a rollout, load may stay uneven"
 	case Local:
 	}
 	return ""

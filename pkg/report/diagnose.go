@@ -48,7 +48,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	r.Outside = outside(&r)
 	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
 	advise(s, &r)
-	r.Doubt = doubt(&r)
+	r.Doubt, r.Verdict = doubt(&r), verdict(&r)
 	return r
 }
 
