@@ -14,7 +14,8 @@ import (
 var failsFromPods = Kind{
 	Code: FailsFromPods, Severity: Error, Title: "Connections to the load balancer address fail from pods on some nodes",
 	Explain: "Most data planes handle a load balancer address (or an external IP) on the node itself, so connections from pods never leave the node. Where the node has no " +
-		"endpoint that it may use, it refuses or drops them. Clients outside are not affected. Confirm from a pod on such a node with: " + fromPod("NODE", "NAMESPACE", "ADDRESS:PORT"),
+		"endpoint that it may use, it refuses or drops them. Clients outside are not affected. Confirm with: " + fromHost("NODE", "ADDRESS:PORT") + " (this connects from the " +
+		"host network; where only pods fail, status prints a command that connects from a pod on that node)",
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "pods on every node can reach its addresses",
 	applies:  needsAddress,
