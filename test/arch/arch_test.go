@@ -24,17 +24,18 @@ const module = "github.com/kubectl-etp/kubectl-etp"
 type imports struct{ inside, outside []string }
 
 // arrows point downwards only: cmd -> cli -> render, report/v1alpha1 -> report -> remedy -> finding -> dataplane, provider -> cluster, and
-// cli -> apply -> remedy, collect -> cluster, and cli -> prompt.
+// cli -> fix -> report, apply, collect; apply -> remedy, collect -> cluster; and cli -> prompt.
 // What only tests import is not held: a test may look at anything.
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 			"sigs.k8s.io/yaml",
 		},
 	},
+	"pkg/fix": {inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/report"}},
 	"pkg/apply": {
 		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
 		outside: []string{
@@ -57,16 +58,17 @@ var arrows = map[string]imports{
 		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report"},
 		outside: []string{"k8s.io/apimachinery"},
 	},
-	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/remedy"}},
+	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/provider", "pkg/remedy"}},
 	"pkg/remedy": {
-		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/provider"},
+		inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/provider"},
 		// CoreDNS's own lexer: a Corefile is read as CoreDNS reads it. It is the standard library alone.
 		outside: []string{"github.com/coredns/caddy/caddyfile"},
 	},
-	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
+	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/provider"}},
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
 	"pkg/provider":  {inside: []string{"pkg/cluster"}},
 	"pkg/cluster":   {},
+	"pkg/english":   {},
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
 	"pkg/prompt":    {inside: []string{"pkg/printable"}},
 	"pkg/suggest":   {},
