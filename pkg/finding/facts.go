@@ -209,7 +209,7 @@ var countsFact = fact{"live health checks", func(f *Facts) *lack {
 	case f.refusedToAsk():
 		return notAllowed
 	}
-	return f.unanswered("health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
+	return f.unanswered("did not answer the health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
 		return r.Live != nil && r.Live.HealthCheck != cluster.Unreachable && r.Live.LocalEndpoints >= 0
 	})
 }}
@@ -230,7 +230,7 @@ var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
 			}
 		}
 	}
-	l := f.unanswered("kube-proxy mode", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
+	l := f.unanswered("did not report the mode of kube-proxy", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
 	if l != nil && l.asked {
 		l.detail = "By default kube-proxy listens on the loopback address only: set its metricsBindAddress to reach it."
 	}
@@ -255,7 +255,7 @@ func (f *Facts) mayRunKubeProxy(r *Row) bool {
 }
 
 // unanswered is the lack of an answer from nodes that were asked for something.
-func (f *Facts) unanswered(question string, asked, answered func(*Row) bool) *lack {
+func (f *Facts) unanswered(failure string, asked, answered func(*Row) bool) *lack {
 	var silent []*Row
 	of := 0
 	for i := range f.Rows {
@@ -274,7 +274,7 @@ func (f *Facts) unanswered(question string, asked, answered func(*Row) bool) *la
 	case len(silent) == 0:
 		return nil
 	}
-	l := &lack{asked: true, message: fmt.Sprintf("%s did not answer the request for the %s", onNodes(len(silent), of), question)}
+	l := &lack{asked: true, message: onNodes(len(silent), of) + " " + failure}
 	for _, row := range silent[:min(len(silent), evidenced)] {
 		fact := fmt.Sprintf("node %s did not answer", row.Node.Name)
 		if row.Live != nil && row.Live.Reason != "" {
