@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // evidenced is how many nodes a finding names as evidence; the map has them all.
@@ -201,7 +202,7 @@ var nowhereToSend = Kind{
 		r := f.finding(Error)
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives != cluster.No || row.podsReceive() {
+			if row.LoadBalancer.Receives != cluster.No || row.PodsReceive() {
 				return nil
 			}
 			if row.Endpoints.Ready > 0 && len(r.Evidence) < evidenced {
@@ -480,7 +481,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 			return true
 		}
 		// Where a pod fares no better, that is said of both.
-		pod := h.row.path(dataplane.Pod, h.path)
+		pod := h.row.Path(dataplane.Pod, h.path)
 		return pod == nil || pod.Outcome.Badness() < h.path.Outcome.Badness()
 	}) {
 		found = append(found, f.judge(from, group))
@@ -501,7 +502,7 @@ func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []gro
 		return nil
 	}
 	for _, target := range f.published(from) {
-		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && sameTarget(p, target) })
+		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && route.SameTarget(p, target) })
 		hits = slices.DeleteFunc(hits, func(h hit) bool { return !matters(h) })
 		if len(hits) == 0 {
 			continue
@@ -543,20 +544,6 @@ func (f *Facts) servedPorts() []bool {
 	return served
 }
 
-func sameTarget(a, b *dataplane.Path) bool {
-	return a.To == b.To && a.Address == b.Address && a.Hostname == b.Hostname && a.Port == b.Port && a.Protocol == b.Protocol
-}
-
-// path is the row's to the same target from somewhere else, nil where it has none.
-func (row *Row) path(from dataplane.From, like *dataplane.Path) *dataplane.Path {
-	for i := range row.Paths {
-		if p := &row.Paths[i]; p.From == from && sameTarget(p, like) {
-			return p
-		}
-	}
-	return nil
-}
-
 // judge says what a group meets: what surely fails on some nodes, else what fails for some endpoints, else what is not known.
 func (f *Facts) judge(from dataplane.From, g group) Finding {
 	of := func(outcomes ...dataplane.Outcome) (hits []hit) {
@@ -596,7 +583,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	together := true
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
-		host := h.row.path(dataplane.Node, h.path)
+		host := h.row.Path(dataplane.Node, h.path)
 		together = together && host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
 	}
 	who := people(from)
