@@ -1,18 +1,16 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
 )
 
 func newExplain(a *app) *cobra.Command {
@@ -127,11 +125,11 @@ func explain(name string) (render.Page, error) {
 	for _, f := range explainable() {
 		names = append(names, f.Name)
 	}
-	wanted := strings.ToLower(name)
-	slices.SortStableFunc(names, func(a, b string) int {
-		return cmp.Compare(collect.Distance(strings.ToLower(a), wanted), collect.Distance(strings.ToLower(b), wanted))
-	})
-	return render.Page{}, misuse("'kubectl etp explain' lists what there is", "there is nothing to explain about %q; near it are %s", name, strings.Join(names[:3], ", "))
+	const list = "'kubectl etp explain' lists all pages"
+	if close := suggest.Close(name, names); len(close) > 0 {
+		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(close, ", "))
+	}
+	return render.Page{}, misuse(list, "there is no page about %q", name)
 }
 
 func topicPage(t topic) render.Page {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
 )
 
 // Snapshot turns what was read into facts: the Services that the query means, their endpoints, every node and the data plane. Named Services of any type are
@@ -180,9 +181,16 @@ func notFound(name, namespace, where string, here, elsewhere []string) error {
 	if len(here) == 0 {
 		return fmt.Errorf("get service %s: not found; there is no Service %s", full, where)
 	}
-	bare := func(full string) string { return full[strings.Index(full, "/")+1:] }
+	// A name that contains the other comes first: web for web-lb, ingress-lb for nginx-ingress-lb.
+	distance := func(full string) int {
+		bare := full[strings.Index(full, "/")+1:]
+		if strings.Contains(bare, name) || strings.Contains(name, bare) {
+			return 0
+		}
+		return suggest.Distance(bare, name)
+	}
 	slices.SortFunc(here, func(a, b string) int {
-		return cmp.Or(cmp.Compare(Distance(bare(a), name), Distance(bare(b), name)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(distance(a), distance(b)), cmp.Compare(a, b))
 	})
 	const most = 5
 	rest := ""
@@ -191,30 +199,6 @@ func notFound(name, namespace, where string, here, elsewhere []string) error {
 		here = here[:most]
 	}
 	return fmt.Errorf("get service %s: not found %s; there are %s%s", full, where, strings.Join(here, ", "), rest)
-}
-
-// Distance is how many letters a name would have to change to be the wanted one; one within the other counts as 0.
-func Distance(name, wanted string) int {
-	if strings.Contains(name, wanted) || strings.Contains(wanted, name) {
-		return 0
-	}
-	row := make([]int, len(wanted)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(name); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(wanted); j++ {
-			change := diagonal
-			if name[i-1] != wanted[j-1] {
-				change++
-			}
-			diagonal = row[j]
-			row[j] = min(change, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(wanted)]
 }
 
 // behind finds the Services whose load balancer addresses an Ingress or a Gateway has taken over, or that were made for a Gateway.

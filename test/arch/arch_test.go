@@ -29,7 +29,7 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 			"sigs.k8s.io/yaml",
@@ -42,7 +42,7 @@ var arrows = map[string]imports{
 		},
 	},
 	"pkg/collect": {
-		inside: []string{"pkg/cluster", "pkg/printable"},
+		inside: []string{"pkg/cluster", "pkg/printable", "pkg/suggest"},
 		outside: []string{
 			"github.com/go-logr/logr", "go.yaml.in/yaml/v3", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
@@ -68,6 +68,7 @@ var arrows = map[string]imports{
 	"pkg/cluster":   {},
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
 	"pkg/prompt":    {inside: []string{"pkg/printable"}},
+	"pkg/suggest":   {},
 
 	"krew":             {},
 	"release/licenses": {},
@@ -81,6 +82,7 @@ var arrows = map[string]imports{
 	"test/kube/build":     {inside: []string{"test/kube"}},
 	"test/kube/kubelet":   {outside: []string{"k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
+	"test/recordings":     {},
 	"test/scale": {
 		inside:  []string{"test/kube", "test/kube/apiserver", "test/kube/faults"},
 		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
@@ -88,7 +90,6 @@ var arrows = map[string]imports{
 	"test/scenario":             {},
 	"test/scenario/clustertest": {inside: []string{"pkg/cluster"}},
 	"test/script":               {},
-	"test/truth":                {},
 }
 
 // only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
