@@ -471,7 +471,7 @@ func (o *changeOptions) uncured(w *work, before, after *sight) string {
 	found := report.Compare(before.report, after.report)
 	var left []string
 	for i := range promised {
-		if code := promised[i].Code; slices.Contains(w.plan.Cures, code) && slices.ContainsFunc(found.Unchanged, func(f finding.Finding) bool { return f.Code == code }) {
+		if code := promised[i].Code; slices.Contains(w.plan.Fixes, code) && slices.ContainsFunc(found.Unchanged, func(f finding.Finding) bool { return f.Code == code }) {
 			left = append(left, code)
 		}
 	}

@@ -41,13 +41,13 @@ func (o *changeOptions) question(w *work, preview *render.Preview) *render.Ask {
 
 // fixes are the findings that a plan is for, with what is to be known of that.
 func fixes(p *remedy.Plan) (lines []string) {
-	if len(p.Cures) > 0 {
-		lines = append(lines, strings.Join(p.Cures, " "))
+	if len(p.Fixes) > 0 {
+		lines = append(lines, strings.Join(p.Fixes, " "))
 	}
 	if len(p.ByName) > 0 {
 		lines = append(lines, strings.Join(p.ByName, " ")+" for clients that connect by name")
 	}
-	if len(p.Cures)+len(p.ByName) == 0 && len(p.May) > 0 {
+	if len(p.Fixes)+len(p.ByName) == 0 && len(p.May) > 0 {
 		lines = append(lines, "perhaps "+strings.Join(p.May, " "))
 	}
 	if len(lines) == 0 {

@@ -118,8 +118,8 @@ func (p *planner) after() *cluster.Service {
 	return &s.Services[0]
 }
 
-// cures are those of the codes that were found, and that the change takes away as far as can be predicted.
-func (p *planner) cures(codes ...string) (cured []string) {
+// fixes are those of the codes that were found, and that the change takes away as far as can be predicted.
+func (p *planner) fixes(codes ...string) (fixed []string) {
 	var before, after map[dataplane.From]*reached
 	fewer := func(from dataplane.From) bool {
 		if before == nil {
@@ -128,26 +128,26 @@ func (p *planner) cures(codes ...string) (cured []string) {
 		return len(after[from].fails) < len(before[from].fails)
 	}
 	for _, code := range codes {
-		if !p.failed(code) || slices.Contains(cured, code) {
+		if !p.failed(code) || slices.Contains(fixed, code) {
 			continue
 		}
 		switch code {
-		case "ETP002":
+		case finding.FailsFromPods:
 			if !fewer(dataplane.Pod) {
 				continue
 			}
-		case "ETP003":
+		case finding.FailsFromHost:
 			if !fewer(dataplane.Node) {
 				continue
 			}
-		case "ETP025":
+		case finding.NodePortOnSomeNodes:
 			if !fewer(dataplane.External) {
 				continue
 			}
 		}
-		cured = append(cured, code)
+		fixed = append(fixed, code)
 	}
-	return cured
+	return fixed
 }
 
 // failed says whether a finding of that code was made.

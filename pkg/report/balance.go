@@ -320,32 +320,32 @@ type Outside struct {
 	Basis dataplane.Basis
 }
 
-// outside folds the load balancer's choice and what each node then does.
+// outside is the worst of the Service's ports.
 func outside(r *Report) Outside {
-	unknown := Outside{ClientIP: provider.UnknownClientIP}
-	svc, lb := r.Service, r.Provider
-	if svc.Type != cluster.TypeLoadBalancer || len(svc.Ingress) == 0 || lb.Name == "" || lb.SharedWithOthers {
-		return unknown
-	}
-	if lb.Backends == provider.Pods {
-		for port := range svc.Ports {
-			if !svc.EndpointsKnown || !dataplane.Served(svc, port) {
-				return unknown
-			}
-		}
-		return Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: lb.ClientIP, Basis: dataplane.Documented}
-	}
-	worst, first := unknown, true
-	for i := range svc.Ports {
-		o := outsideAt(r, &svc.Ports[i])
-		if first || o.Outcome.Badness() > worst.Outcome.Badness() || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
-			worst, first = o, false
+	worst := Outside{ClientIP: provider.UnknownClientIP}
+	for i := range r.Service.Ports {
+		o := outsideOf(r, i)
+		if i == 0 || o.Outcome.Badness() > worst.Outcome.Badness() || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
+			worst = o
 		}
 	}
 	return worst
 }
 
-// outsideAt is outside for one port of the Service.
+// outsideOf folds the load balancer's choice and what each node then does, for one port of the Service by its index.
+func outsideOf(r *Report, port int) Outside {
+	svc, lb := r.Service, r.Provider
+	switch {
+	case svc.Type != cluster.TypeLoadBalancer, len(svc.Ingress) == 0, lb.Name == "", lb.SharedWithOthers:
+	case lb.Backends != provider.Pods:
+		return outsideAt(r, &svc.Ports[port])
+	case svc.EndpointsKnown && dataplane.Served(svc, port):
+		return Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: lb.ClientIP, Basis: dataplane.Documented}
+	}
+	return Outside{ClientIP: provider.UnknownClientIP}
+}
+
+// outsideAt is outsideOf where the load balancer sends to nodes.
 func outsideAt(r *Report, port *cluster.Port) Outside {
 	o := Outside{ClientIP: provider.UnknownClientIP, Basis: dataplane.Measured, FailingKnown: true}
 	works, fails, open, perhaps := 0, 0, false, false

@@ -248,7 +248,7 @@ func TestPlansKeepTheirWord(t *testing.T) {
 					t.Errorf("%s: %s: %v", file, mode, err)
 					continue
 				}
-				for _, code := range plan.Cures {
+				for _, code := range plan.Fixes {
 					cured++
 					if !slices.Contains(before, code) || slices.Contains(now, code) {
 						t.Errorf("%s: %s says that it cures %s; failing before: %v, after: %v", file, mode, code, before, now)
