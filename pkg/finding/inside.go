@@ -129,11 +129,11 @@ func (f *Facts) remedies(h hit) []Remedy {
 	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
 	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
 		fix := fmt.Sprintf("kubectl etp fix svc/%s -n %s --mode=", s.Name, s.Namespace)
-		if f.Provider.Backends != provider.Pods && f.canAttachPods() {
+		if gain := f.Provider.PodsGain(f.Snapshot, s); gain != "" {
 			list = append(list, Remedy{
 				Mode: "eni",
 				Text: fix + "eni",
-				Gain: "keeps the client IP (Terway)",
+				Gain: gain,
 			})
 		}
 		list = append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: f.clientIPWithCluster().Words()})
@@ -148,24 +148,4 @@ func (f *Facts) remedies(h hit) []Remedy {
 func (f *Facts) clientIPWithCluster() ClientIP {
 	predictor := dataplane.New(f.Snapshot, f.Service)
 	return ClientIPAfter(f.Snapshot, f.Service, f.Provider, predictor.Path, f.PredictCluster)
-}
-
-// canAttachPods: the load balancer is Alibaba Cloud's, and no endpoint lies in a node's podCIDR, as far as is known.
-func (f *Facts) canAttachPods() bool {
-	if f.Provider.Name != "alibaba" {
-		return false
-	}
-	for i := range f.Service.Endpoints {
-		e := &f.Service.Endpoints[i]
-		node := f.Snapshot.NodeIndex(e.Node)
-		if node < 0 {
-			continue
-		}
-		for _, cidr := range f.Snapshot.Nodes[node].PodCIDRs {
-			if cidr.Contains(e.Address) {
-				return false
-			}
-		}
-	}
-	return true
 }
