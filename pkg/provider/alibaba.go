@@ -184,14 +184,6 @@ func (alibaba) weighs(lb LoadBalancer, svc *cluster.Service) (Setting, string) {
 	return Setting{Key: alibabaPrefix + "scheduler", Value: "wrr"}, ""
 }
 
-// podsGain: with Terway pods have addresses of the VPC; where one lies in a node's podCIDR it has not.
-func (alibaba) podsGain(s *cluster.Snapshot, svc *cluster.Service) string {
-	if podsHaveNodeRanges(s, svc) {
-		return ""
-	}
-	return "keeps the client IP (Terway)"
-}
-
 func (alibaba) toName(lb LoadBalancer) (p Published, instead string) {
 	if lb.Product != "CLB" {
 		return unknown{}.toName(lb)

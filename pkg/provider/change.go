@@ -65,14 +65,6 @@ func (lb LoadBalancer) ToLocal(f Facts) Change {
 // Cluster too: it does wherever nodes answer for the address themselves, since kube-proxy goes on obeying it for connections from inside.
 func (lb LoadBalancer) ToPods(f Facts) (c Change, policy bool) { return lb.controller().toPods(lb, f) }
 
-// PodsGain says in a few words what sending to pods directly keeps, "" where it cannot be offered for this Service as far as is known, or is so already.
-func (lb LoadBalancer) PodsGain(s *cluster.Snapshot, svc *cluster.Service) string {
-	if lb.Backends == Pods {
-		return ""
-	}
-	return lb.controller().podsGain(s, svc)
-}
-
 // Signs are the events to wait for after a change; nil where the provider's controller is not known to say anything.
 func (lb LoadBalancer) Signs() []Sign { return lb.controller().signs() }
 

@@ -31,8 +31,6 @@ type controller interface {
 	toCluster(LoadBalancer, Facts) Change
 	toLocal(LoadBalancer, Facts) Change
 	toPods(LoadBalancer, Facts) (c Change, policy bool)
-	// podsGain says what sending to pods directly would keep, "" where it cannot be offered for this Service.
-	podsGain(*cluster.Snapshot, *cluster.Service) string
 	// toName is how it publishes a name instead of an address; instead says what to do where it has no way.
 	toName(LoadBalancer) (p Published, instead string)
 	// signs are the events by which it says what became of a change.
@@ -102,7 +100,6 @@ func (unknown) proxyProtocol(*cluster.Service) string                   { return
 func (unknown) weighs(LoadBalancer, *cluster.Service) (Setting, string) { return Setting{}, "" }
 func (unknown) toCluster(LoadBalancer, Facts) Change                    { return Change{} }
 func (unknown) toLocal(LoadBalancer, Facts) Change                      { return Change{} }
-func (unknown) podsGain(*cluster.Snapshot, *cluster.Service) string     { return "" }
 func (unknown) signs() []Sign                                           { return nil }
 
 func (unknown) toPods(lb LoadBalancer, _ Facts) (c Change, policy bool) {
