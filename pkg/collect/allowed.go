@@ -22,7 +22,7 @@ func set(lists ...[]string) map[string]bool {
 
 // allowedKeys are those of labels, annotations and taints.
 var allowedKeys = set([]string{
-	"type", nodeArgs, partialAnnotation, noKubeProxyLabel, gatewayNameLabel,
+	"type", nodeArgs, partialAnnotation, UndoAnnotation, noKubeProxyLabel, gatewayNameLabel,
 	"app.kubernetes.io/name", "beta.kubernetes.io/os", "kubernetes.io/os", "kubernetes.io/arch", "kubernetes.io/hostname", "kubernetes.io/service-name", "metadata.name",
 	"topology.kubernetes.io/zone", "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region",
 	"endpointslice.kubernetes.io/managed-by",

@@ -414,6 +414,8 @@ func (a *anonymizer) valueOf(key, value string) string {
 		return a.name("gateway", value)
 	case nodeArgs:
 		return a.k3s(value)
+	case UndoAnnotation:
+		return a.records(value)
 	}
 	return a.value(value)
 }
