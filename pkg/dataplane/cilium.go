@@ -1,6 +1,8 @@
 package dataplane
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
 
 // cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
 // inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
@@ -146,12 +148,6 @@ func (c *connection) translated() *connection {
 	as.elsewhere = false
 	as.itself = c.itself && c.cilium.HostSocketsOnly
 	return &as
-}
-
-// anybodyAs is v where it is not known whose address the endpoints see.
-func (c *connection) anybodyAs(v verdict) verdict {
-	v.clientIP = ClientIPUnknown
-	return v
 }
 
 // ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).

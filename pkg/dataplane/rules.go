@@ -1,8 +1,12 @@
 package dataplane
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // Rules lists every rule, in the order of the tables. IPT-13 is retired, and its id is not given again.
@@ -38,4 +42,30 @@ func (r *Rule) Measured() []string {
 	}
 	slices.Sort(releases)
 	return slices.Compact(releases)
+}
+
+// Range is the releases of its data plane in which the rule holds, within those that were read: from since until before until. Both are "" for a rule of no data plane
+// in particular.
+func (r *Rule) Range() (since, until string) {
+	var p *plane
+	switch family, _, _ := strings.Cut(r.ID, "-"); family {
+	case "IPT":
+		p = kubeProxies[cluster.IPTables]
+	case "IPVS":
+		p = kubeProxies[cluster.IPVS]
+	case "NFT":
+		p = kubeProxies[cluster.NFTables]
+	case "SVC":
+		return cmp.Or(r.Since, "1.15"), cmp.Or(r.Until, "1.38")
+	default:
+		for _, one := range planes {
+			if slices.Contains(one.rules, r) {
+				p = one
+			}
+		}
+	}
+	if p == nil {
+		return r.Since, r.Until
+	}
+	return cmp.Or(r.Since, strings.TrimPrefix(p.since.Text, "v")), cmp.Or(r.Until, strings.TrimPrefix(p.until.Text, "v"))
 }
