@@ -4,6 +4,15 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
+// common are the rules of no data plane in particular.
+var common = []*Rule{
+	endpointsNotRead, virtualNode, otherProxy, noNodePort, noWayToNode, hostnameOnly, proxyMode, otherFamily,
+	singleStack, ignoredExternalIP, confined, unknownDataplane, unknownMode, unknownVersion, someAdmitted,
+	unknownSelf, unknownAddress, patchedByTencent, unknownHolder, unknownCount, unknownArrival, sharedAddress,
+	borrowedName, capturedAddress, sticky, unknownMasquerade, unknownDetection, unknownRelease, unknownGuard,
+	unknownPlugin, unknownSettings, unknownFallback, unknownIPMode, placeholder, ownConnection,
+}
+
 // beforehand is what is true of every data plane: what no node answers for, and what could not be read. The verdict has no rule where the tables decide.
 func beforehand(c *connection) verdict {
 	switch {
@@ -21,15 +30,15 @@ func beforehand(c *connection) verdict {
 		return refused(noNodePort)
 	case c.throughNodePort:
 		return verdict{}
-	case c.shared.outright, c.shared.proxied && (!c.honoursIPMode() || c.doubtsIPMode()):
+	case c.shared.outright, c.shared.proxied && c.heedsIPMode() != cluster.Yes:
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
 	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.proxied):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case c.to == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
-	case c.to == LoadBalancerIP && c.proxied && c.doubtsIPMode():
+	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Undetermined:
 		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
-	case c.to == LoadBalancerIP && c.proxied && c.honoursIPMode():
+	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Yes:
 		return c.leaves(proxyMode)
 	case c.to != ClusterIP && c.noFamily:
 		return c.leaves(otherFamily)
@@ -123,37 +132,9 @@ var ownConnection = &Rule{
 
 var (
 	unknownRelease = &Rule{ID: "UNK-31", Reason: "the data plane's version is not known, and what happens here, or why, depends on it; --dataplane NAME@VERSION says it"}
-	unreadCilium   = &Rule{
-		ID: "UNK-32", Source: "cilium/cilium bpf, pkg/loadbalancer and before v1.18 pkg/service and pkg/k8s, v1.13.0 to v1.20.2",
-		Reason: "this release of Cilium has not been read; known are v1.13 to v1.20",
-	}
-	unreadCalico = &Rule{
-		ID: "UNK-33", Source: "projectcalico/calico felix/bpf-gpl and felix/bpf/proxy, v3.28.0 to v3.32.0",
-		Reason: "this release of Calico has not been read, or is not known; known are v3.28 to v3.32",
-	}
-	unreadAntrea = &Rule{
-		ID: "UNK-34", Source: "antrea-io/antrea pkg/agent/openflow/pipeline.go, pkg/agent/proxy/proxier.go and CHANGELOG, v1.6 to v2.7",
-		Reason: "this release of Antrea has not been read, or is not known; known are v1.6 to v2.7",
-	}
-	unknownGuard = &Rule{
+	unknownGuard   = &Rule{
 		ID: "UNK-43", Source: "Service spec.loadBalancerSourceRanges",
 		Reason: "loadBalancerSourceRanges do not admit the client, or may not, and how far this data plane keeps to them has not been read",
-	}
-	unreadOVN = &Rule{
-		ID: "UNK-35", Source: "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md",
-		Reason: "this release of OVN-Kubernetes has not been read, or is not known; known are v1.0 and v1.1",
-	}
-	unreadKubeRouter = &Rule{
-		ID: "UNK-36", Source: "cloudnativelabs/kube-router pkg/controllers/proxy, v2.1.0 and v2.11.0",
-		Reason: "this release of kube-router has not been read, or is not known; known are v2.1 to v2.11",
-	}
-	unreadWindows = &Rule{
-		ID: "UNK-37", Source: "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go",
-		Reason: "this release of kube-proxy for Windows has not been read; known are v1.20, with which policy Local came there, to v1.37",
-	}
-	unreadKubeProxy = &Rule{
-		ID: "UNK-38", Source: "kubernetes/kubernetes pkg/proxy",
-		Reason: "this release of kube-proxy has not been read; known are v1.15 to v1.37, in nftables mode from v1.29 on",
 	}
 	unknownPlugin = &Rule{
 		ID: "UNK-08", Source: "cilium/cilium#45252, cilium/cilium#47204; antrea-io/antrea#4815",

@@ -18,9 +18,11 @@ type connection struct {
 	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
 	clusterIPType bool
 	dataplane     *cluster.Dataplane
-	name          cluster.DataplaneName
-	mode          cluster.ProxyMode
-	version       cluster.Version
+	// plane is nil as long as the data plane, or kube-proxy's mode, is not known.
+	plane   *plane
+	name    cluster.DataplaneName
+	mode    cluster.ProxyMode
+	version cluster.Version
 	// cilium are the settings of Cilium in place of kube-proxy or beside it, antrea those of Antrea; nil where it does not run. pluginVersion is its version where it
 	// runs beside kube-proxy.
 	cilium        *cluster.CiliumSettings
@@ -150,28 +152,23 @@ func (t *tally) add(o tally) {
 	t.nodeHinted += o.nodeHinted
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); of the other
-// data planes Cilium and Antrea have come to it, and mayFallBack says of which it is not known.
+// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data plane, it is taken to be so; mayFallBack asks.
 func (c *connection) fallsBack() bool {
-	switch {
-	case c.name == cluster.Cilium:
-		return c.ciliumFallsBack()
-	case c.name == cluster.Antrea:
-		return c.antreaFallsBack()
-	case c.name != cluster.KubeProxy || !c.before(28, 0):
-		return true
-	}
-	return !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
+	return c.plane.usesTerminating == nil || c.plane.usesTerminating(c)
 }
 
 // mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
 func (c *connection) mayFallBack() bool {
-	switch c.name {
-	case cluster.CalicoEBPF, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows:
-		return !c.fallback && (c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
-	default:
-		return false
+	return c.plane.usesTerminating == nil && !c.fallback &&
+		(c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
+}
+
+// heedsIPMode: nodes leave load balancer addresses with ipMode Proxy alone.
+func (c *connection) heedsIPMode() cluster.Tristate {
+	if c.plane.heedsIPMode == nil {
+		return cluster.Undetermined
 	}
+	return c.plane.heedsIPMode(c)
 }
 
 // withoutTerminating is the connection where terminating endpoints are not used.

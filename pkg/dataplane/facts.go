@@ -41,9 +41,8 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
-	switch c.mode {
-	case "", cluster.IPTables, cluster.IPVS, cluster.NFTables:
-	default: // userspace, gone since v1.26, or one of a time to come: no table here is its
+	if c.plane = planeOf(c.name, c.mode); c.plane == nil && (c.name != cluster.KubeProxy || c.mode != "") {
+		// A mode without a table: userspace, which ended with v1.25, or a newer one.
 		c.name, c.mode = cluster.UnknownDataplane, ""
 	}
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
@@ -64,7 +63,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.accessible, c.accessibleAsProxied = p.accessible(t.Port, arriving)
 	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
 	c.throughNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
-	if c.name == cluster.KubeProxy || c.name == cluster.UnknownDataplane || c.name == "" {
+	if c.mayBeKubeProxy() {
 		c.detects = detects(d, node, f)
 		if client.From == Pod {
 			c.isPod = p.isPod(c, client, node, f)
@@ -84,8 +83,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	if t.To == LoadBalancerIP {
 		c.mayBeBound = p.held && !c.bound
 		p.guard(c, client, t.Address, f)
-	} else if t.To == ExternalIP && c.name == cluster.CalicoEBPF {
-		// Calico guards external IPs as well (felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys).
+	} else if t.To == ExternalIP && c.plane != nil && c.plane.rangesOfExternalIPs {
 		p.guard(c, client, t.Address, f)
 	}
 }

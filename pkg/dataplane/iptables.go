@@ -51,6 +51,9 @@ func iptables(c *connection) verdict {
 	}
 }
 
+var iptablesPlane = kubeProxy(cluster.IPTables, "IPT", "1.15", iptables,
+	ipt01, ipt02, ipt03, ipt04, ipt05, ipt06, ipt07, ipt08, ipt09, ipt10, ipt11, ipt12, ipt14, ipt15, ipt16, ipt17, ipt18, ipt19, ipt20, ipt21)
+
 const iptablesSource = "kubernetes/kubernetes pkg/proxy/iptables/proxier.go"
 
 var (

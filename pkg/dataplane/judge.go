@@ -75,7 +75,7 @@ func (p *Predictor) settled(c *connection) verdict {
 // first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
-	since := c.plane().since
+	since := c.plane.since
 	first := release{since.Minor, since.Patch}
 	var v verdict
 	for at := first; ; {
@@ -122,23 +122,27 @@ func (c *connection) before(minor, patch int) bool {
 	return c.version.Before(1, minor, patch)
 }
 
+// releaseless: what is said beforehand is the same in every release of every data plane.
+func (c *connection) releaseless() bool {
+	return c.endpointsUnread || c.virtual || c.otherProxy || c.asked == NodePort && c.noNodePort || c.asked == LoadBalancerHostname && !c.throughNodePort
+}
+
 func table(c *connection) verdict {
-	p := c.plane()
-	if c.envoy && p != ciliumPlane {
+	if c.envoy && c.name != cluster.Cilium {
 		return c.anything(placeholder)
 	}
 	if c.inTerway() {
 		return c.terway()
 	}
 	if plugin := c.plugin(); plugin != nil {
-		if v := plugin.table(c); v.rule != nil {
+		if v := plugin.table(c.asPlugin(planeOf(plugin.name, ""))); v.rule != nil {
 			return v
 		}
 	}
-	if (p == ovnPlane || p == kubeRouterPlane || p == windowsPlane) && c.guarded() && c.admitted != cluster.Yes {
+	if !c.plane.settlesRanges && c.guarded() && c.admitted != cluster.Yes {
 		return c.anything(unknownGuard)
 	}
-	v := p.table(c)
+	v := c.plane.table(c)
 	if c.name == cluster.KubeProxy && c.cilium != nil {
 		return c.pastCilium(v)
 	}
@@ -148,46 +152,57 @@ func table(c *connection) verdict {
 // unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
 func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
-	case c.name == cluster.UnknownDataplane || c.name == "":
+	case c.plane == nil && c.name == cluster.KubeProxy:
 		var cases []connection
-		for _, name := range []cluster.DataplaneName{
-			cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows,
-		} {
+		for i, mode := range proxyModes {
+			p := planeOf(cluster.KubeProxy, mode)
+			if c.version.Known() && c.version.Less(p.since) && mode == cluster.NFTables {
+				continue // there was none yet
+			}
 			as := *c
-			as.name = name
-			if name != cluster.KubeProxy && name != cluster.Windows {
+			as.on(p)
+			as.served = c.servedBy[i]
+			cases = append(cases, as)
+		}
+		return unknownMode, cases
+	case c.plane == nil:
+		var cases []connection
+		for _, name := range names() {
+			as := *c
+			as.name, as.plane = name, planeOf(name, "")
+			if as.plane != nil && !as.plane.versionOfKubernetes {
 				as.version = cluster.Version{}
 			}
 			cases = append(cases, as)
 		}
 		return unknownDataplane, cases
-	case c.name == cluster.KubeProxy && c.mode == "":
-		var cases []connection
-		for i, mode := range proxyModes {
-			if mode == cluster.NFTables && c.version.Known() && c.version.Less(kubeProxies[mode].since) {
-				continue // there was none yet
-			}
-			as := *c
-			as.mode, as.served = mode, c.servedBy[i]
-			cases = append(cases, as)
-		}
-		return unknownMode, cases
-	case (c.name == cluster.KubeProxy || c.name == cluster.Windows) && !c.version.Known():
+	case c.plane.versionOfKubernetes && !c.version.Known():
 		return unknownVersion, nil
-	case c.name != cluster.KubeProxy && !c.version.Known():
-		return unknownRelease, c.inEach(planes[c.name].stretches(), func(as *connection, v cluster.Version) { as.version = v })
-	case c.name == cluster.Cilium && (c.cilium == nil || !c.cilium.Read()):
-		return unknownSettings, c.withEach(ciliumVariants)
+	case !c.version.Known():
+		return unknownRelease, c.inEach(c.plane.stretches(), func(as *connection, v cluster.Version) { as.version = v })
+	}
+	if c.plane.settings != nil {
+		if cases := c.plane.settings(c); cases != nil {
+			return unknownSettings, cases
+		}
+	}
+	plugin := c.plugin()
+	switch {
 	case c.mayFallBack():
 		as := *c
 		as.fallback = true
 		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
-	case c.plugin() != nil && !c.pluginVersion.Known():
-		return unknownPlugin, c.inEach(c.plugin().stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
-	case c.plugin() == ciliumBesidePlane && !c.cilium.Read() && c.cilium.InClusterLoadBalance == cluster.Undetermined:
-		return unknownSettings, c.withEach(besideVariants)
+	case plugin != nil && !c.pluginVersion.Known():
+		return unknownPlugin, c.inEach(plugin.stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
+	}
+	if plugin != nil && plugin.settings != nil {
+		if cases := plugin.settings(c); cases != nil {
+			return unknownSettings, cases
+		}
+	}
+	switch {
 	case c.mayBeBound:
 		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
 	case c.doubted:
@@ -209,27 +224,5 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.isPod, as.detects = t, cluster.Yes })
 	default:
 		return nil, nil
-	}
-}
-
-// doubtsIPMode: this release of a data plane other than kube-proxy does not leave addresses with ipMode Proxy alone, or nobody knows.
-//
-// Cilium does in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go; not in v1.18.0, and v1.18.1 was not read), Calico since
-// v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs), Antrea since v2.0 (antrea-io/antrea#6102), kube-router in v2.11 (service_endpoints_sync.go).
-func (c *connection) doubtsIPMode() bool {
-	v := c.version
-	switch c.name {
-	case cluster.Cilium:
-		return v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) || !ciliumPlane.covers(v)
-	case cluster.CalicoEBPF:
-		return v.Before(3, 30, 0) || !calicoPlane.covers(v)
-	case cluster.Antrea:
-		return v.Before(2, 0, 0) || !antreaPlane.covers(v)
-	case cluster.KubeRouter:
-		return v.Before(2, 11, 0) || !kubeRouterPlane.covers(v)
-	case cluster.OVNKubernetes:
-		return true
-	default:
-		return false
 	}
 }

@@ -4,6 +4,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
+// mayBeKubeProxy: kube-proxy judges the connection, or the data plane is not known.
+func (c *connection) mayBeKubeProxy() bool {
+	return c.name == cluster.KubeProxy || c.plane == nil
+}
+
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
 // (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
@@ -107,12 +112,29 @@ func (c *connection) losesItself() bool {
 	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
 }
 
-// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), and of the other data planes every release of which doubtsIPMode is false.
-func (c *connection) honoursIPMode() bool {
-	switch c.name {
-	case cluster.KubeProxy, cluster.Windows:
-		return !c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0)))
-	default:
-		return true
+// proxyHeedsIPMode: kube-proxy does since v1.30, in v1.29 behind the gate LoadBalancerIPMode.
+func (c *connection) proxyHeedsIPMode() cluster.Tristate {
+	return cluster.Is(!c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0))))
+}
+
+// proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing).
+func (c *connection) proxyUsesTerminating() bool {
+	return !c.before(28, 0) || !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
+}
+
+// always is for planes of which something holds in every release.
+func always(*connection) bool { return true }
+
+var unreadKubeProxy = &Rule{
+	ID: "UNK-38", Source: "kubernetes/kubernetes pkg/proxy",
+	Reason: "this release of kube-proxy has not been read; known are v1.15 to v1.37, in nftables mode from v1.29 on",
+}
+
+// kubeProxy is what its modes share.
+func kubeProxy(mode cluster.ProxyMode, letters, since string, table func(*connection) verdict, rules ...*Rule) *plane {
+	return &plane{
+		name: cluster.KubeProxy, mode: mode, title: "kube-proxy in " + string(mode) + " mode", letters: letters, table: table, rules: rules,
+		since: version(since), until: version("1.38"), unread: unreadKubeProxy, versionOfKubernetes: true,
+		usesTerminating: (*connection).proxyUsesTerminating, heedsIPMode: (*connection).proxyHeedsIPMode, settlesHints: always, settlesRanges: true,
 	}
 }

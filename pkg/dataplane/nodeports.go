@@ -12,7 +12,7 @@ var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.
 
 // serve fills in whether nodePortAddresses include the address of the node that is dialled, for the node's mode or, where that is not known, for each.
 func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
-	if c.mode != "" || c.name != cluster.KubeProxy && c.name != cluster.UnknownDataplane && c.name != "" {
+	if c.mode != "" || !c.mayBeKubeProxy() {
 		c.served = nodePortServed(d, c.mode, node, at, f)
 		return
 	}

@@ -198,7 +198,7 @@ func (p *Predictor) nodesCutOff(c *connection) bool {
 	if p.captured == nil {
 		p.captured = p.capture()
 	}
-	return p.captured.outright || p.captured.proxied && !c.honoursIPMode()
+	return p.captured.outright || p.captured.proxied && c.heedsIPMode() != cluster.Yes
 }
 
 // claim is an address from outside that nodes answer for on behalf of a Service.

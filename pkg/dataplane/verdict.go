@@ -148,6 +148,22 @@ func (c *connection) withoutItself(v verdict, n int) verdict {
 	return v
 }
 
+// withinHints: under which conditions data planes other than kube-proxy follow topology hints has not been read, and where there are hints, which endpoints they choose
+// is not known. Cilium does with enable-service-topology only; kube-router has no code for hints.
+func (c *connection) withinHints(v verdict) verdict {
+	h := c.hints
+	divided := h.everyZone && h.zone > 0 && h.zone < c.total.ready || h.everyNode && h.node > 0 && h.node < c.total.ready
+	switch {
+	case !divided, v.outcome != Reachable, v.endpoints != AllEndpoints, c.plane.settlesHints != nil && c.plane.settlesHints(c):
+		return v
+	}
+	v.endpoints = EndpointsUnknown
+	if v.clientIP == Mixed {
+		v.clientIP = ClientIPUnknown
+	}
+	return v
+}
+
 // client says whose address the endpoints of a set see; itself: the client is one of them.
 //
 // Three things happen outside the tables: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its source; a CNI
