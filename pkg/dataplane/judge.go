@@ -167,7 +167,7 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return unknownMode, cases
 	case c.plane == nil:
 		var cases []connection
-		for _, name := range names() {
+		for _, name := range Names() {
 			as := *c
 			as.name, as.plane = name, planeOf(name, "")
 			if as.plane != nil && !as.plane.versionOfKubernetes {

@@ -58,8 +58,8 @@ func planeOf(name cluster.DataplaneName, mode cluster.ProxyMode) *plane {
 	return nil
 }
 
-// names are those of the registry, each once.
-func names() []cluster.DataplaneName {
+// Names are the data planes of the registry, each once, in its order.
+func Names() []cluster.DataplaneName {
 	var all []cluster.DataplaneName
 	for _, p := range planes {
 		if !slices.Contains(all, p.name) {
