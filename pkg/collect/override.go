@@ -15,7 +15,7 @@ const overrideForm = "NAME[/MODE][@VERSION], as in kube-proxy/ipvs@v1.20.15, kub
 // ParseDataplane reads NAME[/MODE][@VERSION]. Its errors are UsageErrors.
 func ParseDataplane(s string) (*Override, error) {
 	fail := func(format string, args ...any) (*Override, error) {
-		return nil, &UsageError{fmt.Sprintf("--dataplane %q: %s; write %s", s, fmt.Sprintf(format, args...), overrideForm)}
+		return nil, &UsageError{Message: fmt.Sprintf("--dataplane %q: %s; write %s", s, fmt.Sprintf(format, args...), overrideForm)}
 	}
 	rest, version, hasVersion := strings.Cut(strings.TrimSpace(s), "@")
 	name, mode, hasMode := strings.Cut(rest, "/")
