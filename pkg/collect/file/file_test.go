@@ -3,6 +3,7 @@ package file_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/anonymize"
@@ -33,17 +36,20 @@ spec: {type: LoadBalancer, ports: [{port: 443}]}
 `
 )
 
-func TestOfflineForms(t *testing.T) {
+// form is a way to write Services into a stream. want are their names; nil means that the stream is refused.
+type form struct {
+	text string
+	want []string
+}
+
+func forms() map[string]form {
 	js := func(kind, name string) string {
 		return fmt.Sprintf(`{"kind":%q,"apiVersion":"v1","metadata":{"name":%q,"namespace":"shop"},"spec":{"type":"NodePort","ports":[{"port":80}],"unknown":{"a":1}}}`, kind, name)
 	}
 	indent := func(text string) string {
 		return "- " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
 	}
-	for name, test := range map[string]struct {
-		text string
-		want []string
-	}{
+	return map[string]form{
 		"documents":              {"# a comment\n---\n" + webService + "---\n" + otherService + "---\n", []string{"api", "web"}},
 		"windows line ends":      {strings.ReplaceAll(webService+"---\n"+otherService, "\n", "\r\n"), []string{"api", "web"}},
 		"byte order mark":        {"\ufeff" + webService, []string{"web"}},
@@ -60,7 +66,11 @@ func TestOfflineForms(t *testing.T) {
 		"other kinds":            {"apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n---\n" + webService, []string{"web"}},
 		"the same twice":         {webService + "---\n" + webService, []string{"web"}},
 		"a dash in a text":       {"apiVersion: v1\nitems:\n" + indent(strings.Replace(webService, "spec:", "# - kind: x\nextra: |\n  - not an item\n  kind: Node\nspec:", 1)) + "kind: List\n", []string{"web"}},
-	} {
+	}
+}
+
+func TestOfflineForms(t *testing.T) {
+	for name, test := range forms() {
 		t.Run(name, func(t *testing.T) {
 			read, err := file.Read(context.Background(), file.Input{Paths: []string{"-"}, Stdin: strings.NewReader(test.text)})
 			if test.want == nil {
@@ -213,7 +223,110 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("the disk is gone") }
 
-// Whatever the bytes are, there are facts or an error, and what gave facts gives the same facts from its own dump.
+// wholeDocuments parses a stream of YAML documents, each as a whole, and returns its objects as JSON, one after another, with those of lists on their own. It knows
+// nothing of the line splitter. ok is false for JSON, for a stream that is no valid YAML, and for markers that it does not tell apart by themselves.
+func wholeDocuments(text []byte) (stream []byte, ok bool) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if first := bytes.TrimLeft(text, " \t\r\n"); len(first) == 0 || first[0] == '{' {
+		return nil, false
+	}
+	var documents []string
+	var current strings.Builder
+	for line := range strings.Lines(string(text)) {
+		switch trimmed := strings.TrimRight(line, "\r\n"); {
+		case trimmed == "---":
+			documents = append(documents, current.String())
+			current.Reset()
+		case strings.HasPrefix(trimmed, "---"), strings.HasPrefix(trimmed, "..."), strings.HasPrefix(trimmed, "%"):
+			return nil, false
+		default:
+			current.WriteString(line)
+		}
+	}
+	var out bytes.Buffer
+	for _, document := range append(documents, current.String()) {
+		converted, err := yaml.YAMLToJSONStrict([]byte(document))
+		if err != nil {
+			return nil, false
+		}
+		if string(converted) == "null" {
+			continue
+		}
+		var object map[string]json.RawMessage
+		if json.Unmarshal(converted, &object) != nil {
+			return nil, false
+		}
+		var kind, version string
+		_, _ = json.Unmarshal(object["kind"], &kind), json.Unmarshal(object["apiVersion"], &version)
+		ofItems, isList := strings.CutSuffix(kind, "List")
+		if !isList {
+			out.Write(converted)
+			continue
+		}
+		var items []map[string]any
+		if json.Unmarshal(object["items"], &items) != nil {
+			return nil, false
+		}
+		for _, item := range items {
+			if own, _ := item["kind"].(string); own == "" {
+				item["kind"], item["apiVersion"] = ofItems, version
+			}
+			one, err := json.Marshal(item)
+			if err != nil {
+				return nil, false
+			}
+			out.Write(one)
+		}
+	}
+	return out.Bytes(), true
+}
+
+// sameAsWhole compares what was read of a stream with what its documents hold when each is parsed as a whole.
+func sameAsWhole(t *testing.T, text []byte, read *objects.Objects) (compared bool) {
+	t.Helper()
+	stream, ok := wholeDocuments(text)
+	if !ok {
+		return false
+	}
+	whole, err := file.Read(context.Background(), file.Input{Paths: []string{"-"}, Stdin: bytes.NewReader(stream)})
+	if err != nil {
+		return false
+	}
+	got, want := collecttest.Snapshot(t, read, objects.Query{AllNamespaces: true}), collecttest.Snapshot(t, whole, objects.Query{AllNamespaces: true})
+	collecttest.SameFacts(t, got, want)
+	return true
+}
+
+// The line splitter reads of every sample, and of every form of a stream, what a parser of whole documents reads.
+func TestSplitterReadsWhatTheWholeHolds(t *testing.T) {
+	texts := map[string]string{}
+	for _, name := range append(collecttest.Samples(t), "collect/anonymize/testdata/words.yaml") {
+		text, err := os.ReadFile(collecttest.Path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = string(text)
+	}
+	for name, form := range forms() {
+		if form.want != nil {
+			texts[name] = form.text
+		}
+	}
+	compared := 0
+	for name, text := range texts {
+		t.Run(name, func(t *testing.T) {
+			if sameAsWhole(t, []byte(text), collecttest.FromText(t, text)) {
+				compared++
+			}
+		})
+	}
+	// What is left out is JSON.
+	if compared < len(texts)-3 {
+		t.Errorf("only %d of %d were compared", compared, len(texts))
+	}
+}
+
+// Whatever the bytes are, there are facts or an error. Facts are those of the documents parsed as a whole, and the same again from their own dump.
 func FuzzOffline(f *testing.F) {
 	for _, name := range collecttest.Samples(f) {
 		text, err := os.ReadFile(collecttest.Path(name))
@@ -222,12 +335,16 @@ func FuzzOffline(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	for _, form := range forms() {
+		f.Add([]byte(form.text))
+	}
 	f.Add([]byte(`{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		read, err := file.Read(context.Background(), file.Input{Paths: []string{"-"}, Stdin: bytes.NewReader(text)})
 		if err != nil {
 			return
 		}
+		sameAsWhole(t, text, read)
 		before, err := read.Snapshot(objects.Query{})
 		if err != nil {
 			t.Fatal(err)
