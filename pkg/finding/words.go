@@ -36,7 +36,7 @@ func (f *Facts) evidence(hits []hit) []Evidence {
 
 // onDataplane names the data plane of a node in brackets where it is not the cluster's.
 func (f *Facts) onDataplane(node *cluster.Node) string {
-	if node.Dataplane == nil && node.ProxyMode == "" {
+	if node.Dataplane == nil && node.ProxyMode == "" || f.Snapshot.DataplaneOf(node).Name == cluster.UnknownDataplane {
 		return ""
 	}
 	return " (" + f.dataplane(node) + ")"
