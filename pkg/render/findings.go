@@ -28,24 +28,22 @@ func look(f *finding.Finding) (mark, tone) {
 	return informs, informing
 }
 
+// findings are what was found, in the order of the report; that nothing was found is said where nothing is left open.
 func (p *screen) findings() {
-	nothingFound := !slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
-	concluded := nothingFound && len(p.r.Gaps) == 0 && p.r.Unsupported == ""
+	found := slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
+	concluded := !found && len(p.r.Gaps) == 0 && p.r.Unsupported == "" && !p.r.Service.Pending()
 	if len(p.r.Findings) > 0 || concluded {
 		p.WriteByte('\n')
 	}
 	if concluded {
-		c := conclusion(p.r.Doubt)
-		if p.o.Assumed {
+		c := cell{ok, "no findings", good}
+		switch {
+		case p.o.Assumed:
 			c = cell{unsure, "no findings expected", doubtful}
+		case summary(p.r).mark != ok:
+			c = cell{unsure, "no findings, but not everything is known", doubtful}
 		}
-		for n, l := range p.wrap(c.text, p.proseColumns()-2) {
-			lead := p.glyphs[c.mark] + " "
-			if n > 0 {
-				lead = "  "
-			}
-			p.put(span{lead + l, c.tone})
-		}
+		p.marked(c)
 	}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
@@ -53,12 +51,8 @@ func (p *screen) findings() {
 			continue
 		}
 		m, tone := look(f)
-		message := f.Message
-		if message == "" {
-			message = f.Title
-		}
 		lead := p.glyphs[m] + " " + p.clean(f.Code) + "  "
-		for n, l := range p.wrap(p.clean(message), p.proseColumns()-p.cells(lead)) {
+		for n, l := range p.wrap(message(f), p.proseColumns()-p.cells(lead)) {
 			if n == 0 {
 				p.put(span{lead, tone}, span{l, strong})
 			} else {
@@ -71,7 +65,7 @@ func (p *screen) findings() {
 			}
 		}
 		if codes := p.sharing(p.r.Findings[i+1:], f); codes != "" {
-			p.put(span{"    also not known for this reason: " + codes, plain})
+			p.put(span{"    the same holds for " + codes, plain})
 		}
 		if p.o.Wide {
 			for _, e := range f.Evidence {

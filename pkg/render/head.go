@@ -8,7 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// head says what was looked at.
+// head is what was looked at, and the verdict.
 func (p *screen) head() {
 	s := p.r.Service
 	parts := []span{{p.clean(s.Namespace + "/" + s.Name), strong}, {string(s.Type), plain}}
@@ -35,8 +35,41 @@ func (p *screen) head() {
 		used += p.cells(part.text)
 	}
 	p.WriteByte('\n')
+	p.verdict()
+	p.facts()
+}
 
+// verdict is the line below the name: where connections work and where they fail.
+func (p *screen) verdict() {
+	if p.r.Unsupported != "" {
+		p.marked(cell{nothing, "nothing to check: " + p.r.Unsupported, plain})
+		return
+	}
+	c := summary(p.r)
+	if p.o.Assumed {
+		c.text = "expected: " + c.text
+		if c.mark == ok {
+			c.mark, c.tone = unsure, doubtful
+		}
+	}
+	p.marked(c)
+}
+
+// marked writes a sentence behind its mark, both in its tone, wrapped.
+func (p *screen) marked(c cell) {
+	lead := p.glyphs[c.mark] + " "
+	for _, l := range p.wrap(c.text, p.proseColumns()-p.cells(lead)) {
+		p.put(span{lead + l, c.tone})
+		lead = strings.Repeat(" ", p.cells(lead))
+	}
+}
+
+// facts are the labelled lines of the head.
+func (p *screen) facts() {
 	rows := p.about()
+	if len(rows) > 0 {
+		p.WriteByte('\n')
+	}
 	longest := 0
 	for _, r := range rows {
 		longest = max(longest, len(r.label))
@@ -93,6 +126,9 @@ func (p *screen) about() []fact {
 	var facts []fact
 	if s.ExternalTrafficPolicy != cluster.PolicyUnset {
 		f := fact{label: "externalTrafficPolicy", value: string(s.ExternalTrafficPolicy)}
+		if text := clientIP(&p.r.Verdict); text != "" && p.r.Unsupported == "" {
+			f.value += ", " + text
+		}
 		if s.HealthCheckNodePort != 0 {
 			f.note = "(health check node port " + strconv.Itoa(int(s.HealthCheckNodePort)) + ")"
 		}
@@ -119,7 +155,7 @@ func (p *screen) about() []fact {
 			f.value += ", " + build
 		}
 		if p.r.Dataplane.Name == cluster.UnknownDataplane && f.note == "" {
-			f.note = "(--dataplane NAME[/MODE][@VERSION] says which)"
+			f.note = "(--dataplane NAME[/MODE][@VERSION] sets it)"
 		}
 		facts = append(facts, f)
 	}
@@ -137,12 +173,31 @@ func (p *screen) about() []fact {
 			f.value += ", sends to nodes and pods"
 		case provider.UnknownBackends:
 		}
+		f.value += healthCheck(lb)
 		if lb.Source != "" {
 			f.note = "from " + lb.Source
 		}
 		facts = append(facts, f)
 	}
 	return facts
+}
+
+// healthCheck is what the load balancer's health check asks, "" where that is not known.
+func healthCheck(lb provider.LoadBalancer) string {
+	switch lb.HealthCheck() {
+	case provider.HealthCheckNodePort:
+		return ", checks the health check node port"
+	case provider.ChecksNodePort:
+		return ", checks the node port"
+	case provider.ChecksKubeProxy:
+		return ", checks kube-proxy (port 10256)"
+	case provider.ChecksPods:
+		return ", checks the pods"
+	case provider.NoHealthCheck:
+		return ", checks nothing"
+	case provider.UnknownCheck:
+	}
+	return ""
 }
 
 func joined[T interface{ String() string }](list []T) string {

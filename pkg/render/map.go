@@ -1,6 +1,7 @@
 package render
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func (p *screen) nodes() {
 	if len(p.r.Nodes) == 0 {
 		text := "no nodes are known"
 		if p.r.Others > 0 {
-			text = "of the nodes asked for, none is there any more"
+			text = "none of the requested nodes exist"
 		}
 		p.WriteByte('\n')
 		p.put(span{text, doubtful})
@@ -32,11 +33,54 @@ func (p *screen) nodes() {
 		}
 	}
 	for i := range parts {
-		p.WriteByte('\n')
-		if len(parts) > 1 {
-			p.put(span{"to " + p.clean(title(&parts[i], parts)), strong})
+		hint := ""
+		if i == 0 {
+			hint = " (kubectl etp explain columns)"
 		}
+		p.heading(p.clean(title(&parts[i], parts)), hint)
 		p.block(&parts[i], p.counts(&parts[i], len(parts) > 1))
+	}
+	if !p.o.Wide {
+		return
+	}
+	if parts[0].targets == nil || parts[0].targets[0].to != dataplane.NodePort {
+		p.others(divide(p.r, nodePorts(p.r)))
+	}
+	p.others(divide(p.r, clusterIPs(p.r)))
+	p.machines()
+}
+
+// heading says what the columns of a part of the map mean.
+func (p *screen) heading(where, hint string) {
+	text := "what connections do, by where they start"
+	if where != "" {
+		text = "what connections to " + where + " do, by where they start"
+	}
+	p.WriteByte('\n')
+	for _, l := range p.wrap(text+hint, p.proseColumns()) {
+		p.put(span{l, plain})
+	}
+}
+
+// others are the parts of the wide map about what is not published for clients.
+func (p *screen) others(parts []block) {
+	for i := range parts {
+		where := p.clean(title(&parts[i], parts))
+		if parts[i].targets[0].to == dataplane.ClusterIP {
+			where = "cluster IP " + where
+		}
+		p.heading(where, "")
+		t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "FROM OUTSIDE"}, {title: "FROM NODE"}, {title: "FROM POD"}}}
+		for n := range p.r.Nodes {
+			v := parts[i].rows[n]
+			from := p.verdict(v.external)
+			if v.external.none {
+				from = cell{}
+			}
+			t.lines = append(t.lines, line{cells: []cell{{text: p.clean(p.r.Nodes[n].Node.Name)}, from, p.verdict(v.node), p.verdict(v.pod)}})
+		}
+		t.lines = p.fold(t.lines, 1)
+		p.table(&p.Builder, t)
 	}
 }
 
@@ -66,95 +110,112 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 
 func (p *screen) block(b *block, counts []report.Counts) {
 	t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "ZONE", spare: 1}}}
-	if p.o.Wide {
-		t.columns = append(t.columns, column{title: "ADDRESSES"}, column{title: "READY"}, column{title: "KUBELET"}, column{title: "DATA PLANE"})
-	}
 	from := "FROM OUTSIDE"
 	if b.balanced {
 		from = "FROM LB"
 	}
 	t.columns = append(t.columns, column{title: "BACKENDS"}, column{title: from}, column{title: "FROM NODE"}, column{title: "FROM POD"})
-	if p.o.Wide {
-		t.columns = append(t.columns, column{title: "NODEPORT NODE"}, column{title: "NODEPORT POD"}, column{title: "CLUSTERIP NODE"}, column{title: "CLUSTERIP POD"})
-	}
 	shared := b.balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
 	if shared {
-		t.columns = append(t.columns, column{title: "SHARE", spare: 2})
+		t.columns = append(t.columns, column{title: "SHARE", spare: 2}, column{title: "PER POD", spare: 3})
 	}
 	t.columns = append(t.columns, column{title: "LIVE"}, column{title: "NOTE"})
 
 	lives := slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.Live != nil })
 	unread := !slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.Node.Known })
 	zones := p.zones()
-	var wideNode, wideCluster []target
-	if p.o.Wide {
-		wideNode, wideCluster = nodePorts(p.r), clusterIPs(p.r)
-	}
-
-	type group struct{ first, others, line int }
-	groups := map[string]*group{}
-	var order []*group
 	for i := range p.r.Nodes {
 		row := &p.r.Nodes[i]
 		v := b.rows[i]
 		cells := []cell{{text: p.clean(row.Node.Name)}, {text: zones[i]}}
-		if p.o.Wide {
-			cells = append(cells, p.node(row.Node, p.r.Dataplane)...)
-		}
 		arriving := p.verdict(v.external)
 		if b.balanced {
-			arriving = received(&row.LoadBalancer, v.external)
-			if row.LoadBalancer.Receives != cluster.No {
-				arriving = p.ruled(arriving, v.external)
-			} else if p.o.Wide && row.LoadBalancer.Reason != "" {
-				arriving.text += " (" + row.LoadBalancer.Reason + ")"
-			}
+			arriving = p.arriving(row, v.external)
 		}
 		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.node), p.verdict(v.pod))
-		if p.o.Wide {
-			np, ci := together(wideNode, row), together(wideCluster, row)
-			cells = append(cells, p.verdict(np.node), p.verdict(np.pod), p.verdict(ci.node), p.verdict(ci.pod))
-		}
 		if shared {
-			cells = append(cells, share(&row.LoadBalancer))
+			cells = append(cells, share(&row.LoadBalancer), perPod(row))
 		}
 		check := cell{}
 		if lives {
 			check = live(row, p.r.Service.EndpointsKnown)
 		}
 		cells = append(cells, check, cell{text: p.note(row.Node, unread), tone: doubtful})
-
-		if p.interactive && !p.o.All && !p.o.Wide {
-			key := likeness(cells[2:])
-			if g := groups[key]; g != nil {
-				g.others++
-				t.lines = append(t.lines, line{cells: cells})
-				continue
-			}
-			g := &group{first: i, line: len(t.lines)}
-			groups[key] = g
-			order = append(order, g)
-		}
-		t.lines = append(t.lines, line{cells: cells})
+		t.lines = append(t.lines, line{cells: cells, below: p.possible(v)})
 	}
-	if len(order) > 0 {
-		var kept []line
-		for i, l := range t.lines {
-			g := groups[likeness(l.cells[2:])]
-			if g.others < fewest || g.line == i {
-				kept = append(kept, l)
-			}
-			if g.others >= fewest && g.line == i {
-				name := p.shorten(p.clean(p.r.Nodes[g.first].Node.Name), p.nameRoom())
-				kept = append(kept, line{across: "  and " + strconv.Itoa(g.others) + " nodes like " + name + "   (--all lists them)"})
-			}
-		}
-		t.lines = kept
-	}
-	p.table(&p.Builder, t, p.o.Wide)
+	t.lines = p.fold(t.lines, 2)
+	p.table(&p.Builder, t)
 	if p.r.Others > 0 {
 		p.put(span{"  " + strconv.Itoa(p.r.Others) + " more not shown", faint})
 	}
+}
+
+// arriving is the cell of connections that come through the load balancer.
+func (p *screen) arriving(row *report.Row, v verdict) cell {
+	c := received(&row.LoadBalancer, v)
+	if row.LoadBalancer.Receives != cluster.No {
+		c = p.ruled(c, v)
+	}
+	if rule := row.LoadBalancer.Rule; p.o.Wide && rule != nil {
+		c.text += " " + rule.ID
+	}
+	return c
+}
+
+// possible says, below a row of the wide map, which outcomes remain possible where none is predicted.
+func (p *screen) possible(v verdicts) string {
+	if !p.o.Wide {
+		return ""
+	}
+	var starts []string
+	for _, from := range []struct {
+		name string
+		verdict
+	}{{"outside", v.external}, {"the node", v.node}, {"pods", v.pod}} {
+		var could []string
+		if !from.none && from.outcome == dataplane.Unknown {
+			for _, o := range from.could.All() {
+				could = append(could, verdict{outcome: o}.cell().text)
+			}
+		}
+		if len(could) > 0 {
+			starts = append(starts, "from "+from.name+" "+strings.Join(could, " or "))
+		}
+	}
+	if len(starts) == 0 {
+		return ""
+	}
+	return "possible: " + strings.Join(starts, "; ")
+}
+
+// fold lets one line stand for three or more nodes that are alike in all cells but the first ones, unless every node is to be listed.
+func (p *screen) fold(lines []line, own int) []line {
+	if p.o.All {
+		return lines
+	}
+	type group struct{ first, others int }
+	groups := map[string]*group{}
+	keys := make([]string, len(lines))
+	for i := range lines {
+		keys[i] = likeness(lines[i].cells[own:]) + lines[i].below
+		if g := groups[keys[i]]; g != nil {
+			g.others++
+		} else {
+			groups[keys[i]] = &group{first: i}
+		}
+	}
+	var kept []line
+	for i, l := range lines {
+		g := groups[keys[i]]
+		if g.others < fewest || g.first == i {
+			kept = append(kept, l)
+		}
+		if g.others >= fewest && g.first == i {
+			name := p.shorten(l.cells[0].text, p.nameRoom())
+			kept = append(kept, line{across: "  and " + strconv.Itoa(g.others) + " nodes like " + name + "   (--all lists them)"})
+		}
+	}
+	return kept
 }
 
 // nameRoom is how long a name may be in the line that stands for others.
@@ -175,34 +236,12 @@ func likeness(cells []cell) string {
 	return b.String()
 }
 
-// together is what all the targets have in common on a node.
-func together(targets []target, row *report.Row) verdicts {
-	all := verdicts{verdict{none: true}, verdict{none: true}, verdict{none: true}}
-	for i := range targets {
-		v := targets[i].verdicts(row)
-		all.external, all.node, all.pod = all.external.and(v.external), all.node.and(v.node), all.pod.and(v.pod)
-	}
-	return all
-}
-
 // verdict is the cell of a verdict; the wide screen names the rules that decided.
 func (p *screen) verdict(v verdict) cell { return p.ruled(v.cell(), v) }
 
 func (p *screen) ruled(c cell, v verdict) cell {
-	if !p.o.Wide || v.none {
-		return c
-	}
-	if v.rules != "" {
+	if p.o.Wide && !v.none && v.rules != "" {
 		c.text += " " + p.clean(v.rules)
-	}
-	if v.outcome == dataplane.Unknown {
-		var could []string
-		for _, o := range v.could.All() {
-			could = append(could, verdict{outcome: o}.cell().text)
-		}
-		if len(could) > 0 {
-			c.text += " (" + strings.Join(could, " or ") + ")"
-		}
 	}
 	return c
 }
@@ -224,7 +263,7 @@ func (p *screen) zones() []string {
 		}
 		region = z[:cut]
 	}
-	if common && region != "" && !p.o.Wide && p.interactive {
+	if common && region != "" && !p.o.Wide && p.columns > 0 {
 		for i := range zones {
 			zones[i] = p.clean(strings.TrimPrefix(p.r.Nodes[i].Node.Zone, region))
 		}
@@ -232,8 +271,21 @@ func (p *screen) zones() []string {
 	return zones
 }
 
-// node is what the wide screen says of a node itself.
-func (p *screen) node(n *cluster.Node, common *cluster.Dataplane) []cell {
+// machines is the table of what is known of the nodes themselves.
+func (p *screen) machines() {
+	t := table{columns: []column{
+		{title: "NODE", give: inMiddle}, {title: "ADDRESSES", give: atEnd}, {title: "ZONE", spare: 1}, {title: "READY"}, {title: "KUBELET"}, {title: "DATA PLANE", give: atEnd},
+	}}
+	for i := range p.r.Nodes {
+		t.lines = append(t.lines, line{cells: p.machine(p.r.Nodes[i].Node)})
+	}
+	p.WriteByte('\n')
+	p.put(span{"the nodes", plain})
+	t.lines = p.fold(t.lines, 2)
+	p.table(&p.Builder, t)
+}
+
+func (p *screen) machine(n *cluster.Node) []cell {
 	ready := map[cluster.Tristate]string{cluster.Yes: "yes", cluster.No: "no", cluster.Undetermined: unknown}[n.Ready]
 	kubelet := unknown
 	if n.KubeletVersion.Known() {
@@ -241,20 +293,20 @@ func (p *screen) node(n *cluster.Node, common *cluster.Dataplane) []cell {
 	}
 	d := n.Dataplane
 	if d == nil {
-		d = common
+		d = p.r.Dataplane
 	}
 	plane := unknown
 	if d != nil {
 		plane = dataplaneText(d)
 	}
 	if n.ProxyMode != "" {
-		plane += " (says " + n.ProxyMode + ")"
+		plane += " (reports " + n.ProxyMode + ")"
 	}
 	addresses := joined(append(slices.Clone(n.InternalIPs), n.ExternalIPs...))
 	if addresses == "" {
 		addresses = unknown
 	}
-	return []cell{{text: addresses}, {text: ready}, {text: p.clean(kubelet)}, {text: p.clean(plane)}}
+	return []cell{{text: p.clean(n.Name)}, {text: addresses}, {text: p.clean(n.Zone)}, {text: ready}, {text: p.clean(kubelet)}, {text: p.clean(plane)}}
 }
 
 // note is what sets a node apart.
@@ -290,7 +342,7 @@ func (p *screen) note(n *cluster.Node, unread bool) string {
 			d = p.r.Dataplane
 		}
 		if d != nil && d.Name == cluster.KubeProxy && string(d.Mode) != n.ProxyMode {
-			notes = append(notes, "says mode "+n.ProxyMode)
+			notes = append(notes, "reports mode "+n.ProxyMode)
 		}
 	}
 	return p.clean(strings.Join(notes, ", "))
@@ -341,23 +393,29 @@ func (p *screen) inside() {
 	}
 }
 
-// rules explains the rules named in the wide map.
+// rules gives the reasons of the rules that the wide map names.
 func (p *screen) rules() {
-	var seen []*dataplane.Rule
+	reasons := map[string]string{}
 	for i := range p.r.Nodes {
 		for j := range p.r.Nodes[i].Paths {
-			if r := p.r.Nodes[i].Paths[j].Rule; r != nil && !slices.Contains(seen, r) {
-				seen = append(seen, r)
+			if r := p.r.Nodes[i].Paths[j].Rule; r != nil {
+				reasons[r.ID] = r.Reason
 			}
 		}
+		if r := p.r.Nodes[i].LoadBalancer.Rule; r != nil {
+			reasons[r.ID] = r.Reason
+		}
 	}
-	slices.SortFunc(seen, func(a, b *dataplane.Rule) int { return strings.Compare(a.ID, b.ID) })
-	t := table{columns: []column{{title: "RULE"}, {title: "REASON"}}}
-	for _, r := range seen {
-		t.lines = append(t.lines, line{cells: []cell{{text: p.clean(r.ID)}, {text: p.clean(r.Reason)}}})
+	if len(reasons) == 0 {
+		return
 	}
-	if len(t.lines) > 0 {
-		p.WriteByte('\n')
-		p.table(&p.Builder, t, p.o.Wide)
+	p.WriteByte('\n')
+	p.put(span{"why (kubectl etp explain RULE)", plain})
+	longest := 0
+	for id := range reasons {
+		longest = max(longest, p.cells(id))
+	}
+	for _, id := range slices.Sorted(maps.Keys(reasons)) {
+		p.say2(span{"  ", plain}, span{id + strings.Repeat(" ", longest-p.cells(id)+2), strong}, reasons[id])
 	}
 }

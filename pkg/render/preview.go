@@ -364,7 +364,7 @@ func (p *screen) change(c *Change) {
 	}
 }
 
-// Attention are lines of a menu, one a Service that something is wrong with: its name, and its worst finding.
+// Attention are the lines of a menu of Services in which something was found: the name and the verdict of each.
 func Attention(reports []report.Report, o Options) []string {
 	p := o.Style
 	longest := 0
@@ -373,8 +373,8 @@ func Attention(reports []report.Report, o Options) []string {
 	}
 	lines := make([]string, 0, len(reports))
 	for i := range reports {
-		name, worst := p.clean(reports[i].Title()), p.worst(&reports[i])
-		text := p.cellText(worst)
+		name, worst := p.clean(reports[i].Title()), brief(&reports[i])
+		text := p.clean(p.cellText(worst))
 		if p.columns > 0 {
 			text = p.cut(text, max(narrowest, p.columns-longest-numbered))
 		}

@@ -18,13 +18,17 @@ type Options struct {
 	Namespaces bool
 	// Assumed: the Service is shown as it is expected to be after a change whose effect was not seen.
 	Assumed bool
-	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
+	// Grant is the command that prints the rights that reading needs, "" where there is no cluster to grant them in.
+	Grant string
+	// Closes gives the right that closes a gap, as text of one or more lines, "" where no right would. It may be nil.
 	Closes func(cluster.Gap) string
 	// Collect is the command that writes a file with everything that a gap of files asks for.
 	Collect string
+	// Files are the flags that name the files that were read, with a space before each, for commands to copy; "" where a cluster was read.
+	Files string
 }
 
-// screen is one screen on its way.
+// screen is one screen that is being written.
 type screen struct {
 	strings.Builder
 	*Style
@@ -36,12 +40,7 @@ type screen struct {
 func Screen(r *report.Report, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: r}
 	p.head()
-	if r.Unsupported != "" {
-		p.WriteByte('\n')
-		for _, l := range p.wrap("no map: "+p.clean(r.Unsupported), p.proseColumns()) {
-			p.put(span{l, plain})
-		}
-	} else {
+	if r.Unsupported == "" {
 		if o.Assumed {
 			p.WriteByte('\n')
 			p.put(span{"expected, not confirmed:", doubtful})

@@ -4,6 +4,7 @@
 package render
 
 import (
+	"math"
 	"strings"
 
 	"github.com/fatih/color"
@@ -38,24 +39,21 @@ type Terminal struct {
 // Style is how one writer is written to: which colours, which glyphs, how wide.
 type Style struct {
 	ascii bool
-	// columns is 0 where nothing may be cut.
+	// columns is 0 where nothing may be cut or wrapped: in a file or a pipe.
 	columns int
-	// interactive is true on a terminal: equal rows are grouped there.
-	interactive bool
 	tones       [toneCount]*color.Color
 	glyphs      [markCount]string
 	ellipsis    string
 	width       *runewidth.Condition
 }
 
-// unknownColumns is taken for a terminal that does not say how wide it is, and for the wrapping of prose everywhere.
+// unknownColumns is the width of a terminal that does not say how wide it is, and the longest line of prose on any terminal.
 const unknownColumns = 100
 
 // NewStyle decides once for one writer. --color=always wins over NO_COLOR, as a flag wins over the environment.
 func NewStyle(mode ColorMode, ascii bool, t Terminal) *Style {
 	s := &Style{
-		ascii:       ascii || !t.UTF8,
-		interactive: t.Interactive,
+		ascii: ascii || !t.UTF8,
 		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever the locale says; and a process-wide
 		// setting would make two screens disagree.
 		width: &runewidth.Condition{StrictEmojiNeutral: true},
@@ -188,10 +186,10 @@ func (s *Style) wrap(text string, limit int) []string {
 	return lines
 }
 
-// proseColumns is how far prose runs.
+// proseColumns is how long lines of prose may be. In a file or a pipe a sentence is one line, however long, so that grep finds it.
 func (s *Style) proseColumns() int {
-	if s.columns > 0 && s.columns < unknownColumns {
-		return s.columns
+	if s.columns == 0 {
+		return math.MaxInt
 	}
-	return unknownColumns
+	return min(s.columns, unknownColumns)
 }

@@ -28,9 +28,10 @@ const (
 	inMiddle
 )
 
-// line of a table: cells, or one text across all columns.
+// line of a table: cells, with a sentence below them or "", or one text across all columns.
 type line struct {
 	cells  []cell
+	below  string
 	across string
 }
 
@@ -56,8 +57,8 @@ func (s *Style) cellText(c cell) string {
 	return s.glyphs[c.mark] + " " + c.text
 }
 
-// table lays out t, within the terminal unless it may be wide: plain text is measured, then coloured. Columns that are empty in every line are left out.
-func (s *Style) table(b *strings.Builder, t table, wide bool) {
+// table lays out t within the terminal: plain text is measured, then coloured. Columns that are empty in every line are left out.
+func (s *Style) table(b *strings.Builder, t table) {
 	widths := make([]int, len(t.columns))
 	used := make([]bool, len(t.columns))
 	texts := make([][]string, len(t.lines))
@@ -76,9 +77,7 @@ func (s *Style) table(b *strings.Builder, t table, wide bool) {
 			widths[i] = max(widths[i], s.cells(c.title))
 		}
 	}
-	if !wide {
-		s.narrow(t.columns, widths, used)
-	}
+	s.narrow(t.columns, widths, used)
 
 	s.row(b, t.columns, widths, used, func(i int) span { return span{t.columns[i].title, strong} })
 	for n, l := range t.lines {
@@ -88,6 +87,9 @@ func (s *Style) table(b *strings.Builder, t table, wide bool) {
 			continue
 		}
 		s.row(b, t.columns, widths, used, func(i int) span { return span{texts[n][i], l.cells[i].tone} })
+		for _, below := range s.wrap(l.below, s.proseColumns()-4) {
+			b.WriteString("    " + s.paint(span{below, faint}) + "\n")
+		}
 	}
 }
 

@@ -27,9 +27,9 @@ func (t *target) place() string {
 		return t.hostname
 	case dataplane.NodePort:
 		if t.sixth {
-			return "node ports over IPv6"
+			return "the node ports over IPv6"
 		}
-		return "node ports"
+		return "the node ports"
 	case dataplane.LoadBalancerIP, dataplane.ExternalIP, dataplane.ClusterIP:
 	}
 	return t.address.String()

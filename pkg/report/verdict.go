@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
-// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node, also those that Only leaves out of the map. Ports that no
-// ready endpoint serves are in Unserved and nowhere else. The zero Verdict belongs to a Service without a map.
+// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node but virtual ones, also those that Only leaves out of the map.
+// Ports that no ready endpoint serves are in Unserved and nowhere else. The zero Verdict belongs to a Service without a map.
 type Verdict struct {
 	// Balanced: the load balancer has an address, and a ready endpoint serves one of its ports. Outside is what connections from outside to it get, at the worst port
 	// that is served.
@@ -19,6 +19,8 @@ type Verdict struct {
 	Failing []cluster.Port
 	// NodePorts and ExternalIPs are connections from outside that arrive at a node, at its node port or at an external IP. NodePorts is for Services of type NodePort.
 	NodePorts, ExternalIPs Reach
+	// ClientIP is what endpoints see of the connections of NodePorts and ExternalIPs, NoClientIP where none of them reaches an endpoint.
+	ClientIP dataplane.ClientIP
 	// Pods and Hosts are connections from pods and from the host network to the addresses that are published for clients. Alike: both fail on the same nodes, with the
 	// same outcomes.
 	Pods, Hosts Reach
@@ -75,7 +77,8 @@ func conditionOf(p *dataplane.Path) condition {
 	return fails
 }
 
-func verdict(r *Report) Verdict {
+// Judge gives the verdict on a report whose rows are complete.
+func Judge(r *Report) Verdict {
 	svc := r.Service
 	v := Verdict{Alike: true}
 	served := make([]bool, len(svc.Ports))
@@ -90,6 +93,9 @@ func verdict(r *Report) Verdict {
 	}
 	var nodePorts, externalIPs, pods, hosts, clusterIP counter
 	for i := range r.Nodes {
+		if r.Nodes[i].Node.VirtualKubelet {
+			continue
+		}
 		for j := range r.Nodes[i].Paths {
 			p := &r.Nodes[i].Paths[j]
 			t := targetOf(svc, p)
@@ -103,8 +109,10 @@ func verdict(r *Report) Verdict {
 				hosts.add(p, t)
 			case p.To == dataplane.NodePort:
 				nodePorts.add(p, t)
+				v.sees(p)
 			case p.To == dataplane.ExternalIP:
 				externalIPs.add(p, t)
+				v.sees(p)
 			}
 		}
 		v.Alike = v.Alike && pods.node == hosts.node
@@ -114,6 +122,17 @@ func verdict(r *Report) Verdict {
 	}
 	v.NodePorts, v.ExternalIPs, v.Pods, v.Hosts, v.ClusterIP = nodePorts.Reach, externalIPs.Reach, pods.Reach, hosts.Reach, clusterIP.Reach
 	return v
+}
+
+// sees adds what the endpoint sees of a connection from outside.
+func (v *Verdict) sees(p *dataplane.Path) {
+	switch {
+	case p.ClientIP == dataplane.NoClientIP, p.ClientIP == v.ClientIP, v.ClientIP == dataplane.ClientIPUnknown:
+	case v.ClientIP == dataplane.NoClientIP, p.ClientIP == dataplane.ClientIPUnknown:
+		v.ClientIP = p.ClientIP
+	default:
+		v.ClientIP = dataplane.Mixed
+	}
 }
 
 // targetOf is what a path dials; its Port is -1 where the Service has no such port.

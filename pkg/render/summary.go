@@ -1,0 +1,412 @@
+package render
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+)
+
+// claim is one statement of the verdict: what is known to work, to fail, or is not known.
+type claim struct {
+	mark mark
+	text string
+	// brief is the same for a list, where there is room for a few words.
+	brief string
+	// code is the finding that says the same at length, "" where none does.
+	code string
+}
+
+// summary is the verdict on a Service in one line: it never says more than the report knows, and its mark is never better than a finding's.
+func summary(r *report.Report) cell {
+	list := claims(r)
+	texts := make([]string, len(list))
+	for i := range list {
+		texts[i] = list[i].text
+	}
+	return marked(list, strings.Join(texts, "; "))
+}
+
+// brief is the verdict for a list, worst first. What works is only said where nothing else is.
+func brief(r *report.Report) cell {
+	if r.Unsupported != "" {
+		return cell{nothing, "nothing to check", faint}
+	}
+	list := claims(r)
+	slices.SortStableFunc(list, func(a, b claim) int { return cmp.Compare(badness(b.mark), badness(a.mark)) })
+	var texts []string
+	for _, c := range list {
+		if c.brief != "" && (c.mark != ok || len(texts) == 0) {
+			texts = append(texts, c.brief)
+		}
+	}
+	return marked(list, strings.Join(texts, ", "))
+}
+
+func marked(list []claim, text string) cell {
+	worst := ok
+	for i := range list {
+		if badness(list[i].mark) > badness(worst) {
+			worst = list[i].mark
+		}
+	}
+	return cell{worst, text, map[mark]tone{ok: good, unsure: doubtful, warns: doubtful, fails: bad}[worst]}
+}
+
+// badness orders the marks of a verdict.
+func badness(m mark) int { return slices.Index([]mark{ok, unsure, warns, fails}, m) }
+
+func claims(r *report.Report) []claim {
+	var list []claim
+	v := &r.Verdict
+	if c, ok := pendingClaim(r); ok {
+		list = append(list, c)
+	}
+	switch {
+	case failed(r, finding.NoReadyEndpoint) != nil:
+		list = append(list, claim{fails, "no ready endpoint: nothing behind the Service accepts connections", "no ready endpoint", finding.NoReadyEndpoint})
+	case r.Service.EndpointsKnown && len(v.Unserved) > 0:
+		text := "no ready endpoint serves " + portList(v.Unserved)
+		list = append(list, claim{fails, text, text, finding.UnservedPort})
+		fallthrough
+	default:
+		outside, inside := outsideClaims(r), insideClaims(r)
+		if everyOK(outside) && everyOK(inside) {
+			outside, inside = []claim{{ok, "works from outside and from inside the cluster", "works", ""}}, nil
+		}
+		list = slices.Concat(list, outside, inside, clusterIPClaims(r))
+		if len(outside)+len(inside) == 0 && len(list) == 0 {
+			list = append(list, claim{unsure, "cannot tell where it works: no node is known", "no node is known", ""})
+		}
+	}
+	return append(list, findingClaims(r, list)...)
+}
+
+func everyOK(list []claim) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(c claim) bool { return c.mark != ok })
+}
+
+// failed is the first finding of the code that failed, nil where none did.
+func failed(r *report.Report, code string) *finding.Finding {
+	i := slices.IndexFunc(r.Findings, func(f finding.Finding) bool { return f.Code == code && f.Result == finding.Fail })
+	if i < 0 {
+		return nil
+	}
+	return &r.Findings[i]
+}
+
+// pendingClaim says that the load balancer has no address, with the newest event about it.
+func pendingClaim(r *report.Report) (claim, bool) {
+	s := r.Service
+	if !s.Pending() {
+		return claim{}, false
+	}
+	text := "no load balancer address yet"
+	switch e := s.NewestEvent; {
+	case e != nil:
+		text += ": newest event " + strings.TrimSpace(e.Type+" "+e.Reason) + ": " + strings.Join(strings.Fields(e.Message), " ")
+	case s.EventsKnown:
+		text += ", and no event about it"
+	}
+	return claim{warns, text, "no address yet", finding.NoAddress}, true
+}
+
+// outsideClaims are about connections from outside the cluster.
+func outsideClaims(r *report.Report) []claim {
+	v := &r.Verdict
+	var list []claim
+	if v.Balanced {
+		list = append(list, balancedClaim(r))
+	}
+	for _, to := range []struct {
+		report.Reach
+		code string
+	}{{v.NodePorts, finding.NodePortOnSomeNodes}, {v.ExternalIPs, ""}} {
+		where := place(r, to.Targets)
+		on := nodeCount(r, to.Failing+to.Partly, to.Of)
+		switch {
+		case to.Of == 0:
+		case to.Works() && len(list) == 0:
+			list = append(list, claim{ok, "works from outside", "works from outside", ""})
+		case to.Works():
+		case to.Failing+to.Partly > 0:
+			list = append(list, claim{warns, "from outside, connections to " + where + " fail on " + on, "fails from outside on " + on, to.code})
+		default:
+			list = append(list, claim{unsure, "cannot tell whether " + where + " works from outside", "unknown from outside", to.code})
+		}
+	}
+	return list
+}
+
+// balancedClaim is about connections from outside that come through the load balancer.
+func balancedClaim(r *report.Report) claim {
+	o, ports := &r.Verdict.Outside, ""
+	if n := len(r.Verdict.Failing); n > 0 && n < len(r.Service.Ports)-len(r.Verdict.Unserved) {
+		ports = " to " + portList(r.Verdict.Failing)
+	}
+	switch {
+	case o.Outcome == dataplane.Reachable:
+		return claim{ok, "works from outside", "works from outside", ""}
+	case o.Outcome.Fails() && ports != "":
+		return claim{fails, "connections from outside" + ports + " fail", "fails from outside", finding.SendsToFailingNodes}
+	case o.Outcome.Fails():
+		return claim{fails, "does not work from outside", "fails from outside", finding.SendsToFailingNodes}
+	case o.Outcome == dataplane.Partial && o.FailingKnown && o.Failing > 0 && o.Failing < 1 && len(r.Service.Ingress) == 1:
+		text := percent(o.Failing) + " of connections from outside" + ports + " fail"
+		return claim{fails, text, percent(o.Failing) + " fail from outside", finding.SendsToFailingNodes}
+	case o.Outcome == dataplane.Partial:
+		return claim{fails, "some connections from outside" + ports + " fail", "some fail from outside", finding.SendsToFailingNodes}
+	case failed(r, finding.SendsToNoEndpoint) != nil:
+		return claim{fails, "nothing from outside arrives: the load balancer sends to no node that has a ready endpoint", "fails from outside", finding.SendsToNoEndpoint}
+	}
+	text := "cannot tell whether it works from outside"
+	if r.Provider.Name == "" {
+		text += " (load balancer not recognised)"
+	}
+	return claim{unsure, text, "unknown from outside", ""}
+}
+
+// insideClaims are about connections from pods and from the host network to the addresses that are published for clients.
+func insideClaims(r *report.Report) []claim {
+	v := &r.Verdict
+	var list []claim
+	switch {
+	case v.Pods.Of+v.Hosts.Of == 0:
+		return nil
+	case v.Pods.Works() && v.Hosts.Works():
+	case v.Alike:
+		list = reachClaims(r, &v.Pods, fromInside)
+	default:
+		list = slices.Concat(reachClaims(r, &v.Pods, fromPods), reachClaims(r, &v.Hosts, fromHosts))
+	}
+	if r.Doubt.NoHeader {
+		list = append(list, claim{
+			unsure, "connections from inside the cluster have no PROXY protocol header: cannot tell whether the backends accept them", "unknown from inside", "",
+		})
+	}
+	if len(list) > 0 {
+		return list
+	}
+	if unread(r) {
+		return []claim{{unsure, "from inside the cluster it works on " + nodeCount(r, v.Pods.Of, v.Pods.Of) + "; the nodes could not be listed", "not all nodes known", ""}}
+	}
+	return []claim{{ok, "works from inside the cluster", "works inside", ""}}
+}
+
+// start is where connections inside the cluster start.
+type start uint8
+
+const (
+	fromPods start = iota
+	fromHosts
+	// fromInside is both, where both get the same.
+	fromInside
+)
+
+// reachClaims are what is not right about connections that start inside the cluster.
+func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
+	var list []claim
+	code := finding.FailsFromPods
+	who := "clients inside the cluster"
+	switch from {
+	case fromPods:
+		who = "pods"
+	case fromHosts:
+		who, code = "processes on the host network", finding.FailsFromHost
+	case fromInside:
+	}
+	short := map[start]string{fromPods: "pods", fromHosts: "host network", fromInside: "inside"}[from]
+	where := place(r, to.Targets)
+	on := func(n int) string {
+		if n == to.Of {
+			return who
+		}
+		return who + " on " + nodeCount(r, n, to.Of)
+	}
+	if n := to.Failing; n > 0 {
+		subject, single := who+" on "+nodeCount(r, n, to.Of), false
+		if from == fromInside {
+			subject, single = "inside the cluster "+nodeCount(r, n, to.Of), n == 1
+		}
+		verb := "cannot connect to"
+		switch to.Outcomes {
+		case 1 << dataplane.Refused:
+			verb = `get "connection refused" at`
+			if single {
+				verb = `gets "connection refused" at`
+			}
+		case 1 << dataplane.TimedOut:
+			verb = "time out at"
+			if single {
+				verb = "times out at"
+			}
+		}
+		m := fails
+		if from == fromHosts {
+			m = warns
+		}
+		failing := nodeCount(r, n, to.Of) + " fail " + short
+		if from != fromInside {
+			failing = short + " fail on " + nodeCount(r, n, to.Of)
+		} else if single {
+			failing = nodeCount(r, n, to.Of) + " fails " + short
+		}
+		list = append(list, claim{m, subject + " " + verb + " " + where, failing, code})
+	}
+	if n := to.Partly; n > 0 {
+		list = append(list, claim{warns, "some connections from " + on(n) + " to " + where + " fail", "some fail from " + short, code})
+	}
+	if n := to.Unknown; n > 0 {
+		list = append(list, claim{unsure, "cannot tell whether " + on(n) + " can reach " + where, "unknown from " + short, code})
+	}
+	if n := to.HandedOn; n > 0 {
+		list = append(list, claim{unsure, "connections from " + on(n) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code})
+	}
+	return list
+}
+
+// clusterIPClaims are about connections to the ClusterIPs that do not work; that they work goes without saying.
+func clusterIPClaims(r *report.Report) []claim {
+	to := &r.Verdict.ClusterIP
+	why := ""
+	if r.Service.InternalTrafficPolicy == cluster.PolicyLocal {
+		why = " (internalTrafficPolicy Local)"
+	}
+	var list []claim
+	if n := to.Failing + to.Partly; n > 0 {
+		on := nodeCount(r, n, to.Of)
+		list = append(list, claim{warns, "connections to the cluster IP fail on " + on + why, "cluster IP fails on " + on, ""})
+	}
+	if to.Unknown > 0 {
+		on := nodeCount(r, to.Unknown, to.Of)
+		list = append(list, claim{unsure, "cannot tell whether the cluster IP works on " + on, "cluster IP unknown", ""})
+	}
+	return list
+}
+
+// findingClaims say what was found, or could not be decided, where no claim says it.
+func findingClaims(r *report.Report, list []claim) []claim {
+	said := func(code string, least mark) bool {
+		return slices.ContainsFunc(list, func(c claim) bool { return c.code == code && badness(c.mark) >= badness(least) })
+	}
+	var more []claim
+	warnings, undecided := 0, len(r.Gaps) > 0
+	first := ""
+	for i := range r.Findings {
+		switch f := &r.Findings[i]; {
+		case f.Result == finding.Unknown:
+			undecided = true
+		case f.Result != finding.Fail || f.Severity == finding.Info:
+		case f.Severity == finding.Error && !said(f.Code, fails):
+			more = append(more, claim{fails, message(f), message(f), f.Code})
+		case f.Severity == finding.Warning && !said(f.Code, warns):
+			warnings++
+			first = cmp.Or(first, message(f))
+		}
+	}
+	switch {
+	case warnings == 1:
+		more = append(more, claim{warns, "1 warning", first, ""})
+	case warnings > 1:
+		more = append(more, claim{warns, strconv.Itoa(warnings) + " warnings", first + " (+" + strconv.Itoa(warnings-1) + ")", ""})
+	}
+	if undecided && !slices.ContainsFunc(slices.Concat(list, more), func(c claim) bool { return c.mark != ok }) {
+		more = append(more, claim{unsure, "not everything could be checked", "not everything checked", ""})
+	}
+	return more
+}
+
+// message is the line of a finding.
+func message(f *finding.Finding) string { return cmp.Or(f.Message, f.Title) }
+
+// unread says whether the cluster may have nodes that the report does not have.
+func unread(r *report.Report) bool {
+	return slices.ContainsFunc(r.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" })
+}
+
+// nodeCount counts nodes: 38 of 40 nodes, all 40 nodes, the only node.
+func nodeCount(r *report.Report, n, of int) string {
+	noun := "nodes"
+	if unread(r) {
+		noun = "known nodes"
+	}
+	switch {
+	case of == 1:
+		return "the only " + strings.TrimSuffix(noun, "s")
+	case n == of:
+		return "all " + strconv.Itoa(of) + " " + noun
+	}
+	return strconv.Itoa(n) + " of " + strconv.Itoa(of) + " " + noun
+}
+
+// place names targets: addresses alone where all served ports are meant, else with the ports.
+func place(r *report.Report, targets []dataplane.Target) string {
+	var hosts []string
+	var ports []cluster.Port
+	nodePorts := false
+	for _, t := range targets {
+		host := cmp.Or(t.Hostname, t.Address.String())
+		port := r.Service.Ports[t.Port]
+		if t.To == dataplane.NodePort {
+			host, port.Port, nodePorts = "", port.NodePort, true
+		}
+		if host != "" && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+		if !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	text := strings.Join(hosts, " and ")
+	if len(hosts) > 2 {
+		text = strconv.Itoa(len(hosts)) + " addresses"
+	}
+	switch all := len(r.Service.Ports) - len(r.Verdict.Unserved); {
+	case nodePorts:
+		return "node " + portList(ports)
+	case len(ports) < all:
+		return text + " " + portList(ports)
+	}
+	return text
+}
+
+// portList names ports: port 80/TCP, ports 80/TCP 443/TCP.
+func portList(ports []cluster.Port) string {
+	texts := make([]string, len(ports))
+	for i := range ports {
+		texts[i] = portText(&ports[i], false)
+	}
+	if len(texts) == 1 {
+		return "port " + texts[0]
+	}
+	return "ports " + strings.Join(texts, " ")
+}
+
+// clientIP says whether endpoints see the client IP of connections from outside, "" where none of these reaches an endpoint.
+func clientIP(v *report.Verdict) string {
+	if !v.Balanced {
+		return map[dataplane.ClientIP]string{
+			dataplane.Preserved: "client IP kept", dataplane.Rewritten: "client IP lost", dataplane.Mixed: "client IP kept for some connections only",
+			dataplane.ClientIPUnknown: "client IP unknown",
+		}[v.ClientIP]
+	}
+	switch o := &v.Outside; {
+	case o.Outcome.Fails():
+		return ""
+	case o.Mixed:
+		return "client IP kept for some connections only"
+	case o.ClientIP == provider.Preserved:
+		return "client IP kept"
+	case o.ClientIP == provider.Rewritten:
+		return "client IP lost"
+	case o.ClientIP == provider.ByProxyProtocol:
+		return "client IP in the PROXY protocol header"
+	}
+	return "client IP unknown"
+}
