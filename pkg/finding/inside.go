@@ -42,7 +42,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 			return true
 		}
 		// Where a pod fares no better, that is said of both.
-		pod := h.row.path(dataplane.Pod, h.path)
+		pod := h.row.Path(dataplane.Pod, h.path)
 		return pod == nil || pod.Outcome.Badness() < h.path.Outcome.Badness()
 	}) {
 		found = append(found, f.judge(from, group))
@@ -89,7 +89,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	together := true
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
-		host := h.row.path(dataplane.Node, h.path)
+		host := h.row.Path(dataplane.Node, h.path)
 		together = together && host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
 	}
 	who := people(from)

@@ -42,7 +42,7 @@ var nowhereToSend = Kind{
 		r := f.finding(Error)
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives != cluster.No || row.podsReceive() {
+			if row.LoadBalancer.Receives != cluster.No || row.PodsReceive() {
 				return nil
 			}
 			if row.Endpoints.Ready > 0 && len(r.Evidence) < evidenced {

@@ -36,11 +36,13 @@ func (p *screen) findings() {
 		p.WriteByte('\n')
 	}
 	if concluded {
-		c := cell{ok, "no findings", good}
-		switch {
+		c := cell{informs, "no findings", plain}
+		switch verdict := summary(p.r); {
 		case p.o.Assumed:
 			c = cell{unsure, "no findings expected", doubtful}
-		case summary(p.r).mark != ok:
+		case verdict.mark == ok:
+			c = cell{ok, "no findings", good}
+		case verdict.mark == unsure:
 			c = cell{unsure, "no findings, but not everything is known", doubtful}
 		}
 		p.marked(c)
@@ -69,11 +71,21 @@ func (p *screen) findings() {
 		}
 		if p.o.Wide {
 			for _, e := range f.Evidence {
-				p.put(span{"    " + p.clean(e.Fact), plain}, span{"   from " + p.clean(e.Source), faint})
+				p.beside(span{"    " + e.Fact, plain}, "   ", span{"from " + e.Source, faint})
 			}
 		}
 		p.remedies(f.Remedies)
 	}
+}
+
+// beside writes a note behind a text, or below it where the terminal is too narrow for both.
+func (p *screen) beside(text span, gap string, note span) {
+	if p.columns > 0 && p.cells(text.text)+len(gap)+p.cells(note.text) > p.columns {
+		p.put(text)
+		p.put(span{"      ", plain}, note)
+		return
+	}
+	p.put(text, span{gap, plain}, note)
 }
 
 // sharesReason says whether what a finding lacks has been said of an earlier one.

@@ -56,7 +56,7 @@ func (p *screen) refused(gaps []cluster.Gap) {
 		}
 	}
 	if p.o.Grant != "" {
-		p.put(span{"    " + p.o.Grant + " | kubectl apply -f -", informing}, span{"   creates the ClusterRole that allows it; bind it to the user", faint})
+		p.beside(span{"    " + p.o.Grant + " | kubectl apply -f -", informing}, "   ", span{"creates the ClusterRole that allows it; bind it to the user", faint})
 	}
 }
 

@@ -35,12 +35,12 @@ func (p *screen) head() {
 		used += p.cells(part.text)
 	}
 	p.WriteByte('\n')
-	p.verdict()
+	p.summary()
 	p.facts()
 }
 
-// verdict is the line below the name: where connections work and where they fail.
-func (p *screen) verdict() {
+// summary is the line below the name: where connections work and where they fail.
+func (p *screen) summary() {
 	if p.r.Unsupported != "" {
 		p.marked(cell{nothing, "nothing to check: " + p.r.Unsupported, plain})
 		return

@@ -86,12 +86,12 @@ func (l *List) Bytes() []byte {
 		{title: "NAMESPACE", give: inMiddle},
 		{title: "NAME", give: inMiddle},
 		{title: "VERDICT", give: atEnd},
-		{title: "ADDRESS", spare: 4, give: inMiddle},
-		{title: "PORTS"},
-		{title: "POLICY", spare: 3},
+		{title: "ADDRESS", spare: 5, give: inMiddle},
+		{title: "PORTS", spare: 2},
+		{title: "POLICY", spare: 4},
 		{title: "TYPE", spare: 1},
-		{title: "BACKENDS", spare: 2},
-		{title: "FINDINGS", spare: 5},
+		{title: "BACKENDS", spare: 3},
+		{title: "FINDINGS", spare: 6},
 	}}
 	for _, service := range l.lines {
 		t.lines = append(t.lines, line{cells: service.cells})
@@ -116,6 +116,7 @@ func (l *List) footer(p *screen) {
 		{warns, func(n int) string { return english.Word(n, "has warnings", "have warnings") }},
 		{unsure, func(int) string { return "not fully known" }},
 		{ok, func(n int) string { return english.Word(n, "works", "work") }},
+		{nothing, func(int) string { return "with nothing to check" }},
 	} {
 		n := 0
 		for i := range l.lines {
@@ -134,7 +135,7 @@ func (l *List) footer(p *screen) {
 	p.WriteByte('\n')
 	p.put(span{text, strong})
 	if worst := &l.lines[0]; badness(worst.mark) > badness(ok) {
-		p.put(span{"kubectl etp status svc/" + worst.name + " -n " + worst.namespace + l.o.Files, informing}, span{"   shows the first one node by node", faint})
+		p.beside(span{"kubectl etp status svc/" + worst.name + " -n " + worst.namespace + l.o.Files, informing}, "   ", span{"shows the first one node by node", faint})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // fewest is the smallest number of like nodes that one line stands for.
@@ -25,12 +26,9 @@ func (p *screen) nodes() {
 		p.put(span{text, doubtful})
 		return
 	}
-	parts := blocks(p.r)
+	parts := route.Outside(p.r.Service, p.r.Nodes)
 	if len(parts) == 0 {
-		parts = []block{{rows: make([]verdicts, len(p.r.Nodes))}}
-		for i := range parts[0].rows {
-			parts[0].rows[i] = verdicts{verdict{none: true}, verdict{none: true}, verdict{none: true}}
-		}
+		parts = []route.Part{{Rows: slices.Repeat([]route.Cells{route.NoCells()}, len(p.r.Nodes))}}
 	}
 	for i := range parts {
 		hint := ""
@@ -43,10 +41,10 @@ func (p *screen) nodes() {
 	if !p.o.Wide {
 		return
 	}
-	if parts[0].targets == nil || parts[0].targets[0].to != dataplane.NodePort {
-		p.others(divide(p.r, nodePorts(p.r)))
+	if len(parts[0].Targets) == 0 || parts[0].Targets[0].To != dataplane.NodePort {
+		p.others(route.ToNodePorts(p.r.Service, p.r.Nodes))
 	}
-	p.others(divide(p.r, clusterIPs(p.r)))
+	p.others(route.Inside(p.r.Service, p.r.Nodes))
 	p.machines()
 }
 
@@ -63,21 +61,21 @@ func (p *screen) heading(where, hint string) {
 }
 
 // others are the parts of the wide map about what is not published for clients.
-func (p *screen) others(parts []block) {
+func (p *screen) others(parts []route.Part) {
 	for i := range parts {
 		where := p.clean(title(&parts[i], parts))
-		if parts[i].targets[0].to == dataplane.ClusterIP {
+		if parts[i].Targets[0].To == dataplane.ClusterIP {
 			where = "cluster IP " + where
 		}
 		p.heading(where, "")
 		t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "FROM OUTSIDE"}, {title: "FROM NODE"}, {title: "FROM POD"}}}
 		for n := range p.r.Nodes {
-			v := parts[i].rows[n]
-			from := p.verdict(v.external)
-			if v.external.none {
+			v := parts[i].Rows[n]
+			from := p.verdict(v.External)
+			if v.External.None {
 				from = cell{}
 			}
-			t.lines = append(t.lines, line{cells: []cell{{text: p.clean(p.r.Nodes[n].Node.Name)}, from, p.verdict(v.node), p.verdict(v.pod)}})
+			t.lines = append(t.lines, line{cells: []cell{{text: p.clean(p.r.Nodes[n].Node.Name)}, from, p.verdict(v.Node), p.verdict(v.Pod)}})
 		}
 		t.lines = p.fold(t.lines, 1)
 		p.table(&p.Builder, t)
@@ -85,7 +83,7 @@ func (p *screen) others(parts []block) {
 }
 
 // counts are the backends that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
-func (p *screen) counts(b *block, several bool) []report.Counts {
+func (p *screen) counts(b *route.Part, several bool) []report.Counts {
 	counts := make([]report.Counts, len(p.r.Nodes))
 	if !several {
 		for i := range p.r.Nodes {
@@ -98,7 +96,7 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 		on[p.r.Nodes[i].Node.Name] = &counts[i]
 	}
 	serving := p.r.Service.Backends(func(e *cluster.Endpoint) bool {
-		return slices.ContainsFunc(b.targets, func(t target) bool { return t.servedBy(e) })
+		return slices.ContainsFunc(b.Targets, func(t route.Target) bool { return t.ServedBy(e) })
 	})
 	for i := range serving {
 		if c := on[serving[i].Node]; c != nil {
@@ -108,14 +106,14 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 	return counts
 }
 
-func (p *screen) block(b *block, counts []report.Counts) {
+func (p *screen) block(b *route.Part, counts []report.Counts) {
 	t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "ZONE", spare: 1}}}
 	from := "FROM OUTSIDE"
-	if b.balanced {
+	if b.Balanced {
 		from = "FROM LB"
 	}
 	t.columns = append(t.columns, column{title: "BACKENDS"}, column{title: from}, column{title: "FROM NODE"}, column{title: "FROM POD"})
-	shared := b.balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
+	shared := b.Balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
 	if shared {
 		t.columns = append(t.columns, column{title: "SHARE", spare: 2}, column{title: "PER POD", spare: 3})
 	}
@@ -126,13 +124,13 @@ func (p *screen) block(b *block, counts []report.Counts) {
 	zones := p.zones()
 	for i := range p.r.Nodes {
 		row := &p.r.Nodes[i]
-		v := b.rows[i]
+		v := b.Rows[i]
 		cells := []cell{{text: p.clean(row.Node.Name)}, {text: zones[i]}}
-		arriving := p.verdict(v.external)
-		if b.balanced {
-			arriving = p.arriving(row, v.external)
+		arriving := p.verdict(v.External)
+		if b.Balanced {
+			arriving = p.arriving(row, v.External)
 		}
-		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.node), p.verdict(v.pod))
+		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.Node), p.verdict(v.Pod))
 		if shared {
 			cells = append(cells, share(&row.LoadBalancer), perPod(row))
 		}
@@ -151,7 +149,7 @@ func (p *screen) block(b *block, counts []report.Counts) {
 }
 
 // arriving is the cell of connections that come through the load balancer.
-func (p *screen) arriving(row *report.Row, v verdict) cell {
+func (p *screen) arriving(row *report.Row, v route.Cell) cell {
 	c := received(&row.LoadBalancer, v)
 	if row.LoadBalancer.Receives != cluster.No {
 		c = p.ruled(c, v)
@@ -163,19 +161,19 @@ func (p *screen) arriving(row *report.Row, v verdict) cell {
 }
 
 // possible says, below a row of the wide map, which outcomes remain possible where none is predicted.
-func (p *screen) possible(v verdicts) string {
+func (p *screen) possible(v route.Cells) string {
 	if !p.o.Wide {
 		return ""
 	}
 	var starts []string
 	for _, from := range []struct {
 		name string
-		verdict
-	}{{"outside", v.external}, {"the node", v.node}, {"pods", v.pod}} {
+		route.Cell
+	}{{"outside", v.External}, {"the node", v.Node}, {"pods", v.Pod}} {
 		var could []string
-		if !from.none && from.outcome == dataplane.Unknown {
-			for _, o := range from.could.All() {
-				could = append(could, verdict{outcome: o}.cell().text)
+		if !from.None && from.Outcome == dataplane.Unknown {
+			for _, o := range from.Could.All() {
+				could = append(could, verdict(route.Cell{Outcome: o}).text)
 			}
 		}
 		if len(could) > 0 {
@@ -237,11 +235,11 @@ func likeness(cells []cell) string {
 }
 
 // verdict is the cell of a verdict; the wide screen names the rules that decided.
-func (p *screen) verdict(v verdict) cell { return p.ruled(v.cell(), v) }
+func (p *screen) verdict(c route.Cell) cell { return p.ruled(verdict(c), c) }
 
-func (p *screen) ruled(c cell, v verdict) cell {
-	if p.o.Wide && !v.none && v.rules != "" {
-		c.text += " " + p.clean(v.rules)
+func (p *screen) ruled(c cell, of route.Cell) cell {
+	if p.o.Wide && !of.None && of.Rules != "" {
+		c.text += " " + p.clean(of.Rules)
 	}
 	return c
 }
@@ -355,15 +353,15 @@ func (p *screen) inside() {
 		n    int
 	}
 	first := true
-	for _, b := range divide(p.r, clusterIPs(p.r)) {
-		tally := func(pick func(verdicts) verdict) []count {
+	for _, b := range route.Inside(p.r.Service, p.r.Nodes) {
+		tally := func(pick func(route.Cells) route.Cell) []count {
 			var counts []count
-			for _, row := range b.rows {
+			for _, row := range b.Rows {
 				v := pick(row)
-				if v.none || v.outcome == dataplane.Reachable {
+				if v.None || v.Outcome == dataplane.Reachable {
 					continue
 				}
-				c := v.cell()
+				c := verdict(v)
 				if i := slices.IndexFunc(counts, func(k count) bool { return k.cell == c }); i >= 0 {
 					counts[i].n++
 				} else {
@@ -372,14 +370,14 @@ func (p *screen) inside() {
 			}
 			return counts
 		}
-		pods, processes := tally(func(v verdicts) verdict { return v.pod }), tally(func(v verdicts) verdict { return v.node })
+		pods, processes := tally(func(c route.Cells) route.Cell { return c.Pod }), tally(func(c route.Cells) route.Cell { return c.Node })
 		say := func(who string, counts []count) {
 			for _, c := range counts {
 				if first {
 					p.WriteByte('\n')
 					first = false
 				}
-				places, ports := named(b.targets)
+				places, ports := named(b.Targets)
 				p.put(span{"cluster IP " + strings.Join(places, " ") + " " + strings.Join(ports, " ") + "   ", plain}, span{p.cellText(c.cell), c.cell.tone},
 					span{" from " + who + " on " + strconv.Itoa(c.n) + " of " + strconv.Itoa(len(p.r.Nodes)) + " nodes", plain})
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
@@ -49,9 +50,8 @@ func PreviewScreen(v *Preview, o Options) []byte {
 				p.say(span{p.glyphs[unsure] + " ", doubtful}, "assuming that "+a)
 			}
 		}
-		if v.After.Unsupported != "" {
-			p.say(span{}, "no map: "+v.After.Unsupported)
-		} else {
+		p.summary()
+		if v.After.Unsupported == "" {
 			p.nodes()
 			p.inside()
 		}
@@ -60,7 +60,7 @@ func PreviewScreen(v *Preview, o Options) []byte {
 		if v.Plan != nil {
 			compared = compared.With(v.Before, v.Plan.Effects)
 		}
-		p.comparison(compared, len(v.After.Nodes), "would")
+		p.comparison(compared, len(v.After.Nodes))
 	}
 	for i := range v.Changes {
 		p.change(&v.Changes[i])
@@ -80,12 +80,10 @@ func PatchScreen(changes []Change, o Options) []byte {
 // Outcome shows what a change that was made has fixed and introduced.
 func Outcome(before, after *report.Report, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: after}
-	mood := ""
 	if o.Assumed {
 		p.put(span{"expected, not confirmed:", doubtful})
-		mood = "would"
 	}
-	p.comparison(report.Compare(before, after), len(after.Nodes), mood)
+	p.comparison(report.Compare(before, after), len(after.Nodes))
 	return []byte(p.String())
 }
 
@@ -124,7 +122,7 @@ func Question(a *Ask, o Options) []byte {
 	} {
 		lines := row.lines
 		if len(lines) == 0 {
-			lines, row.tone = []string{"nothing known"}, faint
+			lines, row.tone = []string{"none known"}, faint
 		}
 		for i, line := range lines {
 			lead := row.label + strings.Repeat(" ", len("context")-len(row.label)+2)
@@ -160,9 +158,9 @@ func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 	case len(plan.Fixes) > 0:
 		p.say(span{"  fixes  ", faint}, strings.Join(plan.Fixes, " "))
 	case len(plan.ByName) > 0:
-		p.say(span{"  fixes  ", faint}, strings.Join(plan.ByName, " ")+" for clients that connect by name; connections to the address stay as they are")
+		p.say(span{"  fixes  ", faint}, strings.Join(plan.ByName, " ")+" for clients that connect by name; connections to the address do not change")
 	case len(plan.May) > 0:
-		p.say(span{"  fixes  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": what comes of it cannot be predicted")
+		p.say(span{"  fixes  ", faint}, "perhaps "+strings.Join(plan.May, " ")+": the effect cannot be predicted")
 	default:
 		p.say(span{"  fixes  ", faint}, "none of the findings")
 	}
@@ -198,7 +196,7 @@ func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 	}
 	if plan.Owner != nil {
 		p.WriteByte('\n')
-		p.say(span{p.glyphs[warns] + " ", doubtful}, plan.Owner.Name+" also writes this object (from "+plan.Owner.Source+") and would take the change back")
+		p.say(span{p.glyphs[warns] + " ", doubtful}, plan.Owner.Name+" also manages this object (from "+plan.Owner.Source+") and would revert the change")
 		if plan.Owner.Instead != "" {
 			p.say(span{"  ", plain}, "change it there: "+plan.Owner.Instead)
 		}
@@ -214,7 +212,7 @@ func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 	}
 	if len(plan.ByHand) > 0 {
 		p.WriteByte('\n')
-		p.put(span{"to be changed by hand:", strong})
+		p.put(span{"change by hand:", strong})
 		for _, l := range plan.ByHand {
 			p.put(span{"  " + p.clean(l), plain})
 		}
@@ -233,8 +231,8 @@ func (p *screen) say2(mark, lead span, text string) {
 	}
 }
 
-// comparison says what a change fixes and introduces. Mood is would, or "" for what has happened.
-func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
+// comparison says what a change fixes and introduces, of so many nodes.
+func (p *screen) comparison(c report.Comparison, nodes int) {
 	list := func(word string, t tone, findings []finding.Finding, effects []remedy.Effect, none string) {
 		lead := word + strings.Repeat(" ", len("introduced")-len(word)+2)
 		if len(findings)+len(effects) == 0 {
@@ -245,10 +243,6 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		}
 		for i := range findings {
 			f := &findings[i]
-			message := f.Message
-			if message == "" {
-				message = f.Title
-			}
 			m, tone := look(f)
 			if t != plain {
 				tone = t
@@ -256,7 +250,7 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 					m = ok
 				}
 			}
-			p.say2(span{lead, plain}, span{p.glyphs[m] + " " + p.clean(f.Code) + "  ", tone}, message)
+			p.say2(span{lead, plain}, span{p.glyphs[m] + " " + p.clean(f.Code) + "  ", tone}, message(f))
 			lead = strings.Repeat(" ", len(lead))
 		}
 		for _, e := range effects {
@@ -276,46 +270,40 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 	list("introduced", plain, c.Introduced, of(remedy.Breaks), none)
 	list("unchanged", plain, c.Unchanged, nil, "")
 	list("unclear", plain, c.Unclear, of(remedy.MayBreak), "")
-	go1, gone := "go", "goes"
-	if mood == "" {
-		go1, gone = "went", "went"
-	}
-	part := func(n int, way string) string {
-		if n == 1 {
-			return "1 of " + strconv.Itoa(nodes) + " " + gone + " " + way
-		}
-		return strconv.Itoa(n) + " of " + strconv.Itoa(nodes) + " " + go1 + " " + way
-	}
+	p.nodeChanges(c, nodes)
+}
+
+// nodeChanges counts the nodes whose connections change, and those that fail still or of which it is not known.
+func (p *screen) nodeChanges(c report.Comparison, nodes int) {
 	lead := "nodes       "
-	same := len(c.Cured) == 0 && len(c.Broken) == 0
-	switch {
+	put := func(text string, t tone) {
+		p.put(span{lead, plain}, span{text, t})
+		lead = strings.Repeat(" ", len(lead))
+	}
+	of := func(n int) string { return strconv.Itoa(n) + " of " + english.Count(nodes, "node", "") }
+	switch same := len(c.Cured) == 0 && len(c.Broken) == 0; {
 	case same && c.Failing == 0 && c.Unsure == 0:
-		p.put(span{lead, plain}, span{"none fails, before or after", faint})
+		put("connections fail on no node, before or after", faint)
 	case same && c.Failing == 0:
 	case same && c.Unsure == 0:
-		p.put(span{lead, plain}, span{"the same " + strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail", doubtful})
-		lead = strings.Repeat(" ", len(lead))
+		put("connections fail on "+of(c.Failing)+", before and after", doubtful)
 	case same:
-		p.put(span{lead, plain}, span{strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail after it", doubtful})
-		lead = strings.Repeat(" ", len(lead))
-	default:
-		if n := len(c.Cured); n > 0 {
-			p.put(span{lead, plain}, span{p.glyphs[ok] + " " + part(n, "from failing to fine"), good})
-			lead = strings.Repeat(" ", len(lead))
+		put("connections fail on "+of(c.Failing)+" after it", doubtful)
+	}
+	if n := len(c.Cured); n > 0 {
+		put(p.glyphs[ok]+" fixed on "+of(n), good)
+	}
+	if n := len(c.Broken); n > 0 {
+		put(p.glyphs[fails]+" broken on "+of(n), bad)
+		for _, name := range c.Broken[:min(n, fewest)] {
+			put("  "+name, plain)
 		}
-		if n := len(c.Broken); n > 0 {
-			p.put(span{lead, plain}, span{p.glyphs[fails] + " " + part(n, "from fine to failing"), bad})
-			lead = strings.Repeat(" ", len(lead))
-			for _, name := range c.Broken[:min(len(c.Broken), fewest)] {
-				p.put(span{strings.Repeat(" ", len(lead)+2) + p.clean(name), plain})
-			}
-			if more := len(c.Broken) - fewest; more > 0 {
-				p.put(span{strings.Repeat(" ", len(lead)+2) + "and " + strconv.Itoa(more) + " more", faint})
-			}
+		if n > fewest {
+			put("  and "+strconv.Itoa(n-fewest)+" more", faint)
 		}
 	}
 	if c.Unsure > 0 {
-		p.put(span{lead, plain}, span{p.glyphs[unsure] + " " + strconv.Itoa(c.Unsure) + " of " + strconv.Itoa(nodes) + " are not known, before or after", doubtful})
+		put(p.glyphs[unsure]+" unknown on "+of(c.Unsure), doubtful)
 	}
 }
 
@@ -349,13 +337,13 @@ func (p *screen) change(c *Change) {
 		p.put(span{p.clean(l), tone})
 	}
 	for _, w := range c.Warnings {
-		p.say(span{p.glyphs[warns] + " ", doubtful}, "the server warns: "+w)
+		p.say(span{p.glyphs[warns] + " ", doubtful}, "warning from the API server: "+w)
 	}
 	for _, n := range c.Notes {
 		p.say(span{p.glyphs[warns] + " ", doubtful}, n)
 	}
 	if c.Starts != "" {
-		p.say(span{p.glyphs[warns] + " ", doubtful}, "starts: "+c.Starts)
+		p.say(span{p.glyphs[warns] + " ", doubtful}, "this starts "+c.Starts)
 	}
 	if c.Command != "" {
 		p.put(span{"the same by hand:", faint})
@@ -422,7 +410,7 @@ func Hosts(h *remedy.HostNeeded, o Options) string {
 	p := o.Style
 	text := strings.Join(p.wrap(p.clean("a host name is needed: "+h.Why), p.proseColumns()), "\n") + "\n"
 	if len(h.Suggested) > 0 {
-		text += p.clean("found: "+strings.Join(h.Suggested, ", ")) + "\n"
+		text += p.clean("host names found: "+strings.Join(h.Suggested, ", ")) + "\n"
 	}
 	return text
 }

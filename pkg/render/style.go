@@ -40,11 +40,11 @@ type Terminal struct {
 type Style struct {
 	ascii bool
 	// columns is 0 where nothing may be cut or wrapped: in a file or a pipe.
-	columns int
-	tones       [toneCount]*color.Color
-	glyphs      [markCount]string
-	ellipsis    string
-	width       *runewidth.Condition
+	columns  int
+	tones    [toneCount]*color.Color
+	glyphs   [markCount]string
+	ellipsis string
+	width    *runewidth.Condition
 }
 
 // unknownColumns is the width of a terminal that does not say how wide it is, and the longest line of prose on any terminal.

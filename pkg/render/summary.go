@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
@@ -33,20 +34,21 @@ func summary(r *report.Report) cell {
 	return marked(list, strings.Join(texts, "; "))
 }
 
-// brief is the verdict for a list, worst first. What works is only said where nothing else is.
+// brief is the verdict for a list: only the worst of what is known.
 func brief(r *report.Report) cell {
 	if r.Unsupported != "" {
 		return cell{nothing, "nothing to check", faint}
 	}
 	list := claims(r)
-	slices.SortStableFunc(list, func(a, b claim) int { return cmp.Compare(badness(b.mark), badness(a.mark)) })
+	c := marked(list, "")
 	var texts []string
-	for _, c := range list {
-		if c.brief != "" && (c.mark != ok || len(texts) == 0) {
-			texts = append(texts, c.brief)
+	for i := range list {
+		if list[i].mark == c.mark && !slices.Contains(texts, list[i].brief) {
+			texts = append(texts, list[i].brief)
 		}
 	}
-	return marked(list, strings.Join(texts, ", "))
+	c.text = strings.Join(texts, ", ")
+	return c
 }
 
 func marked(list []claim, text string) cell {
@@ -69,6 +71,7 @@ func claims(r *report.Report) []claim {
 		list = append(list, c)
 	}
 	switch {
+	case r.Service.Pending() && len(r.Service.ExternalIPs) == 0 && failed(r, finding.NoReadyEndpoint) == nil:
 	case failed(r, finding.NoReadyEndpoint) != nil:
 		list = append(list, claim{fails, "no ready endpoint: nothing behind the Service accepts connections", "no ready endpoint", finding.NoReadyEndpoint})
 	case r.Service.EndpointsKnown && len(v.Unserved) > 0:
@@ -78,7 +81,7 @@ func claims(r *report.Report) []claim {
 	default:
 		outside, inside := outsideClaims(r), insideClaims(r)
 		if everyOK(outside) && everyOK(inside) {
-			outside, inside = []claim{{ok, "works from outside and from inside the cluster", "works", ""}}, nil
+			outside, inside = []claim{{ok, works(r) + " from outside and from inside the cluster", "works", ""}}, nil
 		}
 		list = slices.Concat(list, outside, inside, clusterIPClaims(r))
 		if len(outside)+len(inside) == 0 && len(list) == 0 {
@@ -110,7 +113,7 @@ func pendingClaim(r *report.Report) (claim, bool) {
 	text := "no load balancer address yet"
 	switch e := s.NewestEvent; {
 	case e != nil:
-		text += ": newest event " + strings.TrimSpace(e.Type+" "+e.Reason) + ": " + strings.Join(strings.Fields(e.Message), " ")
+		text += "; newest event: " + strings.TrimSpace(e.Type+" "+e.Reason) + ": " + strings.Join(strings.Fields(e.Message), " ")
 	case s.EventsKnown:
 		text += ", and no event about it"
 	}
@@ -133,10 +136,10 @@ func outsideClaims(r *report.Report) []claim {
 		switch {
 		case to.Of == 0:
 		case to.Works() && len(list) == 0:
-			list = append(list, claim{ok, "works from outside", "works from outside", ""})
+			list = append(list, claim{ok, works(r) + " from outside", "works from outside", ""})
 		case to.Works():
 		case to.Failing+to.Partly > 0:
-			list = append(list, claim{warns, "from outside, connections to " + where + " fail on " + on, "fails from outside on " + on, to.code})
+			list = append(list, claim{warns, "connections from outside to " + where + " fail on " + on, "fails from outside on " + on, to.code})
 		default:
 			list = append(list, claim{unsure, "cannot tell whether " + where + " works from outside", "unknown from outside", to.code})
 		}
@@ -152,7 +155,10 @@ func balancedClaim(r *report.Report) claim {
 	}
 	switch {
 	case o.Outcome == dataplane.Reachable:
-		return claim{ok, "works from outside", "works from outside", ""}
+		if e := &r.Verdict.ExternalIPs; e.Of > 0 && !e.Works() {
+			return claim{ok, works(r) + " from outside through the load balancer", "works from outside", ""}
+		}
+		return claim{ok, works(r) + " from outside", "works from outside", ""}
 	case o.Outcome.Fails() && ports != "":
 		return claim{fails, "connections from outside" + ports + " fail", "fails from outside", finding.SendsToFailingNodes}
 	case o.Outcome.Fails():
@@ -193,10 +199,10 @@ func insideClaims(r *report.Report) []claim {
 	if len(list) > 0 {
 		return list
 	}
-	if unread(r) {
+	if nodesUnread(r) {
 		return []claim{{unsure, "from inside the cluster it works on " + nodeCount(r, v.Pods.Of, v.Pods.Of) + "; the nodes could not be listed", "not all nodes known", ""}}
 	}
-	return []claim{{ok, "works from inside the cluster", "works inside", ""}}
+	return []claim{{ok, works(r) + " from inside the cluster", "works inside", ""}}
 }
 
 // start is where connections inside the cluster start.
@@ -310,7 +316,9 @@ func findingClaims(r *report.Report, list []claim) []claim {
 			first = cmp.Or(first, message(f))
 		}
 	}
+	loud := slices.ContainsFunc(slices.Concat(list, more), func(c claim) bool { return badness(c.mark) >= badness(warns) })
 	switch {
+	case loud:
 	case warnings == 1:
 		more = append(more, claim{warns, "1 warning", first, ""})
 	case warnings > 1:
@@ -325,15 +333,24 @@ func findingClaims(r *report.Report, list []claim) []claim {
 // message is the line of a finding.
 func message(f *finding.Finding) string { return cmp.Or(f.Message, f.Title) }
 
-// unread says whether the cluster may have nodes that the report does not have.
-func unread(r *report.Report) bool {
+// nodesUnread says whether the cluster may have nodes that the report does not have.
+func nodesUnread(r *report.Report) bool {
 	return slices.ContainsFunc(r.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" })
+}
+
+// works is said of the Service, or of those of its ports that something serves.
+func works(r *report.Report) string {
+	if len(r.Verdict.Unserved) == 0 {
+		return "works"
+	}
+	served := slices.DeleteFunc(slices.Clone(r.Service.Ports), func(p cluster.Port) bool { return slices.Contains(r.Verdict.Unserved, p) })
+	return portList(served) + " " + english.Word(len(served), "works", "work")
 }
 
 // nodeCount counts nodes: 38 of 40 nodes, all 40 nodes, the only node.
 func nodeCount(r *report.Report, n, of int) string {
 	noun := "nodes"
-	if unread(r) {
+	if nodesUnread(r) {
 		noun = "known nodes"
 	}
 	switch {
@@ -382,10 +399,7 @@ func portList(ports []cluster.Port) string {
 	for i := range ports {
 		texts[i] = portText(&ports[i], false)
 	}
-	if len(texts) == 1 {
-		return "port " + texts[0]
-	}
-	return "ports " + strings.Join(texts, " ")
+	return english.Word(len(texts), "port", "") + " " + strings.Join(texts, " ")
 }
 
 // clientIP says whether endpoints see the client IP of connections from outside, "" where none of these reaches an endpoint.

@@ -1,38 +1,29 @@
 package render
 
 import (
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
-	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// target is one thing of the Service that can be dialled: an address and a port, or, for NodePort, a port of every node's own address of one family.
-type target struct {
-	to       dataplane.To
-	address  netip.Addr
-	hostname string
-	sixth    bool // IPv6, for NodePort only
-	port     cluster.Port
-}
-
-// place is the target without its port, as people write it.
-func (t *target) place() string {
-	switch t.to {
+// placeOf is the target without its port, as people write it.
+func placeOf(t *route.Target) string {
+	switch t.To {
 	case dataplane.LoadBalancerHostname:
-		return t.hostname
+		return t.Hostname
 	case dataplane.NodePort:
-		if t.sixth {
+		if t.IPv6 {
 			return "the node ports over IPv6"
 		}
 		return "the node ports"
 	case dataplane.LoadBalancerIP, dataplane.ExternalIP, dataplane.ClusterIP:
 	}
-	return t.address.String()
+	return t.Address.String()
 }
 
 func portText(p *cluster.Port, nodePort bool) string {
@@ -43,204 +34,34 @@ func portText(p *cluster.Port, nodePort bool) string {
 	return text + "/" + string(p.Protocol)
 }
 
-// about says whether a path dials the target.
-func (t *target) about(p *dataplane.Path) bool {
-	if p.To != t.to || p.Protocol != t.port.Protocol {
-		return false
-	}
-	switch t.to {
-	case dataplane.NodePort:
-		return p.Port == t.port.NodePort && p.Address.Is6() == t.sixth
-	case dataplane.LoadBalancerHostname:
-		return p.Port == t.port.Port && p.Hostname == t.hostname
-	case dataplane.LoadBalancerIP, dataplane.ExternalIP, dataplane.ClusterIP:
-	}
-	return p.Port == t.port.Port && p.Address == t.address
-}
-
-// servedBy says whether an endpoint can answer for the target.
-func (t *target) servedBy(e *cluster.Endpoint) bool {
-	sixth := t.sixth
-	if t.to != dataplane.NodePort {
-		sixth = t.address.Is6()
-	}
-	if t.to != dataplane.LoadBalancerHostname && e.Address.Is6() != sixth {
-		return false
-	}
-	return slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == t.port.Name && p.Protocol == t.port.Protocol })
-}
-
-// verdicts of one row for one target.
-type verdicts struct {
-	external, node, pod verdict
-}
-
-func (t *target) verdicts(row *report.Row) verdicts {
-	v := verdicts{verdict{none: true}, verdict{none: true}, verdict{none: true}}
-	arriving := verdict{none: true}
-	for i := range row.Paths {
-		p := &row.Paths[i]
-		if p.From == dataplane.External {
-			switch {
-			case t.about(p):
-				v.external = v.external.and(of(p))
-			case t.byNodePort(p):
-				arriving = arriving.and(of(p))
-			}
-			continue
-		}
-		if !t.about(p) {
-			continue
-		}
-		if p.From == dataplane.Node {
-			v.node = v.node.and(of(p))
-		} else {
-			v.pod = v.pod.and(of(p))
-		}
-	}
-	if v.external.none {
-		v.external = arriving
-	}
-	return v
-}
-
-// byNodePort says whether p is what a load balancer does with a connection to the target: it hands it to the node port of the same Service port, in the
-// address family of the target.
-func (t *target) byNodePort(p *dataplane.Path) bool {
-	if p.To != dataplane.NodePort || t.port.NodePort == 0 || p.Port != t.port.NodePort || p.Protocol != t.port.Protocol {
-		return false
-	}
-	switch t.to {
-	case dataplane.LoadBalancerHostname:
-		return true
-	case dataplane.LoadBalancerIP:
-		return p.Address.Is6() == t.address.Is6()
-	case dataplane.ExternalIP, dataplane.NodePort, dataplane.ClusterIP:
-	}
-	return false
-}
-
-// block is a part of the map: targets of which the same is true on every node.
-type block struct {
-	targets []target
-	// balanced: a load balancer stands before these targets, and decides which nodes are met.
-	balanced bool
-	// rows has the verdicts of each row of the report.
-	rows []verdicts
-}
-
-// blocks divides what can be dialled from outside into parts that differ in at least one cell, in the order of the Service's addresses and ports.
-func blocks(r *report.Report) []block {
-	s := r.Service
-	var all []target
-	each := func(t target) {
-		for _, p := range s.Ports {
-			t.port = p
-			all = append(all, t)
-		}
-	}
-	for _, in := range s.Ingress {
-		if in.IP.IsValid() {
-			each(target{to: dataplane.LoadBalancerIP, address: in.IP})
-		} else if in.Hostname != "" {
-			each(target{to: dataplane.LoadBalancerHostname, hostname: in.Hostname})
-		}
-	}
-	if len(all) == 0 && (s.Type == cluster.TypeNodePort || s.Type == cluster.TypeLoadBalancer) {
-		all = nodePorts(r)
-	}
-	for _, a := range s.ExternalIPs {
-		each(target{to: dataplane.ExternalIP, address: a})
-	}
-	return divide(r, all)
-}
-
-// nodePorts are the node ports of the Service, once for each address family that a node has a path in.
-func nodePorts(r *report.Report) []target {
-	var all []target
-	for _, sixth := range []bool{false, true} {
-		for _, p := range r.Service.Ports {
-			t := target{to: dataplane.NodePort, port: p, sixth: sixth}
-			if p.NodePort != 0 && slices.ContainsFunc(r.Nodes, func(row report.Row) bool {
-				return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return t.about(&p) })
-			}) {
-				all = append(all, t)
-			}
-		}
-	}
-	return all
-}
-
-func clusterIPs(r *report.Report) []target {
-	var all []target
-	for _, a := range r.Service.ClusterIPs {
-		for _, p := range r.Service.Ports {
-			all = append(all, target{to: dataplane.ClusterIP, address: a, port: p})
-		}
-	}
-	return all
-}
-
-func divide(r *report.Report, targets []target) []block {
-	var parts []block
-next:
-	for _, t := range targets {
-		rows := make([]verdicts, len(r.Nodes))
-		for i := range r.Nodes {
-			rows[i] = t.verdicts(&r.Nodes[i])
-		}
-		balanced := t.to == dataplane.LoadBalancerIP || t.to == dataplane.LoadBalancerHostname
-		for i := range parts {
-			if parts[i].balanced == balanced && slices.EqualFunc(parts[i].rows, rows, alike) {
-				for n := range rows {
-					mine := &parts[i].rows[n]
-					mine.external, mine.node, mine.pod = mine.external.and(rows[n].external), mine.node.and(rows[n].node), mine.pod.and(rows[n].pod)
-				}
-				parts[i].targets = append(parts[i].targets, t)
-				continue next
-			}
-		}
-		parts = append(parts, block{targets: []target{t}, balanced: balanced, rows: rows})
-	}
-	return parts
-}
-
-// alike says whether two sets of verdicts look the same in the map.
-func alike(a, b verdicts) bool {
-	return a.external.cell() == b.external.cell() && a.node.cell() == b.node.cell() && a.pod.cell() == b.pod.cell()
-}
-
-// title names the targets of a block among all targets: by place, by port, or one by one.
-func title(b *block, all []block) string {
-	places, ports := named(b.targets)
-	var every []target
+// title names the targets of a part of the map: their addresses, with the ports where other parts have other ports.
+func title(b *route.Part, all []route.Part) string {
+	places, ports := named(b.Targets)
+	var every []route.Target
 	for _, other := range all {
-		every = append(every, other.targets...)
+		every = append(every, other.Targets...)
 	}
-	allPlaces, allPorts := named(every)
-	if len(places)*len(ports) == len(b.targets) {
-		switch {
-		case len(ports) == len(allPorts):
-			return strings.Join(places, " ")
-		case len(places) == len(allPlaces):
-			return strings.Join(ports, " ")
+	_, allPorts := named(every)
+	switch {
+	case len(places)*len(ports) != len(b.Targets):
+		singles := make([]string, len(b.Targets))
+		for i := range b.Targets {
+			singles[i] = placeOf(&b.Targets[i]) + " port " + portText(&b.Targets[i].Port, b.Targets[i].To == dataplane.NodePort)
 		}
-		return strings.Join(places, " ") + "   " + strings.Join(ports, " ")
+		return english.And(singles)
+	case len(ports) == len(allPorts):
+		return english.And(places)
 	}
-	singles := make([]string, len(b.targets))
-	for i := range b.targets {
-		singles[i] = b.targets[i].place() + " " + portText(&b.targets[i].port, false)
-	}
-	return strings.Join(singles, ", ")
+	return english.And(places) + " " + english.Word(len(ports), "port", "") + " " + strings.Join(ports, " ")
 }
 
 // named lists the distinct places and ports of targets, in their order.
-func named(targets []target) (places, ports []string) {
+func named(targets []route.Target) (places, ports []string) {
 	for i := range targets {
-		if p := targets[i].place(); !slices.Contains(places, p) {
+		if p := placeOf(&targets[i]); !slices.Contains(places, p) {
 			places = append(places, p)
 		}
-		if p := portText(&targets[i].port, targets[i].to == dataplane.NodePort); !slices.Contains(ports, p) {
+		if p := portText(&targets[i].Port, targets[i].To == dataplane.NodePort); !slices.Contains(ports, p) {
 			ports = append(ports, p)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the snapshot and changes nothing in it.
@@ -121,7 +122,7 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 			if from == dataplane.External && t.To == dataplane.ClusterIP {
 				continue
 			}
-			t.Arrival = finding.Arrival(r.Provider, r.Service, t)
+			t.Arrival = route.Arrival(r.Provider, r.Service, t)
 			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
 		}
 	}
