@@ -43,7 +43,7 @@ func (p *screen) findings() {
 		case verdict.mark == ok:
 			c = cell{ok, "no findings", good}
 		case verdict.mark == unsure:
-			c = cell{unsure, "no findings, but not everything is known", doubtful}
+			c = cell{unsure, "no failure found, but not everything is known", doubtful}
 		}
 		p.marked(c)
 	}

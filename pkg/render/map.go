@@ -370,7 +370,7 @@ func (p *screen) inside() {
 			}
 			return counts
 		}
-		pods, processes := tally(func(c route.Cells) route.Cell { return c.Pod }), tally(func(c route.Cells) route.Cell { return c.Node })
+		pods, hosts := tally(func(c route.Cells) route.Cell { return c.Pod }), tally(func(c route.Cells) route.Cell { return c.Node })
 		say := func(who string, counts []count) {
 			for _, c := range counts {
 				if first {
@@ -382,11 +382,11 @@ func (p *screen) inside() {
 					span{" from " + who + " on " + strconv.Itoa(c.n) + " of " + strconv.Itoa(len(p.r.Nodes)) + " nodes", plain})
 			}
 		}
-		if slices.Equal(pods, processes) {
-			say("pods and processes", pods)
+		if slices.Equal(pods, hosts) {
+			say("pods and the host network", pods)
 		} else {
 			say("pods", pods)
-			say("processes", processes)
+			say("the host network", hosts)
 		}
 	}
 }

@@ -46,9 +46,10 @@ func Screen(r *report.Report, o Options) []byte {
 			p.put(span{"expected, not confirmed:", doubtful})
 		}
 		p.nodes()
-		p.inside()
 		if o.Wide {
 			p.rules()
+		} else {
+			p.inside()
 		}
 	}
 	p.findings()
