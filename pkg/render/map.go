@@ -139,7 +139,7 @@ func (p *screen) block(b *route.Part, counts []report.Counts) {
 			check = live(row, p.r.Service.EndpointsKnown)
 		}
 		cells = append(cells, check, cell{text: p.note(row.Node, unread), tone: doubtful})
-		t.lines = append(t.lines, line{cells: cells, below: p.possible(v)})
+		t.lines = append(t.lines, line{cells: cells, below: p.possible(row.Node, v)})
 	}
 	t.lines = p.fold(t.lines, 2)
 	p.table(&p.Builder, t)
@@ -161,8 +161,8 @@ func (p *screen) arriving(row *report.Row, v route.Cell) cell {
 }
 
 // possible says, below a row of the wide map, which outcomes remain possible where none is predicted.
-func (p *screen) possible(v route.Cells) string {
-	if !p.o.Wide {
+func (p *screen) possible(n *cluster.Node, v route.Cells) string {
+	if !p.o.Wide || n.VirtualKubelet {
 		return ""
 	}
 	var starts []string

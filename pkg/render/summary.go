@@ -236,34 +236,23 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 		return who + " on " + nodeCount(r, n, to.Of)
 	}
 	if n := to.Failing; n > 0 {
-		subject, single := who+" on "+nodeCount(r, n, to.Of), false
-		if from == fromInside {
-			subject, single = "inside the cluster "+nodeCount(r, n, to.Of), n == 1
-		}
-		verb := "cannot connect to"
-		switch to.Outcomes {
-		case 1 << dataplane.Refused:
-			verb = `get "connection refused" at`
-			if single {
-				verb = `gets "connection refused" at`
-			}
-		case 1 << dataplane.TimedOut:
-			verb = "time out at"
-			if single {
-				verb = "times out at"
-			}
-		}
 		m := fails
 		if from == fromHosts {
 			m = warns
 		}
-		failing := nodeCount(r, n, to.Of) + " fail " + short
-		if from != fromInside {
-			failing = short + " fail on " + nodeCount(r, n, to.Of)
-		} else if single {
-			failing = nodeCount(r, n, to.Of) + " fails " + short
+		count := nodeCount(r, n, to.Of)
+		text := "connections from " + who + " to " + where + " fail on " + count
+		if verb := symptom(to.Outcomes, from == fromInside && n == 1); verb != "" {
+			text = who + " on " + count + " " + verb + " at " + where
+			if from == fromInside {
+				text = "inside the cluster " + count + " " + verb + " at " + where
+			}
 		}
-		list = append(list, claim{m, subject + " " + verb + " " + where, failing, code})
+		short := short + " fail on " + count
+		if from == fromInside {
+			short = count + " " + english.Word(n, "fails", "fail") + " inside"
+		}
+		list = append(list, claim{m, text, short, code})
 	}
 	if n := to.Partly; n > 0 {
 		list = append(list, claim{warns, "some connections from " + on(n) + " to " + where + " fail", "some fail from " + short, code})
@@ -275,6 +264,21 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 		list = append(list, claim{unsure, "connections from " + on(n) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code})
 	}
 	return list
+}
+
+// symptom is what failing clients get where all get the same, "" where they do not.
+func symptom(outcomes dataplane.Outcomes, single bool) string {
+	switch {
+	case outcomes == 1<<dataplane.Refused && single:
+		return `gets "connection refused"`
+	case outcomes == 1<<dataplane.Refused:
+		return `get "connection refused"`
+	case outcomes == 1<<dataplane.TimedOut && single:
+		return "times out"
+	case outcomes == 1<<dataplane.TimedOut:
+		return "time out"
+	}
+	return ""
 }
 
 // clusterIPClaims are about connections to the ClusterIPs that do not work; that they work goes without saying.
@@ -325,7 +329,7 @@ func findingClaims(r *report.Report, list []claim) []claim {
 		more = append(more, claim{warns, strconv.Itoa(warnings) + " warnings", first + " (+" + strconv.Itoa(warnings-1) + ")", ""})
 	}
 	if undecided && !slices.ContainsFunc(slices.Concat(list, more), func(c claim) bool { return c.mark != ok }) {
-		more = append(more, claim{unsure, "not everything could be checked", "not everything checked", ""})
+		more = append(more, claim{unsure, "not everything could be checked", "works, as far as checked", ""})
 	}
 	return more
 }

@@ -69,9 +69,7 @@ func conditionOf(p *dataplane.Path) condition {
 	case dataplane.Unknown:
 		return notKnown
 	case dataplane.ViaLoadBalancer:
-		if p.Endpoints != dataplane.NoEndpoints {
-			return handedOn
-		}
+		return handedOn
 	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 	}
 	return fails
