@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// look is the mark and tone of a finding.
-func look(f *finding.Finding) (mark, tone) {
+// markOf is the mark and tone of a finding.
+func markOf(f *finding.Finding) (mark, tone) {
 	switch f.Result {
 	case finding.Pass:
 		return ok, good
@@ -28,7 +28,7 @@ func look(f *finding.Finding) (mark, tone) {
 	return informs, informing
 }
 
-// findings are what was found, in the order of the report; that nothing was found is said where nothing is left open.
+// findings lists what was found, in the order of the report.
 func (p *screen) findings() {
 	found := slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
 	concluded := !found && len(p.r.Gaps) == 0 && p.r.Unsupported == "" && !p.r.Service.Pending()
@@ -52,7 +52,7 @@ func (p *screen) findings() {
 		if sharesReason(p.r.Findings[:i], f) {
 			continue
 		}
-		m, tone := look(f)
+		m, tone := markOf(f)
 		lead := p.glyphs[m] + " " + p.clean(f.Code) + "  "
 		for n, l := range p.wrap(message(f), p.proseColumns()-p.cells(lead)) {
 			if n == 0 {
@@ -88,7 +88,7 @@ func (p *screen) beside(text span, gap string, note span) {
 	p.put(text, span{gap, plain}, note)
 }
 
-// sharesReason says whether what a finding lacks has been said of an earlier one.
+// sharesReason says whether an earlier finding is undecided for the same reason.
 func sharesReason(earlier []finding.Finding, f *finding.Finding) bool {
 	return slices.ContainsFunc(earlier, func(o finding.Finding) bool { return sameLack(&o, f) })
 }
@@ -98,7 +98,7 @@ func sameLack(a, b *finding.Finding) bool {
 	return a.Result == finding.Unknown && b.Result == finding.Unknown && a.Message == b.Message && a.Detail == b.Detail && a.Subject == b.Subject
 }
 
-// sharing are the codes of later findings that are undecided for the same reason.
+// sharing lists the codes of later findings that are undecided for the same reason.
 func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 	var codes []string
 	for i := range later {
@@ -109,8 +109,8 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 	return strings.Join(codes, " ")
 }
 
-// remedies stand one below the other, with what each keeps or costs in a column of its own; below each where that would be too wide. They are never wrapped:
-// most are lines to copy. One without text has nothing to show here.
+// remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too narrow. Lines are never wrapped: most are
+// commands to copy. A remedy without text is not shown.
 func (p *screen) remedies(list []finding.Remedy) {
 	list = slices.DeleteFunc(slices.Clone(list), func(r finding.Remedy) bool { return r.Text == "" })
 	longest, widest := 0, 0

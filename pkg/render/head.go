@@ -8,7 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// head is what was looked at, and the verdict.
+// head writes the name of the Service, the verdict, and the facts that it rests on.
 func (p *screen) head() {
 	s := p.r.Service
 	parts := []span{{p.clean(s.Namespace + "/" + s.Name), strong}, {string(s.Type), plain}}
@@ -39,7 +39,7 @@ func (p *screen) head() {
 	p.facts()
 }
 
-// summary is the line below the name: where connections work and where they fail.
+// summary writes the verdict.
 func (p *screen) summary() {
 	if p.r.Unsupported != "" {
 		p.marked(cell{nothing, "nothing to check: " + p.r.Unsupported, plain})
@@ -64,7 +64,7 @@ func (p *screen) marked(c cell) {
 	}
 }
 
-// facts are the labelled lines of the head.
+// facts writes the labelled lines of the head.
 func (p *screen) facts() {
 	rows := p.about()
 	if len(rows) > 0 {
@@ -208,10 +208,10 @@ func joined[T interface{ String() string }](list []T) string {
 	return strings.Join(texts, " ")
 }
 
-// unknown stands for what could not be found out.
+// unknown is written for a fact that could not be read.
 const unknown = "<unknown>"
 
-// dataplaneText is name, mode and version.
+// dataplaneText is the name, mode and version of a data plane.
 func dataplaneText(d *cluster.Dataplane) string {
 	if d.Name == cluster.UnknownDataplane || d.Name == "" {
 		return unknown
@@ -237,7 +237,7 @@ func dataplaneText(d *cluster.Dataplane) string {
 	return text
 }
 
-// buildText says of a kube-proxy that is not built by Kubernetes itself who built it, and whether its predictions are those of the upstream release; "" for all others.
+// buildText names the vendor of a kube-proxy that Kubernetes itself did not build, and says whether upstream's rules are used for it; "" for all others.
 func buildText(d *cluster.Dataplane) string {
 	if d.Name != cluster.KubeProxy || !d.Version.Known() {
 		return ""

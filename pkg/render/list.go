@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// List is a list of Services, a line each. It keeps of each report only what its line shows.
+// List is a list of Services, one a line. It keeps only what a line shows, not the reports.
 type List struct {
 	o     Options
 	lines []listed
@@ -66,7 +66,7 @@ func (l *List) Add(r *report.Report) {
 	}
 }
 
-// codes of what was found in a report, each once.
+// codes are those of the failed checks of a report, each once.
 func codes(r *report.Report) []string {
 	var list []string
 	for i := range r.Findings {
@@ -77,7 +77,7 @@ func codes(r *report.Report) []string {
 	return list
 }
 
-// Bytes is the list, worst first, then by namespace and name. Below it: how many there are of each kind and what to run next, then the gaps, each once.
+// Bytes is the list, worst first, then by namespace and name. A footer counts the verdicts and names the next command; what could not be read follows, each once.
 func (l *List) Bytes() []byte {
 	slices.SortStableFunc(l.lines, func(a, b listed) int {
 		return cmp.Or(badness(b.mark)-badness(a.mark), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
@@ -105,7 +105,7 @@ func (l *List) Bytes() []byte {
 	return []byte(p.String())
 }
 
-// footer counts the Services by their verdicts, and names the command that shows the worst of them.
+// footer writes how many Services have which verdict, and the command that shows the worst.
 func (l *List) footer(p *screen) {
 	var parts []string
 	for _, kind := range []struct {
@@ -139,7 +139,7 @@ func (l *List) footer(p *screen) {
 	}
 }
 
-// spread is how many endpoints of a Service are ready, and on how many nodes of all.
+// spread is the number of ready endpoints, and of the nodes that have one.
 func spread(r *report.Report) cell {
 	if !r.Service.EndpointsKnown {
 		return cell{unsure, "unknown", doubtful}
@@ -157,7 +157,7 @@ func spread(r *report.Report) cell {
 	return cell{text: strconv.Itoa(endpoints) + " on " + strconv.Itoa(with) + " of " + english.Count(len(r.Nodes), "node", "")}
 }
 
-// address is the first address of a Service, and how many more there are; all of them where there is room.
+// address is the first address of a Service and the number of the others, or every address.
 func address(s *cluster.Service, every bool) string {
 	var list []string
 	for _, in := range s.Ingress {

@@ -12,10 +12,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// fewest is the smallest number of like nodes that one line stands for.
+// fewest is the smallest number of nodes, beside the one that is shown, for which one line stands.
 const fewest = 3
 
-// nodes is the map.
+// nodes writes the map.
 func (p *screen) nodes() {
 	if len(p.r.Nodes) == 0 {
 		text := "no nodes are known"
@@ -48,7 +48,7 @@ func (p *screen) nodes() {
 	p.machines()
 }
 
-// heading says what the columns of a part of the map mean.
+// heading writes what the columns of a part of the map mean.
 func (p *screen) heading(where, hint string) {
 	text := "what connections do, by where they start"
 	if where != "" {
@@ -60,7 +60,7 @@ func (p *screen) heading(where, hint string) {
 	}
 }
 
-// others are the parts of the wide map about what is not published for clients.
+// others writes the parts of the wide map about node ports and ClusterIPs.
 func (p *screen) others(parts []route.Part) {
 	for i := range parts {
 		where := p.clean(title(&parts[i], parts))
@@ -82,7 +82,7 @@ func (p *screen) others(parts []route.Part) {
 	}
 }
 
-// counts are the backends that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
+// counts are the backends of each row for a part of the map. Where there are several parts, only backends that serve one of its ports in its address family count.
 func (p *screen) counts(b *route.Part, several bool) []report.Counts {
 	counts := make([]report.Counts, len(p.r.Nodes))
 	if !several {
@@ -148,7 +148,7 @@ func (p *screen) block(b *route.Part, counts []report.Counts) {
 	}
 }
 
-// arriving is the cell of connections that come through the load balancer.
+// arriving is the cell for connections that come through the load balancer.
 func (p *screen) arriving(row *report.Row, v route.Cell) cell {
 	c := received(&row.LoadBalancer, v)
 	if row.LoadBalancer.Receives != cluster.No {
@@ -160,7 +160,7 @@ func (p *screen) arriving(row *report.Row, v route.Cell) cell {
 	return c
 }
 
-// possible says, below a row of the wide map, which outcomes remain possible where none is predicted.
+// possible lists the outcomes that remain possible where none is predicted, for a line below the row of the wide map.
 func (p *screen) possible(n *cluster.Node, v route.Cells) string {
 	if !p.o.Wide || n.VirtualKubelet {
 		return ""
@@ -186,7 +186,7 @@ func (p *screen) possible(n *cluster.Node, v route.Cells) string {
 	return "possible: " + strings.Join(starts, "; ")
 }
 
-// fold lets one line stand for three or more nodes that are alike in all cells but the first ones, unless every node is to be listed.
+// fold replaces nodes that have the same cells, apart from the first own cells, by one line where there are several of them and not every node is to be listed.
 func (p *screen) fold(lines []line, own int) []line {
 	if p.o.All {
 		return lines
@@ -216,7 +216,7 @@ func (p *screen) fold(lines []line, own int) []line {
 	return kept
 }
 
-// nameRoom is how long a name may be in the line that stands for others.
+// nameRoom is the width of a node name in the line that stands for others.
 func (p *screen) nameRoom() int {
 	if p.columns == 0 {
 		return 1 << 16
@@ -234,7 +234,7 @@ func likeness(cells []cell) string {
 	return b.String()
 }
 
-// verdict is the cell of a verdict; the wide screen names the rules that decided.
+// verdict is a cell of the map. The wide map names the rules that decided.
 func (p *screen) verdict(c route.Cell) cell { return p.ruled(verdict(c), c) }
 
 func (p *screen) ruled(c cell, of route.Cell) cell {
@@ -244,7 +244,7 @@ func (p *screen) ruled(c cell, of route.Cell) cell {
 	return c
 }
 
-// zones of the nodes, without what all of them have in common before their last hyphen: cn-hangzhou-h and cn-hangzhou-i are h and i.
+// zones are the zones of the nodes. On a terminal, what all have in common up to their last hyphen is left out: cn-hangzhou-h and cn-hangzhou-i are h and i.
 func (p *screen) zones() []string {
 	zones := make([]string, len(p.r.Nodes))
 	region, common := "", true
@@ -269,7 +269,7 @@ func (p *screen) zones() []string {
 	return zones
 }
 
-// machines is the table of what is known of the nodes themselves.
+// machines writes a table about the nodes themselves.
 func (p *screen) machines() {
 	t := table{columns: []column{
 		{title: "NODE", give: inMiddle}, {title: "ADDRESSES", give: atEnd}, {title: "ZONE", spare: 1}, {title: "READY"}, {title: "KUBELET"}, {title: "DATA PLANE", give: atEnd},
@@ -307,7 +307,7 @@ func (p *screen) machine(n *cluster.Node) []cell {
 	return []cell{{text: p.clean(n.Name)}, {text: addresses}, {text: p.clean(n.Zone)}, {text: ready}, {text: p.clean(kubelet)}, {text: p.clean(plane)}}
 }
 
-// note is what sets a node apart.
+// note is what is unusual about a node, "" where nothing is.
 func (p *screen) note(n *cluster.Node, unread bool) string {
 	var notes []string
 	if n.VirtualKubelet {
@@ -346,7 +346,7 @@ func (p *screen) note(n *cluster.Node, unread bool) string {
 	return p.clean(strings.Join(notes, ", "))
 }
 
-// inside has a line for every kind of connection to the cluster IP that may fail.
+// inside writes a line for every kind of connection to the cluster IP that does not work.
 func (p *screen) inside() {
 	type count struct {
 		cell cell
@@ -391,7 +391,7 @@ func (p *screen) inside() {
 	}
 }
 
-// rules gives the reasons of the rules that the wide map names.
+// rules writes the reasons of the rules that the wide map names.
 func (p *screen) rules() {
 	reasons := map[string]string{}
 	for i := range p.r.Nodes {
@@ -414,6 +414,6 @@ func (p *screen) rules() {
 		longest = max(longest, p.cells(id))
 	}
 	for _, id := range slices.Sorted(maps.Keys(reasons)) {
-		p.say2(span{"  ", plain}, span{id + strings.Repeat(" ", longest-p.cells(id)+2), strong}, reasons[id])
+		p.labelled(span{"  ", plain}, span{id + strings.Repeat(" ", longest-p.cells(id)+2), strong}, reasons[id])
 	}
 }

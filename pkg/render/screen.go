@@ -7,24 +7,24 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// Options say how much a screen shows. The zero value, but for Style, is the usual screen.
+// Options choose what a screen shows. Style is required; the zero value of everything else is the usual screen.
 type Options struct {
 	Style *Style
-	// All lists every node, also where many are alike.
+	// All lists every node; otherwise one line stands for many that are alike.
 	All bool
-	// Wide adds addresses, versions, readiness, every other kind of path, the rules that decided and the evidence of findings.
+	// Wide adds node ports, ClusterIPs and the nodes themselves, the rules that decided, the evidence of findings, and each read that failed.
 	Wide bool
 	// Namespaces adds a column for the namespace to a list of Services.
 	Namespaces bool
-	// Assumed: the Service is shown as it is expected to be after a change whose effect was not seen.
+	// Assumed: the report is what is expected after a change, not what was read.
 	Assumed bool
-	// Grant is the command that prints the rights that reading needs, "" where there is no cluster to grant them in.
+	// Grant is the command that prints a ClusterRole with the rights that reading needs, "" where no cluster is read.
 	Grant string
-	// Closes gives the right that closes a gap, as text of one or more lines, "" where no right would. It may be nil.
+	// Closes gives the RBAC rule that allows a read that failed, as text of one or more lines, "" where none would. It may be nil.
 	Closes func(cluster.Gap) string
-	// Collect is the command that writes a file with everything that a gap of files asks for.
+	// Collect is the command that writes a file with everything that is read, "" where none is to be shown.
 	Collect string
-	// Files are the flags that name the files that were read, with a space before each, for commands to copy; "" where a cluster was read.
+	// Files are the flags that name the files that were read, each with a space before it, for commands to copy; "" where a cluster is read.
 	Files string
 }
 
@@ -63,4 +63,28 @@ func (p *screen) put(parts ...span) {
 		p.WriteString(p.paint(part))
 	}
 	p.WriteByte('\n')
+}
+
+// prose writes text behind a lead, wrapped.
+func (p *screen) prose(lead span, text string) {
+	width := p.cells(lead.text)
+	for n, l := range p.wrap(p.clean(text), p.proseColumns()-width) {
+		if n == 0 {
+			p.put(lead, span{l, plain})
+		} else {
+			p.put(span{strings.Repeat(" ", width) + l, plain})
+		}
+	}
+}
+
+// labelled is prose behind a mark and a label.
+func (p *screen) labelled(mark, lead span, text string) {
+	indent := p.cells(mark.text) + p.cells(lead.text)
+	for n, l := range p.wrap(p.clean(text), max(narrowest, p.proseColumns()-indent)) {
+		if n == 0 {
+			p.put(mark, lead, span{l, plain})
+		} else {
+			p.put(span{strings.Repeat(" ", indent) + l, plain})
+		}
+	}
 }

@@ -12,19 +12,19 @@ type cell struct {
 // column is one column of a table.
 type column struct {
 	title string
-	// spare is the order in which narrow terminals do without a column: 1 goes first; 0 stays.
+	// spare is the order in which columns are dropped on a narrow terminal: 1 is dropped first, 0 never.
 	spare int
-	// give says how a column becomes narrower when nothing can be dropped any more.
+	// give is how the text of a column is shortened.
 	give give
 }
 
-// give is the way in which a column becomes narrower; 0 is none.
+// give is how the text of a column is shortened; 0 is not at all.
 type give uint8
 
 const (
-	// atEnd loses the end of its text; it gives way first.
+	// atEnd leaves out the end of the text. Such a column is shortened first.
 	atEnd give = iota + 1
-	// inMiddle loses the middle of its text.
+	// inMiddle leaves out the middle of the text.
 	inMiddle
 )
 
@@ -40,7 +40,7 @@ type table struct {
 	lines   []line
 }
 
-// gutter is the space between two columns; roomy is how far text is cut before a column is dropped for it; narrowest is how far any column is shortened.
+// gutter is the space between two columns. roomy is the width to which text is cut before a column is dropped. narrowest is the smallest width of a column that is shortened.
 const (
 	gutter    = 2
 	roomy     = 32
@@ -93,7 +93,7 @@ func (s *Style) table(b *strings.Builder, t table) {
 	}
 }
 
-// narrow makes the table fit a terminal: somewhat shorter prose first, then without the columns that can be spared, in their order, then shorter texts.
+// narrow makes a table fit the terminal: it cuts prose somewhat, then drops columns in their order, then shortens text further.
 func (s *Style) narrow(columns []column, widths []int, used []bool) {
 	if s.columns == 0 {
 		return
