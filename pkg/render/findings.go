@@ -109,8 +109,8 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 	return strings.Join(codes, " ")
 }
 
-// remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too narrow. Lines are never wrapped: most are
-// commands to copy. A remedy without text is not shown.
+// remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too
+// narrow. Lines are never wrapped: most are commands to copy. A remedy without text is not shown.
 func (p *screen) remedies(list []finding.Remedy) {
 	list = slices.DeleteFunc(slices.Clone(list), func(r finding.Remedy) bool { return r.Text == "" })
 	longest, widest := 0, 0

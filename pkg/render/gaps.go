@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 )
 
-// gaps say what could not be read, and what to do about it: one line for everything that was refused, and one for everything that the files do not hold. The wide
-// screen lists each.
+// gaps say what could not be read, and what to do about it: one line for everything that was refused, and one for
+// everything that the files do not hold. The wide screen lists each.
 func (p *screen) gaps() {
 	if len(p.r.Gaps) == 0 {
 		return

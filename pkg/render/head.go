@@ -237,7 +237,8 @@ func dataplaneText(d *cluster.Dataplane) string {
 	return text
 }
 
-// buildText names the vendor of a kube-proxy that Kubernetes itself did not build, and says whether upstream's rules are used for it; "" for all others.
+// buildText names the vendor of a kube-proxy that Kubernetes itself did not build, and says whether upstream's rules
+// are used for it; "" for all others.
 func buildText(d *cluster.Dataplane) string {
 	if d.Name != cluster.KubeProxy || !d.Version.Known() {
 		return ""

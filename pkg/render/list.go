@@ -77,7 +77,8 @@ func codes(r *report.Report) []string {
 	return list
 }
 
-// Bytes is the list, worst first, then by namespace and name. A footer counts the verdicts and names the next command; what could not be read follows, each once.
+// Bytes is the list, worst first, then by namespace and name. A footer counts the verdicts and names the next command;
+// what could not be read follows, each once.
 func (l *List) Bytes() []byte {
 	slices.SortStableFunc(l.lines, func(a, b listed) int {
 		return cmp.Or(badness(b.mark)-badness(a.mark), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))

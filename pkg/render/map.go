@@ -82,7 +82,8 @@ func (p *screen) others(parts []route.Part) {
 	}
 }
 
-// counts are the backends of each row for a part of the map. Where there are several parts, only backends that serve one of its ports in its address family count.
+// counts are the backends of each row for a part of the map. Where there are several parts, only backends that serve
+// one of its ports in its address family count.
 func (p *screen) counts(b *route.Part, several bool) []report.Counts {
 	counts := make([]report.Counts, len(p.r.Nodes))
 	if !several {
@@ -186,7 +187,8 @@ func (p *screen) possible(n *cluster.Node, v route.Cells) string {
 	return "possible: " + strings.Join(starts, "; ")
 }
 
-// fold replaces nodes that have the same cells, apart from the first own cells, by one line where there are several of them and not every node is to be listed.
+// fold replaces nodes that have the same cells, apart from the first own cells, by one line where there are several of
+// them and not every node is to be listed.
 func (p *screen) fold(lines []line, own int) []line {
 	if p.o.All {
 		return lines
@@ -244,7 +246,8 @@ func (p *screen) ruled(c cell, of route.Cell) cell {
 	return c
 }
 
-// zones are the zones of the nodes. On a terminal, what all have in common up to their last hyphen is left out: cn-hangzhou-h and cn-hangzhou-i are h and i.
+// zones are the zones of the nodes. On a terminal, what all have in common up to their last hyphen is left out:
+// cn-hangzhou-h and cn-hangzhou-i are h and i.
 func (p *screen) zones() []string {
 	zones := make([]string, len(p.r.Nodes))
 	region, common := "", true

@@ -89,7 +89,8 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 	}
 }
 
-// What a change does to clients that the map does not show stands with what it fixes and introduces; nothing is called fixed, or free of consequences, that is not.
+// What a change does to clients that the map does not show stands with what it fixes and introduces; nothing is called
+// fixed, or free of consequences, that is not.
 func TestPreviewShowsEffects(t *testing.T) {
 	b := toCluster().Before.Nodes
 	failing, fine := b[5].Node.Name, b[0].Node.Name
@@ -227,7 +228,8 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
-// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a control sequence.
+// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a
+// control sequence.
 func TestQuestion(t *testing.T) {
 	o := Options{Style: plainStyle(wide100)}
 	got := string(Question(&Ask{

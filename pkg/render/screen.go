@@ -12,7 +12,8 @@ type Options struct {
 	Style *Style
 	// All lists every node; otherwise one line stands for many that are alike.
 	All bool
-	// Wide adds node ports, ClusterIPs and the nodes themselves, the rules that decided, the evidence of findings, and each read that failed.
+	// Wide adds node ports, ClusterIPs and the nodes themselves, the rules that decided, the evidence of findings, and
+	// each read that failed.
 	Wide bool
 	// Namespaces adds a column for the namespace to a list of Services.
 	Namespaces bool
@@ -20,11 +21,13 @@ type Options struct {
 	Assumed bool
 	// Grant is the command that prints a ClusterRole with the rights that reading needs, "" where no cluster is read.
 	Grant string
-	// Closes gives the RBAC rule that allows a read that failed, as text of one or more lines, "" where none would. It may be nil.
+	// Closes gives the RBAC rule that allows a read that failed, as text of one or more lines, "" where none would. It
+	// may be nil.
 	Closes func(cluster.Gap) string
 	// Collect is the command that writes a file with everything that is read, "" where none is to be shown.
 	Collect string
-	// Files are the flags that name the files that were read, each with a space before it, for commands to copy; "" where a cluster is read.
+	// Files are the flags that name the files that were read, each with a space before it, for commands to copy; ""
+	// where a cluster is read.
 	Files string
 }
 

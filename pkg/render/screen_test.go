@@ -55,7 +55,8 @@ func version(s string) cluster.Version {
 	return v
 }
 
-// outcomes of a row: what a connection from outside, from the node and from a pod meets, and which endpoints it reaches.
+// outcomes of a row: what a connection from outside, from the node and from a pod meets, and which endpoints it
+// reaches.
 type outcomes struct {
 	external, node, pod dataplane.Outcome
 	reach               dataplane.Endpoints

@@ -1,4 +1,5 @@
-// Package render turns a report into text: the screen of one Service, the list of many, with their glyphs, colours and widths.
+// Package render turns a report into text: the screen of one Service, the list of many, with their glyphs, colours and
+// widths.
 //
 // It fills a buffer and writes nothing itself. All text is escaped where it is painted, wherever it came from.
 package render
@@ -47,15 +48,16 @@ type Style struct {
 	width    *runewidth.Condition
 }
 
-// unknownColumns is the width of a terminal that does not say how wide it is, and the longest line of prose on any terminal.
+// unknownColumns is the width of a terminal that does not say how wide it is, and the longest line of prose on any
+// terminal.
 const unknownColumns = 100
 
 // NewStyle makes the style for one writer. --color=always wins over NO_COLOR, as a flag wins over the environment.
 func NewStyle(mode ColorMode, ascii bool, t Terminal) *Style {
 	s := &Style{
 		ascii: ascii || !t.UTF8,
-		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever the locale says; and a process-wide
-		// setting would make two screens disagree.
+		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever
+		// the locale says; and a process-wide setting would make two screens disagree.
 		width: &runewidth.Condition{StrictEmojiNeutral: true},
 	}
 	if t.Interactive {
@@ -132,7 +134,8 @@ func (s *Style) paint(p span) string {
 // cells is how wide text is once it is painted.
 func (s *Style) cells(text string) int { return s.width.StringWidth(s.clean(text)) }
 
-// clean escapes what a terminal would obey. Where only ASCII may be written, every other character is escaped too. Clean text is returned unchanged.
+// clean escapes what a terminal would obey. Where only ASCII may be written, every other character is escaped too.
+// Clean text is returned unchanged.
 func (s *Style) clean(text string) string {
 	if s.ascii {
 		return printable.ASCII(text)
@@ -140,8 +143,8 @@ func (s *Style) clean(text string) string {
 	return printable.Line(text)
 }
 
-// Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and everything else that does not print are
-// shown as escapes. Line breaks stay.
+// Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and
+// everything else that does not print are shown as escapes. Line breaks stay.
 func Escape(text string) string { return printable.Text(text) }
 
 // cut shortens text to at most limit cells by leaving out its end.
@@ -164,7 +167,8 @@ func (s *Style) shorten(text string, limit int) string {
 	return head + s.ellipsis + tail
 }
 
-// wrap breaks prose at spaces into lines of at most limit cells. A word longer than that is not broken: people may copy it.
+// wrap breaks prose at spaces into lines of at most limit cells. A word longer than that is not broken: people may copy
+// it.
 func (s *Style) wrap(text string, limit int) []string {
 	var lines []string
 	line, used := "", 0
@@ -186,7 +190,8 @@ func (s *Style) wrap(text string, limit int) []string {
 	return lines
 }
 
-// proseColumns is how long lines of prose may be. In a file or a pipe a sentence is one line, however long, so that grep finds it.
+// proseColumns is how long lines of prose may be. In a file or a pipe a sentence is one line, however long, so that
+// grep finds it.
 func (s *Style) proseColumns() int {
 	if s.columns == 0 {
 		return math.MaxInt

@@ -24,7 +24,8 @@ type claim struct {
 	code string
 }
 
-// summary is the verdict on a Service in one line: it never says more than the report knows, and its mark is never better than a finding's.
+// summary is the verdict on a Service in one line: it never says more than the report knows, and its mark is never
+// better than a finding's.
 func summary(r *report.Report) cell {
 	list := claims(r)
 	texts := make([]string, len(list))
@@ -178,7 +179,8 @@ func balancedClaim(r *report.Report) claim {
 	return claim{unsure, text, "unknown from outside", ""}
 }
 
-// insideClaims are about connections from pods and from the host network to the addresses that are published for clients.
+// insideClaims are about connections from pods and from the host network to the addresses that are published for
+// clients.
 func insideClaims(r *report.Report) []claim {
 	v := &r.Verdict
 	var list []claim
@@ -406,7 +408,8 @@ func portList(ports []cluster.Port) string {
 	return english.Word(len(texts), "port", "") + " " + strings.Join(texts, " ")
 }
 
-// clientIP says whether endpoints see the client IP of connections from outside, "" where none of these reaches an endpoint.
+// clientIP says whether endpoints see the client IP of connections from outside, "" where none of these reaches an
+// endpoint.
 func clientIP(v *report.Verdict) string {
 	if !v.Balanced {
 		return map[dataplane.ClientIP]string{

@@ -40,7 +40,8 @@ type table struct {
 	lines   []line
 }
 
-// gutter is the space between two columns. roomy is the width to which text is cut before a column is dropped. narrowest is the smallest width of a column that is shortened.
+// gutter is the space between two columns. roomy is the width to which text is cut before a column is dropped.
+// narrowest is the smallest width of a column that is shortened.
 const (
 	gutter    = 2
 	roomy     = 32
@@ -57,7 +58,8 @@ func (s *Style) cellText(c cell) string {
 	return s.glyphs[c.mark] + " " + c.text
 }
 
-// table lays out t within the terminal: plain text is measured, then coloured. Columns that are empty in every line are left out.
+// table lays out t within the terminal: plain text is measured, then coloured. Columns that are empty in every line are
+// left out.
 func (s *Style) table(b *strings.Builder, t table) {
 	widths := make([]int, len(t.columns))
 	used := make([]bool, len(t.columns))
@@ -93,7 +95,8 @@ func (s *Style) table(b *strings.Builder, t table) {
 	}
 }
 
-// narrow makes a table fit the terminal: it cuts prose somewhat, then drops columns in their order, then shortens text further.
+// narrow makes a table fit the terminal: it cuts prose somewhat, then drops columns in their order, then shortens text
+// further.
 func (s *Style) narrow(columns []column, widths []int, used []bool) {
 	if s.columns == 0 {
 		return

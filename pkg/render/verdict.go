@@ -49,8 +49,8 @@ func verdict(c route.Cell) cell {
 	return cell{unsure, "unknown", doubtful}
 }
 
-// received is the cell about connections that come through the load balancer. Where it is not known whether it sends to the node, the cell says what becomes of a
-// connection that arrives: the node's half is known.
+// received is the cell about connections that come through the load balancer. Where it is not known whether it sends to
+// the node, the cell says what becomes of a connection that arrives: the node's half is known.
 func received(r *report.Receives, arriving route.Cell) cell {
 	switch {
 	case r.Receives == cluster.No && r.Reason == "SendsToPods":

@@ -8,8 +8,8 @@ import (
 // mostChanges is the number of changes that a frame lists; a rollout has hundreds.
 const mostChanges = 6
 
-// Redraw is a frame that replaces the one before: the screen, then what has changed, then why it is out of date, "" where it is not. What comes last stays visible where
-// the screen is taller than the terminal.
+// Redraw is a frame that replaces the one before: the screen, then what has changed, then why it is out of date, ""
+// where it is not. What comes last stays visible where the screen is taller than the terminal.
 func Redraw(screen []byte, changes []string, stale string, o Options) []byte {
 	var b strings.Builder
 	b.WriteString("\x1b[H\x1b[2J")
