@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 )
 
@@ -80,9 +81,9 @@ var unservedPort = Kind{
 			return nil
 		}
 		var names []string
-		for i, served := range f.servedPorts() {
-			if !served {
-				names = append(names, fmt.Sprintf("%d/%s", f.Service.Ports[i].Port, f.Service.Ports[i].Protocol))
+		for i, port := range f.Service.Ports {
+			if !dataplane.Served(f.Service, i) {
+				names = append(names, fmt.Sprintf("%d/%s", port.Port, port.Protocol))
 			}
 		}
 		if len(names) == 0 {

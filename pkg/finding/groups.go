@@ -49,7 +49,7 @@ func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) 
 // failing are the rows on which a wanted path surely fails.
 func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	hits, of = f.worstHits(want)
-	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.path.Outcome == dataplane.Unknown || h.path.Outcome == dataplane.Partial })
+	hits = slices.DeleteFunc(hits, func(h hit) bool { return !h.path.Fails() })
 	return hits, of
 }
 
@@ -87,25 +87,13 @@ func fareAlike(a, b hit) bool {
 
 // published are the paths of the first row that dial an address meant for clients, at ports that some ready endpoint serves: the same ones on every row.
 func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
-	served := f.servedPorts()
 	for i := range f.Rows[0].Paths {
 		p := &f.Rows[0].Paths[i]
-		if p.From == from && (p.To == dataplane.LoadBalancerIP || p.To == dataplane.ExternalIP || p.To == dataplane.LoadBalancerHostname) && served[f.portIndex(p)] {
+		if p.From == from && p.To != dataplane.NodePort && dataplane.Publishes(f.Service, p.To) && dataplane.Served(f.Service, f.portIndex(p)) {
 			paths = append(paths, p)
 		}
 	}
 	return paths
-}
-
-// servedPorts says of each Service port whether a ready endpoint serves it; all do where the endpoints could not be read.
-func (f *Facts) servedPorts() []bool {
-	served := make([]bool, len(f.Service.Ports))
-	for i, port := range f.Service.Ports {
-		served[i] = !f.Service.EndpointsKnown || slices.ContainsFunc(f.Service.Endpoints, func(e cluster.Endpoint) bool {
-			return e.Ready && slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == port.Name && p.Protocol == port.Protocol })
-		})
-	}
-	return served
 }
 
 // name lists what is dialled: addresses alone where all their ports are meant, else each address with its port.

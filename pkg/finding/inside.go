@@ -2,7 +2,6 @@ package finding
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -52,9 +51,9 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 
 // judge says what a group meets: what surely fails on some nodes, else what fails for some endpoints, else what is not known.
 func (f *Facts) judge(from dataplane.From, g group) Finding {
-	of := func(outcomes ...dataplane.Outcome) (hits []hit) {
+	of := func(wanted func(*dataplane.Path) bool) (hits []hit) {
 		for _, h := range g.hits {
-			if slices.Contains(outcomes, h.path.Outcome) {
+			if wanted(h.path) {
 				hits = append(hits, h)
 			}
 		}
@@ -65,15 +64,15 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 	if from == dataplane.Node {
 		r = f.finding(Warning)
 	}
-	if hits := of(dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable); len(hits) > 0 {
+	if hits := of((*dataplane.Path).Fails); len(hits) > 0 {
 		return f.failure(r, from, where, hits, g.of)
 	}
-	hits := of(dataplane.Partial)
+	hits := of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Partial })
 	if len(hits) > 0 {
 		r.Severity = Warning
 		r.Message = fmt.Sprintf("on %d of %d nodes some connections to %s from %s fail", len(hits), g.of, where, people(from))
 	} else {
-		l := f.unknownPaths(people(from), where, of(dataplane.Unknown), g.of)
+		l := f.unknownPaths(people(from), where, of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Unknown }), g.of)
 		r.Result, r.Message, r.Detail, r.Evidence = Unknown, l.message, l.detail, l.evidence
 		return r
 	}
@@ -90,7 +89,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
 		host := h.row.Path(dataplane.Node, h.path)
-		together = together && host != nil && host.Outcome.Badness() == dataplane.Refused.Badness()
+		together = together && host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
 	}
 	who := people(from)
 	r.Message = fmt.Sprintf("%d of %d nodes cannot reach %s from inside the cluster", len(hits), of, where)

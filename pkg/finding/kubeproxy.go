@@ -49,14 +49,15 @@ func (f *Facts) misnamed() []Finding {
 	for i := range f.Rows {
 		row := &f.Rows[i]
 		d := f.Snapshot.DataplaneOf(row.Node)
-		if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" || d.KubeProxy.HostnameOverride == row.Node.Name || row.Endpoints.Ready == 0 {
+		name := d.ProxyNodeName(row.Node)
+		if name == row.Node.Name || row.Endpoints.Ready == 0 {
 			continue
 		}
 		r := f.finding(Error)
-		r.Message = fmt.Sprintf("kube-proxy on %s runs under the name %s, and takes none of the %s there for its own", row.Node.Name, d.KubeProxy.HostnameOverride,
+		r.Message = fmt.Sprintf("kube-proxy on %s runs under the name %s, and takes none of the %s there for its own", row.Node.Name, name,
 			english.Count(row.Endpoints.Ready, "ready endpoint", ""))
 		r.Evidence = []Evidence{
-			{Fact: "hostnameOverride is " + d.KubeProxy.HostnameOverride, Source: d.Source},
+			{Fact: "hostnameOverride is " + name, Source: d.Source},
 			{Fact: fmt.Sprintf("node %s has %s", row.Node.Name, english.Count(row.Endpoints.Ready, "ready endpoint", "")), Source: f.slices(row.Node)},
 		}
 		return []Finding{r}

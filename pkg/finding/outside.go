@@ -72,7 +72,7 @@ var sentInVain = Kind{
 		}
 		failing := func(receives cluster.Tristate) []group {
 			return f.alike(dataplane.External, func(h hit) bool {
-				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Outcome.Badness() == dataplane.Refused.Badness()
+				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Fails()
 			})
 		}
 		var found []Finding

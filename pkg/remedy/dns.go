@@ -142,23 +142,18 @@ func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 		if n.VirtualKubelet {
 			continue
 		}
-		worst, why := dataplane.Reachable, (*dataplane.Rule)(nil)
+		works, why := cluster.Yes, (*dataplane.Rule)(nil)
 		for _, t := range dataplane.Targets(p.Facts.Service) {
 			if t.To != dataplane.ClusterIP || !dataplane.Served(p.Facts.Service, t.Port) {
 				continue
 			}
-			switch path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t); path.Outcome {
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
-				worst, why = dataplane.Refused, path.Rule
-			case dataplane.Unknown, dataplane.ViaLoadBalancer:
-				if worst == dataplane.Reachable {
-					worst, why = dataplane.Unknown, path.Rule
-				}
-			case dataplane.Reachable:
+			path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t)
+			if w := path.Works(); w == cluster.No || w == cluster.Undetermined && works == cluster.Yes {
+				works, why = w, path.Rule
 			}
 		}
 		out.of++
-		out.add(n.Name, worst, why)
+		out.add(n.Name, works, why)
 	}
 	return out
 }

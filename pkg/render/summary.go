@@ -160,9 +160,9 @@ func balancedClaim(r *report.Report) claim {
 			return claim{ok, works(r) + " from outside through the load balancer", "works from outside", ""}
 		}
 		return claim{ok, works(r) + " from outside", "works from outside", ""}
-	case o.Outcome.Fails() && ports != "":
+	case allFail(o.Outcome) && ports != "":
 		return claim{fails, "connections from outside" + ports + " fail", "fails from outside", finding.SendsToFailingNodes}
-	case o.Outcome.Fails():
+	case allFail(o.Outcome):
 		return claim{fails, "does not work from outside", "fails from outside", finding.SendsToFailingNodes}
 	case o.Outcome == dataplane.Partial && o.FailingKnown && o.Failing > 0 && o.Failing < 1 && len(r.Service.Ingress) == 1:
 		text := percent(o.Failing) + " of connections from outside" + ports + " fail"
@@ -178,6 +178,9 @@ func balancedClaim(r *report.Report) claim {
 	}
 	return claim{unsure, text, "unknown from outside", ""}
 }
+
+// allFail says whether no connection with this outcome works.
+func allFail(o dataplane.Outcome) bool { return o.Badness() == dataplane.Refused.Badness() }
 
 // insideClaims are about connections from pods and from the host network to the addresses that are published for
 // clients.
@@ -374,10 +377,10 @@ func place(r *report.Report, targets []dataplane.Target) string {
 	var ports []cluster.Port
 	nodePorts := false
 	for _, t := range targets {
-		host := cmp.Or(t.Hostname, t.Address.String())
+		host := t.Host()
 		port := r.Service.Ports[t.Port]
 		if t.To == dataplane.NodePort {
-			host, port.Port, nodePorts = "", port.NodePort, true
+			port.Port, nodePorts = port.NodePort, true
 		}
 		if host != "" && !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
@@ -418,7 +421,7 @@ func clientIP(v *report.Verdict) string {
 		}[v.ClientIP]
 	}
 	switch o := &v.Outside; {
-	case o.Outcome.Fails():
+	case allFail(o.Outcome):
 		return ""
 	case o.Mixed:
 		return "client IP kept for some connections only"

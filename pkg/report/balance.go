@@ -181,7 +181,7 @@ func (c *choice) check(row *Row, kind provider.HealthCheck) Receives {
 			// (k3s-io/k3s pkg/daemons/agent/agent_linux.go kubeProxyArgs).
 			return undecided(provider.HealthNotKnown)
 		}
-		if misnamed(d, row) && !older(d, 33) {
+		if d.ProxyNodeName(row.Node) != row.Node.Name && !older(d, 33) {
 			// Its own health is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were written in time
 			// (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
 			return undecided(provider.HealthNotKnown)
@@ -251,7 +251,7 @@ func answersAtNodePort(svc *cluster.Service, row *Row) Receives {
 		switch {
 		case p.Outcome == dataplane.Reachable:
 			answers = true
-		case p.Outcome.Fails():
+		case p.Fails():
 			silent = true
 		default:
 			return undecided(provider.HealthNotKnown)
@@ -290,20 +290,17 @@ func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node)
 
 // takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node it runs as.
 func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
-	if !misnamed(d, row) {
+	name := d.ProxyNodeName(row.Node)
+	if name == row.Node.Name {
 		return row.Endpoints.Ready
 	}
 	own := 0
 	for i := range svc.Endpoints {
-		if e := &svc.Endpoints[i]; e.Ready && e.Node == d.KubeProxy.HostnameOverride {
+		if e := &svc.Endpoints[i]; e.Ready && e.Node == name {
 			own++
 		}
 	}
 	return own
-}
-
-func misnamed(d *cluster.Dataplane, row *Row) bool {
-	return d.KubeProxy != nil && d.KubeProxy.HostnameOverride != "" && d.KubeProxy.HostnameOverride != row.Node.Name
 }
 
 // Outside is what connections from outside the cluster to the load balancer's addresses come to, over all backends that the load balancer may pick; the worst port.
@@ -369,19 +366,19 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 			if to.Receives == cluster.Undetermined {
 				// It may be sent something, or nothing.
 				open = open || p.Outcome != dataplane.Reachable
-				perhaps = perhaps || !p.Outcome.Fails()
+				perhaps = perhaps || !p.Fails()
 				mayKeep = mayKeep || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Rewritten
 				mayRewrite = mayRewrite || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Preserved
 				o.FailingKnown = o.FailingKnown && p.Outcome == dataplane.Reachable
 				continue
 			}
 			o.Basis = min(o.Basis, p.Basis)
-			switch p.Outcome {
-			case dataplane.Reachable:
+			switch {
+			case p.Outcome == dataplane.Reachable:
 				works++
 				kept = kept || p.ClientIP != dataplane.Rewritten
 				rewritten = rewritten || p.ClientIP != dataplane.Preserved
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
+			case p.Fails():
 				fails++
 				if failure != dataplane.Unknown && failure != p.Outcome {
 					failure = dataplane.TimedOut

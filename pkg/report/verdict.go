@@ -67,18 +67,17 @@ const (
 )
 
 func conditionOf(p *dataplane.Path) condition {
-	switch p.Outcome {
-	case dataplane.Reachable:
-		return works
-	case dataplane.Partial:
+	switch {
+	case p.Fails():
+		return fails
+	case p.Outcome == dataplane.Partial:
 		return failsPartly
-	case dataplane.Unknown:
+	case p.Outcome == dataplane.Unknown:
 		return notKnown
-	case dataplane.ViaLoadBalancer:
+	case p.Outcome == dataplane.ViaLoadBalancer:
 		return handedOn
-	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
 	}
-	return fails
+	return works
 }
 
 // Judge gives the verdict on a report whose rows are complete.

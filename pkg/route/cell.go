@@ -31,7 +31,7 @@ func Of(p *dataplane.Path) Cell {
 
 // Fails says whether no connection of this cell reaches an endpoint.
 func (c Cell) Fails() bool {
-	return c.Outcome.Fails() || c.Outcome == dataplane.ViaLoadBalancer && c.Endpoints == dataplane.NoEndpoints
+	return (&dataplane.Path{Outcome: c.Outcome, Endpoints: c.Endpoints}).Fails()
 }
 
 // And combines two cells. The result is never better than the worse of the two.

@@ -13,7 +13,7 @@ type Target struct {
 	To       dataplane.To
 	Address  netip.Addr
 	Hostname string
-	// IPv6 is the family of a node port; it is false for everything else.
+	// IPv6 is the family of what has no Address.
 	IPv6 bool
 	Port cluster.Port
 }
@@ -44,14 +44,9 @@ type Part struct {
 	Rows []Cells
 }
 
-// Outside divides what can be dialled from outside into parts that differ in at least one cell: load balancer addresses, where there are none the node ports, and
-// external IPs, in the order of the Service's addresses and ports.
+// Outside divides the targets that are published for clients into parts that differ in at least one cell, in the order of the Service's addresses and ports.
 func Outside(s *cluster.Service, rows []Row) []Part {
-	targets := targetsOf(s, dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname)
-	if len(targets) == 0 {
-		targets = NodePorts(s, rows)
-	}
-	return divide(rows, append(targets, targetsOf(s, dataplane.ExternalIP)...))
+	return divide(rows, targets(s, rows, func(to dataplane.To) bool { return dataplane.Publishes(s, to) }))
 }
 
 // Inside divides the ClusterIPs of the Service into parts that differ in at least one cell.
@@ -60,35 +55,25 @@ func Inside(s *cluster.Service, rows []Row) []Part { return divide(rows, Cluster
 // ToNodePorts divides the node ports of the Service into parts that differ in at least one cell.
 func ToNodePorts(s *cluster.Service, rows []Row) []Part { return divide(rows, NodePorts(s, rows)) }
 
-// NodePorts are the node ports of the Service, once for each address family in which a node has a path.
+// NodePorts are the node ports of the Service.
 func NodePorts(s *cluster.Service, rows []Row) []Target {
-	all := slices.DeleteFunc(targetsOf(s, dataplane.NodePort), func(t Target) bool {
-		return !slices.ContainsFunc(rows, func(row Row) bool {
-			return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return t.dialledBy(&p) })
-		})
-	})
-	// One family after the other.
-	slices.SortStableFunc(all, func(a, b Target) int {
-		switch {
-		case a.IPv6 == b.IPv6:
-			return 0
-		case b.IPv6:
-			return -1
-		}
-		return 1
-	})
-	return all
+	return targets(s, rows, func(to dataplane.To) bool { return to == dataplane.NodePort })
 }
 
-// ClusterIPs are the cluster-internal targets of the Service.
-func ClusterIPs(s *cluster.Service) []Target { return targetsOf(s, dataplane.ClusterIP) }
+// ClusterIPs are the targets inside the cluster.
+func ClusterIPs(s *cluster.Service) []Target {
+	return targets(s, nil, func(to dataplane.To) bool { return to == dataplane.ClusterIP })
+}
 
-// targetsOf are the Service's targets of some kinds, in the order of its addresses and ports.
-func targetsOf(s *cluster.Service, kinds ...dataplane.To) []Target {
+// targets are those of the Service of a wanted kind. A node port is one only in an address family in which some row has a path.
+func targets(s *cluster.Service, rows []Row, wanted func(dataplane.To) bool) []Target {
 	var all []Target
-	for _, t := range dataplane.Targets(s) {
-		if slices.Contains(kinds, t.To) {
-			all = append(all, Target{To: t.To, Address: t.Address, Hostname: t.Hostname, IPv6: t.To == dataplane.NodePort && t.IPv6, Port: s.Ports[t.Port]})
+	for _, d := range dataplane.Targets(s) {
+		t := Target{To: d.To, Address: d.Address, Hostname: d.Hostname, IPv6: d.IPv6, Port: s.Ports[d.Port]}
+		if wanted(d.To) && (d.To != dataplane.NodePort || slices.ContainsFunc(rows, func(row Row) bool {
+			return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return t.dialledBy(&p) })
+		})) {
+			all = append(all, t)
 		}
 	}
 	return all
@@ -120,14 +105,14 @@ func (t *Target) Cells(row *Row) Cells {
 
 // ServedBy says whether an endpoint can answer connections to the target.
 func (t *Target) ServedBy(e *cluster.Endpoint) bool {
-	v6 := t.IPv6
+	ipv6 := t.IPv6
 	if t.To != dataplane.NodePort {
-		v6 = t.Address.Is6()
+		ipv6 = t.Address.Is6()
 	}
-	if t.To != dataplane.LoadBalancerHostname && e.Address.Is6() != v6 {
+	if t.To != dataplane.LoadBalancerHostname && e.Address.Is6() != ipv6 {
 		return false
 	}
-	return slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == t.Port.Name && p.Protocol == t.Port.Protocol })
+	return e.Serves(&t.Port)
 }
 
 // dialledBy says whether a path is one of connections to the target.

@@ -24,17 +24,18 @@ const module = "github.com/kubectl-etp/kubectl-etp"
 type imports struct{ inside, outside []string }
 
 // arrows point downwards only: cmd -> cli -> render, report/v1alpha1 -> report -> remedy -> finding -> route -> dataplane, provider -> cluster, and
-// cli -> apply -> remedy, collect -> cluster, and cli -> prompt.
+// cli -> fix -> report, apply, collect; apply -> remedy, collect -> cluster; and cli -> prompt.
 // What only tests import is not held: a test may look at anything.
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 			"sigs.k8s.io/yaml",
 		},
 	},
+	"pkg/fix": {inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/report"}},
 	"pkg/apply": {
 		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
 		outside: []string{
@@ -42,11 +43,13 @@ var arrows = map[string]imports{
 		},
 	},
 	"pkg/collect": {
-		inside: []string{"pkg/cluster", "pkg/printable", "pkg/suggest"},
+		inside: []string{"pkg/cluster", "pkg/detect", "pkg/printable", "pkg/suggest"},
 		outside: []string{
 			"github.com/go-logr/logr", "go.yaml.in/yaml/v3", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
+	// The settings of data planes are in objects of Kubernetes' own types, and some of them in YAML within these.
+	"pkg/detect": {inside: []string{"pkg/cluster"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}},
 	"pkg/render": {
 		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/remedy", "pkg/report", "pkg/route"},
 		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
@@ -95,7 +98,7 @@ var arrows = map[string]imports{
 
 // only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
 var only = map[string][]string{
-	"k8s.io/":                {"pkg/apply", "pkg/cli", "pkg/collect", "pkg/report/v1alpha1"},
+	"k8s.io/":                {"pkg/apply", "pkg/cli", "pkg/collect", "pkg/detect", "pkg/report/v1alpha1"},
 	"github.com/fatih/color": {"pkg/render"},
 	"github.com/spf13/cobra": {"pkg/cli"},
 }

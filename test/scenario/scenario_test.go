@@ -524,7 +524,7 @@ func TestWhatIsTrueOfEveryCase(t *testing.T) {
 // impossible says what contradicts what in a path.
 func impossible(p *dataplane.Path) string {
 	reaches := p.Outcome == dataplane.Reachable || p.Outcome == dataplane.Partial
-	fails := p.Outcome.Fails()
+	fails := p.Fails()
 	switch {
 	case p.Rule == nil:
 		return "no rule decided"
