@@ -43,7 +43,11 @@ func (p *screen) unread(text string) { p.marked(cell{unsure, text, doubtful}) }
 
 // refused are reads that the API server refused. One ClusterRole grants all of them.
 func (p *screen) refused(gaps []cluster.Gap) {
-	p.unread("not allowed to read " + english.And(resources(gaps)))
+	what := "read " + english.And(resources(gaps))
+	if len(gaps) == 1 {
+		what = gaps[0].Verb + " " + object(gaps[0])
+	}
+	p.unread("not allowed to " + what)
 	if p.o.Wide {
 		for _, g := range gaps {
 			p.put(span{"    " + g.Verb + " " + object(g) + ": forbidden", plain})

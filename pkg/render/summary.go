@@ -81,8 +81,11 @@ func claims(r *report.Report) []claim {
 		fallthrough
 	default:
 		outside, inside := outsideClaims(r), insideClaims(r)
-		if everyOK(outside) && everyOK(inside) {
+		switch {
+		case everyOK(outside) && everyOK(inside):
 			outside, inside = []claim{{ok, works(r) + " from outside and from inside the cluster", "works", ""}}, nil
+		case len(outside) == 1 && outside[0].mark == unsure && v.Alike && v.Pods.Of > 0 && v.Pods.Unknown.Nodes == v.Pods.Of:
+			outside, inside = []claim{{unsure, "cannot tell where it works, from outside or from inside the cluster", "unknown", finding.FailsFromPods}}, nil
 		}
 		list = slices.Concat(list, outside, inside, clusterIPClaims(r))
 		if len(outside)+len(inside) == 0 && len(list) == 0 {
@@ -132,17 +135,22 @@ func outsideClaims(r *report.Report) []claim {
 		report.Reach
 		code string
 	}{{v.NodePorts, finding.NodePortOnSomeNodes}, {v.ExternalIPs, ""}} {
-		where := place(r, to.Targets)
-		on := nodeCount(r, to.Failing+to.Partly, to.Of)
+		on := nodeCount(r, to.Failing.Nodes+to.Partly.Nodes, to.Of)
 		switch {
 		case to.Of == 0:
 		case to.Works() && len(list) == 0:
 			list = append(list, claim{ok, works(r) + " from outside", "works from outside", ""})
 		case to.Works():
-		case to.Failing+to.Partly > 0:
-			list = append(list, claim{warns, "connections from outside to " + where + " fail on " + on, "fails from outside on " + on, to.code})
+		case to.Failing.Nodes+to.Partly.Nodes > 0:
+			where := place(r, &to.Failing)
+			if to.Failing.Nodes == 0 {
+				where = place(r, &to.Partly)
+			}
+			list = append(list, claim{
+				warns, "connections from outside to " + where + " fail on " + on, "fails from outside on " + on, to.code,
+			})
 		default:
-			list = append(list, claim{unsure, "cannot tell whether " + where + " works from outside", "unknown from outside", to.code})
+			list = append(list, claim{unsure, "cannot tell whether " + place(r, &to.Unknown) + " works from outside", "unknown from outside", to.code})
 		}
 	}
 	return list
@@ -233,20 +241,24 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 	case fromInside:
 	}
 	short := map[start]string{fromPods: "pods", fromHosts: "host network", fromInside: "inside"}[from]
-	where := place(r, to.Targets)
-	on := func(n int) string {
+	on := func(who string, n int) string {
 		if n == to.Of {
 			return who
 		}
 		return who + " on " + nodeCount(r, n, to.Of)
 	}
-	if n := to.Failing; n > 0 {
+	source := who
+	if from == fromInside {
+		source = "inside the cluster"
+	}
+	if n := to.Failing.Nodes; n > 0 {
+		where := place(r, &to.Failing)
 		m := fails
 		if from == fromHosts {
 			m = warns
 		}
 		count := nodeCount(r, n, to.Of)
-		text := "connections from " + who + " to " + where + " fail on " + count
+		text := "connections from " + source + " to " + where + " fail on " + count
 		if verb := symptom(to.Outcomes, from == fromInside && n == 1); verb != "" {
 			text = who + " on " + count + " " + verb + " at " + where
 			if from == fromInside {
@@ -259,14 +271,14 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 		}
 		list = append(list, claim{m, text, short, code})
 	}
-	if n := to.Partly; n > 0 {
-		list = append(list, claim{warns, "some connections from " + on(n) + " to " + where + " fail", "some fail from " + short, code})
+	if n := to.Partly.Nodes; n > 0 {
+		list = append(list, claim{warns, "some connections from " + on(source, n) + " to " + place(r, &to.Partly) + " fail", "some fail from " + short, code})
 	}
-	if n := to.Unknown; n > 0 {
-		list = append(list, claim{unsure, "cannot tell whether " + on(n) + " can reach " + where, "unknown from " + short, code})
+	if n := to.Unknown.Nodes; n > 0 {
+		list = append(list, claim{unsure, "cannot tell whether " + on(who, n) + " can reach " + place(r, &to.Unknown), "unknown from " + short, code})
 	}
-	if n := to.HandedOn; n > 0 {
-		list = append(list, claim{unsure, "connections from " + on(n) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code})
+	if n := to.HandedOn.Nodes; n > 0 {
+		list = append(list, claim{unsure, "connections from " + on(source, n) + " to " + place(r, &to.HandedOn) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code})
 	}
 	return list
 }
@@ -294,13 +306,16 @@ func clusterIPClaims(r *report.Report) []claim {
 		why = " (internalTrafficPolicy Local)"
 	}
 	var list []claim
-	if n := to.Failing + to.Partly; n > 0 {
+	if n := to.Failing.Nodes + to.Partly.Nodes; n > 0 {
 		on := nodeCount(r, n, to.Of)
 		list = append(list, claim{warns, "connections to the cluster IP fail on " + on + why, "cluster IP fails on " + on, ""})
 	}
-	if to.Unknown > 0 {
-		on := nodeCount(r, to.Unknown, to.Of)
-		list = append(list, claim{unsure, "cannot tell whether the cluster IP works on " + on, "cluster IP unknown", ""})
+	if n := to.Unknown.Nodes; n > 0 {
+		text := "cannot tell whether the cluster IP works"
+		if n < to.Of {
+			text += " on " + nodeCount(r, n, to.Of)
+		}
+		list = append(list, claim{unsure, text, "cluster IP unknown", ""})
 	}
 	return list
 }
@@ -371,14 +386,13 @@ func nodeCount(r *report.Report, n, of int) string {
 	return strconv.Itoa(n) + " of " + strconv.Itoa(of) + " " + noun
 }
 
-// place names targets: addresses alone where all served ports are meant, else with the ports.
-func place(r *report.Report, targets []dataplane.Target) string {
+// place names the targets of a count: addresses alone where all served ports are meant, else with the ports.
+func place(r *report.Report, c *report.Count) string {
 	var hosts []string
 	var ports []cluster.Port
 	nodePorts := false
-	for _, t := range targets {
-		host := t.Host()
-		port := r.Service.Ports[t.Port]
+	for _, t := range c.Targets {
+		host, port := t.Host(), r.Service.Ports[t.Port]
 		if t.To == dataplane.NodePort {
 			port.Port, nodePorts = port.NodePort, true
 		}
@@ -394,6 +408,12 @@ func place(r *report.Report, targets []dataplane.Target) string {
 		text = strconv.Itoa(len(hosts)) + " addresses"
 	}
 	switch all := len(r.Service.Ports) - len(r.Verdict.Unserved); {
+	case !c.Each && len(hosts) > 1:
+		return "one or more addresses"
+	case !c.Each && nodePorts:
+		return "one or more node ports"
+	case !c.Each:
+		return "one or more ports of " + text
 	case nodePorts:
 		return "node " + portList(ports)
 	case len(ports) < all:

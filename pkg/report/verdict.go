@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -38,21 +39,26 @@ type Verdict struct {
 // Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside,
 // arrive there.
 type Reach struct {
-	// Of is the number of nodes that have such connections. On those that no count below has, every connection works.
+	// Of is the number of nodes that have such connections. On nodes that are in no count below, every connection works.
 	Of int
-	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not
-	// known whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does
-	// with them.
-	Failing, Partly, Unknown, HandedOn int
+	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not known
+	// whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does with them.
+	Failing, Partly, Unknown, HandedOn Count
 	// Outcomes are those of Failing.
 	Outcomes dataplane.Outcomes
-	// Targets are where connections do not all work, on the nodes of the worst of the counts.
+}
+
+// Count is a number of nodes, and the targets at which connections from any node get the same. Each: they do at every
+// one of the targets on each of these nodes.
+type Count struct {
+	Nodes   int
 	Targets []dataplane.Target
+	Each    bool
 }
 
 // Works says whether there are such connections and all of them work.
-func (r Reach) Works() bool {
-	return r.Of > 0 && r.Failing+r.Partly+r.Unknown+r.HandedOn == 0
+func (r *Reach) Works() bool {
+	return r.Of > 0 && r.Failing.Nodes+r.Partly.Nodes+r.Unknown.Nodes+r.HandedOn.Nodes == 0
 }
 
 // condition of a node's connections, worst last.
@@ -64,6 +70,7 @@ const (
 	notKnown
 	failsPartly
 	fails
+	conditions
 )
 
 func conditionOf(p *dataplane.Path) condition {
@@ -123,7 +130,8 @@ func Judge(r *Report) Verdict {
 			c.next()
 		}
 	}
-	v.NodePorts, v.ExternalIPs, v.Pods, v.Hosts, v.ClusterIP = nodePorts.Reach, externalIPs.Reach, pods.Reach, hosts.Reach, clusterIP.Reach
+	v.NodePorts, v.ExternalIPs = nodePorts.reach(), externalIPs.reach()
+	v.Pods, v.Hosts, v.ClusterIP = pods.reach(), hosts.reach(), clusterIP.reach()
 	return v
 }
 
@@ -172,9 +180,14 @@ func (v *Verdict) balanced(r *Report, served []bool) {
 
 // counter counts nodes, one after the other.
 type counter struct {
-	Reach
-	worst condition
-	node  result
+	of       int
+	outcomes dataplane.Outcomes
+	node     result
+	// hit are the targets of the node, by their place in targets.
+	hit     [conditions]uint64
+	nodes   [conditions]int
+	hits    [conditions]int
+	targets [conditions][]dataplane.Target
 }
 
 // result is what the connections of one node get; the zero result is that of a node without such a connection.
@@ -190,30 +203,31 @@ func (c *counter) add(p *dataplane.Path, t dataplane.Target) {
 	if is == fails {
 		c.node.outcomes |= 1 << p.Outcome
 	}
-	if is > c.worst {
-		c.worst, c.Targets = is, nil
+	if is == works {
+		return
 	}
-	if is == c.worst && is > works && !slices.Contains(c.Targets, t) {
-		c.Targets = append(c.Targets, t)
+	i := slices.Index(c.targets[is], t)
+	if i < 0 {
+		i = len(c.targets[is])
+		c.targets[is] = append(c.targets[is], t)
 	}
+	c.hit[is] |= 1 << i
 }
 
 // next ends a node.
 func (c *counter) next() {
 	if c.node.any {
-		c.Of++
+		c.of++
+		c.nodes[c.node.condition]++
+		c.hits[c.node.condition] += bits.OnesCount64(c.hit[c.node.condition])
 	}
-	c.Outcomes |= c.node.outcomes
-	switch c.node.condition {
-	case fails:
-		c.Failing++
-	case failsPartly:
-		c.Partly++
-	case notKnown:
-		c.Unknown++
-	case handedOn:
-		c.HandedOn++
-	case works:
+	c.outcomes |= c.node.outcomes
+	c.node, c.hit = result{}, [conditions]uint64{}
+}
+
+func (c *counter) reach() Reach {
+	count := func(is condition) Count {
+		return Count{c.nodes[is], c.targets[is], c.hits[is] == c.nodes[is]*len(c.targets[is])}
 	}
-	c.node = result{}
+	return Reach{c.of, count(fails), count(failsPartly), count(notKnown), count(handedOn), c.outcomes}
 }
