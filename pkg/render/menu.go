@@ -49,7 +49,8 @@ func Question(a *Ask, o Options) []byte {
 	return []byte(p.String())
 }
 
-// Attention are the lines of a menu of Services in which something was found: the name and the verdict of each.
+// Attention are the lines of a menu of Services in which something was found: the name, the verdict and
+// the findings of each.
 func Attention(reports []report.Report, o Options) []string {
 	p := o.Style
 	longest := 0
@@ -58,12 +59,12 @@ func Attention(reports []report.Report, o Options) []string {
 	}
 	lines := make([]string, 0, len(reports))
 	for i := range reports {
-		name, worst := p.clean(reports[i].Title()), brief(&reports[i])
-		text := p.clean(p.cellText(worst))
+		name, verdict := p.clean(reports[i].Title()), brief(&reports[i])
+		text := p.clean(strings.TrimSpace(p.cellText(verdict) + "   " + strings.Join(codes(&reports[i]), " ")))
 		if p.columns > 0 {
 			text = p.cut(text, max(narrowest, p.columns-longest-numbered))
 		}
-		lines = append(lines, name+strings.Repeat(" ", longest-p.cells(name)+gutter)+p.paint(span{text, worst.tone}))
+		lines = append(lines, name+strings.Repeat(" ", longest-p.cells(name)+gutter)+p.paint(span{text, verdict.tone}))
 	}
 	return lines
 }
