@@ -111,7 +111,7 @@ func TestDryRuns(t *testing.T) {
 func TestMenus(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, strings.NewReplacer("name: web", "name: other", "203.0.113.7", "203.0.113.8").Replace(service), strings.NewReplacer("web-1", "other-1", "name: web}", "name: other}", "service-name: web", "service-name: other").Replace(slice))
-	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ ETP002", "  2  "+w.namespace+"/web    ✗ ETP002",
+	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ 3 of 4 nodes fail inside   ETP002", "  2  "+w.namespace+"/web    ✗ 3 of 4 nodes fail inside   ETP002",
 		"These modes fix what was found for "+w.namespace+"/web, best first:", "fixes ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
 	w.wants(w.typed("\n", "fix"), 5, "declined; nothing was changed")
 	w.wants(w.typed("", "fix"), 5, "no answer; nothing was changed")
