@@ -47,6 +47,7 @@ func (p *screen) findings() {
 		}
 		p.marked(c)
 	}
+	shown := map[string]bool{}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
 		if sharesReason(p.r.Findings[:i], f) {
@@ -74,7 +75,10 @@ func (p *screen) findings() {
 				p.beside(span{"    " + e.Fact, plain}, "   ", span{"from " + e.Source, faint})
 			}
 		}
-		p.remedies(f.Remedies)
+		if f.Confirm != "" {
+			p.put(span{"    to confirm: " + p.clean(f.Confirm), faint})
+		}
+		p.remedies(f.Remedies, shown)
 	}
 }
 
@@ -110,27 +114,35 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 }
 
 // remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too
-// narrow. Lines are never wrapped: most are commands to copy. A remedy without text is not shown.
-func (p *screen) remedies(list []finding.Remedy) {
-	list = slices.DeleteFunc(slices.Clone(list), func(r finding.Remedy) bool { return r.Text == "" })
-	longest, widest := 0, 0
+// narrow. Lines are never wrapped: most are commands to copy. Modes that an earlier finding has shown are only named.
+func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
+	var list []finding.Remedy
+	var again []string
+	for _, r := range all {
+		switch {
+		case r.Text == "":
+		case shown[r.Mode]:
+			again = append(again, "--mode="+p.clean(r.Mode))
+		default:
+			list = append(list, r)
+			shown[r.Mode] = r.Mode != ""
+		}
+	}
+	if len(again) > 0 {
+		p.put(span{"    also fixed by " + strings.Join(again, ", ") + " above", plain})
+	}
+	longest := 0
+	for _, r := range list {
+		if r.Gain != "" {
+			longest = max(longest, p.cells(r.Text))
+		}
+	}
 	for _, r := range list {
 		if r.Gain == "" {
+			p.put(span{"    " + r.Text, plain})
 			continue
 		}
-		longest, widest = max(longest, p.cells(p.clean(r.Text))), max(widest, p.cells(p.clean(r.Gain)))
-	}
-	beside := p.columns == 0 || 4+longest+3+widest <= p.columns
-	for _, r := range list {
-		text, gain := p.clean(r.Text), p.clean(r.Gain)
-		switch {
-		case gain == "":
-			p.put(span{"    " + text, plain})
-		case beside:
-			p.put(span{"    " + text, informing}, span{strings.Repeat(" ", longest-p.cells(text)+3), plain}, span{gain, faint})
-		default:
-			p.put(span{"    " + text, informing})
-			p.put(span{"      " + gain, faint})
-		}
+		gap := strings.Repeat(" ", longest-p.cells(r.Text)+3)
+		p.beside(span{"    " + r.Text, informing}, gap, span{r.Gain, faint})
 	}
 }

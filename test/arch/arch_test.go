@@ -39,7 +39,7 @@ var arrows = map[string]imports{
 	"pkg/apply": {
 		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
 		outside: []string{
-			"github.com/go-logr/logr", "github.com/pmezard/go-difflib/difflib", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+			"github.com/go-logr/logr", "github.com/rogpeppe/go-internal/diff", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	"pkg/collect": {
@@ -92,7 +92,7 @@ var arrows = map[string]imports{
 		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
 	},
 	"test/scenario":             {},
-	"test/scenario/clustertest": {inside: []string{"pkg/cluster"}},
+	"test/scenario/clustertest": {inside: []string{"pkg/cluster", "pkg/dataplane"}},
 	"test/script":               {},
 }
 

@@ -91,6 +91,17 @@ type Service struct {
 	HealthCheckNodePort int       `json:"healthCheckNodePort"`
 	Addresses           []Address `json:"addresses"`
 	Ports               []Port    `json:"ports"`
+	// LastFix is the newest fix that is recorded on the Service and not undone; left out where none is.
+	LastFix *Fix `json:"lastFix,omitempty"`
+}
+
+// Fix is a change that kubectl etp fix made.
+type Fix struct {
+	Mode string `json:"mode"`
+	// Time is in UTC, as RFC 3339 writes it.
+	Time string `json:"time"`
+	// Undo is the command that undoes it.
+	Undo string `json:"undo"`
 }
 
 // Address is one address of a Service.
@@ -232,7 +243,9 @@ type Finding struct {
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
 	// Detail is what people see there and why; left out where the message says all.
-	Detail   string     `json:"detail,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Confirm is a command that shows the finding on one of its nodes; left out where there is none.
+	Confirm  string     `json:"confirm,omitempty"`
 	Subject  Subject    `json:"subject"`
 	Evidence []Evidence `json:"evidence"`
 	// Remedies are modes of kubectl etp fix, best first.
