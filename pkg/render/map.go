@@ -26,7 +26,7 @@ func (p *screen) nodes() {
 		p.put(span{text, doubtful})
 		return
 	}
-	parts := route.Outside(p.r.Service, p.r.Nodes)
+	parts := route.Parts(p.r.Service, p.r.Nodes)
 	if len(parts) == 0 {
 		parts = []route.Part{{Rows: slices.Repeat([]route.Cells{route.NoCells()}, len(p.r.Nodes))}}
 	}
@@ -356,7 +356,7 @@ func (p *screen) inside() {
 		n    int
 	}
 	first := true
-	for _, b := range route.Inside(p.r.Service, p.r.Nodes) {
+	for _, b := range route.ClusterIPParts(p.r.Service, p.r.Nodes) {
 		tally := func(pick func(route.Cells) route.Cell) []count {
 			var counts []count
 			for _, row := range b.Rows {

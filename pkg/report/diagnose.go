@@ -45,8 +45,8 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 		backing = paths(backing, predictor, dialled, &r, row.Node, node)
 		row.Paths = backing[start:len(backing):len(backing)]
 	}
-	balance(s, &r)
-	r.Outside = outside(&r)
+	route.Balance(s, svc, r.Provider, r.Nodes)
+	r.Outside = route.FromOutside(svc, r.Provider, r.Nodes)
 	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
 	advise(s, &r)
 	r.Doubt, r.Verdict = doubt(&r), Judge(&r)

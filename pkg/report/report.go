@@ -48,5 +48,8 @@ type Row = route.Row
 // Receives is a node's part of the external connections.
 type Receives = provider.Receives
 
+// Outside is what connections from outside come to.
+type Outside = route.Outside
+
 // Counts are a node's backends.
 type Counts = dataplane.Count

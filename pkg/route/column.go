@@ -44,13 +44,13 @@ type Part struct {
 	Rows []Cells
 }
 
-// Outside divides the targets that are published for clients into parts that differ in at least one cell, in the order of the Service's addresses and ports.
-func Outside(s *cluster.Service, rows []Row) []Part {
+// Parts divides the targets that are published for clients into parts that differ in at least one cell, in the order of the Service's addresses and ports.
+func Parts(s *cluster.Service, rows []Row) []Part {
 	return divide(rows, targets(s, rows, func(to dataplane.To) bool { return dataplane.Publishes(s, to) }))
 }
 
-// Inside divides the ClusterIPs of the Service into parts that differ in at least one cell.
-func Inside(s *cluster.Service, rows []Row) []Part { return divide(rows, ClusterIPs(s)) }
+// ClusterIPParts divides the ClusterIPs of the Service into parts that differ in at least one cell.
+func ClusterIPParts(s *cluster.Service, rows []Row) []Part { return divide(rows, ClusterIPs(s)) }
 
 // ToNodePorts divides the node ports of the Service into parts that differ in at least one cell.
 func ToNodePorts(s *cluster.Service, rows []Row) []Part { return divide(rows, NodePorts(s, rows)) }
