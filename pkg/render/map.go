@@ -42,9 +42,9 @@ func (p *screen) nodes() {
 		return
 	}
 	if len(parts[0].Targets) == 0 || parts[0].Targets[0].To != dataplane.NodePort {
-		p.others(route.ToNodePorts(p.r.Service, p.r.Nodes))
+		p.others(route.NodePortParts(p.r.Service, p.r.Nodes))
 	}
-	p.others(route.Inside(p.r.Service, p.r.Nodes))
+	p.others(route.ClusterIPParts(p.r.Service, p.r.Nodes))
 	p.machines()
 }
 

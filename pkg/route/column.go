@@ -52,8 +52,8 @@ func Parts(s *cluster.Service, rows []Row) []Part {
 // ClusterIPParts divides the ClusterIPs of the Service into parts that differ in at least one cell.
 func ClusterIPParts(s *cluster.Service, rows []Row) []Part { return divide(rows, ClusterIPs(s)) }
 
-// ToNodePorts divides the node ports of the Service into parts that differ in at least one cell.
-func ToNodePorts(s *cluster.Service, rows []Row) []Part { return divide(rows, NodePorts(s, rows)) }
+// NodePortParts divides the node ports of the Service into parts that differ in at least one cell.
+func NodePortParts(s *cluster.Service, rows []Row) []Part { return divide(rows, NodePorts(s, rows)) }
 
 // NodePorts are the node ports of the Service.
 func NodePorts(s *cluster.Service, rows []Row) []Target {
