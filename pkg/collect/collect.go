@@ -43,6 +43,9 @@ type (
 	Said     = api.Said
 )
 
+// UndoAnnotation holds the recorded fixes of an object.
+const UndoAnnotation = objects.UndoAnnotation
+
 // CollectCommand writes a file that Offline reads.
 const CollectCommand = file.CollectCommand
 
