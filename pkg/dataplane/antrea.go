@@ -20,11 +20,11 @@ func antrea(c *connection) verdict {
 		return c.anything(ant12)
 	case !c.any():
 		return refused(ant02)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && v.Before(1, 11, 0):
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && v.Before(1, 11, 0):
 		return unknown(ant13, Reachable, Refused, TimedOut)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && c.local().n == 0:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && c.local().n == 0:
 		return refused(ant02)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return c.reachesLocal(keeps, ant03)
 	case c.to == ClusterIP:
 		return c.reachesAll(keeps, ant03)

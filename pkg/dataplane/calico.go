@@ -5,9 +5,9 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 // calico in eBPF mode: packets are told apart by where they come from. What starts on a node or a pod is translated there, with internalTrafficPolicy; what comes
 // from outside is held to externalTrafficPolicy. External IPs carry neither policy.
 func calico(c *connection) verdict {
-	inside, local := c.from != External, c.internal == cluster.PolicyLocal && c.to != ExternalIP
+	inside, local := c.from != External, c.internalPolicy == cluster.PolicyLocal && c.to != ExternalIP
 	switch {
-	case inside && c.guarded() && c.admitted != cluster.Yes:
+	case inside && c.guarded() && c.allowsClient != cluster.Yes:
 		return unknown(cal08, Reachable, Refused, TimedOut, Unreachable)
 	case !c.any() && inside:
 		return c.calicoNothing(cal01)

@@ -8,24 +8,24 @@ import (
 // inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
 func cilium(c *connection) verdict {
 	switch {
-	case c.envoy:
+	case c.servedByEnvoy:
 		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
 	case c.protocol == cluster.SCTP:
 		return c.anything(cil17)
-	case c.annotated.exposure, c.annotated.global:
+	case c.annotations.exposure, c.annotations.global:
 		return c.anything(cil18)
 	case c.from == External, c.from == Pod && c.elsewhere && c.cilium.HostSocketsOnly && c.version.Before(1, 20, 0):
 		return c.ciliumFromOutside()
 	case c.to == ExternalIP:
 		return c.ciliumExternalIP()
-	case c.internal == cluster.PolicyLocal && c.homeLocal() == 0:
+	case c.internalPolicy == cluster.PolicyLocal && c.homeLocal() == 0:
 		return c.ciliumNothing(cil06)
 	case !c.any():
 		return c.ciliumNothing(cil04)
-	case c.internal == cluster.PolicyLocal && c.elsewhere:
+	case c.internalPolicy == cluster.PolicyLocal && c.elsewhere:
 		// Nothing reaches the node whose node port is dialled.
 		return verdict{outcome: Reachable, endpoints: EndpointsUnknown, clientIP: Preserved, extraHop: Always, rule: cil06}
-	case c.internal == cluster.PolicyLocal:
+	case c.internalPolicy == cluster.PolicyLocal:
 		return c.translated().reachesLocal(keeps, cil06)
 	default:
 		return c.translated().reachesAll(keeps, cil05)
@@ -39,9 +39,9 @@ func (c *connection) ciliumFromOutside() verdict {
 	switch {
 	case c.elsewhere && !v.Before(1, 19, 1) && s.Mode != "snat":
 		return unknown(cil24, Reachable, Refused, TimedOut)
-	case c.to == LoadBalancerIP && c.guarded() && c.annotated.deny:
+	case c.to == LoadBalancerIP && c.guarded() && c.annotations.deny:
 		return c.anything(cil18)
-	case c.to == LoadBalancerIP && c.guarded() && c.admitted == cluster.No:
+	case c.to == LoadBalancerIP && c.guarded() && c.allowsClient == cluster.No:
 		return timedOut(cil19)
 	case !c.any(), c.localOnly() && c.local().n == 0:
 		return c.ciliumNothingForOutside()
@@ -51,7 +51,7 @@ func (c *connection) ciliumFromOutside() verdict {
 		return c.anybodyAs(c.reachesAll(keeps, cil23))
 	case c.localOnly():
 		return c.reachesLocal(keeps, cil09)
-	case s.ModeAnnotation && c.annotated.mode:
+	case s.ModeAnnotation && c.annotations.mode:
 		return c.anybodyAs(c.reachesAll(masqueradesRemote, cil07))
 	case s.Mode == "dsr", s.Mode == "hybrid" && c.protocol == cluster.TCP:
 		return c.reachesAll(keeps, cil08)
@@ -82,15 +82,15 @@ func (c *connection) ciliumNothingForOutside() verdict {
 // that are translated when they connect are translated for addresses of their own node only.
 func (c *connection) ciliumExternalIP() verdict {
 	perPacket := c.from == Pod && (c.cilium.HostSocketsOnly || c.cilium.PerPacket)
-	both := c.external == cluster.PolicyLocal
+	both := c.externalPolicy == cluster.PolicyLocal
 	switch {
-	case (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+	case (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return c.untranslated(cil01)
 	case !c.any(), both && c.local().n == 0:
 		return c.ciliumNothing(cil04)
-	case !c.bound && !perPacket && c.cilium.OpenExternalIPs:
+	case !c.isOnNode && !perPacket && c.cilium.OpenExternalIPs:
 		return c.anything(cil22)
-	case !c.bound && !perPacket:
+	case !c.isOnNode && !perPacket:
 		return c.untranslated(cil22)
 	case both:
 		return c.translated().reachesLocal(keeps, cil27)
@@ -103,11 +103,11 @@ func (c *connection) ciliumExternalIP() verdict {
 // network may.
 func (c *connection) untranslated(r *Rule) verdict {
 	switch {
-	case c.bound && c.near().host > 0:
+	case c.isOnNode && c.near().host > 0:
 		return unknown(r, Reachable, Refused)
-	case c.bound:
+	case c.isOnNode:
 		return refused(r)
-	case c.owned:
+	case c.isOnSomeNode:
 		return c.leaves(r)
 	default:
 		// The API does not show every address that a node has.
@@ -139,14 +139,14 @@ func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayRejec
 }
 
 // homeLocal is how many endpoints the node has where the connection starts.
-func (c *connection) homeLocal() int { return c.home.usable(c.fallsBack()).n }
+func (c *connection) homeLocal() int { return c.onClientNode.usable(c.fallsBack()).n }
 
 // translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a connection to another node's node port
 // passes that node.
 func (c *connection) translated() *connection {
 	as := *c
 	as.elsewhere = false
-	as.itself = c.itself && c.cilium.HostSocketsOnly
+	as.isEndpoint = c.isEndpoint && c.cilium.HostSocketsOnly
 	return &as
 }
 
@@ -183,22 +183,22 @@ func ciliumBeside(c *connection) verdict {
 	s, v := c.cilium, c.version
 	sockets := s.SocketLoadBalancing && !(c.from == Pod && s.HostSocketsOnly) && c.protocol != cluster.SCTP
 	inside := sockets || s.BPFMasquerade
-	c.itself = c.itself && !sockets
-	policy, rule := c.external, cil13
+	c.isEndpoint = c.isEndpoint && !sockets
+	policy, rule := c.externalPolicy, cil13
 	switch {
 	case c.to != ClusterIP && v.Before(1, 19, 0), c.to == LoadBalancerIP && !v.Before(1, 19, 7):
 		return verdict{}
-	case c.annotated.exposure, c.annotated.global:
+	case c.annotations.exposure, c.annotations.global:
 		return c.anything(cil18)
 	case c.from == Node && !sockets:
 		return verdict{}
 	case c.to == ClusterIP:
-		policy, rule = c.internal, cil25
+		policy, rule = c.internalPolicy, cil25
 	case c.to == LoadBalancerIP && inside:
-		policy, rule = c.internal, cil26
-	case c.to == LoadBalancerIP && c.external != cluster.PolicyLocal:
+		policy, rule = c.internalPolicy, cil26
+	case c.to == LoadBalancerIP && c.externalPolicy != cluster.PolicyLocal:
 		rule = cil15
-	case c.to == ExternalIP && inside && (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+	case c.to == ExternalIP && inside && (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return verdict{}
 	case c.to == ExternalIP:
 		rule = cil32
@@ -208,9 +208,9 @@ func ciliumBeside(c *connection) verdict {
 		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: rule}
 	case !c.any(), local && c.local().n == 0:
 		return c.ciliumNoBackend(v, cil33, rule, cil34)
-	case c.to == ExternalIP && sockets && !c.bound && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
+	case c.to == ExternalIP && sockets && !c.isOnNode && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
 		return unknown(rule, Reachable, Refused, TimedOut)
-	case c.to == ExternalIP && sockets && !c.bound:
+	case c.to == ExternalIP && sockets && !c.isOnNode:
 		return verdict{}
 	case local:
 		return c.reachesLocal(keeps, rule)
@@ -249,7 +249,7 @@ func (c *connection) terway() verdict {
 	switch {
 	case !c.any():
 		return unknown(cil12, Refused, TimedOut)
-	case c.internal == cluster.PolicyLocal:
+	case c.internalPolicy == cluster.PolicyLocal:
 		return unknown(cil12, Reachable, Refused, TimedOut)
 	default:
 		return c.reachesAll(keeps, cil12)

@@ -18,29 +18,29 @@ func beforehand(c *connection) verdict {
 	switch {
 	case c.endpointsUnread:
 		return unknown(endpointsNotRead, Reachable, Refused, TimedOut)
-	case c.virtual:
+	case c.isVirtualKubelet:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.otherProxy && c.from != External && c.advertised():
+	case c.leftToOtherProxy && c.from != External && c.advertised():
 		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.otherProxy:
+	case c.leftToOtherProxy:
 		return unknown(otherProxy, Reachable, Refused, TimedOut)
-	case c.name == cluster.KubeProxy && c.otherFamilyFirst && c.before(21, 0) && !c.gate("IPv6DualStack", false):
+	case c.name == cluster.KubeProxy && c.nodePrefersOtherFamily && c.before(21, 0) && !c.gate("IPv6DualStack", false):
 		return unknown(singleStack, Refused, TimedOut, ViaLoadBalancer)
-	case c.asked == NodePort && c.noNodePort:
+	case c.dialled == NodePort && c.noNodePort:
 		return refused(noNodePort)
-	case c.throughNodePort:
+	case c.arrivesAtNodePort:
 		return verdict{}
-	case c.shared.outright, c.shared.proxied && c.heedsIPMode() != cluster.Yes:
+	case c.alsoClaimed.outright, c.alsoClaimed.proxied && c.heedsIPMode() != cluster.Yes:
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
-	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.proxied):
+	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.ipModeProxy):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case c.to == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
-	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Undetermined:
+	case c.to == LoadBalancerIP && c.ipModeProxy && c.heedsIPMode() == cluster.Undetermined:
 		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
-	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Yes:
+	case c.to == LoadBalancerIP && c.ipModeProxy && c.heedsIPMode() == cluster.Yes:
 		return c.leaves(proxyMode)
-	case c.to != ClusterIP && c.noFamily:
+	case c.to != ClusterIP && c.noClusterIP:
 		return c.leaves(otherFamily)
 	case c.to == ExternalIP && c.name == cluster.KubeProxy && !c.before(36, 0) && !c.gate("AllowServiceExternalIPs", true):
 		return c.leaves(ignoredExternalIP)

@@ -22,22 +22,22 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	}
 	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
-	*c = connection{
-		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
-		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
-		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
-		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
-		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
-		bound:           slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
-		endpointsUnread: !s.EndpointsKnown, virtual: node.VirtualKubelet, otherProxy: s.ProxyName != "",
-		otherFamilyFirst: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
-		noNodePort:       s.Ports[t.Port].NodePort == 0, proxied: t.IPMode == cluster.Proxy, noFamily: !p.hasFamily(f),
-		sticky: s.ClientIPAffinity && client.Address.IsValid(),
-		home:   g.on[client.Node],
+	*c = connection{dataplane: d}
+	c.origin = origin{from: client.From, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node, staysWithEndpoint: s.ClientIPAffinity && client.Address.IsValid()}
+	c.destination = destination{
+		dialled: t.To, to: t.To, protocol: s.Ports[t.Port].Protocol, noNodePort: s.Ports[t.Port].NodePort == 0, ipModeProxy: t.IPMode == cluster.Proxy,
+		noClusterIP: !p.hasFamily(f), nodePrefersOtherFamily: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
 	}
-	_, c.owned = p.own[dialled]
+	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtualKubelet: node.VirtualKubelet, leftToOtherProxy: s.ProxyName != ""}
+	c.policies = policies{internalPolicy: s.InternalTrafficPolicy, externalPolicy: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP}
+	c.backends = backends{
+		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere,
+	}
+	c.masqueradedByCNI, c.allowsClient, c.servesNodePort = d.PodMasquerade, cluster.Yes, cluster.Yes
+	c.isOnNode = slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled)
+	_, c.isOnSomeNode = p.own[dialled]
 	c.settings(d)
-	c.annotated, c.envoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
+	c.annotations, c.servedByEnvoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
@@ -45,43 +45,43 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		// A mode without a table: userspace, which ended with v1.25, or a newer one.
 		c.name, c.mode = cluster.UnknownDataplane, ""
 	}
-	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
+	c.endpointOnNode, c.endpointTakenAsLocal = client.Node == judging, client.Node == judging
 	if name := d.ProxyNodeName(node); name != node.Name {
-		c.here, c.ownPod = g.named[name], false
+		c.takenAsLocal, c.endpointTakenAsLocal = g.named[name], false
 		zone := ""
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
-			zone, c.borrowed = p.snapshot.Nodes[other].Zone, c.here.usable(true).n > 0
+			zone, c.runsAsOtherNode = p.snapshot.Nodes[other].Zone, c.takenAsLocal.usable(true).n > 0
 		}
 		p.hint(c, g, zone, name)
 	} else if p.disowned != nil && p.disowned[judging] {
-		c.here, c.ownPod = tally{}, false
+		c.takenAsLocal, c.endpointTakenAsLocal = tally{}, false
 		p.hint(c, g, "", "")
 	} else {
-		c.doubted = p.doubted != nil && p.doubted[judging]
+		c.countDiffers = p.doubted != nil && p.doubted[judging]
 		p.hint(c, g, node.Zone, node.Name)
 	}
-	c.accessible, c.accessibleAsProxied = p.accessible(t.Port, arriving)
-	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
-	c.throughNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
+	c.reachableFromOutside, c.reachableIfIPModeIgnored = p.accessible(t.Port, arriving)
+	c.isEndpoint = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
+	c.arrivesAtNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
 	if c.mayBeKubeProxy() {
-		c.detects = detects(d, node, f)
+		c.detectsPods = detects(d, node, f)
 		if client.From == Pod {
-			c.isPod = p.isPod(c, client, node, f)
+			c.takenAsPod = p.isPod(c, client, node, f)
 		}
 	}
-	if c.throughNodePort {
+	if c.arrivesAtNodePort {
 		c.to = NodePort
 		at := dialled
 		if t.To != NodePort {
 			at, _ = first(node.InternalIPs, arriving)
 		}
-		c.loopback = at.IsLoopback()
+		c.isLoopback = at.IsLoopback()
 		c.serve(d, node, at, arriving)
 		return
 	}
-	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
+	c.alsoClaimed = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
 	if t.To == LoadBalancerIP {
-		c.mayBeBound = p.held && !c.bound
+		c.mayBeOnNode = p.held && !c.isOnNode
 		p.guard(c, client, t.Address, f)
 	} else if t.To == ExternalIP && c.plane != nil && c.plane.rangesOfExternalIPs {
 		p.guard(c, client, t.Address, f)
@@ -243,25 +243,25 @@ func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f fa
 	if len(ranges) == 0 {
 		return
 	}
-	c.ranged = true
+	c.hasRanges = true
 	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
-	c.anywhere = len(narrow) < len(ranges)
+	c.allowsAll = len(narrow) < len(ranges)
 	ranges = narrow
 	node := &p.snapshot.Nodes[client.Node]
 	switch client.From {
 	case Pod:
-		c.admitted = p.podsWithin(ranges, client.Address, node, f)
+		c.allowsClient = p.podsWithin(ranges, client.Address, node, f)
 	case Node:
-		c.admitted = cluster.Undetermined
+		c.allowsClient = cluster.Undetermined
 		if a, ok := first(node.InternalIPs, f); ok {
-			c.admitted = cluster.Is(inAny(ranges, a))
+			c.allowsClient = cluster.Is(inAny(ranges, a))
 		}
-		c.admittedSelf = p.takenForItself(c, node, ranges, f)
-		c.admittedUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
-		c.admittedDialled = cluster.Is(inAny(ranges, dialled))
+		c.allowsNodeAddress = p.takenForItself(c, node, ranges, f)
+		c.allowsUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
+		c.allowsDialled = cluster.Is(inAny(ranges, dialled))
 	default:
 		// A client outside without an address stands for those that the ranges admit.
-		c.admitted = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+		c.allowsClient = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
 }
 

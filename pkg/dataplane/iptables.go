@@ -8,27 +8,27 @@ import (
 // everybody else is held to it. What no chain of nat catches meets the filter table, which looks at what arrives and what is forwarded, not at what starts here.
 func iptables(c *connection) verdict {
 	switch {
-	case c.to == NodePort && c.served == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):
+	case c.to == NodePort && c.servesNodePort == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):
 		return timedOut(ipt02)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(ipt01)
 	case !c.any() && c.before(20, 0) && c.to == LoadBalancerIP:
 		return refused(c.none(ipt04))
-	case !c.any() && c.before(20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.bound:
+	case !c.any() && c.before(20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.isOnNode:
 		return c.passesOn(ipt21)
-	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
+	case !c.any() && c.startsOnHost() && c.advertised() && !c.isOnNode:
 		return c.leaves(c.none(ipt03))
 	case !c.any():
 		return refused(c.none(ipt04))
 	case c.to == ClusterIP:
 		return c.clusterIP(ipt05, ipt06, ipt07)
-	case c.guarded() && c.admitted == cluster.No && c.escapes():
+	case c.guarded() && c.allowsClient == cluster.No && c.escapes():
 		return c.passesOn(ipt19)
-	case c.guarded() && c.admitted == cluster.No:
+	case c.guarded() && c.allowsClient == cluster.No:
 		return timedOut(ipt08)
-	case c.to == ExternalIP && c.before(21, 0) && c.from == Node && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Node && !c.isOnNode:
 		return c.leaves(ipt09)
-	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.isOnNode:
 		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
 	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.detected():
 		return c.reachesAll(keeps, ipt11)

@@ -10,15 +10,15 @@ func ipvs(c *connection) verdict {
 		return unknown(patchedByTencent, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
 		return refused(ipvs01)
-	case c.loopback && c.any() && c.before(21, 0):
+	case c.isLoopback && c.any() && c.before(21, 0):
 		// Until then kube-proxy held node ports open with a socket that takes connections and never answers.
 		return unknown(ipvs03, Refused, TimedOut)
-	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.served != cluster.No:
+	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.servesNodePort != cluster.No:
 		// The kernel judges what starts on the node before any filter does.
 		return refused(c.emptyServer())
 	case c.guarded() && c.ipvsAdmits() == cluster.No:
 		return timedOut(ipvs02)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(ipvs03)
 	case !c.any():
 		return refused(c.none(ipvs04))
@@ -26,7 +26,7 @@ func ipvs(c *connection) verdict {
 		return c.ipvsClusterIP()
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipvs08)
-	case c.local().n > 0 && c.startsOnHost() && c.advertised() && !c.bound:
+	case c.local().n > 0 && c.startsOnHost() && c.advertised() && !c.isOnNode:
 		return c.reachesLocal(dials, ipvs09)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, ipvs10)
@@ -34,7 +34,7 @@ func ipvs(c *connection) verdict {
 		return refused(ipvs11)
 	case c.from == Pod && !c.elsewhere:
 		return c.reachesAll(keeps, ipvs12)
-	case c.startsOnHost() && (c.to == NodePort || c.bound):
+	case c.startsOnHost() && (c.to == NodePort || c.isOnNode):
 		return c.reachesAll(keeps, ipvs12)
 	case c.startsOnHost():
 		return c.bypassed(dials, ipvs13)
@@ -46,11 +46,11 @@ func ipvs(c *connection) verdict {
 // ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the Service can be reached from outside too.
 func (c *connection) ipvsClusterIP() verdict {
 	w := keeps
-	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || !c.knowsInternalPolicy():
+	case c.internalPolicy != cluster.PolicyLocal || !c.knowsInternalPolicy():
 		return c.reachesAll(w, ipvs07)
 	case c.local().n > 0:
 		return c.reachesLocal(w, ipvs06)
@@ -68,17 +68,17 @@ func (c *connection) ipvsClusterIP() verdict {
 func (c *connection) ipvsAdmits() cluster.Tristate {
 	switch {
 	case !c.startsOnHost():
-		return c.admitted
+		return c.allowsClient
 	case !c.before(29, 0):
-		return c.admittedSelf
+		return c.allowsNodeAddress
 	case !c.before(25, 0):
 		return cluster.Yes
-	case c.admittedDialled != c.admittedSelf && c.admittedSelf != cluster.Yes:
+	case c.allowsDialled != c.allowsNodeAddress && c.allowsNodeAddress != cluster.Yes:
 		return cluster.Undetermined
-	case c.admittedUnspecified != c.admittedSelf && c.dualStack() && c.admittedDialled != cluster.Yes:
+	case c.allowsUnspecified != c.allowsNodeAddress && c.dualStack() && c.allowsDialled != cluster.Yes:
 		return cluster.Undetermined
 	default:
-		return c.admittedSelf
+		return c.allowsNodeAddress
 	}
 }
 
@@ -88,7 +88,7 @@ func (c *connection) dualStack() bool {
 }
 
 func (c *connection) isAccessible() bool {
-	return c.accessible || c.accessibleAsProxied && c.heedsIPMode() != cluster.Yes
+	return c.reachableFromOutside || c.reachableIfIPModeIgnored && c.heedsIPMode() != cluster.Yes
 }
 
 // emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
@@ -102,7 +102,7 @@ func (c *connection) emptyServer() *Rule {
 // forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
 // (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
 func (c *connection) forgetsLocalExternalIPs() bool {
-	if c.bound && !c.before(27, 0) {
+	if c.isOnNode && !c.before(27, 0) {
 		return false // the node's own address is not put on kube-ipvs0
 	}
 	return !c.before(26, 0) && (c.before(28, 6) || (!c.before(29, 0) && c.before(29, 1)))

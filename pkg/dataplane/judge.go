@@ -8,7 +8,7 @@ import (
 
 // judgedBefore answers like judge, faster where the connection is like the one before it.
 func (p *Predictor) judgedBefore(c *connection) verdict {
-	latest := &p.latest[c.from][c.asked]
+	latest := &p.latest[c.from][c.dialled]
 	if latest.rule == nil || latest.connection != *c {
 		latest.connection, latest.verdict = *c, p.judge(c)
 	}
@@ -25,7 +25,7 @@ func (p *Predictor) judge(c *connection) verdict {
 	if rule == nil {
 		return p.settled(c)
 	}
-	if v, ok := p.judged[*c]; ok && c.turns == nil {
+	if v, ok := p.judged[*c]; ok && c.probe == nil {
 		return v
 	}
 	var v verdict
@@ -41,7 +41,7 @@ func (p *Predictor) judge(c *connection) verdict {
 		// A data plane that none of the tables describes may do anything; what the described ones would do is the range, not the answer.
 		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: v.could | known(v.outcome), rule: rule}
 	}
-	if c.turns == nil {
+	if c.probe == nil {
 		if p.judged == nil {
 			p.judged = map[connection]verdict{}
 		}
@@ -65,7 +65,7 @@ func (p *Predictor) settled(c *connection) verdict {
 		v = unknown(rule, Reachable, Refused, TimedOut, Partial)
 		v.could |= could
 	}
-	if c.sticky && v.outcome == Partial {
+	if c.staysWithEndpoint && v.outcome == Partial {
 		v = unknown(sticky, Reachable, Refused, TimedOut)
 	}
 	return v
@@ -79,17 +79,17 @@ func (p *Predictor) everyRelease(c *connection) verdict {
 	first := release{since.Minor, since.Patch}
 	var v verdict
 	for at := first; ; {
-		turns := &turns{at: at}
-		as.version, as.turns = at.version(), turns
+		probe := &releaseProbe{at: at}
+		as.version, as.probe = at.version(), probe
 		if at == first {
 			v = p.judge(&as)
 		} else {
 			v = merge(v, p.judge(&as), unknownVersion)
 		}
-		if turns.next == (release{}) {
+		if probe.next == (release{}) {
 			return v
 		}
-		at = turns.next
+		at = probe.next
 	}
 }
 
@@ -104,10 +104,10 @@ func (r release) before(o release) bool {
 	return r.minor < o.minor || r.minor == o.minor && r.patch < o.patch
 }
 
-// turns finds the first release after at in which anything that was asked changes.
-type turns struct{ at, next release }
+// releaseProbe finds the first release after at in which anything that was asked changes.
+type releaseProbe struct{ at, next release }
 
-func (t *turns) note(r release) {
+func (t *releaseProbe) note(r release) {
 	if t.at.before(r) && (t.next == (release{}) || r.before(t.next)) {
 		t.next = r
 	}
@@ -116,19 +116,19 @@ func (t *turns) note(r release) {
 // before says whether kube-proxy is of a release before v1.minor.patch. Tables and all that they call ask in this way only: it is how a version that is not known
 // finds the releases that matter.
 func (c *connection) before(minor, patch int) bool {
-	if c.turns != nil {
-		c.turns.note(release{minor, patch})
+	if c.probe != nil {
+		c.probe.note(release{minor, patch})
 	}
 	return c.version.Before(1, minor, patch)
 }
 
 // releaseless: what is said beforehand is the same in every release of every data plane.
 func (c *connection) releaseless() bool {
-	return c.endpointsUnread || c.virtual || c.otherProxy || c.asked == NodePort && c.noNodePort || c.asked == LoadBalancerHostname && !c.throughNodePort
+	return c.endpointsUnread || c.isVirtualKubelet || c.leftToOtherProxy || c.dialled == NodePort && c.noNodePort || c.dialled == LoadBalancerHostname && !c.arrivesAtNodePort
 }
 
 func table(c *connection) verdict {
-	if c.envoy && c.name != cluster.Cilium {
+	if c.servedByEnvoy && c.name != cluster.Cilium {
 		return c.anything(placeholder)
 	}
 	if c.inTerway() {
@@ -139,7 +139,7 @@ func table(c *connection) verdict {
 			return v
 		}
 	}
-	if !c.plane.settlesRanges && c.guarded() && c.admitted != cluster.Yes {
+	if !c.plane.settlesRanges && c.guarded() && c.allowsClient != cluster.Yes {
 		return c.anything(unknownGuard)
 	}
 	v := c.plane.table(c)
@@ -161,7 +161,7 @@ func (c *connection) unsettled() (*Rule, []connection) {
 			}
 			as := *c
 			as.on(p)
-			as.served = c.servedBy[i]
+			as.servesNodePort = c.servesNodePortIn[i]
 			cases = append(cases, as)
 		}
 		return unknownMode, cases
@@ -190,7 +190,7 @@ func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
 	case c.mayFallBack():
 		as := *c
-		as.fallback = true
+		as.assumesTerminating = true
 		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
@@ -203,25 +203,25 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		}
 	}
 	switch {
-	case c.mayBeBound:
-		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
-	case c.doubted:
+	case c.mayBeOnNode:
+		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.isOnNode, as.mayBeOnNode = t == cluster.Yes, false })
+	case c.countDiffers:
 		as, none := *c, *c
-		as.doubted, none.doubted = false, false
-		none.here, none.ownPod = tally{}, false
+		as.countDiffers, none.countDiffers = false, false
+		none.takenAsLocal, none.endpointTakenAsLocal = tally{}, false
 		return unknownCount, []connection{as, none}
-	case c.guarded() && c.admitted == cluster.Undetermined:
-		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted, as.admittedSelf = t, t })
+	case c.guarded() && c.allowsClient == cluster.Undetermined:
+		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.allowsClient, as.allowsNodeAddress = t, t })
 	case c.mode == cluster.IPVS && c.guarded() && c.startsOnHost() && c.ipvsAdmits() == cluster.Undetermined:
 		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) {
-			as.admittedSelf, as.admittedUnspecified, as.admittedDialled = t, t, t
+			as.allowsNodeAddress, as.allowsUnspecified, as.allowsDialled = t, t, t
 		})
-	case c.to == NodePort && c.served == cluster.Undetermined:
-		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
-	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Undetermined:
-		return unknownMasquerade, c.either(func(as *connection, t cluster.Tristate) { as.masqueraded = t })
-	case c.from == Pod && c.mode != cluster.IPVS && c.isPod == cluster.Undetermined, c.to == ClusterIP && c.from == Pod && c.isPod == cluster.Undetermined:
-		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.isPod, as.detects = t, cluster.Yes })
+	case c.to == NodePort && c.servesNodePort == cluster.Undetermined:
+		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.servesNodePort = t })
+	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined:
+		return unknownMasquerade, c.either(func(as *connection, t cluster.Tristate) { as.masqueradedByCNI = t })
+	case c.from == Pod && c.mode != cluster.IPVS && c.takenAsPod == cluster.Undetermined, c.to == ClusterIP && c.from == Pod && c.takenAsPod == cluster.Undetermined:
+		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.takenAsPod, as.detectsPods = t, cluster.Yes })
 	default:
 		return nil, nil
 	}

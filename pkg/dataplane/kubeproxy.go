@@ -12,19 +12,19 @@ func (c *connection) mayBeKubeProxy() bool {
 // confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
 // (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
-	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && !c.localToOutside() &&
+	return c.name == cluster.KubeProxy && c.internalPolicy == cluster.PolicyLocal && !c.localToOutside() &&
 		c.before(24, 0) && c.knowsInternalPolicy()
 }
 
 // localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
 func (c *connection) localToOutside() bool {
-	return c.external == cluster.PolicyLocal && !c.clusterIPType
+	return c.externalPolicy == cluster.PolicyLocal && !c.clusterIPType
 }
 
 // guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
 // and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
 func (c *connection) guarded() bool {
-	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
+	return c.hasRanges && (!c.allowsAll || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
 }
 
 // knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
@@ -45,23 +45,23 @@ func (c *connection) gate(name string, otherwise bool) bool {
 
 // detected: kube-proxy sees a pod's own address and takes it for a pod's.
 func (c *connection) detected() bool {
-	return c.from == Pod && c.isPod == cluster.Yes && !(c.elsewhere && c.masqueraded == cluster.Yes)
+	return c.from == Pod && c.takenAsPod == cluster.Yes && !(c.elsewhere && c.masqueradedByCNI == cluster.Yes)
 }
 
 // escapes: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets looks at what arrives for the node itself and
 // at what it sends, not at what it forwards.
 func (c *connection) escapes() bool {
-	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
+	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.isOnNode
 }
 
 // clusterIP is what iptables and nftables share: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded for all or for strangers.
 func (c *connection) clusterIP(none, local, all *Rule) verdict {
 	w := keeps
-	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
+	case c.internalPolicy != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
 		return c.reachesAll(w, all)
 	case c.local().n == 0:
 		return timedOut(none)
@@ -87,7 +87,7 @@ func (c *connection) hinted() confinement {
 	h := c.hints
 	sameNode := !c.before(35, 0) || (!c.before(33, 0) && c.gate("PreferSameTrafficDistribution", !c.before(34, 0)))
 	if h.everyNode && h.node > 0 && sameNode {
-		return confinement{"Node", h.node, c.here.nodeHinted, h.nodeNowhere}
+		return confinement{"Node", h.node, c.takenAsLocal.nodeHinted, h.nodeNowhere}
 	}
 	byAnnotation := c.gate("TopologyAwareHints", !c.before(24, 0))
 	byDistribution := !c.before(33, 0) || (!c.before(30, 0) && c.gate("ServiceTrafficDistribution", !c.before(31, 0)))
@@ -100,7 +100,7 @@ func (c *connection) hinted() confinement {
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}
 	if follows && h.everyZone && h.zone > 0 {
-		return confinement{"Zone", h.zone, c.here.zoneHinted, h.zoneNowhere}
+		return confinement{"Zone", h.zone, c.takenAsLocal.zoneHinted, h.zoneNowhere}
 	}
 	return confinement{}
 }
@@ -109,7 +109,7 @@ func (c *connection) hinted() confinement {
 // nftables since v1.36, only for endpoints that kube-proxy takes for the node's own.
 func (c *connection) losesItself() bool {
 	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.before(36, 0))
-	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
+	return c.name == cluster.KubeProxy && onlyOwn && !c.endpointTakenAsLocal
 }
 
 // proxyHeedsIPMode: kube-proxy does since v1.30, in v1.29 behind the gate LoadBalancerIPMode.

@@ -7,11 +7,11 @@ import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 func kubeRouter(c *connection) verdict {
 	here := c.local().n > 0
 	switch {
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && !here:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && !here:
 		return unknown(kr04, Refused, TimedOut, Unreachable)
-	case c.itself && c.besideJudge:
+	case c.isEndpoint && c.endpointOnNode:
 		return unknown(kr09, Reachable, TimedOut, Partial)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return c.reachesLocal(keeps, kr08)
 	case c.localOnly() && !here && c.to == NodePort:
 		return refused(kr01)

@@ -8,14 +8,14 @@ func nftables(c *connection) verdict {
 	switch {
 	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.mistakesInterfaces():
 		return unknown(nft11, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.guarded() && c.before(30, 0) && c.admitted == cluster.No:
+	case c.guarded() && c.before(30, 0) && c.allowsClient == cluster.No:
 		return unknown(nft02, Reachable, Refused, TimedOut)
 	case c.startsOnHost() && !c.any() && c.before(33, 6):
 		// Until then what starts on the node met this check before the source ranges.
 		return refused(nft04)
-	case c.guarded() && c.admitted == cluster.No:
+	case c.guarded() && c.allowsClient == cluster.No:
 		return timedOut(nft01)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(nft03)
 	case !c.any():
 		return refused(nft04)

@@ -13,11 +13,11 @@ var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.
 // serve fills in whether nodePortAddresses include the address of the node that is dialled, for the node's mode or, where that is not known, for each.
 func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
 	if c.mode != "" || !c.mayBeKubeProxy() {
-		c.served = nodePortServed(d, c.mode, node, at, f)
+		c.servesNodePort = nodePortServed(d, c.mode, node, at, f)
 		return
 	}
 	for i, mode := range proxyModes {
-		c.servedBy[i] = nodePortServed(d, mode, node, at, f)
+		c.servesNodePortIn[i] = nodePortServed(d, mode, node, at, f)
 	}
 }
 

@@ -8,7 +8,7 @@ func ovnKubernetes(c *connection) verdict {
 	switch {
 	case !c.any():
 		return refused(ovn01)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return unknown(ovn02, Reachable, Refused)
 	case c.to == ClusterIP:
 		return c.reachesAll(keeps, ovn03)

@@ -259,7 +259,7 @@ func datagrams(p cluster.Protocol) int {
 // that is not known.
 func (r *Rule) basis(c *connection) Basis {
 	m, ok := measured[r.ID]
-	if !ok || c.turns != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.asked][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
+	if !ok || c.probe != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -182,7 +182,7 @@ func (p *Predictor) doubt(c *connection, v verdict) *Rule {
 		return nil
 	case (c.elsewhere || v.extraHop != Never) && p.nodesCutOff(c):
 		return capturedAddress
-	case c.borrowed && (v.outcome != Reachable || v.endpoints != AllEndpoints || v.topology != ""):
+	case c.runsAsOtherNode && (v.outcome != Reachable || v.endpoints != AllEndpoints || v.topology != ""):
 		return borrowedName
 	default:
 		return nil

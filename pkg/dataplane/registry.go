@@ -126,7 +126,7 @@ func (c *connection) on(p *plane) { c.plane, c.name, c.mode = p, p.name, p.mode 
 func (c *connection) asPlugin(p *plane) *connection {
 	as := *c
 	as.on(p)
-	as.version, as.here = c.pluginVersion, c.beside
+	as.version, as.takenAsLocal = c.pluginVersion, c.onNode
 	return &as
 }
 

@@ -69,8 +69,8 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 		return c.reachesLocal(w, r)
 	}
 	all, local := c.all(), c.local()
-	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
-	if c.itself && w == keeps && c.losesItself() {
+	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.isEndpoint), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
+	if c.isEndpoint && w == keeps && c.losesItself() {
 		return c.withoutItself(v, all.n)
 	}
 	h := c.hinted()
@@ -91,7 +91,7 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 
 // reachesLocal: the usable endpoints on the node that judges.
 func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
-	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.itself && c.besideJudge), rule: r}
+	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.isEndpoint && c.endpointOnNode), rule: r}
 }
 
 // bypassed: the node sends a client that is not its own on to any endpoint without putting its own address on it. Only endpoints on this node answer back through
@@ -103,7 +103,7 @@ func (c *connection) bypassed(w rewriting, r *Rule) verdict {
 	if h.by != "" && h.n != all.n {
 		all.n, answering.n, unplaced = h.n, h.here, h.nowhere > 0
 	}
-	own := c.itself && !c.besideJudge && w == keeps && !c.losesItself()
+	own := c.isEndpoint && !c.endpointOnNode && w == keeps && !c.losesItself()
 	switch {
 	case unplaced, own && all.n != c.all().n:
 		return unknown(r, Reachable, TimedOut, Partial)
@@ -174,7 +174,7 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 	thereOnHost := set.host - hereOnHost
 	keeping := set.n
 	switch {
-	case w == dials, c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
+	case w == dials, c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Yes:
 		return Rewritten
 	case c.from == Node && !c.elsewhere:
 		return Preserved
@@ -182,9 +182,9 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 		return share(hereOnHost, set.n)
 	case w == masqueradesRemote:
 		return share(min(c.near().n, set.n), set.n)
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Undetermined:
+	case c.from == Pod && thereOnHost > 0 && c.masqueradedByCNI == cluster.Undetermined:
 		return ClientIPUnknown
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Yes:
+	case c.from == Pod && thereOnHost > 0 && c.masqueradedByCNI == cluster.Yes:
 		keeping -= thereOnHost
 	}
 	if itself {

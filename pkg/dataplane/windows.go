@@ -7,7 +7,7 @@ func windows(c *connection) verdict {
 	switch {
 	case !c.any():
 		return unknown(win01, Refused, TimedOut, ViaLoadBalancer)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return unknown(win02, Reachable, Refused, TimedOut)
 	case !c.localOnly() || c.to == ClusterIP:
 		v := c.reachesAll(keeps, win03)
