@@ -5,7 +5,7 @@ import (
 )
 
 // cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
-// inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
+// inside. Clients inside are translated on their own node, most of them at connect(): internalTrafficPolicy applies to them, not externalTrafficPolicy.
 func cilium(c *connection) verdict {
 	switch {
 	case c.servedByEnvoy:
@@ -18,12 +18,12 @@ func cilium(c *connection) verdict {
 		return c.ciliumFromOutside()
 	case c.to == ExternalIP:
 		return c.ciliumExternalIP()
-	case c.internalPolicy == cluster.PolicyLocal && c.homeLocal() == 0:
-		return c.ciliumNothing(cil06)
+	case c.internalPolicy == cluster.PolicyLocal && c.usableOnClientNode() == 0:
+		return c.ciliumNoBackendInside(cil06)
 	case !c.any():
-		return c.ciliumNothing(cil04)
+		return c.ciliumNoBackendInside(cil04)
 	case c.internalPolicy == cluster.PolicyLocal && c.elsewhere:
-		// Nothing reaches the node whose node port is dialled.
+		// No packet reaches the node whose node port is dialled.
 		return verdict{outcome: Reachable, endpoints: EndpointsUnknown, clientIP: Preserved, extraHop: Always, rule: cil06}
 	case c.internalPolicy == cluster.PolicyLocal:
 		return c.translated().reachesLocal(keeps, cil06)
@@ -32,27 +32,27 @@ func cilium(c *connection) verdict {
 	}
 }
 
-// ciliumFromOutside: what arrives at a node is judged by externalTrafficPolicy. Until v1.20 that includes what a pod without load balancing at its socket sends to
+// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. Until v1.20 that includes what a pod without socket load balancing sends to
 // another node's node port.
 func (c *connection) ciliumFromOutside() verdict {
 	s, v := c.cilium, c.version
 	switch {
 	case c.elsewhere && !v.Before(1, 19, 1) && s.Mode != "snat":
 		return unknown(cil24, Reachable, Refused, TimedOut)
-	case c.to == LoadBalancerIP && c.guarded() && c.annotations.deny:
+	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.annotations.deny:
 		return c.anything(cil18)
-	case c.to == LoadBalancerIP && c.guarded() && c.allowsClient == cluster.No:
+	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.allowsClient == cluster.No:
 		return timedOut(cil19)
 	case !c.any(), c.localOnly() && c.local().n == 0:
-		return c.ciliumNothingForOutside()
+		return c.ciliumNoBackendOutside()
 	case c.elsewhere && c.localOnly():
-		return c.anybodyAs(c.reachesLocal(keeps, cil23))
+		return c.withUnknownClientIP(c.reachesLocal(keeps, cil23))
 	case c.elsewhere:
-		return c.anybodyAs(c.reachesAll(keeps, cil23))
+		return c.withUnknownClientIP(c.reachesAll(keeps, cil23))
 	case c.localOnly():
 		return c.reachesLocal(keeps, cil09)
 	case s.ModeAnnotation && c.annotations.mode:
-		return c.anybodyAs(c.reachesAll(masqueradesRemote, cil07))
+		return c.withUnknownClientIP(c.reachesAll(masqueradesRemote, cil07))
 	case s.Mode == "dsr", s.Mode == "hybrid" && c.protocol == cluster.TCP:
 		return c.reachesAll(keeps, cil08)
 	default:
@@ -60,7 +60,7 @@ func (c *connection) ciliumFromOutside() verdict {
 	}
 }
 
-func (c *connection) ciliumNothingForOutside() verdict {
+func (c *connection) ciliumNoBackendOutside() verdict {
 	s, local := c.cilium, c.any()
 	switch {
 	case c.version.Before(1, 15, 0):
@@ -87,7 +87,7 @@ func (c *connection) ciliumExternalIP() verdict {
 	case (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return c.untranslated(cil01)
 	case !c.any(), both && c.local().n == 0:
-		return c.ciliumNothing(cil04)
+		return c.ciliumNoBackendInside(cil04)
 	case !c.isOnNode && !perPacket && c.cilium.OpenExternalIPs:
 		return c.anything(cil22)
 	case !c.isOnNode && !perPacket:
@@ -99,8 +99,7 @@ func (c *connection) ciliumExternalIP() verdict {
 	}
 }
 
-// untranslated: the packet goes to the address as it is dialled. A node that has it takes it for its own, and nothing listens there; but a pod on the node's own
-// network may.
+// untranslated: the packet goes to the address as it is dialled. On a node that has the address nothing listens, except perhaps a pod on the host network.
 func (c *connection) untranslated(r *Rule) verdict {
 	switch {
 	case c.isOnNode && c.near().host > 0:
@@ -115,15 +114,15 @@ func (c *connection) untranslated(r *Rule) verdict {
 	}
 }
 
-// ciliumNothing is for clients inside where no endpoint is left for them.
-func (c *connection) ciliumNothing(r *Rule) verdict {
+// ciliumNoBackendInside is for clients inside the cluster without an endpoint.
+func (c *connection) ciliumNoBackendInside(r *Rule) verdict {
 	if c.from == Node || !c.cilium.HostSocketsOnly {
 		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: r}
 	}
 	return c.ciliumNoBackend(c.version, cil29, cil30, cil31)
 }
 
-// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected unless service-no-backend-response says otherwise.
+// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected unless service-no-backend-response is drop.
 // The rejection holds the packet's checksum; from v1.20 on the pod does not recognise it where its interface leaves checksums to the hardware.
 func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayReject *Rule) verdict {
 	switch {
@@ -138,8 +137,8 @@ func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayRejec
 	}
 }
 
-// homeLocal is how many endpoints the node has where the connection starts.
-func (c *connection) homeLocal() int { return c.onClientNode.usable(c.fallsBack()).n }
+// usableOnClientNode is the number of usable endpoints on the client's node.
+func (c *connection) usableOnClientNode() int { return c.onClientNode.usable(c.fallsBack()).n }
 
 // translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a connection to another node's node port
 // passes that node.
@@ -161,8 +160,7 @@ func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
 	return cluster.Yes
 }
 
-// besideCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
-// are balanced.
+// besideCilium: a Cilium beside kube-proxy sees the connection: what pods send, except to node ports, and with socket load balancing what processes of the node send.
 func (c *connection) besideCilium() bool {
 	s := c.cilium
 	switch {
@@ -219,9 +217,9 @@ func ciliumBeside(c *connection) verdict {
 	}
 }
 
-// pastCilium is kube-proxy's verdict on what Cilium beside it has let pass. A pod that kube-proxy hands to a pod of its own node speaks from the node's address
+// afterCilium is kube-proxy's verdict v on what Cilium beside it leaves alone. A pod that kube-proxy connects to a pod of its own node has the node's address
 // there, as long as Cilium masquerades with iptables (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
-func (c *connection) pastCilium(v verdict) verdict {
+func (c *connection) afterCilium(v verdict) verdict {
 	s, near, all := c.cilium, c.near(), c.all()
 	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || s.NoMasquerade || s.EndpointRoutes {
 		return v
@@ -239,7 +237,7 @@ func (c *connection) pastCilium(v verdict) verdict {
 	return v
 }
 
-// inTerway: Terway's own Cilium answers the connection before kube-proxy does.
+// inTerway: Terway's own Cilium handles the connection before kube-proxy does.
 func (c *connection) inTerway() bool {
 	return c.name == cluster.KubeProxy && c.cilium != nil && c.cilium.InClusterLoadBalance == cluster.Yes && c.to == LoadBalancerIP && c.from == Pod
 }

@@ -4,16 +4,16 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// common are the rules of no data plane in particular.
+// common are the rules that belong to no data plane.
 var common = []*Rule{
 	endpointsNotRead, virtualNode, otherProxy, noNodePort, noWayToNode, hostnameOnly, proxyMode, otherFamily,
-	singleStack, ignoredExternalIP, confined, unknownDataplane, unknownMode, unknownVersion, someAdmitted,
+	singleStack, ignoredExternalIP, confined, unknownDataplane, unknownMode, unknownVersion, someAllowed,
 	unknownSelf, unknownAddress, patchedByTencent, unknownHolder, unknownCount, unknownArrival, sharedAddress,
-	borrowedName, capturedAddress, sticky, unknownMasquerade, unknownDetection, unknownRelease, unknownGuard,
+	otherNodesName, claimedNodeAddress, sticky, unknownMasquerade, unknownDetection, unknownRelease, unknownGuard,
 	unknownPlugin, unknownSettings, unknownFallback, unknownIPMode, placeholder, ownConnection,
 }
 
-// beforehand is what is true of every data plane: what no node answers for, and what could not be read. The verdict has no rule where the tables decide.
+// beforehand is the verdict that is the same for every data plane: on what no node handles, and where facts could not be read. It has no rule where the table decides.
 func beforehand(c *connection) verdict {
 	switch {
 	case c.endpointsUnread:
@@ -49,7 +49,7 @@ func beforehand(c *connection) verdict {
 	}
 }
 
-// Rules of facts that are not known, and of what no data plane answers for.
+// Rules about facts that are not known, and about what no data plane handles.
 var (
 	endpointsNotRead = &Rule{
 		ID: "SVC-01", Basis: Source,
@@ -113,7 +113,7 @@ var (
 		Reason: "what happens here, or why, depends on kube-proxy's version, which is not known; set it with " +
 			"--dataplane kube-proxy/MODE@VERSION",
 	}
-	someAdmitted = &Rule{
+	someAllowed = &Rule{
 		ID: "UNK-04",
 		Reason: "loadBalancerSourceRanges may or may not allow the client: its address is not known, or only a part " +
 			"of its range is allowed",
@@ -155,12 +155,12 @@ var (
 		ID:     "UNK-10",
 		Reason: "another Service has the same address and port, and the node can send the connection to either of them",
 	}
-	borrowedName = &Rule{
+	otherNodesName = &Rule{
 		ID: "UNK-13",
 		Reason: "kube-proxy runs under the name of another node (hostnameOverride) and uses that node's endpoints " +
 			"as local ones. Which of them answer is not known",
 	}
-	capturedAddress = &Rule{
+	claimedNodeAddress = &Rule{
 		ID: "UNK-12", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go syncService",
 		Reason: "a Service uses a node's own address. ipvs puts that address on every other node too, so neither " +
 			"connections nor answers from those nodes reach the node at it",

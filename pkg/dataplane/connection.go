@@ -235,13 +235,13 @@ func (c *connection) policy() cluster.Policy {
 
 func (c *connection) localOnly() bool { return c.policy() == cluster.PolicyLocal }
 
-// outside: an address for clients from outside, as opposed to a ClusterIP.
+// outside: an address for clients outside the cluster, which a ClusterIP is not.
 func (c *connection) outside() bool { return c.to != ClusterIP }
 
 // startsOnHost: a process on the judging node's own host network.
 func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
 
-// advertised: a load balancer address or an external IP, which no node owns unless it is bound there.
+// advertised: a load balancer address or an external IP.
 func (c *connection) advertised() bool { return c.to == LoadBalancerIP || c.to == ExternalIP }
 
 // inEach is the connection once for each of the releases.

@@ -48,8 +48,8 @@ func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Coun
 	return on, nowhere
 }
 
-// Disagrees says whether a node's own count of the endpoints on it, which its health check node port tells, contradicts the EndpointSlices; here is what they place on
-// the node, and nowhere what they place on no node of the cluster.
+// Disagrees says whether the number of local endpoints that a node reports at its health check node port contradicts the EndpointSlices. here are the backends that they
+// place on the node, nowhere those on no node of the cluster.
 //
 // kube-proxy counts the ready addresses of one family (kubernetes/kubernetes pkg/proxy/endpointschangetracker.go LocalReadyEndpoints). It has a proxier for each
 // family, each with a health check server of its own, and either may be the one that answers: before v1.36 both want the same socket, and one fails to get it
@@ -61,7 +61,7 @@ func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, 
 		return (counted > 0) != (here.Ready > 0) && (counted == 0 || nowhere.Ready == 0)
 	}
 	for f := v4; f <= v6; f++ {
-		// A proxier knows nothing of a Service without a ClusterIP of its family.
+		// A proxier skips a Service without a ClusterIP of its family.
 		_, knows := first(svc.ClusterIPs, f)
 		if (knows || len(svc.ClusterIPs) == 0) && counted == here.ReadyAddresses[f] {
 			return false
@@ -70,29 +70,29 @@ func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, 
 	return true
 }
 
-// believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
-// name, or has not heard of them: it knows none of any Service. Where this Service has no health check, others tell.
-func (p *Predictor) believe() {
+// trustNodeCounts prefers the nodes' own counts of endpoints to the EndpointSlices. A kube-proxy that reports none where slices place some runs under another node's name
+// or has not received them, which is then so for every Service. Where this Service has no health check, those of other Services are used.
+func (p *Predictor) trustNodeCounts() {
 	switch s := p.service; {
 	case s.Live != nil:
-		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
+		p.countNone, p.countOther = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
 		p.eachCount(s, func(node int, _ Count, counted int, disagrees bool) {
-			p.disowned[node], p.doubted[node] = disagrees && counted == 0, disagrees && counted > 0
+			p.countNone[node], p.countOther[node] = disagrees && counted == 0, disagrees && counted > 0
 		})
 	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
-		// Every Service tells the same, so that one for each node is enough.
+		// Every Service gives the same answer, so one for each node is enough.
 		untold := len(p.snapshot.Nodes)
 		told := make([]bool, untold)
 		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
 			p.eachCount(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
-				// A count of none that the EndpointSlices explain says nothing of other Services.
+				// A node without endpoints of that Service shows nothing about this one.
 				if here.Ready == 0 || counted == 0 && !disagrees || told[node] {
 					return
 				}
-				if p.disowned == nil {
-					p.disowned = make([]bool, len(p.snapshot.Nodes))
+				if p.countNone == nil {
+					p.countNone = make([]bool, len(p.snapshot.Nodes))
 				}
-				p.disowned[node], told[node] = counted == 0, true
+				p.countNone[node], told[node] = counted == 0, true
 				untold--
 			})
 		}

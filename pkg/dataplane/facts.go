@@ -7,8 +7,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// connection gathers what decides about a connection into c. It must not look at the version of kube-proxy, nor at its mode, but for what c keeps by mode: those may
-// not be known yet.
+// connection fills c with every fact about a connection. It must not use kube-proxy's version or mode, which may not be known yet.
 func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) {
 	judging := client.Node
 	if t.To == NodePort {
@@ -17,7 +16,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	node, s := &p.snapshot.Nodes[judging], p.service
 	arriving := f
 	if (t.To == LoadBalancerIP || t.To == LoadBalancerHostname) && !p.hasFamily(f) {
-		// A load balancer may speak one family to its clients and another to nodes: what it can hand on is the Service's own.
+		// A load balancer may use one address family for clients and another for nodes: the Service's own.
 		arriving = 1 - f
 	}
 	g := p.group(t.Port, arriving)
@@ -53,11 +52,11 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 			zone, c.runsAsOtherNode = p.snapshot.Nodes[other].Zone, c.takenAsLocal.usable(true).n > 0
 		}
 		p.hint(c, g, zone, name)
-	} else if p.disowned != nil && p.disowned[judging] {
+	} else if p.countNone != nil && p.countNone[judging] {
 		c.takenAsLocal, c.endpointTakenAsLocal = tally{}, false
 		p.hint(c, g, "", "")
 	} else {
-		c.countDiffers = p.doubted != nil && p.doubted[judging]
+		c.countDiffers = p.countOther != nil && p.countOther[judging]
 		p.hint(c, g, node.Zone, node.Name)
 	}
 	c.reachableFromOutside, c.reachableIfIPModeIgnored = p.accessible(t.Port, arriving)
@@ -88,7 +87,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	}
 }
 
-// settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
+// settings fills in those of a network plugin that serves Services on the node, alone or beside kube-proxy.
 func (c *connection) settings(d *cluster.Dataplane) {
 	c.cilium, c.antrea = d.Cilium, d.Antrea
 	switch {
@@ -99,7 +98,7 @@ func (c *connection) settings(d *cluster.Dataplane) {
 	}
 }
 
-// hint fills in the topology hints for a kube-proxy that takes itself for that node.
+// hint fills in the topology hints for a kube-proxy that runs under the name of a node in a zone.
 func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 	c.hints = hints{
 		annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode,
@@ -112,7 +111,7 @@ func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 
 const hintsAnnotation = "service.kubernetes.io/topology-aware-hints"
 
-// annotation is the Service's wish for topology aware routing, in the two spellings that Kubernetes has had for it.
+// annotation is the Service's setting for topology aware routing, in the two spellings that Kubernetes has had: "", auto or other.
 func annotation(svc *cluster.Service, keys ...string) string {
 	for _, key := range keys {
 		switch svc.Annotations[key] {
@@ -128,7 +127,7 @@ func annotation(svc *cluster.Service, keys ...string) string {
 	return ""
 }
 
-// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: outright, or by an address with ipMode Proxy for those who do not heed that.
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: asProxied is only by an address with ipMode Proxy, which counts where that is ignored.
 func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
 		return true, false
@@ -141,13 +140,13 @@ func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	return outright, asProxied
 }
 
-// hasFamily: the Service has a ClusterIP of that family; without one, kube-proxy and its kin know nothing of the Service in that family.
+// hasFamily: the Service has a ClusterIP of that family. Without one, data planes do not serve the Service in that family.
 func (p *Predictor) hasFamily(f family) bool {
 	_, ok := first(p.service.ClusterIPs, f)
 	return ok
 }
 
-// detects says whether kube-proxy on a node can tell pods from others in a family at all.
+// detects says whether kube-proxy on a node can tell pods from other clients in an address family.
 func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristate {
 	switch d.PodDetection() {
 	case cluster.NoDetection:
@@ -167,7 +166,7 @@ func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristat
 	}
 }
 
-// isPod says whether kube-proxy on the judging node takes the pods of the source's node for pods, if it can tell pods at all.
+// isPod says whether kube-proxy on the judging node recognises pods of the client's node as pods.
 func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f family) cluster.Tristate {
 	switch c.dataplane.PodDetection() {
 	case cluster.ClusterCIDR:
@@ -179,7 +178,7 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 		if cidr, ok := firstPrefix(node.PodCIDRs, f); ok {
 			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
 		}
-		// Without any podCIDR kube-proxy does not even start, and where it runs all the same nothing is known of it.
+		// Without any podCIDR kube-proxy does not start. Where it runs, nothing is known about it.
 		return detects(c.dataplane, node, f)
 	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
 		// A pod's interface is on its own node only.
@@ -191,8 +190,8 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 	}
 }
 
-// learn takes an endpoint as a witness of which addresses pods have.
-func (p *Predictor) learn(e *cluster.Endpoint) {
+// addPodAddress notes the address of an endpoint that is a pod. An address outside the podCIDR of its node shows that podCIDRs cannot be used to recognise pods.
+func (p *Predictor) addPodAddress(e *cluster.Endpoint) {
 	if _, own := p.own[e.Address]; own || e.Target == "" {
 		return
 	}
@@ -200,17 +199,18 @@ func (p *Predictor) learn(e *cluster.Endpoint) {
 	p.pods[f] = append(p.pods[f], e.Address)
 	if node := p.snapshot.NodeIndex(e.Node); node >= 0 {
 		if cidr, ok := firstPrefix(p.snapshot.Nodes[node].PodCIDRs, f); ok && !cidr.Contains(e.Address) {
-			p.strayed[f] = true
+			p.outsidePodCIDR[f] = true
 		}
 	}
 }
 
-// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all, No if none, as far as the API tells where pods' addresses come from.
+// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all have, No if none has, Undetermined
+// where the API does not show which addresses pods get.
 func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *cluster.Node, f family) cluster.Tristate {
 	if pod.IsValid() {
 		return cluster.Is(inAny(ranges, pod))
 	}
-	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.strayed[f] {
+	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.outsidePodCIDR[f] {
 		return covers(ranges, cidr)
 	}
 	if len(p.pods[f]) == 0 {
@@ -232,7 +232,7 @@ func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *clus
 	}
 }
 
-// guard fills in whether loadBalancerSourceRanges guard the Service in a family, and whom they admit.
+// guard fills in the loadBalancerSourceRanges of an address family, and whether they allow the client.
 func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f family) {
 	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
 	for _, r := range p.service.SourceRanges {
@@ -256,11 +256,11 @@ func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f fa
 		if a, ok := first(node.InternalIPs, f); ok {
 			c.allowsClient = cluster.Is(inAny(ranges, a))
 		}
-		c.allowsNodeAddress = p.takenForItself(c, node, ranges, f)
+		c.allowsNodeAddress = p.allowsNodeObjectAddress(c, node, ranges, f)
 		c.allowsUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
 		c.allowsDialled = cluster.Is(inAny(ranges, dialled))
 	default:
-		// A client outside without an address stands for those that the ranges admit.
+		// A client outside without an address is any client that the ranges allow.
 		c.allowsClient = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
 }
@@ -270,9 +270,9 @@ var (
 	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
 )
 
-// takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
-// of the loopback interface.
-func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
+// allowsNodeObjectAddress says whether ranges include the address that kube-proxy reads from the Node object of the name that it runs under, or the loopback address where
+// it finds none.
+func (p *Predictor) allowsNodeObjectAddress(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
 	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
 		i := p.snapshot.NodeIndex(name)
 		if i < 0 {

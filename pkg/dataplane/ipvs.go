@@ -2,21 +2,21 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// ipvs: every ClusterIP, load balancer address and external IP sits on kube-ipvs0 of every node, so a node always answers for it itself. Nothing is told apart by
-// where it came from: policy Local is a virtual server that has only the node's own endpoints, for everybody.
+// ipvs: every ClusterIP, load balancer address and external IP is on kube-ipvs0 of every node, so a node always handles it itself. All clients are treated alike: with
+// policy Local the virtual server has only the node's own endpoints.
 func ipvs(c *connection) verdict {
 	switch {
 	case c.advertised() && c.version.Vendor() == cluster.Tencent:
 		return unknown(patchedByTencent, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
+	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.rejectsLocalExternalIPs():
 		return refused(ipvs01)
 	case c.isLoopback && c.any() && c.before(21, 0):
 		// Until then kube-proxy held node ports open with a socket that takes connections and never answers.
 		return unknown(ipvs03, Refused, TimedOut)
 	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.servesNodePort != cluster.No:
-		// The kernel judges what starts on the node before any filter does.
-		return refused(c.emptyServer())
-	case c.guarded() && c.ipvsAdmits() == cluster.No:
+		// The kernel decides about what starts on the node before any filter does.
+		return refused(c.noRealServer())
+	case c.hasActiveRanges() && c.ipvsAllows() == cluster.No:
 		return timedOut(ipvs02)
 	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(ipvs03)
@@ -37,9 +37,9 @@ func ipvs(c *connection) verdict {
 	case c.startsOnHost() && (c.to == NodePort || c.isOnNode):
 		return c.reachesAll(keeps, ipvs12)
 	case c.startsOnHost():
-		return c.bypassed(dials, ipvs13)
+		return c.forwardedWithoutSNAT(dials, ipvs13)
 	default:
-		return c.bypassed(keeps, ipvs14)
+		return c.forwardedWithoutSNAT(keeps, ipvs14)
 	}
 }
 
@@ -61,11 +61,11 @@ func (c *connection) ipvsClusterIP() verdict {
 	}
 }
 
-// ipvsAdmits says whether loadBalancerSourceRanges let the source pass. A process on the node speaks from the load balancer address, which is bound there, and is let
-// past where the ranges admit what kube-proxy takes for its own address (allowFromNode). That is the Node object's, but with dual stack until v1.27 the bind address,
-// which is most often unspecified and is not read. Until v1.24 the ranges themselves look at such a process too; from v1.25 to v1.28 nothing does
+// ipvsAllows says whether loadBalancerSourceRanges allow the client. A process on the node connects from the load balancer address, which is bound there, and is allowed
+// where the ranges include what kube-proxy takes as its own address (allowFromNode). That is the Node object's; with dual stack until v1.27 it is the bind address, which
+// is usually unspecified and is not read. Until v1.24 the ranges themselves also apply to such a process; from v1.25 to v1.28 nothing does
 // (kubernetes/kubernetes#119791).
-func (c *connection) ipvsAdmits() cluster.Tristate {
+func (c *connection) ipvsAllows() cluster.Tristate {
 	switch {
 	case !c.startsOnHost():
 		return c.allowsClient
@@ -91,17 +91,17 @@ func (c *connection) isAccessible() bool {
 	return c.reachableFromOutside || c.reachableIfIPModeIgnored && c.heedsIPMode() != cluster.Yes
 }
 
-// emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
-func (c *connection) emptyServer() *Rule {
+// noRealServer is the rule for a virtual server without real servers: there are none, or policy Local leaves none.
+func (c *connection) noRealServer() *Rule {
 	if c.any() {
 		return ipvs11
 	}
 	return c.none(ipvs04)
 }
 
-// forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
-// (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
-func (c *connection) forgetsLocalExternalIPs() bool {
+// rejectsLocalExternalIPs: the chain that protects the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
+// (kubernetes/kubernetes#121909; fixed in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
+func (c *connection) rejectsLocalExternalIPs() bool {
 	if c.isOnNode && !c.before(27, 0) {
 		return false // the node's own address is not put on kube-ipvs0
 	}

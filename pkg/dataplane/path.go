@@ -1,7 +1,7 @@
-// Package dataplane knows what a connection to a Service meets on a node: reachable, refused, timed out, by which endpoints, and with whose address.
+// Package dataplane predicts what a node does with a connection to a Service: it is reachable, refused or times out, at which endpoints, and with which client IP.
 //
-// There is one file for each data plane, each a decision list in the order in which a packet is judged, and beside it its rules: one reason each, with the source
-// of the fact and how it was established. What nobody knows is Unknown, never a guess.
+// Each data plane has a file with a decision list, in the order in which a packet is handled, and its rules: a reason each, with the source of the fact and how it was
+// established. What is not known is Unknown, never a guess. registry.go lists the data planes.
 package dataplane
 
 import (
@@ -33,18 +33,18 @@ const (
 	ClusterIP
 )
 
-// Outcome is what the client sees.
+// Outcome is what happens to the connection.
 type Outcome uint8
 
 const (
-	// Unknown: nobody has established it; the rule says what it depends on.
+	// Unknown: not established; the rule says what it depends on.
 	Unknown Outcome = iota
 	Reachable
 	Refused
 	TimedOut
 	// Partial: some connections work and some do not, by the endpoint chosen.
 	Partial
-	// ViaLoadBalancer: the node does not answer for the address itself, and the connection leaves for the real load balancer.
+	// ViaLoadBalancer: the node does not handle the address itself, and the connection leaves for the load balancer.
 	ViaLoadBalancer
 	// Unreachable: connect fails at once with another error than refused (no route to host, operation not permitted), as load
 	// balancing at the socket does.
@@ -60,12 +60,12 @@ type Endpoints uint8
 const (
 	EndpointsUnknown Endpoints = iota
 	AllEndpoints
-	// LocalEndpoints are those on the node that judges the packet.
+	// LocalEndpoints are those on the node that handles the packet.
 	LocalEndpoints
 	NoEndpoints
 )
 
-// ClientIP says whose address the endpoint sees.
+// ClientIP says which client IP the endpoint sees.
 type ClientIP uint8
 
 const (
@@ -80,7 +80,7 @@ const (
 	ClientIPUnknown
 )
 
-// ExtraHop says whether the connection crosses from the node that judges it to another one.
+// ExtraHop says whether the connection crosses from the node that handles it to another one.
 type ExtraHop uint8
 
 const (
@@ -102,7 +102,7 @@ const (
 	Measured
 )
 
-// The words below are those of the published report.
+// The strings below are those of the published report.
 func (f From) String() string { return [...]string{"Node", "Pod", "External"}[f] }
 
 func (t To) String() string {
@@ -119,7 +119,7 @@ func (o Outcome) String() string {
 	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer", "Unreachable"}[o]
 }
 
-// Path is what one kind of connection meets.
+// Path is what happens to one kind of connection.
 type Path struct {
 	From From
 	To   To
@@ -175,7 +175,7 @@ func (s Outcomes) All() []Outcome {
 }
 
 // Fails says whether no connection of this kind reaches an endpoint: the node refuses or drops it, or it leaves for a load balancer that has no endpoint to send it to.
-// A packet that came from the load balancer (External) and leaves for it again is left open.
+// A packet that came from the load balancer (External) and leaves for it again does not count.
 func (p *Path) Fails() bool {
 	switch p.Outcome {
 	case Refused, TimedOut, Unreachable:
@@ -208,9 +208,9 @@ func either(outcomes ...Outcome) Outcomes {
 
 // Rule is one line of a data plane's table.
 type Rule struct {
-	// ID is for ever: IPVS-03.
+	// ID never changes and is never reused: IPVS-03.
 	ID string
-	// Reason is one sentence about the node and the connection, without the Service's name.
+	// Reason says what the node does with the connection and why, without the Service's name: one thought a sentence, without a full stop at the end.
 	Reason string
 	// Source is where the fact was read: a file of the data plane's code, a pull request, a page of its documentation.
 	Source string

@@ -119,6 +119,17 @@ func version(text string) cluster.Version {
 	return v
 }
 
+// heedsIPModeSince is for a data plane that heeds ipMode since a release. Whether older releases do has not been read.
+func heedsIPModeSince(text string) func(*connection) cluster.Tristate {
+	since := version(text)
+	return func(c *connection) cluster.Tristate {
+		if c.version.Less(since) {
+			return cluster.Undetermined
+		}
+		return cluster.Yes
+	}
+}
+
 // on puts the connection on a plane.
 func (c *connection) on(p *plane) { c.plane, c.name, c.mode = p, p.name, p.mode }
 
