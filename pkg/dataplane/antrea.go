@@ -82,9 +82,9 @@ var antreaPlane = &plane{
 		ant01, ant02, ant03, ant04, ant05, ant06, ant07, ant08, ant09, ant10, ant11, ant12, ant13, ant14, ant15, ant16, ant17,
 	},
 	usesTerminating: (*connection).antreaFallsBack,
-	heedsIPMode: heedsIPModeSince("2.0"), // antrea-io/antrea#6102
-	 settlesRanges: true,
-	beside: antreaBesidePlane,
+	heedsIPMode:     heedsIPModeSince("2.0"), // antrea-io/antrea#6102
+	settlesRanges:   true,
+	beside:          antreaBesidePlane,
 }
 
 var unreadAntrea = &Rule{
