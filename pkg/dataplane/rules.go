@@ -49,7 +49,7 @@ func (r *Rule) Measured() []string {
 // Range is the releases of its data plane in which the rule holds, within those that were read: from since until before until. Both are "" for a rule of no data plane
 // in particular.
 func (r *Rule) Range() (since, until string) {
-	if strings.HasPrefix(r.ID, "SVC-") {
+	if family, _, _ := strings.Cut(r.ID, "-"); family == "SVC" {
 		return cmp.Or(r.Since, "1.15"), cmp.Or(r.Until, "1.38")
 	}
 	for _, p := range planes {
