@@ -524,7 +524,7 @@ func (w *walk) born() error {
 	}
 	w.lock.Lock()
 	defer w.lock.Unlock()
-	w.out.Born = found.CreationTimestamp.Time
+	w.out.Created = found.CreationTimestamp.Time
 	return nil
 }
 

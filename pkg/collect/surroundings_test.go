@@ -76,8 +76,8 @@ func TestSurroundings(t *testing.T) {
 	}) {
 		t.Errorf("nobody owns %v: %+v", policy, got.Metadata.Managers)
 	}
-	if got.Server.Major != 1 || got.Server.Minor < 20 || got.Born.IsZero() {
-		t.Errorf("server %v, born %v", got.Server, got.Born)
+	if got.Server.Major != 1 || got.Server.Minor < 20 || got.Created.IsZero() {
+		t.Errorf("server %v, created %v", got.Server, got.Created)
 	}
 	rs := cluster.Object{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: "around", Name: "web-5d"}
 	sts := cluster.Object{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "around", Name: "old"}
@@ -119,7 +119,7 @@ func TestSurroundings(t *testing.T) {
 		ConfigMaps: []cluster.ConfigMap{{Object: cluster.Object{APIVersion: "v1", Kind: "ConfigMap", Namespace: "kube-system", Name: "coredns"}, Data: map[string]string{"Corefile": ".:53 {\n    kubernetes cluster.local\n}\n"}}},
 	}
 	diff := cmp.Diff(want, got,
-		cmpopts.IgnoreFields(cluster.Surroundings{}, "Service", "Metadata", "Server", "Born", "Events", "DaemonSets"), cmpopts.IgnoreFields(cluster.Object{}, "ResourceVersion"),
+		cmpopts.IgnoreFields(cluster.Surroundings{}, "Service", "Metadata", "Server", "Created", "Events", "DaemonSets"), cmpopts.IgnoreFields(cluster.Object{}, "ResourceVersion"),
 		cmpopts.IgnoreTypes(cluster.Metadata{}), cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
 	if diff != "" {
 		t.Error(diff)

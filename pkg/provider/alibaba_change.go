@@ -97,7 +97,7 @@ func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	case value == "eni":
 	case value != "" && value != "ecs":
 		c.Costs = append(c.Costs, "annotation "+backendType+" is "+value+" now, which the controller takes for ecs: only eni, in lower case, means pods")
-	case value == "" && f.Surroundings.Born.After(terwayDefault):
+	case value == "" && f.Surroundings.Created.After(terwayDefault):
 		c.Costs = append(c.Costs, "clusters with Terway made since August 2020 send to pods by default, so it may be so already; the cluster's own setting is not in the API")
 	}
 	if spec, _ := alibabaSetting(f.Service, "spec"); lb.Product == "CLB" && spec == "" {

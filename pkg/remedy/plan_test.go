@@ -290,7 +290,7 @@ func TestENI(t *testing.T) {
 			"cost annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type does nothing*",
 		}},
 		{name: "mistyped value", mode: ENI, text: annotate(backend + "=ENI"), around: terwayRuns, want: []string{`set service/web annotation ` + backend + ` "ENI" -> "eni"`, "cost annotation " + backend + " is ENI now*"}},
-		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Born = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost clusters with Terway made since August 2020*"}},
+		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Created = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost clusters with Terway made since August 2020*"}},
 		{name: "AWS, controller's", mode: ENI, text: with(elsewhere, "aws:///", "ingress=203.0.113.10", "ingress=web.elb.amazonaws.com finalizers=service.k8s.aws/resources"), found: []string{"ETP008"}, want: []string{
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-nlb-target-type null -> "ip"`, "!set service/web spec*", "need controller-owns-it yes", "fixes ETP008",
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-target-group-attributes null -> "preserve_client_ip.enabled=true"`,
