@@ -72,7 +72,8 @@ func TestPodDetectionOfDataplane(t *testing.T) {
 	}
 }
 
-// Of several states of an address, data planes use the best; an address that is left out in its best state may still count in another.
+// Of several states of an address, data planes use the best; an address that is left out in its best state may still
+// count in another.
 func TestAddresses(t *testing.T) {
 	s := cluster.Service{Endpoints: []cluster.Endpoint{
 		at("10.0.0.1", "a", "shop/x", notReady), at("10.0.0.1", "a", "shop/x", ready), at("10.0.0.1", "a", "shop/x", terminating),

@@ -49,7 +49,8 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// Releases are ordered by their numbers alone: a vendor's build and a pre-release count as the release that they are named after.
+// Releases are ordered by their numbers alone: a vendor's build and a pre-release count as the release that they are
+// named after.
 func TestVersionOrder(t *testing.T) {
 	ordered := []string{"v0.9.12", "v1.9.0", "v1.20.0", "v1.20.15", "v1.21", "v2.0.0"}
 	for i, a := range ordered {

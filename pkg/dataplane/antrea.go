@@ -2,8 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// antrea with proxyAll: Open vSwitch flows that do what kube-proxy does. From v1.12 on, pods and processes of the node are exempt from policy Local. From v1.11 on,
-// connections without an endpoint are rejected, not dropped.
+// antrea with proxyAll: Open vSwitch flows that do what kube-proxy does. From v1.12 on, pods and processes of the node
+// are exempt from policy Local. From v1.11 on, connections without an endpoint are rejected, not dropped.
 func antrea(c *connection) verdict {
 	inside := c.from != External && !c.elsewhere
 	s, v := c.settingsOfAntrea(), c.version
@@ -61,12 +61,14 @@ func (c *connection) settingsOfAntrea() cluster.AntreaSettings {
 // antreaFallsBack to terminating endpoints since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
 func (c *connection) antreaFallsBack() bool { return !c.version.Before(1, 11, 0) }
 
-// besideAntrea: without proxyAll Antrea handles ClusterIPs for pods and, unless proxyLoadBalancerIPs is false, load balancer addresses.
+// besideAntrea: without proxyAll Antrea handles ClusterIPs for pods and, unless proxyLoadBalancerIPs is false, load
+// balancer addresses.
 func (c *connection) besideAntrea() bool {
 	return c.antrea != nil && c.from == Pod && (c.to == ClusterIP || c.to == LoadBalancerIP && !c.antrea.NoLoadBalancerIPs)
 }
 
-// antreaBeside is Antrea without proxyAll beside kube-proxy: the same flows, for pods. Before v1.12 it has no group of endpoints for policy Local.
+// antreaBeside is Antrea without proxyAll beside kube-proxy: the same flows, for pods. Before v1.12 it has no group of
+// endpoints for policy Local.
 func antreaBeside(c *connection) verdict {
 	if c.to == LoadBalancerIP && c.localOnly() && c.version.Before(1, 12, 0) {
 		return unknown(ant18, Reachable, Refused, TimedOut)

@@ -2,8 +2,9 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// calico in eBPF mode: it depends on where a packet comes from. What starts on a node or in a pod is translated there, by internalTrafficPolicy; externalTrafficPolicy
-// applies to what comes from outside. Neither policy applies to external IPs.
+// calico in eBPF mode: it depends on where a packet comes from. What starts on a node or in a pod is translated there,
+// by internalTrafficPolicy; externalTrafficPolicy applies to what comes from outside. Neither policy applies to
+// external IPs.
 func calico(c *connection) verdict {
 	inside, local := c.from != External, c.internalPolicy == cluster.PolicyLocal && c.to != ExternalIP
 	switch {
@@ -30,7 +31,8 @@ func calico(c *connection) verdict {
 	}
 }
 
-// calicoNoBackend is for clients inside the cluster without an endpoint. Where connections are translated at connect(), that fails; elsewhere the packet is rejected.
+// calicoNoBackend is for clients inside the cluster without an endpoint. Where connections are translated at connect(),
+// that fails; elsewhere the packet is rejected.
 func (c *connection) calicoNoBackend(r *Rule) verdict {
 	at := "TCP"
 	if s := c.dataplane.Calico; s != nil && s.ConnectTime != "" {

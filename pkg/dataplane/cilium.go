@@ -4,8 +4,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
-// inside. Clients inside are translated on their own node, most of them at connect(): internalTrafficPolicy applies to them, not externalTrafficPolicy.
+// cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the
+// two traffic policies differ, once for clients inside. Clients inside are translated on their own node, most of them
+// at connect(): internalTrafficPolicy applies to them, not externalTrafficPolicy.
 func cilium(c *connection) verdict {
 	switch {
 	case c.servedByEnvoy:
@@ -32,8 +33,8 @@ func cilium(c *connection) verdict {
 	}
 }
 
-// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. Until v1.20 that includes what a pod without socket load balancing sends to
-// another node's node port.
+// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. Until v1.20 that includes what a pod
+// without socket load balancing sends to another node's node port.
 func (c *connection) ciliumFromOutside() verdict {
 	s, v := c.cilium, c.version
 	switch {
@@ -78,8 +79,9 @@ func (c *connection) ciliumNoBackendOutside() verdict {
 	}
 }
 
-// ciliumExternalIP is for clients inside: external IPs exist for packets from outside only, and are marked as existing twice where the policies differ. Clients
-// that are translated when they connect are translated for addresses of their own node only.
+// ciliumExternalIP is for clients inside: external IPs exist for packets from outside only, and are marked as existing
+// twice where the policies differ. Clients that are translated when they connect are translated for addresses of their
+// own node only.
 func (c *connection) ciliumExternalIP() verdict {
 	perPacket := c.from == Pod && (c.cilium.HostSocketsOnly || c.cilium.PerPacket)
 	both := c.externalPolicy == cluster.PolicyLocal
@@ -99,7 +101,8 @@ func (c *connection) ciliumExternalIP() verdict {
 	}
 }
 
-// untranslated: the packet goes to the address as it is dialled. On a node that has the address nothing listens, except perhaps a pod on the host network.
+// untranslated: the packet goes to the address as it is dialled. On a node that has the address nothing listens, except
+// perhaps a pod on the host network.
 func (c *connection) untranslated(r *Rule) verdict {
 	switch {
 	case c.isOnNode && c.near().host > 0:
@@ -122,8 +125,9 @@ func (c *connection) ciliumNoBackendInside(r *Rule) verdict {
 	return c.ciliumNoBackend(c.version, cil29, cil30, cil31)
 }
 
-// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected unless service-no-backend-response is drop.
-// The rejection holds the packet's checksum; from v1.20 on the pod does not recognise it where its interface leaves checksums to the hardware.
+// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected
+// unless service-no-backend-response is drop. The rejection holds the packet's checksum; from v1.20 on the pod does not
+// recognise it where its interface leaves checksums to the hardware.
 func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayReject *Rule) verdict {
 	switch {
 	case v.Before(1, 15, 0), c.cilium.DropsWithoutBackend:
@@ -140,8 +144,8 @@ func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayRejec
 // usableOnClientNode is the number of usable endpoints on the client's node.
 func (c *connection) usableOnClientNode() int { return c.onClientNode.usable(c.fallsBack()).n }
 
-// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a connection to another node's node port
-// passes that node.
+// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a
+// connection to another node's node port passes that node.
 func (c *connection) translated() *connection {
 	as := *c
 	as.elsewhere = false
@@ -149,10 +153,12 @@ func (c *connection) translated() *connection {
 	return &as
 }
 
-// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).
+// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later
+// pkg/loadbalancer/reconciler).
 func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
 
-// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not in v1.18.0, and v1.18.1 was not read.
+// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not
+// in v1.18.0, and v1.18.1 was not read.
 func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
 	if v := c.version; v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) {
 		return cluster.Undetermined
@@ -160,7 +166,8 @@ func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
 	return cluster.Yes
 }
 
-// besideCilium: a Cilium beside kube-proxy sees the connection: what pods send, except to node ports, and with socket load balancing what processes of the node send.
+// besideCilium: a Cilium beside kube-proxy sees the connection: what pods send, except to node ports, and with socket
+// load balancing what processes of the node send.
 func (c *connection) besideCilium() bool {
 	s := c.cilium
 	switch {
@@ -175,8 +182,9 @@ func (c *connection) besideCilium() bool {
 	}
 }
 
-// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external IPs, and from v1.19.0 until before v1.19.7 for
-// load balancer addresses too. The verdict has no rule where kube-proxy decides.
+// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external
+// IPs, and from v1.19.0 until before v1.19.7 for load balancer addresses too. The verdict has no rule where kube-proxy
+// decides.
 func ciliumBeside(c *connection) verdict {
 	s, v := c.cilium, c.version
 	sockets := s.SocketLoadBalancing && !(c.from == Pod && s.HostSocketsOnly) && c.protocol != cluster.SCTP
@@ -217,8 +225,9 @@ func ciliumBeside(c *connection) verdict {
 	}
 }
 
-// afterCilium is kube-proxy's verdict v on what Cilium beside it leaves alone. A pod that kube-proxy connects to a pod of its own node has the node's address
-// there, as long as Cilium masquerades with iptables (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
+// afterCilium is kube-proxy's verdict v on what Cilium beside it leaves alone. A pod that kube-proxy connects to a pod
+// of its own node has the node's address there, as long as Cilium masquerades with iptables
+// (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
 func (c *connection) afterCilium(v verdict) verdict {
 	s, near, all := c.cilium, c.near(), c.all()
 	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || s.NoMasquerade || s.EndpointRoutes {
@@ -264,7 +273,8 @@ func (c *connection) withEach(settings []cluster.CiliumSettings) []connection {
 	return cases
 }
 
-// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium beside kube-proxy.
+// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium
+// beside kube-proxy.
 var (
 	besideVariants = []cluster.CiliumSettings{
 		{Mode: "snat"},
@@ -283,8 +293,9 @@ var (
 	}
 )
 
-// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served, mode how replies go back, global that other
-// clusters have endpoints of it, deny that loadBalancerSourceRanges name those that are kept out.
+// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served,
+// mode how replies go back, global that other clusters have endpoints of it, deny that loadBalancerSourceRanges name
+// those that are kept out.
 type ciliumAnnotations struct{ exposure, mode, global, deny bool }
 
 // annotationsForCilium reads the annotations of pkg/annotation/k8s.go in cilium/cilium v1.20.2.

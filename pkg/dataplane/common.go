@@ -13,7 +13,8 @@ var common = []*Rule{
 	unknownPlugin, unknownSettings, unknownFallback, unknownIPMode, placeholder, ownConnection,
 }
 
-// beforehand is the verdict that is the same for every data plane: on what no node handles, and where facts could not be read. It has no rule where the table decides.
+// beforehand is the verdict that is the same for every data plane: on what no node handles, and where facts could not
+// be read. It has no rule where the table decides.
 func beforehand(c *connection) verdict {
 	switch {
 	case c.endpointsUnread:

@@ -4,9 +4,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// connection is everything that a data plane's table may look at. It is a value: two connections with equal fields get the same verdict.
+// connection is everything that a data plane's table may look at. It is a value: two connections with equal fields get
+// the same verdict.
 //
-// The judging node is the one that decides about the packet: the client's own or, for the node port of another node, that one.
+// The judging node is the one that decides about the packet: the client's own or, for the node port of another node,
+// that one.
 type connection struct {
 	origin
 	destination
@@ -34,14 +36,16 @@ type origin struct {
 
 // destination is what the connection is addressed to.
 type destination struct {
-	// dialled is what the client dials; to is what arrives at the node. They differ where a load balancer replaces its address by a node's address and node port.
+	// dialled is what the client dials; to is what arrives at the node. They differ where a load balancer replaces its
+	// address by a node's address and node port.
 	dialled, to To
 	protocol    cluster.Protocol
 	// arrivesAtNodePort: to is NodePort. noNodePort: the Service's port has none.
 	arrivesAtNodePort, noNodePort bool
 	// ipModeProxy: the load balancer address has ipMode Proxy.
 	ipModeProxy bool
-	// noClusterIP: the Service has no ClusterIP of the address family that is dialled. nodePrefersOtherFamily: the judging node's first address is of the other one.
+	// noClusterIP: the Service has no ClusterIP of the address family that is dialled. nodePrefersOtherFamily: the
+	// judging node's first address is of the other one.
 	noClusterIP, nodePrefersOtherFamily bool
 	// alsoClaimed says whether other Services have the same address and port.
 	alsoClaimed others
@@ -54,14 +58,15 @@ type handler struct {
 	name    cluster.DataplaneName
 	mode    cluster.ProxyMode
 	version cluster.Version
-	// cilium are the settings of a Cilium that replaces kube-proxy or runs beside it, antrea those of Antrea; nil where it does not run. pluginVersion is the version of
-	// the one that runs beside kube-proxy.
+	// cilium are the settings of a Cilium that replaces kube-proxy or runs beside it, antrea those of Antrea; nil where
+	// it does not run. pluginVersion is the version of the one that runs beside kube-proxy.
 	cilium        *cluster.CiliumSettings
 	antrea        *cluster.AntreaSettings
 	pluginVersion cluster.Version
 	// isVirtualKubelet: the node runs no data plane. leftToOtherProxy: the Service is for another proxy.
 	isVirtualKubelet, leftToOtherProxy bool
-	// runsAsOtherNode: kube-proxy runs under the name of another node that has usable endpoints, and takes those as local.
+	// runsAsOtherNode: kube-proxy runs under the name of another node that has usable endpoints, and takes those as
+	// local.
 	runsAsOtherNode bool
 }
 
@@ -71,17 +76,20 @@ type policies struct {
 	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
 	clusterIPType bool
 	hints         hints
-	// annotations change where and how Cilium serves the Service. servedByEnvoy: Cilium's Envoy serves it on every node.
+	// annotations change where and how Cilium serves the Service. servedByEnvoy: Cilium's Envoy serves it on every
+	// node.
 	annotations   ciliumAnnotations
 	servedByEnvoy bool
-	// reachableFromOutside: the Service has in this address family a node port, an external IP or a load balancer address that nodes handle. reachableIfIPModeIgnored: it
-	// has a load balancer address with ipMode Proxy, which nodes handle that ignore ipMode.
+	// reachableFromOutside: the Service has in this address family a node port, an external IP or a load balancer
+	// address that nodes handle. reachableIfIPModeIgnored: it has a load balancer address with ipMode Proxy, which
+	// nodes handle that ignore ipMode.
 	reachableFromOutside, reachableIfIPModeIgnored bool
 }
 
 // address is whose the dialled address is.
 type address struct {
-	// isOnNode: it is an address of the judging node. mayBeOnNode: a program may have put it there, which the API does not show. isOnSomeNode: it is an address of some node.
+	// isOnNode: it is an address of the judging node. mayBeOnNode: a program may have put it there, which the API does
+	// not show. isOnSomeNode: it is an address of some node.
 	isOnNode, mayBeOnNode, isOnSomeNode bool
 }
 
@@ -96,10 +104,12 @@ type nodePort struct {
 
 // ranges are loadBalancerSourceRanges, as far as they apply to the dialled address.
 type ranges struct {
-	// hasRanges: there are some in the address family. allowsAll: one of them is the whole family. allowsClient: another one allows the client.
+	// hasRanges: there are some in the address family. allowsAll: one of them is the whole family. allowsClient:
+	// another one allows the client.
 	hasRanges, allowsAll bool
 	allowsClient         cluster.Tristate
-	// For a process on the node, whether they allow the address that kube-proxy reads from its Node object, the unspecified address of the family, and the dialled address.
+	// For a process on the node, whether they allow the address that kube-proxy reads from its Node object, the
+	// unspecified address of the family, and the dialled address.
 	allowsNodeAddress, allowsUnspecified, allowsDialled cluster.Tristate
 }
 
@@ -107,10 +117,11 @@ type ranges struct {
 type backends struct {
 	// endpointsUnread: the EndpointSlices could not be read.
 	endpointsUnread bool
-	// total is of the whole cluster, onNode of the judging node, onClientNode of the client's node, withoutNode of those that name no node of the cluster.
+	// total is of the whole cluster, onNode of the judging node, onClientNode of the client's node, withoutNode of
+	// those that name no node of the cluster.
 	total, onNode, onClientNode, withoutNode tally
-	// takenAsLocal are those that the judging node's kube-proxy takes as local: onNode, unless it runs under another name. countDiffers: the node itself reports another
-	// number of them.
+	// takenAsLocal are those that the judging node's kube-proxy takes as local: onNode, unless it runs under another
+	// name. countDiffers: the node itself reports another number of them.
 	takenAsLocal tally
 	countDiffers bool
 	// assumesTerminating: it is settled that terminating endpoints are used, though nobody has established it.
@@ -119,7 +130,8 @@ type backends struct {
 
 // clientPod is what is known of a client that is a pod.
 type clientPod struct {
-	// isEndpoint: it is a usable endpoint of the Service itself. endpointOnNode: and on the judging node. endpointTakenAsLocal: and kube-proxy takes it as local.
+	// isEndpoint: it is a usable endpoint of the Service itself. endpointOnNode: and on the judging node.
+	// endpointTakenAsLocal: and kube-proxy takes it as local.
 	isEndpoint, endpointOnNode, endpointTakenAsLocal bool
 	// detectsPods: the judging kube-proxy can tell pods from other clients. takenAsPod: it takes this client as a pod.
 	detectsPods, takenAsPod cluster.Tristate
@@ -140,10 +152,11 @@ type usable struct{ n, host int }
 
 // hints are the topology hints of a Service's ready endpoints, as the judging node sees them.
 type hints struct {
-	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what releases before v1.27 read.
+	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what
+	// releases before v1.27 read.
 	annotated, annotatedBefore string
-	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node, zoneNowhere and nodeNowhere those of
-	// them that name no node of the cluster.
+	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the
+	// judging node, zoneNowhere and nodeNowhere those of them that name no node of the cluster.
 	everyZone, everyNode     bool
 	zone, node               int
 	zoneNowhere, nodeNowhere int
@@ -192,7 +205,8 @@ func (t *tally) add(o tally) {
 	t.nodeHinted += o.nodeHinted
 }
 
-// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data plane, it is taken to be so; mayFallBack asks.
+// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data
+// plane, it is taken to be so; mayFallBack asks.
 func (c *connection) fallsBack() bool {
 	return c.plane.usesTerminating == nil || c.plane.usesTerminating(c)
 }
@@ -220,8 +234,8 @@ func (c *connection) withoutTerminating() connection {
 	return as
 }
 
-// policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy only for types LoadBalancer and NodePort
-// (pkg/api/v1/service/util.go ExternalPolicyLocal).
+// policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy
+// only for types LoadBalancer and NodePort (pkg/api/v1/service/util.go ExternalPolicyLocal).
 func (c *connection) policy() cluster.Policy {
 	switch {
 	case c.to == ClusterIP:

@@ -26,8 +26,8 @@ func (c *Count) Add(b *cluster.Backend) {
 	}
 }
 
-// Counts are the Service's backends by node, in the snapshot's order, each by the best that it can do for any port; nowhere are those that name no node of the
-// snapshot. Endpoints must be ordered by address.
+// Counts are the Service's backends by node, in the snapshot's order, each by the best that it can do for any port;
+// nowhere are those that name no node of the snapshot. Endpoints must be ordered by address.
 func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
 	on = make([]Count, len(s.Nodes))
 	at := func(node string) *Count {
@@ -48,14 +48,15 @@ func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Coun
 	return on, nowhere
 }
 
-// Disagrees says whether the number of local endpoints that a node reports at its health check node port contradicts the EndpointSlices. here are the backends that they
-// place on the node, nowhere those on no node of the cluster.
+// Disagrees says whether the number of local endpoints that a node reports at its health check node port contradicts
+// the EndpointSlices. here are the backends that they place on the node, nowhere those on no node of the cluster.
 //
-// kube-proxy counts the ready addresses of one family (kubernetes/kubernetes pkg/proxy/endpointschangetracker.go LocalReadyEndpoints). It has a proxier for each
-// family, each with a health check server of its own, and either may be the one that answers: before v1.36 both want the same socket, and one fails to get it
-// (kubernetes/kubernetes#114702, #137370; pkg/proxy/healthcheck/service_health.go). Other data planes count differently: Cilium counts each address and port of both
-// families, counts an endpoint without a node on every node, and answers 1 where its own proxy serves (cilium/cilium pkg/loadbalancer/healthserver/healthserver.go).
-// Of theirs only zero or not zero is compared.
+// kube-proxy counts the ready addresses of one family (kubernetes/kubernetes pkg/proxy/endpointschangetracker.go
+// LocalReadyEndpoints). It has a proxier for each family, each with a health check server of its own, and either may be
+// the one that answers: before v1.36 both want the same socket, and one fails to get it (kubernetes/kubernetes#114702,
+// #137370; pkg/proxy/healthcheck/service_health.go). Other data planes count differently: Cilium counts each address
+// and port of both families, counts an endpoint without a node on every node, and answers 1 where its own proxy serves
+// (cilium/cilium pkg/loadbalancer/healthserver/healthserver.go). Of theirs only zero or not zero is compared.
 func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, counted int) bool {
 	if d.Name != cluster.KubeProxy {
 		return (counted > 0) != (here.Ready > 0) && (counted == 0 || nowhere.Ready == 0)
@@ -70,8 +71,9 @@ func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, 
 	return true
 }
 
-// trustNodeCounts prefers the nodes' own counts of endpoints to the EndpointSlices. A kube-proxy that reports none where slices place some runs under another node's name
-// or has not received them, which is then so for every Service. Where this Service has no health check, those of other Services are used.
+// trustNodeCounts prefers the nodes' own counts of endpoints to the EndpointSlices. A kube-proxy that reports none
+// where slices place some runs under another node's name or has not received them, which is then so for every Service.
+// Where this Service has no health check, those of other Services are used.
 func (p *Predictor) trustNodeCounts() {
 	switch s := p.service; {
 	case s.Live != nil:
@@ -99,7 +101,8 @@ func (p *Predictor) trustNodeCounts() {
 	}
 }
 
-// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
+// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there,
+// what it counted, and whether the two disagree.
 func (p *Predictor) eachCount(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
 	if s.Live == nil {
 		return
@@ -121,7 +124,8 @@ type group struct {
 	named                map[string]tally
 	everyZone, everyNode bool
 	zones, nodes         map[string]int
-	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are hinted for it.
+	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are
+	// hinted for it.
 	nowhere                    tally
 	zonesNowhere, nodesNowhere map[string]int
 	addresses                  []netip.Addr

@@ -7,7 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// connection fills c with every fact about a connection. It must not use kube-proxy's version or mode, which may not be known yet.
+// connection fills c with every fact about a connection. It must not use kube-proxy's version or mode, which may not be
+// known yet.
 func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) {
 	judging := client.Node
 	if t.To == NodePort {
@@ -111,7 +112,8 @@ func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 
 const hintsAnnotation = "service.kubernetes.io/topology-aware-hints"
 
-// annotation is the Service's setting for topology aware routing, in the two spellings that Kubernetes has had: "", auto or other.
+// annotation is the Service's setting for topology aware routing, in the two spellings that Kubernetes has had: "",
+// auto or other.
 func annotation(svc *cluster.Service, keys ...string) string {
 	for _, key := range keys {
 		switch svc.Annotations[key] {
@@ -127,7 +129,8 @@ func annotation(svc *cluster.Service, keys ...string) string {
 	return ""
 }
 
-// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: asProxied is only by an address with ipMode Proxy, which counts where that is ignored.
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: asProxied is only by an address
+// with ipMode Proxy, which counts where that is ignored.
 func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
 		return true, false
@@ -140,7 +143,8 @@ func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	return outright, asProxied
 }
 
-// hasFamily: the Service has a ClusterIP of that family. Without one, data planes do not serve the Service in that family.
+// hasFamily: the Service has a ClusterIP of that family. Without one, data planes do not serve the Service in that
+// family.
 func (p *Predictor) hasFamily(f family) bool {
 	_, ok := first(p.service.ClusterIPs, f)
 	return ok
@@ -190,7 +194,8 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 	}
 }
 
-// addPodAddress notes the address of an endpoint that is a pod. An address outside the podCIDR of its node shows that podCIDRs cannot be used to recognise pods.
+// addPodAddress notes the address of an endpoint that is a pod. An address outside the podCIDR of its node shows that
+// podCIDRs cannot be used to recognise pods.
 func (p *Predictor) addPodAddress(e *cluster.Endpoint) {
 	if _, own := p.own[e.Address]; own || e.Target == "" {
 		return
@@ -204,8 +209,8 @@ func (p *Predictor) addPodAddress(e *cluster.Endpoint) {
 	}
 }
 
-// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all have, No if none has, Undetermined
-// where the API does not show which addresses pods get.
+// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all have, No if none has,
+// Undetermined where the API does not show which addresses pods get.
 func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *cluster.Node, f family) cluster.Tristate {
 	if pod.IsValid() {
 		return cluster.Is(inAny(ranges, pod))
@@ -270,8 +275,8 @@ var (
 	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
 )
 
-// allowsNodeObjectAddress says whether ranges include the address that kube-proxy reads from the Node object of the name that it runs under, or the loopback address where
-// it finds none.
+// allowsNodeObjectAddress says whether ranges include the address that kube-proxy reads from the Node object of the
+// name that it runs under, or the loopback address where it finds none.
 func (p *Predictor) allowsNodeObjectAddress(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
 	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
 		i := p.snapshot.NodeIndex(name)

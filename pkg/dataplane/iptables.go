@@ -4,9 +4,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// iptables: chains of the nat table match an address where it enters or leaves the node. Pods and processes of the node are exempt from externalTrafficPolicy
-// ("short-circuit"); it applies to all other clients. What no nat chain matches reaches the filter table, which sees what arrives and what is forwarded, not what starts
-// on the node.
+// iptables: chains of the nat table match an address where it enters or leaves the node. Pods and processes of the node
+// are exempt from externalTrafficPolicy ("short-circuit"); it applies to all other clients. What no nat chain matches
+// reaches the filter table, which sees what arrives and what is forwarded, not what starts on the node.
 func iptables(c *connection) verdict {
 	switch {
 	case c.to == NodePort && c.servesNodePort == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):

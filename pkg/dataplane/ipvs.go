@@ -2,8 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// ipvs: every ClusterIP, load balancer address and external IP is on kube-ipvs0 of every node, so a node always handles it itself. All clients are treated alike: with
-// policy Local the virtual server has only the node's own endpoints.
+// ipvs: every ClusterIP, load balancer address and external IP is on kube-ipvs0 of every node, so a node always handles
+// it itself. All clients are treated alike: with policy Local the virtual server has only the node's own endpoints.
 func ipvs(c *connection) verdict {
 	switch {
 	case c.advertised() && c.version.Vendor() == cluster.Tencent:
@@ -43,7 +43,8 @@ func ipvs(c *connection) verdict {
 	}
 }
 
-// ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the Service can be reached from outside too.
+// ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the
+// Service can be reached from outside too.
 func (c *connection) ipvsClusterIP() verdict {
 	w := keeps
 	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
@@ -61,10 +62,11 @@ func (c *connection) ipvsClusterIP() verdict {
 	}
 }
 
-// ipvsAllows says whether loadBalancerSourceRanges allow the client. A process on the node connects from the load balancer address, which is bound there, and is allowed
-// where the ranges include what kube-proxy takes as its own address (allowFromNode). That is the Node object's; with dual stack until v1.27 it is the bind address, which
-// is usually unspecified and is not read. Until v1.24 the ranges themselves also apply to such a process; from v1.25 to v1.28 nothing does
-// (kubernetes/kubernetes#119791).
+// ipvsAllows says whether loadBalancerSourceRanges allow the client. A process on the node connects from the load
+// balancer address, which is bound there, and is allowed where the ranges include what kube-proxy takes as its own
+// address (allowFromNode). That is the Node object's; with dual stack until v1.27 it is the bind address, which is
+// usually unspecified and is not read. Until v1.24 the ranges themselves also apply to such a process; from v1.25 to
+// v1.28 nothing does (kubernetes/kubernetes#119791).
 func (c *connection) ipvsAllows() cluster.Tristate {
 	switch {
 	case !c.startsOnHost():
@@ -99,8 +101,8 @@ func (c *connection) noRealServer() *Rule {
 	return c.none(ipvs04)
 }
 
-// rejectsLocalExternalIPs: the chain that protects the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
-// (kubernetes/kubernetes#121909; fixed in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
+// rejectsLocalExternalIPs: the chain that protects the node's own ports behind kube-ipvs0 rejects external IPs with
+// policy Local (kubernetes/kubernetes#121909; fixed in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
 func (c *connection) rejectsLocalExternalIPs() bool {
 	if c.isOnNode && !c.before(27, 0) {
 		return false // the node's own address is not put on kube-ipvs0

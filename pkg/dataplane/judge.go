@@ -15,8 +15,9 @@ func (p *Predictor) cachedVerdict(c *connection) verdict {
 	return latest.verdict
 }
 
-// judge is the verdict on a connection. Where a fact that decides is not known, it judges once for each possible value and keeps only what all verdicts share. The data
-// plane, its mode and its version are settled first, because tables read them.
+// judge is the verdict on a connection. Where a fact that decides is not known, it judges once for each possible value
+// and keeps only what all verdicts share. The data plane, its mode and its version are settled first, because tables
+// read them.
 func (p *Predictor) judge(c *connection) verdict {
 	if rule := c.unread(); rule != nil && !c.isSettledInEveryRelease() {
 		return c.anything(rule)
@@ -38,7 +39,8 @@ func (p *Predictor) judge(c *connection) verdict {
 		}
 	}
 	if rule == unknownDataplane && v.rule == unknownDataplane {
-		// The data plane may be one without a table, so that agreement of all tables proves nothing; their outcomes are only listed as possible.
+		// The data plane may be one without a table, so that agreement of all tables proves nothing; their outcomes are
+		// only listed as possible.
 		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: v.could | known(v.outcome), rule: rule}
 	}
 	if c.probe == nil {
@@ -71,8 +73,9 @@ func (p *Predictor) settled(c *connection) verdict {
 	return v
 }
 
-// everyRelease merges the verdicts for every release of kube-proxy that the table covers: one for each stretch of releases in which nothing changes for this connection.
-// A stretch ends at the first later release that the table asked about, so no list of such releases has to be kept.
+// everyRelease merges the verdicts for every release of kube-proxy that the table covers: one for each stretch of
+// releases in which nothing changes for this connection. A stretch ends at the first later release that the table asked
+// about, so no list of such releases has to be kept.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
 	since := c.plane.since
@@ -113,8 +116,8 @@ func (t *releaseProbe) note(r release) {
 	}
 }
 
-// before is true for releases of kube-proxy before v1.minor.patch. Tables and all that they call ask for releases in this way only: everyRelease finds out through it
-// which releases matter.
+// before is true for releases of kube-proxy before v1.minor.patch. Tables and all that they call ask for releases in
+// this way only: everyRelease finds out through it which releases matter.
 func (c *connection) before(minor, patch int) bool {
 	if c.probe != nil {
 		c.probe.note(release{minor, patch})
@@ -149,8 +152,8 @@ func table(c *connection) verdict {
 	return c.withinHints(v)
 }
 
-// unsettled returns the rule for the first fact that matters and is not known, and the connection once for each value that the fact can have. The rule is nil where
-// everything is known.
+// unsettled returns the rule for the first fact that matters and is not known, and the connection once for each value
+// that the fact can have. The rule is nil where everything is known.
 func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
 	case c.plane == nil && c.name == cluster.KubeProxy:

@@ -9,20 +9,23 @@ func (c *connection) mayBeKubeProxy() bool {
 	return c.name == cluster.KubeProxy || c.plane == nil
 }
 
-// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local removed remote endpoints for every address, unless externalTrafficPolicy was Local
-// (pkg/proxy/topology.go FilterEndpoints; fixed by kubernetes/kubernetes#106497).
+// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local removed remote endpoints for every address,
+// unless externalTrafficPolicy was Local (pkg/proxy/topology.go FilterEndpoints; fixed by
+// kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
 	return c.name == cluster.KubeProxy && c.internalPolicy == cluster.PolicyLocal && !c.externalPolicyLocal() &&
 		c.before(24, 0) && c.knowsInternalPolicy()
 }
 
-// externalPolicyLocal is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
+// externalPolicyLocal is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP
+// had no externalTrafficPolicy yet.
 func (c *connection) externalPolicyLocal() bool {
 	return c.externalPolicy == cluster.PolicyLocal && !c.clusterIPType
 }
 
-// hasActiveRanges: loadBalancerSourceRanges limit the clients. A range that is the whole family lifts them, except in ipvs mode before v1.34: an ipset rejects that range,
-// and all clients but processes on the node stay limited (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
+// hasActiveRanges: loadBalancerSourceRanges limit the clients. A range that is the whole family lifts them, except in
+// ipvs mode before v1.34: an ipset rejects that range, and all clients but processes on the node stay limited
+// (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
 func (c *connection) hasActiveRanges() bool {
 	return c.hasRanges && (!c.allowsAll || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
 }
@@ -48,14 +51,14 @@ func (c *connection) isKnownPod() bool {
 	return c.from == Pod && c.takenAsPod == cluster.Yes && !(c.elsewhere && c.masqueradedByCNI == cluster.Yes)
 }
 
-// isForwardedNotDropped: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets sees what the node itself receives
-// and sends, not what it forwards.
+// isForwardedNotDropped: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops
+// marked packets sees what the node itself receives and sends, not what it forwards.
 func (c *connection) isForwardedNotDropped() bool {
 	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.isOnNode
 }
 
-// clusterIP is the verdict on ClusterIPs in iptables and nftables mode: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded with
-// masqueradeAll and for clients that are not recognised as pods.
+// clusterIP is the verdict on ClusterIPs in iptables and nftables mode: dropped where internalTrafficPolicy is Local
+// and the node has no endpoint, masqueraded with masqueradeAll and for clients that are not recognised as pods.
 func (c *connection) clusterIP(none, local, all *Rule) verdict {
 	w := keeps
 	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
@@ -71,8 +74,8 @@ func (c *connection) clusterIP(none, local, all *Rule) verdict {
 	}
 }
 
-// confinement is the number of ready endpoints that topology hints allow: n in all, here on the judging node, nowhere without a node. by is Zone or Node, "" where hints
-// are not followed.
+// confinement is the number of ready endpoints that topology hints allow: n in all, here on the judging node, nowhere
+// without a node. by is Zone or Node, "" where hints are not followed.
 type confinement struct {
 	by               string
 	n, here, nowhere int
@@ -80,7 +83,8 @@ type confinement struct {
 
 // hinted is what topology hints allow for the connection.
 //
-// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32, topologyModeFromHints from v1.33.
+// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32,
+// topologyModeFromHints from v1.33.
 func (c *connection) hinted() confinement {
 	if c.name != cluster.KubeProxy || c.total.ready == 0 {
 		return confinement{}
@@ -106,8 +110,8 @@ func (c *connection) hinted() confinement {
 	return confinement{}
 }
 
-// dropsOwnConnection: a pod that gets its own connection drops it unless the node replaces the source address. iptables does so for every endpoint; ipvs, and nftables
-// since v1.36, only for endpoints that kube-proxy takes as local.
+// dropsOwnConnection: a pod that gets its own connection drops it unless the node replaces the source address. iptables
+// does so for every endpoint; ipvs, and nftables since v1.36, only for endpoints that kube-proxy takes as local.
 func (c *connection) dropsOwnConnection() bool {
 	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.before(36, 0))
 	return c.name == cluster.KubeProxy && onlyOwn && !c.endpointTakenAsLocal
@@ -118,7 +122,8 @@ func (c *connection) proxyHeedsIPMode() cluster.Tristate {
 	return cluster.Is(!c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0))))
 }
 
-// proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing).
+// proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in
+// v1.22 and v1.23 it is another, partial thing).
 func (c *connection) proxyUsesTerminating() bool {
 	return !c.before(28, 0) || !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
 }

@@ -2,8 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// kubeRouter: ipvs, but a node without local endpoints does not set up a Service with policy Local at all. Its address is not bound there, and packets to it leave the
-// node by the routing table.
+// kubeRouter: ipvs, but a node without local endpoints does not set up a Service with policy Local at all. Its address
+// is not bound there, and packets to it leave the node by the routing table.
 func kubeRouter(c *connection) verdict {
 	here := c.local().n > 0
 	switch {

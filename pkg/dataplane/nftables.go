@@ -2,8 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// nftables: as iptables, but the filter also sees what starts on the node, source ranges are checked first, and a node port is served on the node's primary address only
-// unless nodePortAddresses are set.
+// nftables: as iptables, but the filter also sees what starts on the node, source ranges are checked first, and a node
+// port is served on the node's primary address only unless nodePortAddresses are set.
 func nftables(c *connection) verdict {
 	switch {
 	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.writesPrefixAsInterface():
@@ -42,8 +42,8 @@ func nftables(c *connection) verdict {
 	}
 }
 
-// writesPrefixAsInterface: the rules say iif, which needs one existing interface, in place of iifname, which takes a prefix
-// (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
+// writesPrefixAsInterface: the rules say iif, which needs one existing interface, in place of iifname, which takes a
+// prefix (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
 func (c *connection) writesPrefixAsInterface() bool {
 	return c.before(33, 6) || (!c.before(34, 0) && c.before(34, 2))
 }

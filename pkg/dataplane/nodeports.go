@@ -10,7 +10,8 @@ import (
 // proxyModes are the modes that have a table.
 var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
 
-// serve fills in whether nodePortAddresses include the dialled address of the node, for its mode or, where that is not known, for every mode.
+// serve fills in whether nodePortAddresses include the dialled address of the node, for its mode or, where that is not
+// known, for every mode.
 func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
 	if c.mode != "" || !c.mayBeKubeProxy() {
 		c.servesNodePort = nodePortServed(d, c.mode, node, at, f)
@@ -21,7 +22,8 @@ func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Ad
 	}
 }
 
-// ServesNodePorts says whether kube-proxy serves node ports, and health check node ports, at the node's first InternalIP of a family.
+// ServesNodePorts says whether kube-proxy serves node ports, and health check node ports, at the node's first
+// InternalIP of a family.
 func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluster.Tristate {
 	f := v4
 	if ipv6 {

@@ -2,7 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// ovnKubernetes: the node's gateway router applies policy Local to what comes from outside. Its switch exempts pods, and policy Cluster applies to its processes.
+// ovnKubernetes: the node's gateway router applies policy Local to what comes from outside. Its switch exempts pods,
+// and policy Cluster applies to its processes.
 func ovnKubernetes(c *connection) verdict {
 	inside := c.from != External && !c.elsewhere
 	switch {

@@ -96,9 +96,9 @@ func (t tested) asked(c *connection) bool {
 	}
 }
 
-// TestRulesHoldInTheReleasesTheyName draws connections and asks each table about them in many releases: no rule may decide in a release outside its own Since and
-// Until, every rule must decide somewhere, and between the releases that rules name nothing may change, because an unknown version is settled by one release of each
-// stretch.
+// TestRulesHoldInTheReleasesTheyName draws connections and asks each table about them in many releases: no rule may
+// decide in a release outside its own Since and Until, every rule must decide somewhere, and between the releases that
+// rules name nothing may change, because an unknown version is settled by one release of each stretch.
 func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 	for _, p := range testedPlanes() {
 		var releases []cluster.Version
@@ -170,7 +170,8 @@ func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 	}
 }
 
-// TestReleasesThatNobodyReadAreUnknown asks about the release before the first that was read, and about the first that was not.
+// TestReleasesThatNobodyReadAreUnknown asks about the release before the first that was read, and about the first that
+// was not.
 func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 	p := New(&cluster.Snapshot{}, &cluster.Service{})
 	judged := func(c *connection, v cluster.Version, set func(*connection, cluster.Version)) verdict {

@@ -11,9 +11,11 @@ import (
 // Client is where a connection starts.
 type Client struct {
 	From From
-	// Node is the index in the snapshot of the node where it starts, or for External of the node that the packet has been sent to.
+	// Node is the index in the snapshot of the node where it starts, or for External of the node that the packet has
+	// been sent to.
 	Node int
-	// Address is the zero Addr for any process or pod of the node; a pod's own where one pod is meant, such as a backend that dials itself.
+	// Address is the zero Addr for any process or pod of the node; a pod's own where one pod is meant, such as a
+	// backend that dials itself.
 	Address netip.Addr
 }
 
@@ -47,7 +49,8 @@ const (
 	AtEither
 )
 
-// Predictor predicts what happens to connections to one Service. New takes time proportional to nodes and endpoints, Path constant time.
+// Predictor predicts what happens to connections to one Service. New takes time proportional to nodes and endpoints,
+// Path constant time.
 //
 // It is not safe for concurrent use.
 type Predictor struct {
@@ -61,7 +64,8 @@ type Predictor struct {
 	shared map[claim]others
 	// nodeAddressClaims says whether Services of the snapshot have a node's own address; nil until it is needed.
 	nodeAddressClaims *others
-	// outsidePodCIDR, by family: a pod IP lies outside its node's podCIDR, so podCIDRs cannot be used to recognise pods.
+	// outsidePodCIDR, by family: a pod IP lies outside its node's podCIDR, so podCIDRs cannot be used to recognise
+	// pods.
 	outsidePodCIDR [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
 	pods [2][]netip.Addr
@@ -69,7 +73,8 @@ type Predictor struct {
 	held bool
 	// annotated is the setting for topology aware routing as releases before v1.27 read it, and as later ones do.
 	annotated [2]string
-	// countNone and countOther are nodes that report no local endpoint, or another number, where EndpointSlices place some; nil where no node was asked.
+	// countNone and countOther are nodes that report no local endpoint, or another number, where EndpointSlices place
+	// some; nil where no node was asked.
 	countNone, countOther []bool
 	// judged are verdicts that needed several assumptions.
 	judged map[connection]verdict
@@ -143,8 +148,8 @@ func (p *Predictor) path(client Client, t Target) Path {
 	p.connection(c, client, t, f, path.Address)
 	v := p.cachedVerdict(c)
 	if owner, ok := p.own[path.Address]; ok && (v.could | known(v.outcome)).Has(ViaLoadBalancer) && t.To == ExternalIP && owner != client.Node {
-		// There is no load balancer behind an address of another node: the packet reaches that node. If it refuses, it refuses every client; anything else may depend on
-		// whether it recognises the client as a pod.
+		// There is no load balancer behind an address of another node: the packet reaches that node. If it refuses, it
+		// refuses every client; anything else may depend on whether it recognises the client as a pod.
 		there := p.Path(Client{From: External, Node: owner}, t)
 		switch {
 		case there.Outcome == Refused && v.outcome == ViaLoadBalancer:
@@ -189,8 +194,9 @@ func (p *Predictor) doubt(c *connection, v verdict) *Rule {
 	}
 }
 
-// breaksNodeAddresses: ipvs puts every address of a Service on every node. If that is a node's own address, no other node can reach that node at it. What else fails
-// depends on the network: tunnels between nodes end at such addresses, and so do masqueraded connections.
+// breaksNodeAddresses: ipvs puts every address of a Service on every node. If that is a node's own address, no other
+// node can reach that node at it. What else fails depends on the network: tunnels between nodes end at such addresses,
+// and so do masqueraded connections.
 func (p *Predictor) breaksNodeAddresses(c *connection) bool {
 	if c.name != cluster.KubeProxy || c.mode != cluster.IPVS {
 		return false

@@ -55,7 +55,8 @@ type rewriting uint8
 
 const (
 	keeps rewriting = iota
-	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own host network never pass.
+	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own
+	// host network never pass.
 	masquerades
 	// masqueradesRemote: the node does so only where the endpoint is on another node.
 	masqueradesRemote
@@ -94,8 +95,9 @@ func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
 	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.isEndpoint && c.endpointOnNode), rule: r}
 }
 
-// forwardedWithoutSNAT: the client is not on this node, and the node sends the connection to any endpoint without replacing its address. Only endpoints on this node
-// answer through it. Answers of the others reach the client from an address that it did not dial, or do not arrive.
+// forwardedWithoutSNAT: the client is not on this node, and the node sends the connection to any endpoint without
+// replacing its address. Only endpoints on this node answer through it. Answers of the others reach the client from an
+// address that it did not dial, or do not arrive.
 func (c *connection) forwardedWithoutSNAT(w rewriting, r *Rule) verdict {
 	all, answering := c.all(), c.near()
 	unplaced := c.unplaced()
@@ -125,7 +127,8 @@ func (c *connection) forwardedWithoutSNAT(w rewriting, r *Rule) verdict {
 	return v
 }
 
-// forwarded: the node forwards the packet unchanged. A pod's goes to the load balancer; what happens to one from outside depends on the network.
+// forwarded: the node forwards the packet unchanged. A pod's goes to the load balancer; what happens to one from
+// outside depends on the network.
 func (c *connection) forwarded(r *Rule) verdict {
 	if c.from == External {
 		return unknown(r, Reachable, Refused, TimedOut, ViaLoadBalancer)
@@ -148,7 +151,8 @@ func (c *connection) withoutOwnConnection(v verdict, n int) verdict {
 	return v
 }
 
-// withinHints is v with unknown endpoints where the Service has topology hints and nobody has read when this data plane follows them (plane.settlesHints).
+// withinHints is v with unknown endpoints where the Service has topology hints and nobody has read when this data plane
+// follows them (plane.settlesHints).
 func (c *connection) withinHints(v verdict) verdict {
 	h := c.hints
 	divided := h.everyZone && h.zone > 0 && h.zone < c.total.ready || h.everyNode && h.node > 0 && h.node < c.total.ready
@@ -165,8 +169,9 @@ func (c *connection) withinHints(v verdict) verdict {
 
 // client is the client IP that the endpoints of a set see; itself: the client is one of them.
 //
-// Three things happen outside the tables. Packets to an endpoint on the judging node's host network do not pass POSTROUTING and keep their source. A CNI that masquerades
-// traffic from pods to addresses of other nodes also does so where such an address is an endpoint. A pod that gets its own connection sees an address of the node.
+// Three things happen outside the tables. Packets to an endpoint on the judging node's host network do not pass
+// POSTROUTING and keep their source. A CNI that masquerades traffic from pods to addresses of other nodes also does so
+// where such an address is an endpoint. A pod that gets its own connection sees an address of the node.
 func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 	hereOnHost := min(c.near().host, set.host)
 	thereOnHost := set.host - hereOnHost
@@ -203,7 +208,8 @@ func share(keeping, n int) ClientIP {
 	}
 }
 
-// hops is whether connections cross to another node, if n endpoints can be chosen and local of them are on this node. unplaced: the nodes of some are not known.
+// hops is whether connections cross to another node, if n endpoints can be chosen and local of them are on this node.
+// unplaced: the nodes of some are not known.
 func hops(n, local int, unplaced bool) ExtraHop {
 	switch {
 	case unplaced:

@@ -2,7 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show; without it kube-proxy behaves as for Cluster.
+// windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show;
+// without it kube-proxy behaves as for Cluster.
 func windows(c *connection) verdict {
 	switch {
 	case !c.any():
