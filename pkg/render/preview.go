@@ -287,7 +287,7 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		return strconv.Itoa(n) + " of " + strconv.Itoa(nodes) + " " + go1 + " " + way
 	}
 	lead := "nodes       "
-	same := len(c.Cured) == 0 && len(c.Broken) == 0
+	same := len(c.FixedNodes) == 0 && len(c.BrokenNodes) == 0
 	switch {
 	case same && c.Failing == 0 && c.Unsure == 0:
 		p.put(span{lead, plain}, span{"none fails, before or after", faint})
@@ -299,17 +299,17 @@ func (p *screen) comparison(c report.Comparison, nodes int, mood string) {
 		p.put(span{lead, plain}, span{strconv.Itoa(c.Failing) + " of " + strconv.Itoa(nodes) + " fail after it", doubtful})
 		lead = strings.Repeat(" ", len(lead))
 	default:
-		if n := len(c.Cured); n > 0 {
+		if n := len(c.FixedNodes); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[ok] + " " + part(n, "from failing to fine"), good})
 			lead = strings.Repeat(" ", len(lead))
 		}
-		if n := len(c.Broken); n > 0 {
+		if n := len(c.BrokenNodes); n > 0 {
 			p.put(span{lead, plain}, span{p.glyphs[fails] + " " + part(n, "from fine to failing"), bad})
 			lead = strings.Repeat(" ", len(lead))
-			for _, name := range c.Broken[:min(len(c.Broken), fewest)] {
+			for _, name := range c.BrokenNodes[:min(len(c.BrokenNodes), fewest)] {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + p.clean(name), plain})
 			}
-			if more := len(c.Broken) - fewest; more > 0 {
+			if more := len(c.BrokenNodes) - fewest; more > 0 {
 				p.put(span{strings.Repeat(" ", len(lead)+2) + "and " + strconv.Itoa(more) + " more", faint})
 			}
 		}

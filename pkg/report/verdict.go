@@ -9,19 +9,22 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node, also those that Only leaves out of the map. Ports that no
-// ready endpoint serves are in Unserved and nowhere else. The zero Verdict belongs to a Service without a map.
+// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node, also those
+// that Only leaves out of the map. Ports that no ready endpoint serves are in Unserved and nowhere else. The zero
+// Verdict belongs to a Service without a map.
 type Verdict struct {
-	// Balanced: the load balancer has an address, and a ready endpoint serves one of its ports. Outside is what connections from outside to it get, at the worst port
-	// that is served.
+	// Balanced: the load balancer has an address, and a ready endpoint serves one of its ports. Outside is what
+	// connections from outside to it get, at the worst port that is served.
 	Balanced bool
 	Outside  Outside
-	// Failing are the ports of the load balancer at which connections from outside are known to fail, all or some of them.
+	// Failing are the ports of the load balancer at which connections from outside are known to fail, all or some of
+	// them.
 	Failing []cluster.Port
-	// NodePorts and ExternalIPs are connections from outside that arrive at a node, at its node port or at an external IP. NodePorts is for Services of type NodePort.
+	// NodePorts and ExternalIPs are connections from outside that arrive at a node, at its node port or at an external
+	// IP. NodePorts is for Services of type NodePort.
 	NodePorts, ExternalIPs Reach
-	// Pods and Hosts are connections from pods and from the host network to the addresses that are published for clients. Alike: both fail on the same nodes, with the
-	// same outcomes.
+	// Pods and Hosts are connections from pods and from the host network to the addresses that are published for
+	// clients. Alike: both fail on the same nodes, with the same outcomes.
 	Pods, Hosts Reach
 	Alike       bool
 	// ClusterIP is connections to the ClusterIPs, from pods and from the host network together.
@@ -30,12 +33,14 @@ type Verdict struct {
 	Unserved []cluster.Port
 }
 
-// Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside, arrive there.
+// Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside,
+// arrive there.
 type Reach struct {
 	// Of is the number of nodes that have such connections. On those that no count below has, every connection works.
 	Of int
-	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not known whether they work. HandedOn: the node leaves
-	// them to the load balancer, and no node shows what that does with them.
+	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not
+	// known whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does
+	// with them.
 	Failing, Partly, Unknown, HandedOn int
 	// Outcomes are those of Failing.
 	Outcomes dataplane.Outcomes

@@ -9,7 +9,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// The verdict counts nodes by the worst that their connections get, for served ports only, and keeps what is not known apart from what fails.
+// The verdict counts nodes by the worst that their connections get, for served ports only, and keeps what is not known
+// apart from what fails.
 func TestVerdict(t *testing.T) {
 	const nodes = `
 dataplane kube-proxy/ipvs@v1.20.15 pods=ClusterCIDR:10.244.0.0/16
