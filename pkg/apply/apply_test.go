@@ -240,7 +240,7 @@ func TestThereAndBack(t *testing.T) {
 	}
 
 	back := w.undo()
-	if back.TakesBack() == nil || back.Mode != remedy.Cluster {
+	if back.Undoes() == nil || back.Mode != remedy.Cluster {
 		t.Errorf("undo is %+v", back)
 	}
 	w.do(back)
@@ -387,9 +387,9 @@ func TestAllOrNothing(t *testing.T) {
 	prepared := w.prepare(both())
 	w.patch("Deployment", "web", `{"spec":{"paused":true}}`)
 	err := w.client.Apply(t.Context(), prepared)
-	var back *apply.TakenBackError
+	var back *apply.RestoredError
 	var conflict *apply.ConflictError
-	if !errors.As(err, &back) || !errors.As(err, &conflict) || len(back.TakenBack) != 1 || len(back.Left) != 0 ||
+	if !errors.As(err, &back) || !errors.As(err, &conflict) || len(back.Restored) != 1 || len(back.Left) != 0 ||
 		!strings.Contains(err.Error(), "the change of service "+w.namespace+"/web has been taken back") {
 		t.Fatalf("it ends with %v", err)
 	}
@@ -402,7 +402,7 @@ func TestAllOrNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	prepared = w.prepare(both())
 	w.proxy.On("^PATCH .*/services/web", faults.Notify(cancel))
-	if err := w.client.Apply(ctx, prepared); !errors.As(err, &back) || !errors.Is(err, context.Canceled) || len(back.TakenBack) != 1 {
+	if err := w.client.Apply(ctx, prepared); !errors.As(err, &back) || !errors.Is(err, context.Canceled) || len(back.Restored) != 1 {
 		t.Errorf("interrupted, it ends with %v", err)
 	}
 	w.proxy.Reset()

@@ -82,11 +82,11 @@ func TestBegun(t *testing.T) {
 			"interrupted; patch service shop/web: it is not known whether it was made",
 		},
 		{
-			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), TakenBack: object}}, "nothing is changed any more",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Restored: object}}, "nothing is changed any more",
 			"interrupted; the change of service shop/web has been taken back; nothing is changed any more",
 		},
 		{
-			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), Left: object}}, "kubectl etp undo svc/web -n shop takes back what is left",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Left: object}}, "kubectl etp undo svc/web -n shop takes back what is left",
 			"interrupted; service shop/web is still changed; kubectl etp undo svc/web -n shop takes back what is left",
 		},
 		{

@@ -45,7 +45,7 @@ type Helper struct {
 
 // Observer is told of each step. A function that is nil is not called. An error that one returns ends the run, and is the run's error.
 type Observer struct {
-	// Retrying: object was changed by somebody else before anything was written here. All is read and planned again.
+	// Retrying: something else changed object before anything was written here. The Service is read and planned again.
 	Retrying func(object string) error
 	// Previewed is called once for each plan, before anything is asked or written.
 	Previewed func(*Preview) error
@@ -95,7 +95,7 @@ func (h *Helper) Undo(ctx context.Context, before *State) (*Change, error) {
 }
 
 // Undoes is the fix that the change undoes, nil where it is a fix itself.
-func (c *Change) Undoes() *apply.Record { return c.Fix.TakesBack() }
+func (c *Change) Undoes() *apply.Record { return c.Fix.Undoes() }
 
 // Preview is a change that has not been made.
 type Preview struct {
@@ -128,7 +128,7 @@ type Doubt struct {
 	Assumed bool
 }
 
-// Planner makes the change of a Service; nil where there is nothing to change. It is called again, with a new state, where somebody else changed the Service.
+// Planner makes the change of a Service; nil where there is nothing to change. It is called again, with a new state, after each conflict.
 type Planner func(context.Context, *State) (*Change, error)
 
 // Run takes the change that planner makes for the one Service of q through all steps. The outcome is nil where nothing was to be written: planner made no change, or
@@ -152,10 +152,10 @@ func (h *Helper) Run(ctx context.Context, q collect.Query, planner Planner) (*Ou
 	}
 }
 
-// attempts is how often a change is planned where somebody else keeps writing to its objects.
+// attempts is how often a change is planned where each attempt ends with a conflict.
 const attempts = 3
 
-// contested is the object that somebody else changed before anything was written, "" where err is about something else.
+// contested is the object of a conflict before the first write, "" where err is something else.
 func contested(err error) string {
 	if _, incomplete := errors.AsType[*IncompleteError](err); incomplete {
 		return ""
@@ -248,7 +248,7 @@ func (r *run) write(ctx context.Context, prepared []apply.Prepared) error {
 		return err
 	}
 	err := r.Writer.Apply(ctx, prepared)
-	if errors.As(err, new(*apply.UncertainError)) || errors.As(err, new(*apply.TakenBackError)) {
+	if errors.As(err, new(*apply.UncertainError)) || errors.As(err, new(*apply.RestoredError)) {
 		return &IncompleteError{Service: r.before.Report.Service, Undo: r.change.Undoes() != nil, Err: err}
 	}
 	return err

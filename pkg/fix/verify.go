@@ -73,7 +73,7 @@ func (r *run) verify(ctx context.Context, p *Preview) (*Outcome, error) {
 		return nil, err
 	}
 	if err != nil {
-		out.Doubts = append(out.Doubts, Doubt{Why: fmt.Sprintf("reading again failed: %v", err)})
+		out.Doubts = append(out.Doubts, Doubt{Why: fmt.Sprintf("reading the Service again failed: %v", err)})
 		return out, nil
 	}
 	out.After = after.Report
@@ -115,11 +115,11 @@ func (r *run) converge(ctx context.Context) (after *State, unsettled string, err
 			return after, "", nil
 		case n < maxPolls:
 		case unread != nil:
-			return after, fmt.Sprintf("the rollout could not be read again: %v", unread), nil
+			return after, fmt.Sprintf("could not read the rollout again: %v", unread), nil
 		case !service.EndpointsKnown:
-			return after, "the endpoints could not be read again", nil
+			return after, "could not read the endpoints again", nil
 		default:
-			return after, fmt.Sprintf("the endpoints have not settled: %d are ready, and %d pods are available", service.ReadyBackends(), available), nil
+			return after, fmt.Sprintf("the endpoints do not match the rollout yet: ready endpoints: %d, available pods: %d", service.ReadyBackends(), available), nil
 		}
 		if err := r.sleep(ctx); err != nil {
 			return nil, "", err
