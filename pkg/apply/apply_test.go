@@ -390,7 +390,7 @@ func TestAllOrNothing(t *testing.T) {
 	var back *apply.RestoredError
 	var conflict *apply.ConflictError
 	if !errors.As(err, &back) || !errors.As(err, &conflict) || len(back.Restored) != 1 || len(back.Left) != 0 ||
-		!strings.Contains(err.Error(), "the change of service "+w.namespace+"/web has been taken back") {
+		!strings.Contains(err.Error(), "service "+w.namespace+"/web has its former values again") {
 		t.Fatalf("it ends with %v", err)
 	}
 	if diff := cmp.Diff(service, w.essence("Service", "web")); diff != "" {
@@ -516,7 +516,7 @@ func TestUncertain(t *testing.T) {
 	w.proxy.On("^PATCH ", faults.Cut(0))
 	w.proxy.On("^GET ", faults.Drop())
 	var uncertain *apply.UncertainError
-	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &uncertain) || !strings.Contains(err.Error(), "it is not known whether it was made") {
+	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &uncertain) || !strings.Contains(err.Error(), "cannot tell whether the change was made") {
 		t.Errorf("it ends with %v", err)
 	}
 	w.proxy.Reset()

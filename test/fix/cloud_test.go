@@ -39,21 +39,21 @@ func TestENI(t *testing.T) {
 	}
 	const waiting = "waiting for the load balancer's controller"
 	r := w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Warning", "SkipSyncBackends", "pod ip 10.240.99.1 not in vpc cidrs")}}, "fix", "svc/web", "--mode=eni")
-	w.wants(r, 6, "? written, not confirmed\n  the load balancer's controller reports that it failed: ", "expected, not confirmed:", "NODE", "expected, not confirmed:\nfixed ", "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs",
-		"error: written, not confirmed: the load balancer's controller reports that it failed: ", "the change is made; kubectl etp undo svc/web")
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed\n  the load balancer's controller has reported nothing in 1s", "the fix is taken back")
+	w.wants(r, 6, "? written, not confirmed\n  the load balancer's controller reported a failure: ", "expected, not confirmed:", "NODE", "expected, not confirmed:\nfixed ", "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs",
+		"error: written, not confirmed: the load balancer's controller reported a failure: ", "the change is made; kubectl etp undo svc/web")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed\n  no event from the load balancer's controller in 1s", "the fix is undone")
 
 	// What has been said before is held against a second try.
 	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, "✗ backends-taken-before", "not in vpc cidrs", "--accept-risk=backends-were-skipped")
 	r = w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Normal", "EnsuredLoadBalancer", "Ensured load balancer [lb-1]")}}, "fix", "svc/web", "--mode=eni", "--accept-risk=backends-were-skipped")
 	w.wants(r, 0, "✓ terway-ready", "Terway is ready on each node with a ready endpoint: node node-a", "(accepted: backends-were-skipped)", "fixed       ✓ ETP002", "+    service.beta.kubernetes.io/backend-type: eni", "+  externalTrafficPolicy: Cluster", "patched service",
-		"event Normal EnsuredLoadBalancer: Ensured load balancer [lb-1]", "the load balancer's controller confirms it: ")
+		"event Normal EnsuredLoadBalancer: Ensured load balancer [lb-1]", "the load balancer's controller confirmed the change: ")
 	if strings.Contains(r.out, "not confirmed") {
 		t.Errorf("it says\n%s", r.out)
 	}
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "sends to pods")
-	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "the load balancer's controller was not waited for (--timeout=0)")
+	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "nothing to change")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "did not wait for the load balancer's controller (--timeout=0)")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
 	}
@@ -122,14 +122,14 @@ func TestENIElsewhere(t *testing.T) {
 			if c.later != "" {
 				w.load(c.later)
 			}
-			w.wants(w.typed("y\n", "fix", "svc/web", "--mode=eni", "--accept-risk="+c.risk), 6, append(c.says, "? written, not confirmed\n  no event or status is known by which ", "expected, not confirmed:", "patched service")...)
+			w.wants(w.typed("y\n", "fix", "svc/web", "--mode=eni", "--accept-risk="+c.risk), 6, append(c.says, "? written, not confirmed\n  cannot tell whether ", "expected, not confirmed:", "patched service")...)
 			r := w.etp("status", "svc/web")
 			w.wants(r, 0, "sends to pods")
 			if strings.Contains(r.out, c.found) {
 				t.Errorf("%s is still found:\n%s", c.found, r.out)
 			}
-			w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
-			w.wants(w.typed("y\n", "undo", "svc/web"), 6, "takes back mode eni", "introduced  ", "? written, not confirmed", "the fix is taken back")
+			w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "nothing to change")
+			w.wants(w.typed("y\n", "undo", "svc/web"), 6, "restores what mode eni changed at", "introduced  ", "? written, not confirmed", "the fix is undone")
 			if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 				t.Error(diff)
 			}
@@ -190,13 +190,13 @@ func TestDNS(t *testing.T) {
 	if !strings.Contains(corefile(), "rewrite name exact www.example.com") {
 		t.Errorf("the Corefile is\n%s", corefile())
 	}
-	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 0, "already so")
+	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 0, "nothing to change")
 	w.wants(w.etp("status", "svc/web"), 0, "inside the cluster CoreDNS already answers www.example.com with the Service")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "patched configmap kube-system/coredns")
 	if diff := cmp.Diff(before, corefile()); diff != "" {
 		t.Error(diff)
 	}
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 }
 
 // Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A record of a whole Corefile, as earlier versions
@@ -225,7 +225,7 @@ func TestDNSOfTwoServices(t *testing.T) {
 	w.wants(w.etp("fix", "svc/api", "--mode=dns", "--host=api.example.com", "--yes", risk), 6, "patched configmap kube-system/coredns")
 	write(strings.Replace(corefile(), "    errors\n", "    errors\n    log\n", 1))
 
-	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "takes back mode dns", "-        rewrite name exact www.example.com", "patched configmap kube-system/coredns")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "restores what mode dns changed at", "-        rewrite name exact www.example.com", "patched configmap kube-system/coredns")
 	if got := corefile(); strings.Contains(got, "www.example.com") || !strings.Contains(got, "rewrite name exact api.example.com") || !strings.Contains(got, "    log\n") {
 		t.Errorf("the Corefile is\n%s", got)
 	}

@@ -20,13 +20,13 @@ func TestClusterAndBack(t *testing.T) {
 		"kubectl patch svc web -n "+w.namespace+` --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`,
 		"externalTrafficPolicy  Cluster", "context  x\n", "cluster  x (https://127.0.0.1:", "change   service "+w.namespace+"/web: spec.externalTrafficPolicy from Local to Cluster\n", "fixes    ETP002", "risks    may lose the client IP: ", "Make this change? [y/N]", "patched service "+w.namespace+"/web", "kubectl etp undo svc/web -n "+w.namespace+" takes it back")
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "externalTrafficPolicy  Cluster")
-	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes"), 0, "already so")
+	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes"), 0, "nothing to change")
 	w.wants(w.etp("fix", "svc/web"), 0, "nothing to fix")
 
-	w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode cluster", "introduced  ✗ ETP002", "+  externalTrafficPolicy: Local", "Take it back? [y/N]", "the fix is taken back")
+	w.wants(w.typed("y\n", "undo", "svc/web"), 0, "restores what mode cluster changed at", "introduced  ✗ ETP002", "+  externalTrafficPolicy: Local", "Undo this fix? [y/N]", "the fix is undone")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
 	}
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 3, "ETP002")
 }

@@ -161,6 +161,6 @@ func TestOnATerminal(t *testing.T) {
 	if code := cli.Main(t.Context(), []string{"fix", "svc/web", "--mode=cluster", "--kubeconfig", w.config}, cli.Streams{In: in, Out: p.screen, Err: p.screen}, environment); code != 2 {
 		t.Errorf("with answers in a pipe it ended with %d, want 2", code)
 	}
-	p.shows(t, "there is nobody to ask", 1, "")
+	p.shows(t, "cannot ask for confirmation", 1, "")
 	same()
 }

@@ -135,7 +135,7 @@ func TestEachRightMissing(t *testing.T) {
 						undone.out = strings.Join(strings.Fields(undone.out), " ")
 						w.wants(undone, 0, "this is the last fix that was found: "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+" could not be listed, where one may be")
 					}
-					w.wants(undone, 0, "the fix is taken back")
+					w.wants(undone, 0, "the fix is undone")
 				}
 				w.config = admin
 				r.out = strings.Join(strings.Fields(r.out), " ")
@@ -216,6 +216,6 @@ func TestWhatIsGrantedIsEnough(t *testing.T) {
 	}
 	w.as(apiserver.Admin)
 	for _, name := range []string{"web", "db", "lb"} {
-		w.wants(w.etp("undo", "svc/"+name, "--yes"), 1, "nothing to take back")
+		w.wants(w.etp("undo", "svc/"+name, "--yes"), 1, "nothing to undo")
 	}
 }

@@ -55,13 +55,13 @@ func TestPodsReallyMoveApart(t *testing.T) {
 				t.Fatalf("pods are on %v; it said\n%s%s", w.spread(), r.out, r.err)
 			}
 			w.wants(w.etp("status", "svc/web", "--fail-on=info"), 3, "1 ready") // ETP002 is still there: one node of four has no pod.
-			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "already so")
+			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "nothing to change")
 
-			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode "+c.mode, "rollout of "+name, "the fix is taken back")
+			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "restores what mode "+c.mode, "rollout of "+name, "the fix is undone")
 			if diff := cmp.Diff(before, w.essence(c.kind, "web")); diff != "" {
 				t.Error(diff)
 			}
-			w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+			w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 		})
 	}
 }
@@ -85,11 +85,11 @@ func TestRolloutThatDoesNotEnd(t *testing.T) {
 	w.together()
 	w.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:"yes"}}}}}`, kubelet.Never))
 	r := w.etp("fix", "svc/web", "--mode=anti-affinity", "--yes", "--timeout=2s", "--accept-risk=interrupts-rollout")
-	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not ended in 2s: ", "the change is made; kubectl etp undo svc/web")
+	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not finished in 2s: ", "the change is made; kubectl etp undo svc/web")
 
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "was not waited for (--timeout=0)", "the fix is taken back")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "did not wait for the rollout of ", "the fix is undone")
 	r = w.interruptedAt("rollout of", "fix", "svc/web", "--mode=anti-affinity", "--yes", "--accept-risk=interrupts-rollout")
-	w.wants(r, 130, "patched deployment", "interrupted while looking again; the change is made; kubectl etp undo svc/web")
+	w.wants(r, 130, "patched deployment", "interrupted while reading the Service again; the change is made; to undo it: kubectl etp undo svc/web")
 }
 
 // Local with pods kept apart: two objects, one fix, one undo.
@@ -103,7 +103,7 @@ func TestLocalWithAntiAffinity(t *testing.T) {
 	if !w.apart() {
 		t.Errorf("pods are on %v", w.spread())
 	}
-	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is taken back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is undone")
 	if diff := cmp.Diff(service, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
 	}
@@ -140,16 +140,16 @@ func TestTwoWorkloads(t *testing.T) {
 
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Status(403, "no changes on Fridays"))
 	r := w.typed("y\ny\ny\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
-	w.wants(r, 1, "fixes  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
+	w.wants(r, 1, "fixes  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; "+first+" has its former values again", "nothing is left of the change")
 	w.proxy.Reset()
 	same()
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	w.proxy.On(`^PATCH .*/deployments/web\?fieldManager=`, faults.Notify(cancel))
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	w.proxy.Reset()
-	w.wants(r, 130, "interrupted; the change of "+first+" has been taken back; nothing is changed any more")
+	w.wants(r, 130, "interrupted; "+first+" has its former values again; nothing is left of the change")
 	same()
 
 	// Sent already, the last one is waited for.
@@ -159,8 +159,8 @@ func TestTwoWorkloads(t *testing.T) {
 	w.proxy.Reset()
 	w.wants(r, 130, "patched "+first+", "+second, "the change is made; kubectl etp undo svc/web")
 	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their controller writes.
-	w.until("the fix is taken back", func() bool {
-		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is taken back")
+	w.until("the fix is undone", func() bool {
+		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is undone")
 	})
 	same()
 
