@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -28,8 +29,9 @@ func TestFlagsOfFix(t *testing.T) {
 		{[]string{"fix", "--timeout=-1s"}, "it cannot be negative"},
 		{[]string{"fix", "-o", "wide"}, "it is one of yaml, json"},
 		{[]string{"fix", "--dataplane", "nonsense"}, "--dataplane nonsense"},
-		{[]string{"undo"}, "requires at least 1 arg"},
-		{[]string{"undo", "svc"}, "--yes and --dry-run need the name"},
+		{[]string{"undo", "--yes"}, "--yes and --dry-run need the name"},
+		{[]string{"undo", "svc", "--dry-run=server"}, "--yes and --dry-run need the name"},
+		{[]string{"undo", "svc/web", "-A", "--yes"}, "by name in all namespaces"},
 		{[]string{"undo", "svc/web"}, "cannot ask for confirmation"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -129,6 +131,35 @@ func TestNothingToFix(t *testing.T) {
 		if got := nothingToFix(c.query, c.services, c.undecided); got != c.want {
 			t.Errorf("it says  %s\nwant     %s", got, c.want)
 		}
+	}
+}
+
+// Names and values come from annotations, which anybody may have written: none of them begins a line of its own.
+func TestFixesText(t *testing.T) {
+	monday := time.Date(2026, 11, 23, 4, 0, 0, 0, time.FixedZone("CET", 3600))
+	svc := cluster.Object{Kind: "Service", Namespace: "shop", Name: "web"}
+	change := func(f ...remedy.Field) []remedy.Change { return []remedy.Change{{Object: svc, Fields: f}} }
+	got := fixesText([]apply.Made{
+		{Mode: "eni", Service: "shop/web", Time: monday.AddDate(0, 0, 1), Changes: change(
+			remedy.Field{Path: []string{"metadata", "annotations", "example.com/backend"}, Now: "eni"}, remedy.Field{Path: []string{"spec", "healthCheckNodePort"}, Was: 30000.0, Follows: true},
+		)},
+		{Mode: "cluster", Service: "shop/web", Time: monday, Changes: change(remedy.Field{Path: []string{"spec", "externalTrafficPolicy"}, Was: "Local", Now: "Cluster"})},
+		{Mode: "x\nkubectl delete", Service: "shop/a\x1bb", Time: monday, Changes: change(remedy.Field{Path: []string{"spec", "a\nb"}, Now: "c"})},
+	})
+	const want = `shop/web   mode eni   2026-11-24 03:00 UTC
+  service shop/web: set annotation example.com/backend eni
+  kubectl etp undo svc/web -n shop
+
+shop/web   mode cluster   2026-11-23 03:00 UTC
+  service shop/web: spec.externalTrafficPolicy from Local to Cluster
+  kubectl etp undo svc/web -n shop   (first undo the newer fix above)
+
+shop/a\x1bb   mode x\nkubectl delete   2026-11-23 03:00 UTC
+  service shop/web: set spec.a\nb c
+  kubectl etp undo svc/a\x1bb -n shop
+`
+	if got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
 	}
 }
 

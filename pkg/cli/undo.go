@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
-	"github.com/kubectl-etp/kubectl-etp/pkg/render"
+	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
 // undoOptions are the values of the flags of undo.
@@ -135,20 +135,20 @@ func fixesText(fixes []apply.Made) string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s   mode %s   %s\n", f.Service, f.Mode, f.Time.UTC().Format("2006-01-02 15:04 UTC"))
+		fmt.Fprintf(&b, "%s   mode %s   %s\n", printable.Line(f.Service), printable.Line(f.Mode), f.Time.UTC().Format("2006-01-02 15:04 UTC"))
 		for _, c := range f.Changes {
 			for _, field := range c.Fields {
 				if !field.Follows {
-					fmt.Fprintf(&b, "  %s: %s\n", apply.Name(c.Object), fieldText(&field))
+					fmt.Fprintf(&b, "  %s: %s\n", apply.Name(c.Object), printable.Line(fieldText(&field)))
 				}
 			}
 		}
-		namespace, name, _ := strings.Cut(f.Service, "/")
+		namespace, name, _ := strings.Cut(printable.Line(f.Service), "/")
 		fmt.Fprintf(&b, "  kubectl etp undo svc/%s -n %s", name, namespace)
 		if i > 0 && fixes[i-1].Service == f.Service {
 			b.WriteString("   (first undo the newer fix above)")
 		}
 		b.WriteByte('\n')
 	}
-	return render.Escape(b.String())
+	return b.String()
 }

@@ -44,9 +44,9 @@ func TestRefusal(t *testing.T) {
 		},
 		{
 			"no risk to accept", remedy.Plan{Preconditions: []remedy.Precondition{impossible, risky}, Owner: owner}, []string{"", "loses-client-ip", "terway-ready"},
-			&RefusedError{Unmet: []string{"terway-ready", "Helm release web would take it back"}},
+			&RefusedError{Unmet: []string{"terway-ready", "Helm release web would revert it"}},
 		},
-		{"an owner", remedy.Plan{Owner: owner}, nil, &RefusedError{Unmet: []string{"Helm release web would take it back"}, Risks: []string{"will-be-reverted"}}},
+		{"an owner", remedy.Plan{Owner: owner}, nil, &RefusedError{Unmet: []string{"Helm release web would revert it"}, Risks: []string{"will-be-reverted"}}},
 		{"an accepted owner", remedy.Plan{Owner: owner}, []string{"will-be-reverted"}, nil},
 		{"by hand", remedy.Plan{ByHand: []string{"rollout shop/web"}}, nil, &RefusedError{ByHand: true}},
 	} {

@@ -390,7 +390,7 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestRollout(t *testing.T) {
-	const started = "rollout of deployment NS/web: waiting for its controller to see the change"
+	const started = "rollout of deployment NS/web: waiting for its controller to see the change (waited 0s of at most "
 	const old, done = `{"status":{"observedGeneration":100,"replicas":2,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`, `{"status":{"observedGeneration":100,"replicas":1,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`
 	const stuck = `{"status":{"observedGeneration":100,"conditions":[{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded","message":"no room"}]}}`
 	const twoReady = `{"endpoints":[{"addresses":["10.244.1.9"],"nodeName":"node-a","conditions":{"ready":true}},{"addresses":["10.244.2.9"],"nodeName":"node-b","conditions":{"ready":true}}]}`
@@ -410,7 +410,10 @@ func TestRollout(t *testing.T) {
 				2: func(w *world) { w.patch("Deployment", old, "status") },
 				5: func(w *world) { w.patch("Deployment", done, "status") },
 			},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, 1 old ones left", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
+			steps: []string{
+				started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, 1 old ones left (waited 2s of at most 1m0s)",
+				"rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 5s of at most 1m0s)",
+			},
 			waits: 5,
 		},
 		{
@@ -419,21 +422,21 @@ func TestRollout(t *testing.T) {
 				1: func(w *world) { w.slice(twoReady); w.patch("Deployment", done, "status") },
 				4: func(w *world) { w.load(service) },
 			},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
+			steps: []string{started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 1s of at most 1m0s)"},
 			waits: 4,
 		},
 		{
 			name: "endpoints never follow", timeout: time.Minute,
 			at:    map[int]func(*world){1: func(w *world) { w.slice(twoReady); w.patch("Deployment", done, "status") }},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
+			steps: []string{started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 1s of at most 1m0s)"},
 			waits: 15, doubts: []string{"the endpoints do not match the rollout yet: ready endpoints: 2, available pods: 1"},
 		},
 		{
 			name: "is stuck", timeout: time.Minute, at: map[int]func(*world){3: func(w *world) { w.patch("Deployment", stuck, "status") }},
-			steps: []string{started}, waits: 17, doubts: []string{"the rollout of deployment NS/web cannot finish: no room", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0"},
+			steps: []string{started + "1m0s)"}, waits: 17, doubts: []string{"the rollout of deployment NS/web cannot finish: no room", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0"},
 		},
 		{
-			name: "takes too long", timeout: 7 * time.Second, steps: []string{started}, waits: 21,
+			name: "takes too long", timeout: 7 * time.Second, steps: []string{started + "7s)"}, waits: 21,
 			doubts: []string{
 				"the rollout of deployment NS/web has not finished in 7s: waiting for its controller to see the change", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0",
 			},
@@ -482,7 +485,7 @@ func TestController(t *testing.T) {
   metadata: {name: web.LOWER, namespace: NS}, involvedObject: {apiVersion: v1, kind: Service, name: web, namespace: NS}, type: KIND, reason: REASON, message: "MESSAGE"}`))
 		}
 	}
-	const waiting = "waiting for the load balancer's controller"
+	const waiting = "waiting for the load balancer's controller, at most 20s without an event"
 	for _, c := range []struct {
 		name, service string
 		timeout       time.Duration
@@ -510,7 +513,7 @@ func TestController(t *testing.T) {
 			name: "is silent", service: alibaba, timeout: time.Minute, before: event("Normal", "EnsuredLoadBalancer", "before the change"),
 			steps: []string{waiting}, waits: 20, doubt: "no event from the load balancer's controller in 20s",
 		},
-		{name: "is silent until the timeout", service: alibaba, timeout: 3 * time.Second, steps: []string{waiting}, waits: 3, doubt: "no event from the load balancer's controller in 3s"},
+		{name: "is silent until the timeout", service: alibaba, timeout: 3 * time.Second, steps: []string{"waiting for the load balancer's controller, at most 3s without an event"}, waits: 3, doubt: "no event from the load balancer's controller in 3s"},
 		{name: "is not waited for", service: alibaba, doubt: "did not wait for the load balancer's controller (--timeout=0)"},
 		{name: "is not known", service: service, timeout: time.Minute, doubt: "cannot tell whether the load balancer has applied the change: no event or status is known that shows it"},
 	} {

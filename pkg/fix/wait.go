@@ -75,7 +75,7 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 		}
 		if p.Said != last {
 			last = p.Said
-			line := fmt.Sprintf("rollout of %s: %s (after %s of at most %s)", name, p.Said, r.Now().Sub(start).Round(time.Second), r.Timeout)
+			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Said, r.Now().Sub(start).Round(time.Second), r.Timeout)
 			if err := r.progress(line); err != nil {
 				return "", err
 			}

@@ -40,7 +40,7 @@ func TestENI(t *testing.T) {
 	const waiting = "waiting for the load balancer's controller"
 	r := w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Warning", "SkipSyncBackends", "pod ip 10.240.99.1 not in vpc cidrs")}}, "fix", "svc/web", "--mode=eni")
 	w.wants(r, 6, "? written, not confirmed\n  the load balancer's controller reported a failure: ", "expected, not confirmed:", "NODE", "expected, not confirmed:\nfixed ", "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs",
-		"error: written, not confirmed: the load balancer's controller reported a failure: ", "the change is made; kubectl etp undo svc/web")
+		"error: written, not confirmed: the load balancer's controller reported a failure: ", "the change is made; to undo it: kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed\n  no event from the load balancer's controller in 1s", "the fix is undone")
 
 	// What has been said before is held against a second try.
@@ -230,7 +230,7 @@ func TestDNSOfTwoServices(t *testing.T) {
 		t.Errorf("the Corefile is\n%s", got)
 	}
 	write(strings.Replace(corefile(), "api.example.com", "a.example.com", 1))
-	w.wants(w.etp("undo", "svc/api", "--yes"), 1, "refused, and nothing was changed", "the lines that the fix wrote", "are not what they were")
+	w.wants(w.etp("undo", "svc/api", "--yes"), 1, "refused, and nothing was changed", "the lines that the fix wrote", "are different now")
 	write(strings.Replace(corefile(), "a.example.com", "api.example.com", 1))
 	w.wants(w.etp("undo", "svc/api", "--yes"), 6, "patched configmap kube-system/coredns")
 	if diff := cmp.Diff(strings.Replace(before, "    errors\n", "    errors\n    log\n", 1), corefile()); diff != "" {

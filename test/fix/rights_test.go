@@ -133,7 +133,7 @@ func TestEachRightMissing(t *testing.T) {
 					undone := w.etp("undo", c.args[0], "--yes", "--timeout=0")
 					if name == "list deployments" || name == "list statefulsets" {
 						undone.out = strings.Join(strings.Fields(undone.out), " ")
-						w.wants(undone, 0, "this is the last fix that was found: "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+" could not be listed, where one may be")
+						w.wants(undone, 0, "this is the last fix that was found: a fix may also be recorded on "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+", which could not be listed")
 					}
 					w.wants(undone, 0, "the fix is undone")
 				}

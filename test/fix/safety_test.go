@@ -234,7 +234,7 @@ func TestWebhook(t *testing.T) {
 		return w.server.Patch(t.Context(), "Service", w.namespace, "web", `{"metadata":{"labels":{"asked":null}}}`) != nil
 	})
 	r := w.typed("y\n", "fix", "svc/web", "--mode=cluster")
-	w.wants(r, 1, "the server's dry run of the patch of service "+w.namespace+`/web: admission webhook "tuesdays.example.com" denied the request: Services of team shop change on Tuesdays only`, "nothing was changed")
+	w.wants(r, 1, "server-side dry run of the patch of service "+w.namespace+`/web: admission webhook "tuesdays.example.com" denied the request: Services of team shop change on Tuesdays only`, "nothing was changed")
 	if strings.Contains(r.err, "[y/N]") || strings.Contains(r.err, "can-i") {
 		t.Errorf("it said\n%s", r.err)
 	}
@@ -298,7 +298,7 @@ func TestServerIsKilled(t *testing.T) {
 			w.proxy.On(realPatch, faults.Cut(0))
 			w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop()))
 		}, 1, true, "cannot tell whether the change was made"},
-		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 6, true, "the change is made; kubectl etp undo svc/web -n"},
+		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 6, true, "the change is made; to undo it: kubectl etp undo svc/web -n"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			w := newWorld(t)
@@ -359,10 +359,10 @@ func TestInterrupted(t *testing.T) {
 	w.wants(interrupted("", func(cancel func()) { w.proxy.On("^PATCH .*dryRun=All", faults.Notify(cancel)) }), 130, "interrupted; nothing was changed")
 	w.wants(interrupted("Make this change?", nil), 130, "interrupted; nothing was changed")
 	same()
-	w.wants(interrupted("", func(cancel func()) { w.proxy.On(realPatch, faults.Notify(cancel)) }), 130, "patched service", "the change is made; kubectl etp undo svc/web")
+	w.wants(interrupted("", func(cancel func()) { w.proxy.On(realPatch, faults.Notify(cancel)) }), 130, "patched service", "the change is made; to undo it: kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0)
 	same()
-	w.wants(interrupted("patched", nil), 130, "patched service", "the change is made; kubectl etp undo svc/web")
+	w.wants(interrupted("patched", nil), 130, "patched service", "the change is made; to undo it: kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0)
 	same()
 }

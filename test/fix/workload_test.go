@@ -57,6 +57,7 @@ func TestPodsReallyMoveApart(t *testing.T) {
 			w.wants(w.etp("status", "svc/web", "--fail-on=info"), 3, "1 ready") // ETP002 is still there: one node of four has no pod.
 			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "nothing to change")
 
+			w.wants(w.etp("undo"), 0, "mode "+c.mode, "  "+name+": ", "  kubectl etp undo svc/web -n "+w.namespace+"\n")
 			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "restores what mode "+c.mode, "rollout of "+name, "the fix is undone")
 			if diff := cmp.Diff(before, w.essence(c.kind, "web")); diff != "" {
 				t.Error(diff)
@@ -85,7 +86,7 @@ func TestRolloutThatDoesNotEnd(t *testing.T) {
 	w.together()
 	w.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:"yes"}}}}}`, kubelet.Never))
 	r := w.etp("fix", "svc/web", "--mode=anti-affinity", "--yes", "--timeout=2s", "--accept-risk=interrupts-rollout")
-	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not finished in 2s: ", "the change is made; kubectl etp undo svc/web")
+	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not finished in 2s: ", "the change is made; to undo it: kubectl etp undo svc/web")
 
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "did not wait for the rollout of ", "the fix is undone")
 	r = w.interruptedAt("rollout of", "fix", "svc/web", "--mode=anti-affinity", "--yes", "--accept-risk=interrupts-rollout")
@@ -157,7 +158,7 @@ func TestTwoWorkloads(t *testing.T) {
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Notify(cancel))
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	w.proxy.Reset()
-	w.wants(r, 130, "patched "+first+", "+second, "the change is made; kubectl etp undo svc/web")
+	w.wants(r, 130, "patched "+first+", "+second, "the change is made; to undo it: kubectl etp undo svc/web")
 	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their controller writes.
 	w.until("the fix is undone", func() bool {
 		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is undone")
