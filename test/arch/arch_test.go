@@ -91,7 +91,7 @@ var arrows = map[string]imports{
 		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
 	},
 	"test/scenario":             {},
-	"test/scenario/clustertest": {inside: []string{"pkg/cluster"}},
+	"test/scenario/clustertest": {inside: []string{"pkg/cluster", "pkg/dataplane"}},
 	"test/script":               {},
 }
 
