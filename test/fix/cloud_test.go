@@ -191,7 +191,7 @@ func TestDNS(t *testing.T) {
 		t.Errorf("the Corefile is\n%s", corefile())
 	}
 	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 0, "nothing to change")
-	w.wants(w.etp("status", "svc/web"), 0, "inside the cluster CoreDNS already answers www.example.com with the Service")
+	w.wants(w.etp("status", "svc/web"), 0, "inside the cluster CoreDNS already answers www.example.com with this Service")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "patched configmap kube-system/coredns")
 	if diff := cmp.Diff(before, corefile()); diff != "" {
 		t.Error(diff)
