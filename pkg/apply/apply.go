@@ -1,4 +1,5 @@
-// Package apply is the only package that writes to the API server. Each change is one patch that also writes the record which undoes it, or nothing is written.
+// Package apply is the only package that writes to the API server. Each change is one patch that also writes the record
+// which undoes it, or nothing is written.
 package apply
 
 import (
@@ -18,7 +19,8 @@ import (
 // Manager is the field manager of all writes.
 const Manager = "kubectl-etp"
 
-// Fix is a list of changes that belong together, in the order in which they are made. Mode, Service and Time identify it.
+// Fix is a list of changes that belong together, in the order in which they are made. Mode, Service and Time identify
+// it.
 type Fix struct {
 	Mode remedy.Mode
 	// Service is the one that the fix is for, as namespace/name.
@@ -34,8 +36,9 @@ type Fix struct {
 // Undoes is the fix that this one undoes, nil where it is a fix itself.
 func (f *Fix) Undoes() *Record { return f.undoes }
 
-// Apply writes the changes in their order; nil means that all of them are written. Where one fails, those before it are restored, and the error is a *RestoredError if
-// there were any. When ctx ends, no further change is sent, but the answer to one that was sent is awaited, so that the result says what the cluster has.
+// Apply writes the changes in their order; nil means that all of them are written. Where one fails, those before it are
+// restored, and the error is a *RestoredError if there were any. When ctx ends, no further change is sent, but the
+// answer to one that was sent is awaited, so that the result says what the cluster has.
 func (c *Client) Apply(ctx context.Context, prepared []Prepared) error {
 	for i := range prepared {
 		err := ctx.Err()
@@ -62,7 +65,8 @@ func (c *Client) Apply(ctx context.Context, prepared []Prepared) error {
 	return nil
 }
 
-// write sends one patch. Where the answer does not say whether it was written, write reads the object again to find out.
+// write sends one patch. Where the answer does not say whether it was written, write reads the object again to find
+// out.
 func (c *Client) write(ctx context.Context, p *Prepared) error {
 	_, _, err := c.patch(ctx, p.Change.Object, p.sent, false)
 	for n := 0; apierrors.IsConflict(err) && n < maxConflicts && c.onlyStatusChanged(ctx, p); n++ {
@@ -84,8 +88,9 @@ func (c *Client) write(ctx context.Context, p *Prepared) error {
 	return c.refused(err, p.Change.Object, "patch")
 }
 
-// onlyStatusChanged says whether only the status of a workload has changed since its preview, and then sets the new resourceVersion in the patch. During a rollout the
-// controller writes the status so often that every patch would conflict. Other kinds always conflict: their status may be what the change was planned from.
+// onlyStatusChanged says whether only the status of a workload has changed since its preview, and then sets the new
+// resourceVersion in the patch. During a rollout the controller writes the status so often that every patch would
+// conflict. Other kinds always conflict: their status may be what the change was planned from.
 func (c *Client) onlyStatusChanged(ctx context.Context, p *Prepared) bool {
 	if o := p.Change.Object; o.Kind != "Deployment" && o.Kind != "StatefulSet" {
 		return false
@@ -127,11 +132,13 @@ func withoutStatus(o map[string]any) map[string]any {
 	return out
 }
 
-// pauses are the waits before each read that finds out whether a patch was written: the server may be away, or busy with the patch.
+// pauses are the waits before each read that finds out whether a patch was written: the server may be away, or busy
+// with the patch.
 var pauses = [...]time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second}
 
-// wasWritten reads the object again and looks for the records that the patch would have written. It takes two reads without them to say no, because the server may
-// still be busy with the patch at the first. Its error is that of the last read, where no read succeeded.
+// wasWritten reads the object again and looks for the records that the patch would have written. It takes two reads
+// without them to say no, because the server may still be busy with the patch at the first. Its error is that of the
+// last read, where no read succeeded.
 func (c *Client) wasWritten(ctx context.Context, p *Prepared) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	reads := 0

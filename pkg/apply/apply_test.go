@@ -183,7 +183,8 @@ spec:
 ---
 `
 
-// A dry run changes nothing, the change is one patch with its record, and taking it back restores all of it: the health check node port, too.
+// A dry run changes nothing, the change is one patch with its record, and taking it back restores all of it: the health
+// check node port, too.
 func TestThereAndBack(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -245,7 +246,7 @@ func TestThereAndBack(t *testing.T) {
 	}
 	w.do(back)
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
-		t.Errorf("taken back, it is not what it was:\n%s", diff)
+		t.Errorf("after undo it is not what it was:\n%s", diff)
 	}
 	var nothing *apply.NothingError
 	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); !errors.As(err, &nothing) {
@@ -262,7 +263,8 @@ func managers(o map[string]any) string {
 	return strings.Join(names, " ")
 }
 
-// The port that the health check had may be somebody else's when it is wanted back: then the server assigns another one, and that is said.
+// The port that the health check had may be somebody else's when it is wanted back: then the server assigns another
+// one, and that is said.
 func TestFormerPortIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -292,7 +294,8 @@ func TestFormerPortIsTaken(t *testing.T) {
 	}
 }
 
-// What a change had to make above its field goes with it: the pod template becomes what it was, and with it the ReplicaSet that is there already.
+// What a change had to make above its field goes with it: the pod template becomes what it was, and with it the
+// ReplicaSet that is there already.
 func TestWhatWasMadeAboveGoesToo(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)
@@ -308,11 +311,11 @@ func TestWhatWasMadeAboveGoesToo(t *testing.T) {
 	}
 	w.do(w.undo())
 	if diff := cmp.Diff(before, w.essence("Deployment", "web")); diff != "" {
-		t.Errorf("taken back, it is not what it was:\n%s", diff)
+		t.Errorf("after undo it is not what it was:\n%s", diff)
 	}
 }
 
-// Several fixes of one object are taken back in the inverse order.
+// Several fixes of one object are undone in the inverse order.
 func TestLastFixIsTakenBackFirst(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -322,7 +325,7 @@ func TestLastFixIsTakenBackFirst(t *testing.T) {
 	for _, want := range []remedy.Mode{remedy.Local, remedy.Cluster} {
 		back := w.undo()
 		if back.Mode != want {
-			t.Fatalf("undo takes back %s, want %s", back.Mode, want)
+			t.Fatalf("undo restores %s, want %s", back.Mode, want)
 		}
 		w.do(back)
 	}
@@ -331,7 +334,8 @@ func TestLastFixIsTakenBackFirst(t *testing.T) {
 	}
 }
 
-// A field that somebody else has changed since is not taken back, and neither is anything that belongs with it; what else they changed does not matter.
+// A field that somebody else has changed since is not taken back, and neither is anything that belongs with it; what
+// else they changed does not matter.
 func TestSomebodyElseChangedIt(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -354,7 +358,8 @@ func (w *world) patch(kind, name, patch string) {
 	}
 }
 
-// A second writer between the reading and the trying, or between the trying and the patch, is a conflict, and nothing is written over what they wrote.
+// A second writer between the reading and the trying, or between the trying and the patch, is a conflict, and nothing
+// is written over what they wrote.
 func TestConflict(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -374,7 +379,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// Where a later change fails, the earlier ones are taken back.
+// Where a later change fails, the earlier ones are restored.
 func TestAllOrNothing(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)
@@ -428,7 +433,8 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
-// What a workload's controller reports meanwhile is no conflict; whatever else is written is, the status of a Service too.
+// What a workload's controller reports meanwhile is no conflict; whatever else is written is, the status of a Service
+// too.
 func TestReportsAreNoConflict(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)

@@ -35,7 +35,8 @@ type Client struct {
 	after func(d time.Duration) <-chan time.Time
 }
 
-// NewClient takes the connection from kubectl's flags and kubeconfig. It sends nothing. After is time.After, or a clock of tests.
+// NewClient takes the connection from kubectl's flags and kubeconfig. It sends nothing. After is time.After, or a clock
+// of tests.
 func NewClient(getter genericclioptions.RESTClientGetter, after func(time.Duration) <-chan time.Time) (*Client, error) {
 	config, err := getter.ToRESTConfig()
 	if err != nil {
@@ -58,8 +59,8 @@ func NewClient(getter genericclioptions.RESTClientGetter, after func(time.Durati
 	return &Client{rest: client, host: config.Host, after: after}, nil
 }
 
-// patch sends a JSON merge patch. It returns the object as the server stores it (or would, in a dry run) and the server's warnings. A write that is no dry run may go on
-// for grace after ctx has ended.
+// patch sends a JSON merge patch. It returns the object as the server stores it (or would, in a dry run) and the
+// server's warnings. A write that is no dry run may go on for grace after ctx has ended.
 func (c *Client) patch(ctx context.Context, o cluster.Object, body []byte, dry bool) (map[string]any, []string, error) {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	if !dry {
@@ -134,7 +135,8 @@ func (w *warnings) HandleWarningHeader(code int, _, text string) {
 	w.texts = append(w.texts, text)
 }
 
-// resource is the URL path of an object; without a name, that of the list. All kinds that are written have regular plurals.
+// resource is the URL path of an object; without a name, that of the list. All kinds that are written have regular
+// plurals.
 func resource(o cluster.Object) string {
 	prefix := "/apis/" + o.APIVersion
 	if !strings.Contains(o.APIVersion, "/") {

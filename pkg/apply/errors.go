@@ -15,7 +15,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// ConflictError says that an object is not what a change was planned from, because something else has written to it. The change was not written.
+// ConflictError says that an object is not what a change was planned from, because something else has written to it.
+// The change was not written.
 type ConflictError struct{ Object cluster.Object }
 
 func (e *ConflictError) Error() string {
@@ -37,7 +38,8 @@ func (e *UncertainError) Unwrap() error { return e.Err }
 // RestoredError says that a change failed, and what became of the changes that were written before it.
 type RestoredError struct {
 	Err error
-	// Restored are the objects that have their former values again. Left are those that are still changed and have their record.
+	// Restored are the objects that have their former values again. Left are those that are still changed and have
+	// their record.
 	Restored, Left []cluster.Object
 }
 
@@ -79,9 +81,11 @@ type ChangedError struct {
 
 func (e *ChangedError) Error() string {
 	if e.Part != "" {
-		return fmt.Sprintf("%s of %s was changed after the fix: the lines that the fix wrote, below %q, are different now", strings.Join(e.Path, "."), e.Object, e.Part)
+		return fmt.Sprintf("%s of %s was changed after the fix: the lines that the fix wrote, below %q, are different now",
+			strings.Join(e.Path, "."), e.Object, e.Part)
 	}
-	return fmt.Sprintf("%s of %s was changed after the fix: it is %s now, and the fix set it to %s", strings.Join(e.Path, "."), e.Object, short(e.Is), short(e.Made))
+	return fmt.Sprintf("%s of %s was changed after the fix: it is %s now, and the fix set it to %s",
+		strings.Join(e.Path, "."), e.Object, short(e.Is), short(e.Made))
 }
 
 // short is a value for a sentence.
@@ -96,19 +100,22 @@ func short(v any) string {
 	return strings.Trim(string(text), `"`)
 }
 
-// refusedByServer says whether the error of a write means that nothing was written. After any other error it may have been.
+// refusedByServer says whether the error of a write means that nothing was written. After any other error it may have
+// been.
 func refusedByServer(err error) bool {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		code := status.Status().Code
-		// A webhook may refuse with any code, 500 too; but after a 500 of the server itself the object may have been written.
+		// A webhook may refuse with any code, 500 too; but after a 500 of the server itself the object may have been
+		// written.
 		return code >= http.StatusBadRequest && code < http.StatusInternalServerError
 	}
 	var network *net.OpError
 	return errors.As(err, &network) && network.Op == "dial"
 }
 
-// refused is a *ConflictError for a conflict, and otherwise a *ServerError that says what was being done to which object.
+// refused is a *ConflictError for a conflict, and otherwise a *ServerError that says what was being done to which
+// object.
 func (c *Client) refused(err error, o cluster.Object, doing string) error {
 	if err == nil {
 		return nil
@@ -126,7 +133,8 @@ func (c *Client) refused(err error, o cluster.Object, doing string) error {
 		plural += "." + group
 	}
 	var status apierrors.APIStatus
-	if errors.As(err, &status) && !errors.Is(err, context.Canceled) && !(apierrors.IsForbidden(err) && strings.Contains(status.Status().Message, " cannot ")) &&
+	if errors.As(err, &status) && !errors.Is(err, context.Canceled) &&
+		!(apierrors.IsForbidden(err) && strings.Contains(status.Status().Message, " cannot ")) &&
 		!apierrors.IsUnauthorized(err) && !apierrors.IsTooManyRequests(err) {
 		// Webhooks, policies, quotas and validation explain themselves.
 		return &ServerError{What: doing + " " + Name(o), Err: err}

@@ -32,14 +32,16 @@ type Prepared struct {
 	live map[string]any
 }
 
-// healthCheckPath is the field that the API server fills and empties by itself as externalTrafficPolicy comes and goes (pkg/registry/core/service/storage/alloc.go).
+// healthCheckPath is the field that the API server fills and empties by itself as externalTrafficPolicy comes and goes
+// (pkg/registry/core/service/storage/alloc.go).
 var healthCheckPath = []string{"spec", "healthCheckNodePort"}
 
 // assigned replaces, in a diff, a value that the server chooses only when the change is written.
 const assigned = "(the server assigns one)"
 
-// Prepare sends every change as a server-side dry run, which applies defaults and checks webhooks, quotas and permissions. The error is a *ConflictError where an object
-// is not what the change was planned from, and a *ServerError where the server refuses.
+// Prepare sends every change as a server-side dry run, which applies defaults and checks webhooks, quotas and
+// permissions. The error is a *ConflictError where an object is not what the change was planned from, and a
+// *ServerError where the server refuses.
 func (c *Client) Prepare(ctx context.Context, f *Fix) ([]Prepared, error) {
 	prepared := make([]Prepared, 0, len(f.Changes))
 	for i := range f.Changes {
@@ -178,7 +180,8 @@ func (c *Client) prepare(ctx context.Context, f *Fix, place int, live map[string
 		effect = effect || !reflect.DeepEqual(value, field.Was)
 	}
 	// A dry run shows a port that is not the one that will be assigned.
-	if value := at(kept, healthCheckPath); value != nil && !equal(value, at(live, healthCheckPath)) && !slices.ContainsFunc(change.Fields, func(f remedy.Field) bool { return slices.Equal(f.Path, healthCheckPath) }) {
+	planned := slices.ContainsFunc(change.Fields, func(f remedy.Field) bool { return slices.Equal(f.Path, healthCheckPath) })
+	if value := at(kept, healthCheckPath); value != nil && !equal(value, at(live, healthCheckPath)) && !planned {
 		masks = append(masks, mask{healthCheckPath, assigned})
 	}
 	if !effect {
@@ -223,7 +226,8 @@ func (p *Prepared) seal(f *Fix, before []Record, live map[string]any, asked []re
 	return err
 }
 
-// Document is the patch as a JSON object with apiVersion, kind and name, which kubectl patch --patch-file and kustomize take.
+// Document is the patch as a JSON object with apiVersion, kind and name, which kubectl patch --patch-file and kustomize
+// take.
 func (p *Prepared) Document() ([]byte, error) {
 	var object map[string]any
 	if err := json.Unmarshal(p.Patch, &object); err != nil {

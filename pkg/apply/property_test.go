@@ -145,7 +145,8 @@ func without(o map[string]any, fields []remedy.Field) map[string]any {
 	return o
 }
 
-// No write touches another field, and what was changed, once or twice, is given back exactly, through the real server with its defaults and allocations.
+// No write touches another field, and what was changed, once or twice, is given back exactly, through the real server
+// with its defaults and allocations.
 func TestWhateverItIsItComesBack(t *testing.T) {
 	w := newWorld(t)
 	d := drawing{rand.New(rand.NewPCG(seed, 0))}

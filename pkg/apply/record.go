@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// UndoAnnotation holds the records of all fixes of an object that are not undone, the newest last. The patch that makes a change also writes its record, so that there
-// is never one without the other.
+// UndoAnnotation holds the records of all fixes of an object that are not undone, the newest last. The patch that makes
+// a change also writes its record, so that there is never one without the other.
 const UndoAnnotation = collect.UndoAnnotation
 
 var recordPath = []string{"metadata", "annotations", UndoAnnotation}
@@ -24,7 +24,8 @@ type Record struct {
 	Time    time.Time `json:"time"`
 	// Fields are the changed fields, with their values before and after.
 	Fields []Recorded `json:"fields"`
-	// Objects are the names of all objects that the fix changed, in that order; empty where there is only this one. Their records have the same time.
+	// Objects are the names of all objects that the fix changed, in that order; empty where there is only this one.
+	// Their records have the same time.
 	Objects []string `json:"objects,omitempty"`
 }
 
@@ -34,11 +35,13 @@ type Recorded struct {
 	Was  any      `json:"was"`
 	// Now is the value as the server keeps it.
 	Now any `json:"now"`
-	// There is how many names of the path existed before the fix, counted from the left. What the fix created above the field is removed with it.
+	// There is how many names of the path existed before the fix, counted from the left. What the fix created above the
+	// field is removed with it.
 	There int `json:"there"`
 	// Follows: the server sets the field by itself because of others.
 	Follows bool `json:"follows,omitempty"`
-	// Part replaces Was and Now where the fix changed only some lines of a text. The other lines may change meanwhile and are left alone.
+	// Part replaces Was and Now where the fix changed only some lines of a text. The other lines may change meanwhile
+	// and are left alone.
 	Part *RecordedPart `json:"part,omitempty"`
 }
 
@@ -67,7 +70,8 @@ func records(object map[string]any) ([]Record, error) {
 	return parseRecords(text)
 }
 
-// parseRecords reads the value of the annotation. A value that this program did not write is an error, so that it is not overwritten.
+// parseRecords reads the value of the annotation. A value that this program did not write is an error, so that it is
+// not overwritten.
 func parseRecords(text string) ([]Record, error) {
 	var list []Record
 	if err := json.Unmarshal([]byte(text), &list); err != nil {

@@ -42,8 +42,8 @@ type held struct {
 	record Record
 }
 
-// Undo finds the last fix of a Service and makes its inverse, in the inverse order. Its error is a *NothingError where no fix is recorded, and a *ChangedError where a
-// field of it has been changed since.
+// Undo finds the last fix of a Service and makes its inverse, in the inverse order. Its error is a *NothingError where
+// no fix is recorded, and a *ChangedError where a field of it has been changed since.
 func (c *Client) Undo(ctx context.Context, namespace, name string) (*Fix, error) {
 	service := namespace + "/" + name
 	objects, unread, err := c.carriers(ctx, namespace, name)
@@ -80,7 +80,8 @@ func (c *Client) Undo(ctx context.Context, namespace, name string) (*Fix, error)
 	return inverseOf(all, unread)
 }
 
-// inverseOf undoes the newest of the fixes of one Service. Unread says where a newer one may be recorded, a sentence each.
+// inverseOf undoes the newest of the fixes of one Service. Unread says where a newer one may be recorded, a sentence
+// each.
 func inverseOf(all []held, unread []string) (*Fix, error) {
 	last := slices.MaxFunc(all, func(a, b held) int { return a.record.Time.Compare(b.record.Time) }).record
 	f := &Fix{Mode: remedy.Mode(last.Mode), Service: last.Service, Time: last.Time, undoes: &last, notes: map[int][]string{}}
@@ -119,8 +120,9 @@ type Made struct {
 	Changes []remedy.Change
 }
 
-// Fixes are the recorded fixes of the Services of a namespace, "" for all namespaces: by Service, the newest first, in the order in which undo takes them. Unread says
-// where others may be recorded, a sentence each. It is an error where Services cannot be listed.
+// Fixes are the recorded fixes of the Services of a namespace, "" for all namespaces: by Service, the newest first, in
+// the order in which undo takes them. Unread says where others may be recorded, a sentence each. It is an error where
+// Services cannot be listed.
 func (c *Client) Fixes(ctx context.Context, namespace string) (list []Made, unread []string, err error) {
 	services := cluster.Object{APIVersion: "v1", Kind: "Service", Namespace: namespace}
 	texts, err := c.annotated(ctx, services)
@@ -166,8 +168,10 @@ func (c *Client) Fixes(ctx context.Context, namespace string) (list []Made, unre
 // gather makes fixes of records: those of one fix belong together.
 func gather(all []held) []Made {
 	slices.SortStableFunc(all, func(a, b held) int {
-		return cmp.Or(strings.Compare(a.record.Service, b.record.Service), b.record.Time.Compare(a.record.Time), strings.Compare(a.record.Mode, b.record.Mode),
-			a.record.place(a.object)-b.record.place(b.object))
+		return cmp.Or(
+			strings.Compare(a.record.Service, b.record.Service), b.record.Time.Compare(a.record.Time),
+			strings.Compare(a.record.Mode, b.record.Mode), a.record.place(a.object)-b.record.place(b.object),
+		)
 	})
 	var list []Made
 	for i, h := range all {
@@ -228,7 +232,8 @@ type recordText struct {
 	text   string
 }
 
-// annotated lists the objects of a kind that have records, in the order of the server, from their metadata alone. Of is the kind and its namespace, "" for all.
+// annotated lists the objects of a kind that have records, in the order of the server, from their metadata alone. Of is
+// the kind and its namespace, "" for all.
 func (c *Client) annotated(ctx context.Context, of cluster.Object) ([]recordText, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -282,8 +287,9 @@ func (c *Client) annotated(ctx context.Context, of cluster.Object) ([]recordText
 	}
 }
 
-// inverse makes the changes that restore the recorded fields of a live object. A field that the server sets by itself is asked for where it had a value. Every other
-// field must still have the value that the fix gave it; a *ChangedError names the first that does not.
+// inverse makes the changes that restore the recorded fields of a live object. A field that the server sets by itself
+// is asked for where it had a value. Every other field must still have the value that the fix gave it; a *ChangedError
+// names the first that does not.
 func inverse(live map[string]any, fields []Recorded, name string) ([]remedy.Field, error) {
 	rest := clone(live)
 	var out []remedy.Field
@@ -316,7 +322,8 @@ func inverse(live map[string]any, fields []Recorded, name string) ([]remedy.Fiel
 		if now == nil {
 			continue
 		}
-		// The server drops an empty map of metadata. Anything else that the fix created above the field is removed with it.
+		// The server drops an empty map of metadata. Anything else that the fix created above the field is removed with
+		// it.
 		keep := f.There
 		if f.Path[0] == "metadata" {
 			keep = len(f.Path) - 1
@@ -328,9 +335,11 @@ func inverse(live map[string]any, fields []Recorded, name string) ([]remedy.Fiel
 	return out, nil
 }
 
-// withoutTaken is the fix without the one former value that the server says is in use. It is false where the server refuses something else.
+// withoutTaken is the fix without the one former value that the server says is in use. It is false where the server
+// refuses something else.
 func (f *Fix) withoutTaken(place int, err error) (*Fix, bool) {
-	// Releases answer Invalid or InternalError, with the same words: "provided port is already allocated" (ErrAllocated in pkg/registry/core/service/portallocator).
+	// Releases answer Invalid or InternalError, with the same words: "provided port is already allocated" (ErrAllocated
+	// in pkg/registry/core/service/portallocator).
 	if !strings.Contains(err.Error(), "already allocated") {
 		return nil, false
 	}
@@ -350,6 +359,8 @@ func (f *Fix) withoutTaken(place int, err error) (*Fix, bool) {
 	for key, value := range f.notes {
 		out.notes[key] = slices.Clone(value)
 	}
-	out.notes[place] = append(out.notes[place], fmt.Sprintf("the former health check node port %v is in use by now: the server assigns another one, and firewalls and health checks that name the old one must follow", taken.Now))
+	out.notes[place] = append(out.notes[place], fmt.Sprintf(
+		"the former health check node port %v is in use by now: the server assigns another one, and firewalls and health checks "+
+			"that name the old one must follow", taken.Now))
 	return &out, true
 }

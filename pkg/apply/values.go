@@ -58,7 +58,8 @@ func put(object map[string]any, path []string, value any) {
 	object[path[len(path)-1]] = value
 }
 
-// remove deletes the value at a path, and the maps above it that are empty then, but none whose path has keep names or fewer. It returns the path that was deleted.
+// remove deletes the value at a path, and the maps above it that are empty then, but none whose path has keep names or
+// fewer. It returns the path that was deleted.
 func remove(object map[string]any, path []string, keep int) []string {
 	for n := len(path); ; n-- {
 		parent, ok := at(object, path[:n-1]).(map[string]any)
@@ -83,8 +84,8 @@ func clone(object map[string]any) map[string]any {
 	return out
 }
 
-// mergePatch is the JSON merge patch (RFC 7386) that gives an object the new values of fields and changes nothing else. A merge patch merges maps key by key, so keys
-// that a new value lacks are null in it.
+// mergePatch is the JSON merge patch (RFC 7386) that gives an object the new values of fields and changes nothing else.
+// A merge patch merges maps key by key, so keys that a new value lacks are null in it.
 func mergePatch(object map[string]any, fields []remedy.Field) map[string]any {
 	patch := map[string]any{}
 	for _, f := range fields {
@@ -115,7 +116,8 @@ func delta(was, now any) any {
 	return out
 }
 
-// compact is a value as one line of JSON in printable ASCII, which a terminal shows as it is and a shell takes between single quotes (see quote).
+// compact is a value as one line of JSON in printable ASCII, which a terminal shows as it is and a shell takes between
+// single quotes (see quote).
 func compact(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

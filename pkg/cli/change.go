@@ -67,7 +67,10 @@ type changeOptions struct {
 }
 
 func (f *changeFlags) options(a *app) (*changeOptions, error) {
-	o := &changeOptions{app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, all: f.all, prompter: prompt.New(a.streams.In, a.streams.Err)}
+	o := &changeOptions{
+		app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, all: f.all,
+		prompter: prompt.New(a.streams.In, a.streams.Err),
+	}
 	if f.timeout < 0 {
 		return nil, misuse("", "--timeout %s: it cannot be negative", f.timeout)
 	}
@@ -169,7 +172,8 @@ func (o *changeOptions) previewed(p *fix.Preview, words wording) error {
 		return err
 	}
 	if p.Err == nil {
-		// A patch is printed even where it is refused: it may be meant for the object's source, where what refuses it here does not apply.
+		// A patch is printed even where it is refused: it may be meant for the object's source, where what refuses it
+		// here does not apply.
 		if err := o.printPatches(p.Prepared); err != nil {
 			return err
 		}
@@ -189,7 +193,8 @@ func preview(p *fix.Preview, words wording, accepted []string) *render.Preview {
 	for i := range p.Prepared {
 		c := &p.Prepared[i]
 		screen.Changes = append(screen.Changes, render.Change{
-			Object: apply.Name(c.Change.Object), Starts: c.Change.Starts, Diff: c.Diff, Command: c.Command, Warnings: c.Warnings, Notes: c.Notes,
+			Object: apply.Name(c.Change.Object), Starts: c.Change.Starts, Diff: c.Diff, Command: c.Command,
+			Warnings: c.Warnings, Notes: c.Notes,
 		})
 	}
 	return screen
@@ -206,7 +211,8 @@ func (o *changeOptions) confirm(ctx context.Context, p *fix.Preview, words wordi
 	return o.unanswered(o.prompter.Confirm(ctx, words.question))
 }
 
-// printPatches prints the patches in the format of -o, as objects with only the changed fields, which kubectl patch --patch-file and kustomize take.
+// printPatches prints the patches in the format of -o, as objects with only the changed fields, which kubectl patch
+// --patch-file and kustomize take.
 func (o *changeOptions) printPatches(prepared []apply.Prepared) error {
 	if o.output == "" {
 		return nil
@@ -247,7 +253,8 @@ func (o *changeOptions) verified(outcome *fix.Outcome) error {
 			if len(doubts) > 0 {
 				head = render.Unconfirmed(reasons, s)
 			}
-			return slices.Concat([]byte("\n"), head, render.Screen(outcome.After, s), []byte("\n"), render.Outcome(outcome.Before.Report, outcome.After, s))
+			fixed := render.Outcome(outcome.Before.Report, outcome.After, s)
+			return slices.Concat([]byte("\n"), head, render.Screen(outcome.After, s), []byte("\n"), fixed)
 		}); err != nil {
 			return err
 		}
@@ -271,7 +278,8 @@ func undoCommand(svc *cluster.Service) string {
 	return fmt.Sprintf("kubectl etp undo svc/%s -n %s", svc.Name, svc.Namespace)
 }
 
-// ended gives the error of a change its exit code and the next step. After an interruption it also prints what was left.
+// ended gives the error of a change its exit code and the next step. After an interruption it also prints what was
+// left.
 func (o *changeOptions) ended(ctx context.Context, err error) error {
 	incomplete, begun := errors.AsType[*fix.IncompleteError](err)
 	if !begun {

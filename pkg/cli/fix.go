@@ -101,7 +101,9 @@ func (f *fixFlags) options(a *app, args []string) (*fixOptions, error) {
 	if o.changeOptions, err = f.changeFlags.options(a); err != nil {
 		return nil, err
 	}
-	o.query = collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane}
+	o.query = collect.Query{
+		Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane,
+	}
 	if err := nameAlone(o.query); err != nil {
 		return nil, err
 	}
@@ -165,7 +167,8 @@ func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	o.query = collect.Query{Args: []string{"svc/" + failing[i].Service.Name}, Namespace: failing[i].Service.Namespace, Dataplane: o.dataplane}
+	chosen := failing[i].Service
+	o.query = collect.Query{Args: []string{"svc/" + chosen.Name}, Namespace: chosen.Namespace, Dataplane: o.dataplane}
 	return false, nil
 }
 
@@ -183,7 +186,8 @@ func isUndecided(r *report.Report) bool {
 	return r.Doubt.Any() || slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Unknown })
 }
 
-// nothingToFix says that no Service needs attention, and which Services were checked. undecided is how many could not be checked completely.
+// nothingToFix says that no Service needs attention, and which Services were checked. undecided is how many could not
+// be checked completely.
 func nothingToFix(q collect.Query, services, undecided int) string {
 	where, wider := "in namespace "+q.Namespace, "; -A looks in all namespaces"
 	if q.AllNamespaces {

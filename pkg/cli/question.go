@@ -57,7 +57,8 @@ func fixes(p *remedy.Plan) (lines []string) {
 	return lines
 }
 
-// risksOf are the accepted risks of a plan, its effects on the client IP and on clients inside, its owner, the findings that it introduces, and its rollouts.
+// risksOf are the accepted risks of a plan, its effects on the client IP and on clients inside, its owner, the findings
+// that it introduces, and its rollouts.
 func (o *changeOptions) risksOf(p *remedy.Plan, compared report.Comparison) (lines []string) {
 	add := func(text string) {
 		if !slices.Contains(lines, text) {
@@ -77,7 +78,8 @@ func (o *changeOptions) risksOf(p *remedy.Plan, compared report.Comparison) (lin
 		}
 	}
 	for _, e := range p.Effects {
-		if e.Kind != remedy.FixesByName && !slices.ContainsFunc(p.Preconditions, func(c remedy.Precondition) bool { return c.Message == e.Message }) {
+		known := func(c remedy.Precondition) bool { return c.Message == e.Message }
+		if e.Kind != remedy.FixesByName && !slices.ContainsFunc(p.Preconditions, known) {
 			add(e.Message)
 		}
 	}

@@ -49,13 +49,17 @@ Without a name, undo lists the recorded fixes, and changes nothing.
 			if err != nil {
 				return err
 			}
-			o := &undoOptions{changes, collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: allNamespaces, Dataplane: changes.dataplane}, unnamed(args)}
+			o := &undoOptions{changeOptions: changes, unnamed: unnamed(args)}
+			o.query = collect.Query{
+				Args: args, Namespace: *a.config.Namespace, AllNamespaces: allNamespaces, Dataplane: changes.dataplane,
+			}
 			if err := nameAlone(o.query); err != nil {
 				return err
 			}
 			switch {
 			case o.unnamed && o.decided():
-				return misuse("name a Service: kubectl etp undo svc/NAME", "--yes and --dry-run need the name of a Service; without one, undo only lists fixes")
+				return misuse("name a Service: kubectl etp undo svc/NAME",
+					"--yes and --dry-run need the name of a Service; without one, undo only lists fixes")
 			case !o.unnamed && !o.decided() && !o.canAsk():
 				return noTerminal()
 			}
@@ -82,7 +86,8 @@ func (o *undoOptions) run(ctx context.Context) error {
 		}
 		if changed, ok := errors.AsType[*apply.ChangedError](err); ok {
 			return nil, &ExitError{
-				Code: exitFailed, Err: fmt.Errorf("refused, and nothing was changed: %w", changed), Next: "to keep the present value, do nothing; to restore the former one, set it with kubectl edit",
+				Code: exitFailed, Err: fmt.Errorf("refused, and nothing was changed: %w", changed),
+				Next: "to keep the present value, do nothing; to restore the former one, set it with kubectl edit",
 			}
 		}
 		return change, err
@@ -92,7 +97,9 @@ func (o *undoOptions) run(ctx context.Context) error {
 func undoWording(c *fix.Change) wording {
 	record := c.Undoes()
 	return wording{
-		title: "undo " + c.Fix.Service, about: fmt.Sprintf("restores what mode %s changed at %s", record.Mode, record.Time.UTC().Format(time.RFC3339)), question: "Undo this fix?",
+		title:    "undo " + c.Fix.Service,
+		about:    fmt.Sprintf("restores what mode %s changed at %s", record.Mode, record.Time.UTC().Format(time.RFC3339)),
+		question: "Undo this fix?",
 	}
 }
 
@@ -127,7 +134,8 @@ func (o *undoOptions) list(ctx context.Context) error {
 	return nil
 }
 
-// fixesText lists fixes: what each changed, when, and the command that undoes it. Fixes are those of apply.Client.Fixes.
+// fixesText lists fixes: what each changed, when, and the command that undoes it. Fixes are those of
+// apply.Client.Fixes.
 func fixesText(fixes []apply.Made) string {
 	var b strings.Builder
 	for i := range fixes {

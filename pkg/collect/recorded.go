@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// UndoAnnotation holds the fixes of an object that `kubectl etp fix` made and `kubectl etp undo` has not undone, the newest last. Package apply writes and reads all of
-// it; a diagnosis uses only what recorded keeps.
+// UndoAnnotation holds the fixes of an object that `kubectl etp fix` made and `kubectl etp undo` has not undone, the
+// newest last. Package apply writes and reads all of it; a diagnosis uses only what recorded keeps.
 const UndoAnnotation = "kubectl-etp.github.io/undo"
 
 // recorded is the part of a record that a diagnosis uses. Mode and time are all that an anonymised dump keeps of it.
@@ -17,7 +17,8 @@ type recorded struct {
 	Time time.Time `json:"time"`
 }
 
-// lastFix is the newest fix that the annotation of a Service records, nil where it records none or was not written by this program.
+// lastFix is the newest fix that the annotation of a Service records, nil where it records none or was not written by
+// this program.
 func lastFix(annotation string) *cluster.Fix {
 	var list []recorded
 	if annotation == "" || json.Unmarshal([]byte(annotation), &list) != nil || len(list) == 0 {
@@ -30,7 +31,8 @@ func lastFix(annotation string) *cluster.Fix {
 // fixModes are the modes of `kubectl etp fix`.
 var fixModes = set([]string{"cluster", "local", "eni", "anti-affinity", "spread", "hostname", "dns"})
 
-// records keeps the mode and the time of each recorded fix, and drops the former values and the name of the Service. Any other text becomes a placeholder.
+// records keeps the mode and the time of each recorded fix, and drops the former values and the name of the Service.
+// Any other text becomes a placeholder.
 func (a *anonymizer) records(annotation string) string {
 	var list []recorded
 	if json.Unmarshal([]byte(annotation), &list) != nil {

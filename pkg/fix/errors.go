@@ -66,7 +66,8 @@ func Unmet(p *remedy.Plan, accepted []string) (list []remedy.Precondition) {
 	return list
 }
 
-// ContestedError says that nothing was changed, because something else changed an object between reading and writing in every attempt.
+// ContestedError says that nothing was changed, because something else changed an object between reading and writing in
+// every attempt.
 type ContestedError struct {
 	Object   string
 	Attempts int
@@ -85,7 +86,8 @@ type IncompleteError struct {
 	Service *cluster.Service
 	// Undo: the change is the undoing of a fix.
 	Undo bool
-	// Err is an *apply.UncertainError, an *apply.RestoredError, or what ended the steps after a change that was written whole.
+	// Err is an *apply.UncertainError, an *apply.RestoredError, or what ended the steps after a change that was written
+	// whole.
 	Err error
 }
 

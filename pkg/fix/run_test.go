@@ -34,7 +34,8 @@ var shared apiserver.Shared
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 const (
-	// service has an endpoint on node-a only; connections to its address from pods on node-b are refused (kube-proxy 1.20 in ipvs mode).
+	// service has an endpoint on node-a only; connections to its address from pods on node-b are refused (kube-proxy
+	// 1.20 in ipvs mode).
 	service = `
 apiVersion: v1
 kind: Service

@@ -32,7 +32,8 @@ func (h *Helper) sleep(ctx context.Context) error {
 	}
 }
 
-// wait follows the rollouts that the change starts, and the load balancer's controller. It returns what was not seen to end well.
+// wait follows the rollouts that the change starts, and the load balancer's controller. It returns what was not seen to
+// end well.
 func (r *run) wait(ctx context.Context) ([]Doubt, error) {
 	deadline := r.Now().Add(r.Timeout)
 	for _, c := range r.change.Fix.Changes {
@@ -75,7 +76,8 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 		}
 		if p.Said != last {
 			last = p.Said
-			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Said, r.Now().Sub(start).Round(time.Second), r.Timeout)
+			waited := r.Now().Sub(start).Round(time.Second)
+			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Said, waited, r.Timeout)
 			if err := r.progress(line); err != nil {
 				return "", err
 			}
@@ -92,7 +94,8 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 	}
 }
 
-// noteEvents remembers the events of the Service from before the change, where a controller confirms the change by one. The change does not depend on them.
+// noteEvents remembers the events of the Service from before the change, where a controller confirms the change by one.
+// The change does not depend on them.
 func (r *run) noteEvents(ctx context.Context) {
 	plan := r.change.Plan
 	if len(plan.Signs) == 0 || r.Timeout == 0 {
@@ -112,8 +115,8 @@ func (r *run) noteEvents(ctx context.Context) {
 // eventKey tells one event, and one repetition of it, from another.
 func eventKey(e *collect.Said) string { return e.Event + " " + e.Version }
 
-// awaitController waits for what shows that the load balancer's controller has followed the change. It returns why that is not confirmed, "" where it is, or where the
-// change does not concern a controller.
+// awaitController waits for what shows that the load balancer's controller has followed the change. It returns why that
+// is not confirmed, "" where it is, or where the change does not concern a controller.
 func (r *run) awaitController(ctx context.Context, deadline time.Time) (why string, err error) {
 	plan, controller := r.change.Plan, cmp.Or(r.before.Report.Provider.Title, "the load balancer")
 	switch {
@@ -137,7 +140,8 @@ func (r *run) awaitController(ctx context.Context, deadline time.Time) (why stri
 	return r.awaitEvent(ctx, deadline)
 }
 
-// awaitEvent waits for an event by which the controller confirms the change or says that it failed. Each new event extends the wait.
+// awaitEvent waits for an event by which the controller confirms the change or says that it failed. Each new event
+// extends the wait.
 func (r *run) awaitEvent(ctx context.Context, deadline time.Time) (why string, err error) {
 	plan := r.change.Plan
 	silentUntil := r.Now().Add(quiet)
@@ -205,7 +209,8 @@ func setsAnnotation(c *Change) bool {
 	})
 }
 
-// awaitHostname waits until the status of the Service has no address that nodes handle themselves. Where that does not happen in time verify finds the address.
+// awaitHostname waits until the status of the Service has no address that nodes handle themselves. Where that does not
+// happen in time verify finds the address.
 func (r *run) awaitHostname(ctx context.Context, deadline time.Time) error {
 	if r.Timeout == 0 {
 		return nil

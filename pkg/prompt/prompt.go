@@ -20,13 +20,14 @@ var ErrDeclined = errors.New("declined; nothing was changed")
 // ErrNoAnswer says that the input ended before there was an answer.
 var ErrNoAnswer = errors.New("no answer; nothing was changed")
 
-// Prompter writes questions to one writer and reads answers, a line each, from one reader. A process has one Prompter, because each buffers what it reads. It must not
-// be used concurrently.
+// Prompter writes questions to one writer and reads answers, a line each, from one reader. A process has one Prompter,
+// because each buffers what it reads. It must not be used concurrently.
 type Prompter struct {
 	in  *bufio.Reader
 	out io.Writer
 
-	// lines has the result of a read. A read of a terminal cannot be cancelled: the next question takes the result of one whose question was interrupted.
+	// lines has the result of a read. A read of a terminal cannot be cancelled: the next question takes the result of
+	// one whose question was interrupted.
 	lines   chan answer
 	reading bool
 }
@@ -41,11 +42,12 @@ func New(in io.Reader, out io.Writer) *Prompter {
 	return &Prompter{in: bufio.NewReader(in), out: out, lines: make(chan answer, 1)}
 }
 
-// Option is one choice of a menu: the word that selects it, and the line that explains it. The line is printed unchanged, with its colours: the caller escapes what
-// comes from outside.
+// Option is one choice of a menu: the word that selects it, and the line that explains it. The line is printed
+// unchanged, with its colours: the caller escapes what comes from outside.
 type Option struct{ Word, Line string }
 
-// Select shows a menu and returns the index of the option that was chosen by its number or its word. An empty line and q are ErrDeclined.
+// Select shows a menu and returns the index of the option that was chosen by its number or its word. An empty line and
+// q are ErrDeclined.
 func (p *Prompter) Select(ctx context.Context, question string, options []Option) (int, error) {
 	var b strings.Builder
 	b.WriteString(printable.Text(question) + "\n")
@@ -73,7 +75,8 @@ func (p *Prompter) Select(ctx context.Context, question string, options []Option
 	}
 }
 
-// Confirm asks a yes-or-no question. Only y and yes mean yes. No and an empty line are ErrDeclined; any other answer is asked again.
+// Confirm asks a yes-or-no question. Only y and yes mean yes. No and an empty line are ErrDeclined; any other answer is
+// asked again.
 func (p *Prompter) Confirm(ctx context.Context, question string) error {
 	for {
 		answer, err := p.ask(ctx, question+" [y/N] ")

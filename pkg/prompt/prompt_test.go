@@ -103,7 +103,8 @@ func TestSeveralQuestions(t *testing.T) {
 	}
 }
 
-// A pipe that stays open and sends nothing is awaited until the context ends. That is neither a no nor the end of the input.
+// A pipe that stays open and sends nothing is awaited until the context ends. That is neither a no nor the end of the
+// input.
 func TestInterrupted(t *testing.T) {
 	in, say := io.Pipe()
 	defer say.Close()

@@ -24,7 +24,8 @@ const terwayPod = `{apiVersion: v1, kind: Pod, metadata: {name: terway-a, namesp
 
 func terwayOnA(ready string) string { return strings.ReplaceAll(terwayPod, "CONDITION", ready) }
 
-// Pods as backends, where Terway runs: the policy and the annotation in one patch, and the load balancer's controller is listened to.
+// Pods as backends, where Terway runs: the policy and the annotation in one patch, and the load balancer's controller
+// is listened to.
 func TestENI(t *testing.T) {
 	w := newWorld(t)
 	w.load(alibaba, slice, terway, terwayOnA("True"))
@@ -70,7 +71,8 @@ func TestTerwayByNode(t *testing.T) {
 	same()
 }
 
-// Each cloud with its own annotation: looked at, refused where something is wanting, fixed, looked at again, taken back.
+// Each cloud with its own annotation: looked at, refused where something is wanting, fixed, looked at again, taken
+// back.
 func TestENIElsewhere(t *testing.T) {
 	const allowed = `{apiVersion: v1, kind: ConfigMap, metadata: {name: tke-service-controller-config, namespace: kube-system}, data: {GlobalRouteDirectAccess: "true"}}`
 	for _, c := range []struct {
@@ -105,7 +107,8 @@ func TestENIElsewhere(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(strings.ReplaceAll(c.name, ",", ""), " ", "-"), func(t *testing.T) {
 			w := newWorld(t)
-			// The endpoint is on the node that has a providerID: a cloud's controller may leave out the others (rule LB-06).
+			// The endpoint is on the node that has a providerID: a cloud's controller may leave out the others (rule
+			// LB-06).
 			w.load(c.service, strings.Replace(slice, "node-a", "node-z", 1), fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: node-z, labels: {kubernetes.io/hostname: node-z}}, spec: {providerID: %q, unschedulable: true},
   status: {addresses: [{type: InternalIP, address: 10.0.1.99}], conditions: [{type: Ready, status: "True"}]}}`, c.provider))
 			before := w.essence("Service", "web")
@@ -137,7 +140,8 @@ func TestENIElsewhere(t *testing.T) {
 	}
 }
 
-// A name in place of the address: nodes do not answer for a name themselves. Without one on the command line it is asked for.
+// A name in place of the address: nodes do not answer for a name themselves. Without one on the command line it is
+// asked for.
 func TestHostname(t *testing.T) {
 	w := newWorld(t)
 	w.load(alibaba, slice)
@@ -199,8 +203,8 @@ func TestDNS(t *testing.T) {
 	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 }
 
-// Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A record of a whole Corefile, as earlier versions
-// wrote it, is taken back as long as nothing has changed.
+// Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A
+// record of a whole Corefile, as earlier versions wrote it, is taken back as long as nothing has changed.
 func TestDNSOfTwoServices(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, coredns, strings.NewReplacer("name: web,", "name: api,", "app: web", "app: api", "203.0.113.7", "203.0.113.9").Replace(service))
@@ -255,7 +259,8 @@ func TestDNSOfTwoServices(t *testing.T) {
 	}
 }
 
-// A Service that lost its client's address gets it back, where in-cluster clients stand it; the health check node port is the server's to assign.
+// A Service that lost its client's address gets it back, where in-cluster clients stand it; the health check node port
+// is the server's to assign.
 func TestLocal(t *testing.T) {
 	w := newWorld(t)
 	w.load(strings.Replace(service, "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster", 1), slice)

@@ -14,7 +14,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 )
 
-// lacking is what is tried by somebody who lacks one right of those that `kubectl etp rbac --for fix` prints, and what is said.
+// lacking is what is tried by somebody who lacks one right of those that `kubectl etp rbac --for fix` prints, and what
+// is said.
 type lacking struct {
 	// args are what is tried; nil for --mode=cluster of svc/web.
 	args []string
@@ -23,7 +24,8 @@ type lacking struct {
 	says    []string
 }
 
-// Each right of the printed role is taken away in turn. What cannot be known for it, or cannot be written, is said; and nothing is half-written.
+// Each right of the printed role is taken away in turn. What cannot be known for it, or cannot be written, is said; and
+// nothing is half-written.
 func TestEachRightMissing(t *testing.T) {
 	apart, dns, db := []string{"svc/web", "--mode=anti-affinity"}, []string{"svc/web", "--mode=dns", "--host=www.example.com"}, []string{"svc/db", "--mode=anti-affinity"}
 	goesOn := []lacking{{}}
@@ -156,7 +158,8 @@ func TestEachRightMissing(t *testing.T) {
 	}
 }
 
-// Whoever has what `kubectl etp rbac --for fix` prints can do everything that fix and undo do, and nothing is forbidden on the way.
+// Whoever has what `kubectl etp rbac --for fix` prints can do everything that fix and undo do, and nothing is forbidden
+// on the way.
 func TestWhatIsGrantedIsEnough(t *testing.T) {
 	w := newWorld(t)
 	database := strings.NewReplacer("name: web, ", "name: db, ", "app: web", "app: db", "serviceName: web", "serviceName: db", "name: web-1", "name: db-1", "203.0.113.7", "203.0.113.8").Replace

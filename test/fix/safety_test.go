@@ -107,7 +107,7 @@ func TestDryRuns(t *testing.T) {
 	same()
 }
 
-// The menus, from no name and no mode to the cure: the second Service, its first mode.
+// The menus, from no name and no mode to the fix: the second Service, its first mode.
 func TestMenus(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, strings.NewReplacer("name: web", "name: other", "203.0.113.7", "203.0.113.8").Replace(service), strings.NewReplacer("web-1", "other-1", "name: web}", "name: other}", "service-name: web", "service-name: other").Replace(slice))
@@ -194,7 +194,7 @@ func TestUndoAfterSomebodyElse(t *testing.T) {
 	same()
 }
 
-// Who may get and not patch hears so before being asked.
+// A user who may get and not patch is told so before the prompt.
 func TestWithoutTheRightToPatch(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice)
@@ -279,7 +279,7 @@ func serve(t *testing.T, server *apiserver.Server, answer func(map[string]any) m
 	return listener.Addr().(*net.TCPAddr).String()
 }
 
-// Whatever becomes of the server, what is said is what is true.
+// Whatever happens to the server, the message is true.
 func TestServerIsKilled(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -367,7 +367,8 @@ func TestInterrupted(t *testing.T) {
 	same()
 }
 
-// Who would take the change back is named, with the object and the field that are to be changed in place of it; and it takes a word to go on.
+// Who would take the change back is named, with the object and the field that are to be changed in place of it; and it
+// takes a word to go on.
 func TestOwner(t *testing.T) {
 	for _, c := range []struct {
 		name, metadata string

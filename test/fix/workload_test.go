@@ -30,7 +30,8 @@ func (w *world) together() {
 // apart says whether the three pods are on three nodes.
 func (w *world) apart() bool { return len(w.spread()) == 3 }
 
-// The real controllers roll it out and the real scheduler, which packs nodes full if nobody says otherwise, moves the pods apart; taken back, it packs them again.
+// The real controllers roll it out and the real scheduler, which packs nodes full if nobody says otherwise, moves the
+// pods apart; taken back, it packs them again.
 func TestPodsReallyMoveApart(t *testing.T) {
 	for _, c := range []struct{ mode, kind string }{{"anti-affinity", "Deployment"}, {"spread", "Deployment"}, {"anti-affinity", "StatefulSet"}} {
 		t.Run(c.mode+"-"+c.kind, func(t *testing.T) {
@@ -116,8 +117,8 @@ func TestLocalWithAntiAffinity(t *testing.T) {
 // canary is a second Deployment behind the Service.
 var canary = strings.NewReplacer("name: web, namespace", "name: web-canary, namespace", "replicas: 3", "replicas: 2", "app: web}", "app: web, track: canary}").Replace(workload("Deployment"))
 
-// Two Deployments behind one Service: each gets the change, in an order that is said, and the pods of both are kept apart from each other. If the second cannot be changed,
-// or somebody presses Ctrl-C before it, the first is as it was.
+// Two Deployments behind one Service: each gets the change, in an order that is said, and the pods of both are kept
+// apart from each other. If the second cannot be changed, or somebody presses Ctrl-C before it, the first is as it was.
 func TestTwoWorkloads(t *testing.T) {
 	w := newWorld(t)
 	stable := strings.ReplaceAll(workload("Deployment"), "app: web}", "app: web, track: stable}")
@@ -159,7 +160,8 @@ func TestTwoWorkloads(t *testing.T) {
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	w.proxy.Reset()
 	w.wants(r, 130, "patched "+first+", "+second, "the change is made; to undo it: kubectl etp undo svc/web")
-	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their controller writes.
+	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their
+	// controller writes.
 	w.until("the fix is undone", func() bool {
 		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is undone")
 	})
