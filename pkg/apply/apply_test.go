@@ -276,7 +276,7 @@ func TestFormerPortIsTaken(t *testing.T) {
 	}
 	w.load(fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: squatter, namespace: NS}, spec: {type: NodePort, ports: [{port: 80, nodePort: %v}]}}`, port))
 	prepared := w.prepare(back)
-	if len(prepared[0].Notes) != 1 || !strings.Contains(prepared[0].Notes[0], fmt.Sprintf("node port %v is taken", port)) {
+	if len(prepared[0].Notes) != 1 || !strings.Contains(prepared[0].Notes[0], fmt.Sprintf("node port %v is in use", port)) {
 		t.Errorf("notes %q", prepared[0].Notes)
 	}
 	if !strings.Contains(prepared[0].Diff, "+  healthCheckNodePort: (the server assigns one)") {
@@ -346,7 +346,7 @@ func TestSomebodyElseChangedIt(t *testing.T) {
 	w.patch("Service", "web", `{"spec":{"externalTrafficPolicy":"Local"}}`)
 	_, err := w.client.Undo(t.Context(), w.namespace, "web")
 	var changed *apply.ChangedError
-	if !errors.As(err, &changed) || !strings.Contains(err.Error(), "spec.externalTrafficPolicy of service "+w.namespace+"/web since: it is Local, and the fix made it Cluster") {
+	if !errors.As(err, &changed) || !strings.Contains(err.Error(), "spec.externalTrafficPolicy of service "+w.namespace+"/web was changed after the fix: it is Local now, and the fix set it to Cluster") {
 		t.Errorf("undo says %v", err)
 	}
 }
@@ -553,7 +553,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.as("reader").Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web")))
-	if err == nil || !strings.Contains(err.Error(), `the server's dry run of the patch of service `+w.namespace+`/web: forbidden: `) ||
+	if err == nil || !strings.Contains(err.Error(), `server-side dry run of the patch of service `+w.namespace+`/web: forbidden: `) ||
 		!strings.Contains(err.Error(), "`kubectl auth can-i patch services -n "+w.namespace+"`") {
 		t.Errorf("without the right to patch: %v", err)
 	}
@@ -575,10 +575,10 @@ func TestForeignRecord(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
 	w.patch("Service", "web", `{"metadata":{"annotations":{"`+apply.UndoAnnotation+`":"{"}}}`)
-	if _, err := w.client.Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web"))); err == nil || !strings.Contains(err.Error(), "is not what `kubectl etp fix` writes") {
+	if _, err := w.client.Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web"))); err == nil || !strings.Contains(err.Error(), "was not written by `kubectl etp fix`") {
 		t.Errorf("it ends with %v", err)
 	}
-	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); err == nil || !strings.Contains(err.Error(), "is not what") {
+	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); err == nil || !strings.Contains(err.Error(), "was not written by") {
 		t.Errorf("undo ends with %v", err)
 	}
 }
