@@ -107,9 +107,9 @@ func (o *changeOptions) promptOptions() render.Options { return render.Options{S
 // show prints a screen on standard output, or on standard error where standard output has the patch (-o).
 func (o *changeOptions) show(screen func(render.Options) []byte) error {
 	if o.output != "" {
-		return o.writeErr(string(screen(render.Options{Style: o.errStyle(), All: o.all, Closes: collect.RBACRule})))
+		return o.writeErr(string(screen(render.Options{Style: o.errStyle(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()})))
 	}
-	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule}))
+	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()}))
 }
 
 func (o *changeOptions) snapshot(ctx context.Context, q collect.Query) (*cluster.Snapshot, error) {

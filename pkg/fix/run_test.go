@@ -391,7 +391,7 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestRollout(t *testing.T) {
-	const started = "rollout of deployment NS/web: waiting for its controller to see the change (waited 0s of at most "
+	const started = "rollout of deployment NS/web: waiting for the controller to observe the change (waited 0s of at most "
 	const old, done = `{"status":{"observedGeneration":100,"replicas":2,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`, `{"status":{"observedGeneration":100,"replicas":1,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`
 	const stuck = `{"status":{"observedGeneration":100,"conditions":[{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded","message":"no room"}]}}`
 	const twoReady = `{"endpoints":[{"addresses":["10.244.1.9"],"nodeName":"node-a","conditions":{"ready":true}},{"addresses":["10.244.2.9"],"nodeName":"node-b","conditions":{"ready":true}}]}`
@@ -412,7 +412,7 @@ func TestRollout(t *testing.T) {
 				5: func(w *world) { w.patch("Deployment", done, "status") },
 			},
 			steps: []string{
-				started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, 1 old ones left (waited 2s of at most 1m0s)",
+				started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, old pods left: 1 (waited 2s of at most 1m0s)",
 				"rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 5s of at most 1m0s)",
 			},
 			waits: 5,
@@ -439,7 +439,7 @@ func TestRollout(t *testing.T) {
 		{
 			name: "takes too long", timeout: 7 * time.Second, steps: []string{started + "7s)"}, waits: 21,
 			doubts: []string{
-				"the rollout of deployment NS/web has not finished in 7s: waiting for its controller to see the change", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0",
+				"the rollout of deployment NS/web has not finished in 7s: waiting for the controller to observe the change", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0",
 			},
 		},
 		{name: "is not waited for", doubts: []string{"did not wait for the rollout of deployment NS/web (--timeout=0)"}},
@@ -501,14 +501,14 @@ func TestController(t *testing.T) {
 			at: map[int]func(*world){2: event("Normal", "Other", "nothing"), 21: event("Normal", "EnsuredLoadBalancer", "lb-1")},
 			// The first event extends the wait.
 			steps: []string{
-				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirmed the change: the controller put the change into effect",
+				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirmed the change: the controller has applied the change",
 			},
 			waits: 21,
 		},
 		{
 			name: "fails", service: alibaba, timeout: time.Minute, at: map[int]func(*world){1: event("Warning", "SyncLoadBalancerFailed", "no quota")},
 			steps: []string{waiting, "event Warning SyncLoadBalancerFailed: no quota"}, waits: 1,
-			doubt: "the load balancer's controller reported a failure: the controller could not put the change into effect",
+			doubt: "the load balancer's controller reported a failure: the controller could not apply the change",
 		},
 		{
 			name: "is silent", service: alibaba, timeout: time.Minute, before: event("Normal", "EnsuredLoadBalancer", "before the change"),

@@ -96,7 +96,7 @@ func (c *Client) Renew() error {
 		return noConnection(err)
 	}
 	if config.Host != c.host {
-		return fmt.Errorf("the kubeconfig now names the server at %s, and no longer the one at %s", config.Host, c.host)
+		return fmt.Errorf("the kubeconfig now points to the server at %s instead of %s", config.Host, c.host)
 	}
 	return c.connect(config)
 }
@@ -124,7 +124,7 @@ func noConnection(err error) error {
 	case clientcmd.IsEmptyConfig(err):
 		return ErrNoKubeconfig
 	case clientcmd.IsContextNotFound(err), strings.HasPrefix(err.Error(), "context ") && strings.HasSuffix(err.Error(), " does not exist"):
-		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts there are", err)
+		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts", err)
 	case clientcmd.IsConfigurationInvalid(err):
 		return fmt.Errorf("the kubeconfig cannot be used: %w; see `kubectl config view`", err)
 	}
