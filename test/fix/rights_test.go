@@ -38,7 +38,7 @@ func TestEachRightMissing(t *testing.T) {
 		"list endpointslices":        {{says: []string{"nodes ? unknown on 4 of 4 nodes", "? not allowed to list endpointslices.discovery.k8s.io in namespace NS"}}},
 		"get nodes":                  goesOn,
 		"list nodes":                 {{says: []string{"? not allowed to list nodes"}}},
-		"list daemonsets":            {{says: []string{"? not allowed to list daemonsets.apps in namespace kube-system"}}},
+		"list daemonsets":            {{says: []string{"? not allowed to read daemonsets"}}},
 		"get configmaps":             {{says: []string{"? not allowed to get configmaps kube-system/kube-proxy"}}, refused(dns, "? coredns-there")},
 		"list pods":                  {refused(apart, "? pods-known the pods behind the Service are not known: they could not be listed"), refused(nil, "? client-ip-unused", "pods could not be read", "--accept-risk=loses-client-ip")},
 		"get felixconfigurations":    {{says: []string{"? not allowed to get felixconfigurations.crd.projectcalico.org default"}}},
