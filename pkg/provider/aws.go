@@ -7,10 +7,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// aws is the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller manager.
+// aws is the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller
+// manager.
 //
-// Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go, model_build_load_balancer.go; kubernetes/cloud-provider-aws
-// pkg/providers/v1/aws.go, aws_loadbalancer.go.
+// Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go,
+// model_build_load_balancer.go; kubernetes/cloud-provider-aws pkg/providers/v1/aws.go, aws_loadbalancer.go.
 type aws struct{ unknown }
 
 func (aws) about() (name, title string) { return "aws", "AWS NLB and CLB" }
@@ -53,7 +54,8 @@ func (aws) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, true
 }
 
-// awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation type nlb an NLB with instances as targets.
+// awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation
+// type nlb an NLB with instances as targets.
 func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts("aws://"))
 	if !ok || slices.ContainsFunc(c.service.Ingress, func(in cluster.Ingress) bool { return in.IP.IsValid() }) {
@@ -64,7 +66,8 @@ func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 		lb.ClientIP = UnknownClientIP // only newer releases of this controller read it
 	}
 	if slices.Equal(lb.Checks, []HealthCheck{ChecksNodePort}) {
-		// In its mode Shared, which OpenShift sets, it asks kube-proxy under policy Cluster (ClusterServiceLoadBalancerHealthProbeMode).
+		// In its mode Shared, which OpenShift sets, it asks kube-proxy under policy Cluster
+		// (ClusterServiceLoadBalancerHealthProbeMode).
 		lb.Checks = []HealthCheck{ChecksNodePort, ChecksKubeProxy}
 	}
 	if c.service.Annotations[awsType] != "nlb" {
@@ -73,14 +76,16 @@ func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 	return lb, true
 }
 
-// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the cloud controller manager.
+// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the
+// cloud controller manager.
 func awsController(svc *cluster.Service) bool {
 	return svc.LoadBalancerClass == "service.k8s.aws/nlb" || svc.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
 		svc.Annotations[awsType] == "nlb-ip" || svc.Annotations[awsType] == "external" ||
 		slices.ContainsFunc(svc.Finalizers, func(f string) bool { return strings.HasPrefix(f, "service.k8s.aws/") })
 }
 
-// awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an annotation sets is asked instead.
+// awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an
+// annotation sets is asked instead.
 func awsChecks(c candidate) []HealthCheck {
 	port := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"]
 	protocol := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"]
@@ -111,7 +116,8 @@ func awsWeights(svc *cluster.Service) Weights {
 	return ByZone
 }
 
-// awsClientIP: kept for instances by default; for pods only where preserve_client_ip.enabled says so, and always for UDP.
+// awsClientIP: kept for instances by default; for pods only where preserve_client_ip.enabled says so, and always for
+// UDP.
 func awsClientIP(svc *cluster.Service, backends Backends) ClientIP {
 	attributes := strings.ReplaceAll(svc.Annotations[awsAttributes], " ", "")
 	udp := slices.ContainsFunc(svc.Ports, func(p cluster.Port) bool { return p.Protocol == cluster.UDP })
@@ -133,16 +139,16 @@ func awsClientIP(svc *cluster.Service, backends Backends) ClientIP {
 const awsMembers = "kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, pkg/k8s/node_utils.go"
 
 var (
-	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller leaves out nodes with this label: " + ExcludeLabel + ", whatever its value, or node-role.kubernetes.io/master"}
-	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node is of AWS Fargate (label eks.amazonaws.com/compute-type=fargate), which cannot be a target"}
-	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler, or karpenter.sh/disrupted)"}
+	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller excludes nodes with label " + ExcludeLabel + " (whatever its value) or node-role.kubernetes.io/master"}
+	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node runs on AWS Fargate (label eks.amazonaws.com/compute-type=fargate) and cannot be a target"}
+	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is being removed (taint ToBeDeletedByClusterAutoscaler or karpenter.sh/disrupted)"}
 	aws05 = &Rule{
 		ID: "AWS-05", Basis: NotKnown, Origin: awsMembers,
-		Reason: "releases of the AWS Load Balancer Controller differ in whether they leave out control plane nodes, and nodes with the taint karpenter.sh/disrupted",
+		Reason: "some releases of the AWS Load Balancer Controller exclude control plane nodes and nodes with taint karpenter.sh/disrupted, others do not",
 	}
 	aws06 = &Rule{
 		ID: "AWS-06", Basis: NotKnown, Origin: "kubernetes/cloud-provider-aws pkg/providers/v1/aws_fargate.go",
-		Reason: "the node is of AWS Fargate: whether the cloud controller manager makes it a target has not been read",
+		Reason: "the node runs on AWS Fargate, and it is not known whether the cloud controller manager makes it a target",
 	}
 	aws04 = &Rule{
 		ID: "AWS-04", Basis: Source, Origin: awsMembers,
@@ -196,11 +202,11 @@ func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
 	if lb.Backends == Pods {
 		return Change{}
 	}
-	return Change{Costs: []string{"the load balancer's health check moves from the health check node port to the node port, and nodes may count as unhealthy for a moment"}}
+	return Change{Costs: []string{"the health check moves from the health check node port to the node port, so nodes may count as unhealthy for a moment"}}
 }
 
-// toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic that they drop
-// (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
+// toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic
+// that they drop (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
 func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	var c Change
 	for _, key := range []string{"service.beta.kubernetes.io/aws-load-balancer-healthcheck-port", "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"} {
@@ -211,25 +217,25 @@ func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	return c
 }
 
-// toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the
-// address themselves and the policy may stay.
+// toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host
+// name, so nodes never answer for the address themselves and the policy may stay.
 func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, without a hop over a node port"}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly, without a node port in between"}}
 	owned := Check{
-		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller owns the load balancer",
+		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller manages the load balancer",
 		Fact: lb.Source, Source: "service " + f.Service.Namespace + "/" + f.Service.Name,
 	}
 	if !awsController(f.Service) {
 		owned.Holds = cluster.No
-		owned.Message = "the load balancer is the cloud controller manager's, which sends to nodes only, and its type must not be changed on a Service that is there (the old one " +
-			"would be left behind): make a new Service with loadBalancerClass service.k8s.aws/nlb, or use --mode=cluster"
+		owned.Message = "the cloud controller manager manages this load balancer: it sends to nodes only, and changing its type on an existing Service leaves the old load " +
+			"balancer behind; create a new Service with loadBalancerClass service.k8s.aws/nlb, or use --mode=cluster"
 		owned.Fact = "no finalizer service.k8s.aws/resources and no class of the controller"
 	}
 	c.Checks = append(c.Checks, owned, podsReachable(f))
 	already := lb.Backends == Pods
 	if !already {
 		c.Settings = append(c.Settings, Setting{Key: awsTargetType, Value: "ip"})
-		c.Costs = append(c.Costs, "a new target group is made, and connections to the old one end", "the controller may have been started without leave for ip targets; it says so in an event")
+		c.Costs = append(c.Costs, "a new target group is created, and connections to the old one end", "ip targets may be turned off in the controller's flags; it reports that in an event")
 	}
 	attributes := f.Service.Annotations[awsAttributes]
 	switch {
@@ -241,9 +247,9 @@ func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 			value = attributes + "," + value
 		}
 		c.Settings = append(c.Settings, Setting{Key: awsAttributes, Value: value})
-		c.Costs = append(c.Costs, "with the client's address kept, a pod that calls the load balancer cannot be answered by itself")
+		c.Costs = append(c.Costs, "with the client IP kept, a pod that connects to the load balancer fails when the load balancer picks the same pod")
 	default:
-		c.Costs = append(c.Costs, "pods see the load balancer's address for TCP, unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")
+		c.Costs = append(c.Costs, "for TCP, pods see the load balancer's address unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")
 	}
 	return c, false
 }

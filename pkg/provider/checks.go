@@ -7,11 +7,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// podsReachable checks that the load balancer can send to the endpoints: addresses from a node's podCIDR are an overlay's, or routed by the nodes alone.
+// podsReachable checks that the load balancer can send to the endpoints. An address in a node's podCIDR belongs to an
+// overlay, or only the nodes have a route to it.
 func podsReachable(f Facts) Check {
 	c := Check{Name: "pods-in-vpc", Source: "endpointslices of " + f.Service.Namespace + "/" + f.Service.Name}
 	if !f.Service.EndpointsKnown {
-		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: the EndpointSlices could not be read", "pod-network-unknown"
+		c.Message, c.Risk = "it is not known whether its pods have addresses of the VPC: the EndpointSlices could not be read", "pod-network-unknown"
 		return c
 	}
 	unread := ""
@@ -24,12 +25,12 @@ func podsReachable(f Facts) Check {
 			n := &f.Snapshot.Nodes[j]
 			if containsAddr(n.PodCIDRs, e.Address) {
 				c.Holds = cluster.No
-				c.Message = fmt.Sprintf("endpoint %s lies in the pod range of node %s: the load balancer cannot send there", e.Address, n.Name)
+				c.Message = fmt.Sprintf("endpoint %s is in the podCIDR of node %s, so the load balancer cannot send to it", e.Address, n.Name)
 				c.Fact = fmt.Sprintf("endpoint %s, podCIDRs of node %s %v", e.Address, n.Name, n.PodCIDRs)
 				return c
 			}
 		}
-		// A pod of a range of its node has that node's: where this one was read, the others do not matter.
+		// A pod can only be in the podCIDR of its own node: where that node was read, the others do not matter.
 		if own := f.Snapshot.NodeIndex(e.Node); own < 0 || !f.Snapshot.Nodes[own].Known || f.Snapshot.Nodes[own].Partial {
 			unread = e.Node
 		}
@@ -37,18 +38,18 @@ func podsReachable(f Facts) Check {
 	ready := f.Service.ReadyBackends()
 	switch {
 	case ready == 0:
-		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: it has no ready endpoint", "pod-network-unknown"
+		c.Message, c.Risk = "it is not known whether its pods have addresses of the VPC: it has no ready endpoint", "pod-network-unknown"
 	case unread != "":
-		c.Message, c.Risk = fmt.Sprintf("whether its pods have addresses of the VPC is not known: the podCIDR of node %s was not read", unread), "pod-network-unknown"
+		c.Message, c.Risk = fmt.Sprintf("it is not known whether its pods have addresses of the VPC: the podCIDR of node %s was not read", unread), "pod-network-unknown"
 	default:
 		c.Holds = cluster.Yes
-		c.Message = "no ready endpoint lies in the pod range of its node, so the pods have addresses of the VPC"
+		c.Message = "no ready endpoint is in the podCIDR of its node, so the pods have addresses of the VPC"
 		c.Fact = fmt.Sprintf("%d ready endpoints, none in a podCIDR", ready)
 	}
 	return c
 }
 
-// hostNetworkBackends checks for endpoints that are nodes themselves; message says what is known of them here.
+// hostNetworkBackends finds endpoints on the host network; message says what that means for this provider.
 func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) (Check, bool) {
 	for i := range f.Service.Endpoints {
 		e := &f.Service.Endpoints[i]
@@ -66,11 +67,11 @@ func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) 
 	return Check{}, false
 }
 
-// quota checks how many backends a load balancer may have.
+// quota checks that a load balancer may have so many backends.
 func quota(n, most int, what string) Check {
 	c := Check{
 		Name: "within-quota", Holds: cluster.Is(n <= most), Risk: "over-quota",
-		Message: fmt.Sprintf("%d %s, and the load balancer takes %d unless its quota was raised", n, what, most),
+		Message: fmt.Sprintf("%d %s; the load balancer takes at most %d, unless its quota was raised", n, what, most),
 		Fact:    fmt.Sprintf("%d %s", n, what), Source: "the provider's documented quota",
 	}
 	if n <= most {
@@ -82,7 +83,7 @@ func quota(n, most int, what string) Check {
 func healthCheckByHand(svc *cluster.Service, key string) Check {
 	return Check{
 		Name: "health-check-follows", Holds: cluster.No, Risk: "drops-connections",
-		Message: "annotation " + key + " sets the health check by hand: it would not ask which nodes have a pod, and connections to the others would be dropped",
+		Message: "annotation " + key + " overrides the health check: the load balancer would not learn which nodes have a pod, and connections to the others would be dropped",
 		Fact:    key + " is " + svc.Annotations[key], Source: annotationSource(svc, key),
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// gke is Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still and keep the client's
-// address. Under policy Local they ask the health check node port, under Cluster kube-proxy (kubernetes/ingress-gce pkg/healthchecksl4/healthchecksl4.go).
+// gke is Google's passthrough network load balancers, which send to nodes with the load balancer address as the
+// destination still and keep the client's address. Under policy Local they ask the health check node port, under
+// Cluster kube-proxy (kubernetes/ingress-gce pkg/healthchecksl4/healthchecksl4.go).
 type gke struct{ unknown }
 
 func (gke) about() (name, title string) { return "gke", "Google Cloud passthrough NLB" }
@@ -34,22 +35,23 @@ func (gke) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, ok
 }
 
-// gkeWeighted gives each node traffic by the number of its pods, under policy Local only (kubernetes/ingress-gce pkg/l4/annotations/service.go).
+// gkeWeighted gives each node traffic by the number of its pods, under policy Local only (kubernetes/ingress-gce
+// pkg/l4/annotations/service.go).
 const gkeWeighted = "networking.gke.io/weighted-load-balancing"
 
 const gkeSource = "kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, pkg/neg/syncers/subsets.go"
 
 var (
-	gke01 = &Rule{ID: "GKE-01", Basis: Source, Origin: gkeSource, Reason: "the label " + ExcludeLabel + " keeps the node out of the load balancer, whatever its value"}
-	gke02 = &Rule{ID: "GKE-02", Basis: Source, Origin: gkeSource, Reason: "the node is about to be drained (label operation.gke.io/type=drain)"}
+	gke01 = &Rule{ID: "GKE-01", Basis: Source, Origin: gkeSource, Reason: "label " + ExcludeLabel + " excludes the node from the load balancer, whatever its value"}
+	gke02 = &Rule{ID: "GKE-02", Basis: Source, Origin: gkeSource, Reason: "the node is being drained (label operation.gke.io/type=drain)"}
 	gke04 = &Rule{
 		ID: "GKE-04", Basis: NotKnown, Origin: gkeSource,
-		Reason: "the label " + ExcludeLabel + " says false, which some of Google's controllers heed and others take for excluded",
+		Reason: "label " + ExcludeLabel + " is false: some of Google's controllers then include the node, others exclude it",
 	}
 	gke03 = &Rule{
 		ID: "GKE-03", Basis: NotKnown, Origin: gkeSource,
-		Reason: "the load balancer takes a subset of the nodes into its network endpoint groups, and which ones is not in the API: gcloud compute network-endpoint-groups " +
-			"list-network-endpoints lists them",
+		Reason: "the load balancer uses a subset of the nodes, and the Kubernetes API does not show which; list them with gcloud compute network-endpoint-groups " +
+			"list-network-endpoints",
 	}
 )
 
@@ -85,8 +87,9 @@ func gkeOwn(svc *cluster.Service) bool {
 
 func (gke) subset(svc *cluster.Service) (int, *Rule) { return gkeSubset(svc), gke03 }
 
-// gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works with instance groups. With subsetting the
-// finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3 (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
+// gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works
+// with instance groups. With subsetting the finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3
+// (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
 func gkeSubset(svc *cluster.Service) int {
 	if kind := svc.Annotations["networking.gke.io/load-balancer-type"]; (strings.EqualFold(kind, "internal") || strings.EqualFold(svc.Annotations["cloud.google.com/load-balancer-type"], "internal") ||
 		candidate{service: svc}.finalizer("gke.networking.io/l4-ilb-v1") != "") && (candidate{service: svc}).finalizer("gke.networking.io/l4-ilb-v2") == "" {
@@ -109,11 +112,11 @@ func (gke) weighs(LoadBalancer, *cluster.Service) (Setting, string) {
 // toCluster: weights by pods are for Local only (kubernetes/ingress-gce pkg/l4/resources/l4.go).
 func (gke) toCluster(_ LoadBalancer, f Facts) Change {
 	if f.Service.Annotations[gkeWeighted] == "pods-per-node" {
-		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster, and the controller says so in an event"}}
+		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster; the controller reports that in an event"}}
 	}
 	return Change{}
 }
 
 func (gke) toPods(LoadBalancer, Facts) (c Change, policy bool) {
-	return Change{Instead: "Google's load balancers send to pods for Ingress and Gateway only, not for a Service; use --mode=cluster or --mode=dns"}, false
+	return Change{Instead: "Google Cloud sends to pods directly only for Ingress and Gateway, not for a Service; use --mode=cluster or --mode=dns"}, false
 }

@@ -6,8 +6,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// hetzner is Hetzner Cloud's load balancer, also where the first nodes are dedicated servers. They open connections of their own, check the node port unless an
-// annotation says otherwise, and know no traffic policy (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
+// hetzner is Hetzner Cloud's load balancer, also where the first nodes are dedicated servers. They open connections of
+// their own, check the node port unless an annotation says otherwise, and know no traffic policy
+// (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
 type hetzner struct{ unknown }
 
 func (hetzner) about() (name, title string) { return "hetzner", "Hetzner Cloud" }
@@ -33,7 +34,7 @@ func (hetzner) recognise(c candidate) (LoadBalancer, bool) {
 
 var hetzner01 = &Rule{
 	ID: "HZ-01", Basis: NotKnown, Origin: "hetznercloud/hcloud-cloud-controller-manager internal/hcops/load_balancer.go",
-	Reason: "the node is a dedicated server (providerID hrobot://): whether the controller adds those is one of its settings and not in the API",
+	Reason: "the node is a dedicated server (providerID hrobot://), and the Kubernetes API does not show whether the controller is set to add those",
 }
 
 func (hetzner) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {

@@ -5,8 +5,9 @@ import (
 )
 
 // oci is Oracle Cloud, whose nodes may have a bare OCID as providerID (oracle/oci-cloud-controller-manager
-// pkg/cloudprovider/providers/oci/util.go MapProviderIDToResourceID). A network load balancer keeps the client's address under policy Local, unless an annotation takes
-// it; the flexible one, the default, opens connections of its own (load_balancer_spec.go).
+// pkg/cloudprovider/providers/oci/util.go MapProviderIDToResourceID). A network load balancer keeps the client's
+// address under policy Local, unless an annotation takes it; the flexible one, the default, opens connections of its
+// own (load_balancer_spec.go).
 type oci struct{ unknown }
 
 func (oci) about() (name, title string) { return "oci", "Oracle Cloud" }
@@ -50,7 +51,7 @@ func (oci) toCluster(_ LoadBalancer, f Facts) Change {
 	return Change{
 		Settings: []Setting{{Key: ociPreserveSource, Remove: true}},
 		Checks: []Check{{
-			Name: "annotation-allowed", Holds: cluster.Yes, Message: "the controller refuses policy Cluster with annotation " + ociPreserveSource + "; the same patch takes it away",
+			Name: "annotation-allowed", Holds: cluster.Yes, Message: "the controller refuses policy Cluster together with annotation " + ociPreserveSource + "; the same patch removes it",
 			Fact: "it is " + f.Service.Annotations[ociPreserveSource], Source: annotationSource(f.Service, ociPreserveSource),
 		}},
 	}

@@ -7,12 +7,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// openstack is OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID; there the Service must
-// name Octavia.
+// openstack is OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID;
+// there the Service must name Octavia.
 //
-// All nodes are members. A health monitor, which under policy Local asks the health check node port, is there only where the annotation or the controller's
-// create-monitor says so, which is off by default and not in the API (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go, openstack.go). Octavia's amphora,
-// the default driver, opens connections of its own; the driver OVN keeps the client's address: the API does not show which it is.
+// All nodes are members. A health monitor, which under policy Local asks the health check node port, is there only
+// where the annotation or the controller's create-monitor says so, which is off by default and not in the API
+// (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go, openstack.go). Octavia's amphora, the default
+// driver, opens connections of its own; the driver OVN keeps the client's address: the API does not show which it is.
 type openstack struct{ unknown }
 
 func (openstack) about() (name, title string) { return "openstack", "OpenStack Octavia" }
@@ -67,7 +68,7 @@ func onOVHcloud(s *cluster.Snapshot) bool {
 
 var octavia01 = &Rule{
 	ID: "OCT-01", Basis: NotKnown, Origin: "kubernetes/cloud-provider-openstack pkg/openstack/openstack.go CreateMonitor",
-	Reason: "without a health monitor Octavia sends to every node; whether there is one is not in the API unless annotation " + octaviaMonitor + " says so",
+	Reason: "without a health monitor Octavia sends to every node, and the Kubernetes API does not show whether there is one unless annotation " + octaviaMonitor + " is set",
 }
 
 func (openstack) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
@@ -80,8 +81,9 @@ func (openstack) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "loadbalancer.openstack.org/proxy-protocol")
 }
 
-// toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
-// controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
+// toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off
+// unless the annotation, or the controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack
+// pkg/openstack/loadbalancer.go).
 func (openstack) toLocal(_ LoadBalancer, f Facts) Change {
 	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, octaviaMonitor)}
 	switch f.Service.Annotations[octaviaMonitor] {
@@ -89,11 +91,11 @@ func (openstack) toLocal(_ LoadBalancer, f Facts) Change {
 		c.Holds, c.Message, c.Fact = cluster.Yes, "the load balancer has a health monitor, so it knows which nodes have a pod", "it is true"
 	case "":
 		c.Risk, c.Fact = "drops-connections", "it is not there"
-		c.Message = "whether the load balancer has a health monitor is not known: the controller's own default is not in the API, and is off unless somebody set it; without one it sends to " +
-			"nodes that have no pod. Annotation " + octaviaMonitor + " turns it on"
+		c.Message = "it is not known whether the load balancer has a health monitor: the controller's default is off unless its configuration says otherwise; without one it also sends " +
+			"to nodes without a pod. Annotation " + octaviaMonitor + ": true turns it on"
 	default:
 		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[octaviaMonitor]
-		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + octaviaMonitor + " turns it on"
+		c.Message = "the load balancer has no health monitor and would send to nodes without a pod; annotation " + octaviaMonitor + ": true turns it on"
 	}
 	return Change{Checks: []Check{c}}
 }
