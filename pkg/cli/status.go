@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -180,7 +181,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	}
 	o.screen.Grant = to.grant()
 	for _, file := range f.files {
-		o.screen.Files += " -f " + file
+		o.screen.Files += " -f " + shellWord(file)
 	}
 	return o, nil
 }
@@ -354,4 +355,12 @@ func (o *statusOptions) judge(code int, r *report.Report) int {
 		}
 	}
 	return code
+}
+
+// shellWord is text as one word of a shell.
+func shellWord(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_-") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -497,14 +497,14 @@ func TestController(t *testing.T) {
 			at: map[int]func(*world){2: event("Normal", "Other", "nothing"), 21: event("Normal", "EnsuredLoadBalancer", "lb-1")},
 			// The first event extends the wait.
 			steps: []string{
-				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirms it: the controller put the change into effect",
+				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirms it: the controller has applied the change",
 			},
 			waits: 21,
 		},
 		{
 			name: "fails", service: alibaba, timeout: time.Minute, at: map[int]func(*world){1: event("Warning", "SyncLoadBalancerFailed", "no quota")},
 			steps: []string{waiting, "event Warning SyncLoadBalancerFailed: no quota"}, waits: 1,
-			doubt: "the load balancer's controller reports that it failed: the controller could not put the change into effect",
+			doubt: "the load balancer's controller reports that it failed: the controller could not apply the change",
 		},
 		{
 			name: "is silent", service: alibaba, timeout: time.Minute, before: event("Normal", "EnsuredLoadBalancer", "before the change"),
