@@ -6,10 +6,21 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// reading ends a command that could not read what it needs. The reader's errors say themselves what to do next.
+// reading is the exit code of an error of package collect. Those errors say what to do next, but for a missing kubeconfig.
 func reading(err error) error {
 	if _, usage := errors.AsType[*collect.UsageError](err); usage {
 		return &ExitError{Code: exitUsage, Err: err}
 	}
+	if errors.Is(err, collect.ErrNoKubeconfig) {
+		return &ExitError{Code: exitFailed, Err: err, Next: "give --kubeconfig or set KUBECONFIG"}
+	}
 	return failed(err)
+}
+
+// readingOrFiles is reading for a command that has -f.
+func readingOrFiles(err error) error {
+	if errors.Is(err, collect.ErrNoKubeconfig) {
+		return &ExitError{Code: exitFailed, Err: err, Next: "give --kubeconfig or set KUBECONFIG, or read files with -f"}
+	}
+	return reading(err)
 }

@@ -211,7 +211,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	}
 	client, err := collect.NewClient(o.config)
 	if err != nil {
-		return reading(err)
+		return readingOrFiles(err)
 	}
 	o.namespace = client.Namespace()
 	objects, err := client.Read(ctx, o.query)
