@@ -64,7 +64,7 @@ func (f *statusFlags) add(flags *pflag.FlagSet) {
 	f.queryFlags.add(flags)
 	flags.VarP(&f.output, "output", "o", "Print in this form instead of the usual screen")
 	flags.Var(colorFlag(&f.color), "color", colorUsage)
-	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
+	flags.BoolVar(&f.ascii, "ascii", false, asciiUsage)
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
 	flags.StringSliceVar(&f.nodes, "node", nil, "Map only this `NODE`, for Services that are named; may be repeated. Findings stay those of all nodes")
 	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")

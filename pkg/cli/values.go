@@ -44,6 +44,8 @@ func (c choice[T]) list(separator string) string {
 	return strings.Join(words, separator)
 }
 
+const asciiUsage = "Print ASCII only; this is the default if the locale is not UTF-8"
+
 const colorUsage = "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb"
 
 func colorFlag(v *render.ColorMode) choice[render.ColorMode] {

@@ -29,7 +29,7 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/explain", "pkg/finding", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
 			"sigs.k8s.io/yaml",
@@ -68,6 +68,7 @@ var arrows = map[string]imports{
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
 	"pkg/prompt":    {inside: []string{"pkg/printable"}},
 	"pkg/suggest":   {},
+	"pkg/explain":   {inside: []string{"pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/suggest"}},
 
 	"krew":             {},
 	"release/licenses": {},
