@@ -8,15 +8,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
-	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 	"github.com/kubectl-etp/kubectl-etp/pkg/prompt"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
@@ -122,24 +120,19 @@ func noTerminal() error {
 }
 
 func (o *fixOptions) run(ctx context.Context) error {
-	return o.conclude(ctx, o.attempts(ctx))
-}
-
-func (o *fixOptions) attempts(ctx context.Context) error {
-	client, err := collect.NewClient(o.config)
-	if err != nil {
-		return reading(err)
-	}
-	if err := o.connect(client); err != nil {
+	if err := o.connect(); err != nil {
 		return err
 	}
 	if o.unnamed {
 		done, err := o.chooseService(ctx)
-		if done || err != nil {
-			return err
+		if err != nil {
+			return o.ended(ctx, err)
+		}
+		if done {
+			return nil
 		}
 	}
-	return o.again(ctx, o.attempt)
+	return o.carryOut(ctx, o.query, o.helper(fixWording), o.planned)
 }
 
 // chooseService asks which Service is meant. It is done where none needs attention.
@@ -223,45 +216,41 @@ func worst(r *report.Report) finding.Severity {
 	return severity
 }
 
-// attempt goes the whole way once. It ends with a conflict where somebody else writes to the same objects meanwhile.
-func (o *fixOptions) attempt(ctx context.Context) error {
-	seen, err := o.look(ctx, o.query)
-	if err != nil {
-		return err
-	}
+// planned makes the change of the mode, which it asks for where none is given.
+func (o *fixOptions) planned(ctx context.Context, before *fix.State) (*fix.Change, error) {
 	if o.mode == "" {
-		done, err := o.chooseMode(ctx, seen)
+		done, err := o.chooseMode(ctx, before)
 		if done || err != nil {
-			return err
+			return nil, err
 		}
 	}
-	plan, err := o.plan(ctx, seen)
+	plan, err := o.plan(ctx, before)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if len(plan.Changes) == 0 && len(plan.ByHand) == 0 && !refuses(plan, o.risks) {
-		return o.note(fmt.Sprintf("already so: --mode=%s has nothing to change for %s\n", o.mode, seen.report.Title()))
+	if len(plan.Changes) == 0 && len(plan.ByHand) == 0 && len(fix.Unmet(plan, o.risks)) == 0 {
+		return nil, o.note(fmt.Sprintf("already so: --mode=%s has nothing to change for %s\n", o.mode, before.Report.Title()))
 	}
-	about := string(plan.Mode)
+	return fix.NewChange(plan, before, o.env.Now()), nil
+}
+
+func fixWording(c *fix.Change) wording {
+	about := string(c.Plan.Mode)
 	for _, m := range remedy.Modes() {
-		if m.Mode == plan.Mode {
+		if m.Mode == c.Plan.Mode {
 			about = fmt.Sprintf("mode %s: %s", m.Mode, m.Does)
 		}
 	}
-	return o.carryOut(ctx, seen, &work{
-		title: "fix " + seen.report.Title(), about: about, plan: plan,
-		fix:      &apply.Fix{Mode: plan.Mode, Service: seen.report.Title(), Time: o.env.Now().UTC(), Changes: plan.Changes},
-		question: "Make this change?",
-	})
+	return wording{title: "fix " + c.Fix.Service, about: about, question: "Make this change?"}
 }
 
 // chooseMode asks how. It is done where there is nothing to fix.
-func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, err error) {
-	offers := remedy.Offers(seen.facts())
-	title := seen.report.Title()
+func (o *fixOptions) chooseMode(ctx context.Context, before *fix.State) (done bool, err error) {
+	offers := remedy.Offers(before.Facts())
+	title := before.Report.Title()
 	if len(offers) == 0 {
-		if !slices.ContainsFunc(seen.report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
-			if undecidedAbout(seen.report) {
+		if !slices.ContainsFunc(before.Report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
+			if undecidedAbout(before.Report) {
 				return true, o.note("nothing to fix was found for " + title + ", but not everything could be checked: kubectl etp status shows what is not known\n")
 			}
 			return true, o.note("nothing to fix: " + title + " has no findings\n")
@@ -281,22 +270,22 @@ func (o *fixOptions) chooseMode(ctx context.Context, seen *sight) (done bool, er
 }
 
 // plan makes the plan of the mode, and asks for the name that it may need.
-func (o *fixOptions) plan(ctx context.Context, seen *sight) (*remedy.Plan, error) {
-	plan, err := remedy.Make(o.mode, seen.facts(), o.remedy)
+func (o *fixOptions) plan(ctx context.Context, before *fix.State) (*remedy.Plan, error) {
+	plan, err := remedy.Make(o.mode, before.Facts(), o.remedy)
 	var wanting *remedy.HostNeeded
 	if errors.As(err, &wanting) && o.asks() && !o.yes {
 		if err := o.writeErr(render.Hosts(wanting, o.asking())); err != nil {
 			return nil, err
 		}
 		name, err := o.prompter.Input(ctx, "Host name:", func(name string) error {
-			_, err := remedy.Make(o.mode, seen.facts(), remedy.Options{Hosts: []string{name}, With: o.remedy.With})
+			_, err := remedy.Make(o.mode, before.Facts(), remedy.Options{Hosts: []string{name}, With: o.remedy.With})
 			return err
 		})
 		if err != nil {
 			return nil, o.unanswered(err)
 		}
 		o.remedy.Hosts = []string{name}
-		return o.plan(ctx, seen)
+		return o.plan(ctx, before)
 	}
 	if err != nil {
 		return nil, misuse("", "%w", err)
@@ -340,18 +329,4 @@ func (a *app) writeErr(text string) error {
 		return failed(err)
 	}
 	return nil
-}
-
-// sight is one Service as it was read.
-type sight struct {
-	snapshot     *cluster.Snapshot
-	report       *report.Report
-	surroundings *cluster.Surroundings
-	at           time.Time
-}
-
-func (s *sight) facts() *remedy.Facts {
-	return &remedy.Facts{
-		Snapshot: s.snapshot, Service: s.report.Service, Provider: s.report.Provider, Findings: s.report.Findings, Surroundings: s.surroundings,
-	}
 }

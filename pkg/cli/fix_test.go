@@ -3,15 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
@@ -46,111 +44,67 @@ func TestFlagsOfFix(t *testing.T) {
 	}
 }
 
-func TestRefusal(t *testing.T) {
-	holds := remedy.Precondition{Name: "fine", Holds: cluster.Yes}
-	risky := remedy.Precondition{Name: "client-ip-unused", Holds: cluster.No, Risk: "loses-client-ip"}
-	unread := remedy.Precondition{Name: "quota", Risk: "quota-unknown"}
-	impossible := remedy.Precondition{Name: "terway-ready", Holds: cluster.No}
-	owner := &remedy.Owner{Name: "Helm release web"}
+// What a change ends with before anything was written, and what to do next.
+func TestNotChanged(t *testing.T) {
 	for _, c := range []struct {
-		name     string
-		plan     remedy.Plan
-		accepted []string
-		says     string
+		err  error
+		code int
+		next string
 	}{
-		{"nothing against it", remedy.Plan{Preconditions: []remedy.Precondition{holds}}, nil, ""},
-		{"a risk", remedy.Plan{Preconditions: []remedy.Precondition{holds, risky}}, nil, "client-ip-unused|to go on all the same: --accept-risk=loses-client-ip"},
-		{"a risk that is accepted", remedy.Plan{Preconditions: []remedy.Precondition{risky}}, []string{"loses-client-ip"}, ""},
-		{"another one is accepted", remedy.Plan{Preconditions: []remedy.Precondition{risky, unread}}, []string{"loses-client-ip"}, "quota|to go on all the same: --accept-risk=quota-unknown"},
-		{"an impossibility is no risk", remedy.Plan{Preconditions: []remedy.Precondition{impossible, risky}}, []string{"", "loses-client-ip", "terway-ready"}, "terway-ready|see above what must hold first"},
-		{"an owner", remedy.Plan{Owner: owner}, nil, "Helm release web would take it back|to go on all the same: --accept-risk=will-be-reverted"},
-		{"an owner who is known", remedy.Plan{Owner: owner}, []string{"will-be-reverted"}, ""},
-		{"by hand", remedy.Plan{ByHand: []string{"rollout shop/web"}}, nil, "not this tool's to change|see above what to change by hand"},
+		{&fix.RefusedError{Unmet: []string{"a"}, Risks: []string{"x", "y"}}, exitFailed, "to go on all the same: --accept-risk=x --accept-risk=y"},
+		{&fix.RefusedError{Unmet: []string{"a"}}, exitFailed, "see above what must hold first, or choose another mode"},
+		{&fix.RefusedError{ByHand: true}, exitFailed, "see above what to change by hand"},
+		{&fix.ContestedError{Object: "service shop/web", Attempts: 3}, exitFailed, "find out who; then run the command again"},
+		{&apply.ServerError{What: "patch service shop/web", Err: errors.New("denied")}, exitFailed, "nothing was changed"},
+		{&fix.SeveralError{Services: []string{"shop/a", "shop/b"}}, exitUsage, "name one of them"},
+		{&collect.UsageError{Message: "no"}, exitUsage, ""},
+		{errors.New("boom"), exitFailed, ""},
+		{misuse("next", "wrong"), exitUsage, "next"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			o := &changeOptions{risks: c.accepted}
-			err := o.refusal(&work{plan: &c.plan})
-			if c.says == "" {
-				if err != nil {
-					t.Errorf("refused: %v", err)
-				}
-				return
-			}
-			message, next, _ := strings.Cut(c.says, "|")
-			var e *ExitError
-			if !errors.As(err, &e) || e.Code != exitFailed || !strings.Contains(e.Error(), message) || !strings.HasPrefix(e.Next, next) {
-				t.Errorf("it says %v, next %+v", err, e)
-			}
-		})
+		e, ok := errors.AsType[*ExitError](notChanged(c.err))
+		if !ok || e.Code != c.code || e.Next != c.next || e.Error() != c.err.Error() {
+			t.Errorf("%v: exit code and next step %+v, want %d and %q", c.err, e, c.code, c.next)
+		}
 	}
 }
 
-// A change that met somebody else's is tried three times; anything else is not tried again.
-func TestAgain(t *testing.T) {
-	conflict := &apply.ConflictError{Object: cluster.Object{Kind: "Service", Namespace: "shop", Name: "web"}}
+// A change that was begun says what is left of it, and so does one that was interrupted.
+func TestBegun(t *testing.T) {
+	svc := &cluster.Service{Namespace: "shop", Name: "web"}
+	object := []cluster.Object{{Kind: "Service", Namespace: "shop", Name: "web"}}
 	for _, c := range []struct {
-		name  string
-		fails []error
-		runs  int
-		says  string
+		err               fix.IncompleteError
+		next, interrupted string
 	}{
-		{"at once", nil, 1, ""},
-		{"the second time", []error{conflict}, 2, ""},
-		{"changed while being read", []error{failed(&collect.ChangedError{Namespace: "shop", Name: "web"}), fmt.Errorf("wrapped: %w", conflict)}, 3, ""},
-		{"never", []error{conflict, conflict, conflict, conflict}, 3, "gave up after 3 attempts, and changed nothing: somebody else keeps changing service shop/web"},
-		{"another failure", []error{errors.New("boom")}, 1, "boom"},
-		{"some of it was made and taken back", []error{&apply.TakenBackError{Err: conflict}}, 1, "somebody else has changed service shop/web"},
+		{
+			fix.IncompleteError{Err: &apply.UncertainError{Object: object[0], Err: errors.New("timeout")}},
+			"when the server answers again, kubectl etp undo svc/web -n shop takes the change back if it was made, and says so if it was not",
+			"interrupted; patch service shop/web: it is not known whether it was made",
+		},
+		{
+			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), TakenBack: object}}, "nothing is changed any more",
+			"interrupted; the change of service shop/web has been taken back; nothing is changed any more",
+		},
+		{
+			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), Left: object}}, "kubectl etp undo svc/web -n shop takes back what is left",
+			"interrupted; service shop/web is still changed; kubectl etp undo svc/web -n shop takes back what is left",
+		},
+		{
+			fix.IncompleteError{Err: context.Canceled}, "",
+			"interrupted while looking again; the change is made; kubectl etp undo svc/web -n shop takes it back",
+		},
+		{fix.IncompleteError{Err: context.Canceled, Undo: true}, "", "interrupted while looking again; the fix is taken back"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := &world{}
-			o, runs := &changeOptions{app: w.app()}, 0
-			err := o.again(t.Context(), func(context.Context) error {
-				if runs++; runs <= len(c.fails) {
-					return c.fails[runs-1]
-				}
-				return nil
-			})
-			if runs != c.runs || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%d runs, %v", runs, err)
-			}
-			if got := strings.Count(w.err.String(), "looking again"); got != c.runs-1 {
-				t.Errorf("it says %d times that it looks again:\n%s", got, w.err.String())
-			}
-		})
-	}
-}
-
-// What a sleep waits for is the clock it was given, or the end.
-func TestSleepEnds(t *testing.T) {
-	w := &world{}
-	a := w.app()
-	a.env.After = func(time.Duration) <-chan time.Time { return nil }
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := (&changeOptions{app: a}).sleep(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("it ends with %v", err)
-	}
-}
-
-// A dual-stack pod is one endpoint to wait for, though it has an address in an EndpointSlice of each family.
-func TestCaughtUp(t *testing.T) {
-	pod := func(address, name string) cluster.Endpoint {
-		return cluster.Endpoint{Address: netip.MustParseAddr(address), Node: "a", Target: "shop/" + name, Ready: true, Serving: true}
-	}
-	leaving := pod("10.1.0.9", "old")
-	leaving.Ready, leaving.Terminating = false, true
-	for name, c := range map[string]struct {
-		endpoints []cluster.Endpoint
-		available int
-		want      bool
-	}{
-		"single-stack":          {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y")}, 2, true},
-		"dual-stack":            {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y"), pod("fd00::1", "x"), pod("fd00::2", "y")}, 2, true},
-		"one is missing":        {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("fd00::1", "x")}, 2, false},
-		"an old pod is leaving": {[]cluster.Endpoint{pod("10.1.0.1", "x"), pod("10.1.0.2", "y"), leaving}, 2, false},
-	} {
-		if got := caughtUp(&cluster.Service{Endpoints: c.endpoints}, c.available); got != c.want {
-			t.Errorf("%s: %v", name, got)
+		w := &world{}
+		o := &changeOptions{app: w.app()}
+		c.err.Service = svc
+		if e, ok := errors.AsType[*ExitError](o.ended(t.Context(), &c.err)); !ok || e.Code != exitFailed || e.Next != c.next || w.err.Len() > 0 {
+			t.Errorf("%v: %+v, want %q; it says %q", c.err.Err, e, c.next, w.err.String())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := o.ended(ctx, &c.err); err == nil || !strings.HasPrefix(w.err.String(), c.interrupted) {
+			t.Errorf("interrupted it says %q, want %q", w.err.String(), c.interrupted)
 		}
 	}
 }

@@ -10,44 +10,45 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
 // question is what a person has to know before a write: where, what, what for and at what risk.
-func (o *changeOptions) question(w *work, preview *render.Preview) *render.Ask {
+func (o *changeOptions) question(p *fix.Preview) *render.Ask {
 	ask := &render.Ask{}
 	ask.Context, ask.Cluster = o.target()
-	for i := range w.fix.Changes {
-		c := &w.fix.Changes[i]
+	for i := range p.Change.Fix.Changes {
+		c := &p.Change.Fix.Changes[i]
 		for _, f := range c.Fields {
 			if !f.Follows {
 				ask.Changes = append(ask.Changes, apply.Name(c.Object)+": "+fieldText(&f))
 			}
 		}
 	}
-	compared := report.Compare(preview.Before, preview.After)
-	if w.back {
+	compared := report.Compare(p.Before.Report, p.After)
+	if p.Change.Undoes() != nil {
 		for i := range compared.Fixed {
 			ask.Fixes = append(ask.Fixes, compared.Fixed[i].Code)
 		}
 	} else {
-		ask.Fixes = fixes(w.plan)
+		ask.Fixes = fixes(p.Change.Plan)
 	}
-	ask.Risks = o.risksOf(w.plan, compared)
+	ask.Risks = o.risksOf(p.Change.Plan, compared)
 	return ask
 }
 
 // fixes are the findings that a plan is for, with what is to be known of that.
 func fixes(p *remedy.Plan) (lines []string) {
-	if len(p.Cures) > 0 {
-		lines = append(lines, strings.Join(p.Cures, " "))
+	if len(p.Fixes) > 0 {
+		lines = append(lines, strings.Join(p.Fixes, " "))
 	}
 	if len(p.ByName) > 0 {
 		lines = append(lines, strings.Join(p.ByName, " ")+" for clients that connect by name")
 	}
-	if len(p.Cures)+len(p.ByName) == 0 && len(p.May) > 0 {
+	if len(p.Fixes)+len(p.ByName) == 0 && len(p.May) > 0 {
 		lines = append(lines, "perhaps "+strings.Join(p.May, " "))
 	}
 	if len(lines) == 0 {

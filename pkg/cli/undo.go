@@ -10,7 +10,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
-	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 )
 
 // undoOptions are what the flags of undo mean.
@@ -55,40 +55,25 @@ them since. Several fixes are taken back one at a time, the last one first.
 }
 
 func (o *undoOptions) run(ctx context.Context) error {
-	return o.conclude(ctx, o.attempts(ctx))
-}
-
-func (o *undoOptions) attempts(ctx context.Context) error {
-	client, err := collect.NewClient(o.config)
-	if err != nil {
-		return reading(err)
-	}
-	if err := o.connect(client); err != nil {
+	if err := o.connect(); err != nil {
 		return err
 	}
-	return o.again(ctx, o.attempt)
-}
-
-func (o *undoOptions) attempt(ctx context.Context) error {
-	seen, err := o.look(ctx, o.query)
-	if err != nil {
-		return err
-	}
-	service := seen.report.Service
-	fix, err := o.writer.Undo(ctx, service.Namespace, service.Name)
-	var nothing *apply.NothingError
-	var changed *apply.ChangedError
-	switch {
-	case errors.As(err, &nothing):
-		return &ExitError{Code: exitFailed, Err: err, Next: "kubectl etp status shows the Service as it is"}
-	case errors.As(err, &changed):
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("refused, and nothing was changed: %w", err), Next: "to keep their value, leave it; to have the former one back, set it by hand"}
-	case err != nil:
-		return failed(err)
-	}
-	record := fix.TakesBack()
-	return o.carryOut(ctx, seen, &work{
-		title: "undo " + seen.report.Title(), about: fmt.Sprintf("takes back mode %s of %s", record.Mode, record.Time.UTC().Format(time.RFC3339)),
-		plan: remedy.Given(fix.Mode, seen.facts(), fix.Changes), back: true, fix: fix, question: "Take it back?",
+	h := o.helper(undoWording)
+	return o.carryOut(ctx, o.query, h, func(ctx context.Context, before *fix.State) (*fix.Change, error) {
+		change, err := h.Undo(ctx, before)
+		if nothing, ok := errors.AsType[*apply.NothingError](err); ok {
+			return nil, &ExitError{Code: exitFailed, Err: nothing, Next: "kubectl etp status shows the Service as it is"}
+		}
+		if changed, ok := errors.AsType[*apply.ChangedError](err); ok {
+			return nil, &ExitError{Code: exitFailed, Err: fmt.Errorf("refused, and nothing was changed: %w", changed), Next: "to keep their value, leave it; to have the former one back, set it by hand"}
+		}
+		return change, err
 	})
+}
+
+func undoWording(c *fix.Change) wording {
+	record := c.Undoes()
+	return wording{
+		title: "undo " + c.Fix.Service, about: fmt.Sprintf("takes back mode %s of %s", record.Mode, record.Time.UTC().Format(time.RFC3339)), question: "Take it back?",
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
+	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
@@ -122,17 +123,8 @@ func modeFlag(v *remedy.Mode) choice[remedy.Mode] {
 	return choice[remedy.Mode]{v, words}
 }
 
-// dryRun is the value of --dry-run, with kubectl's meanings.
-type dryRun string
-
-const (
-	dryRunNone   dryRun = "none"
-	dryRunClient dryRun = "client"
-	dryRunServer dryRun = "server"
-)
-
-func dryRunFlag(v *dryRun) choice[dryRun] {
-	return choice[dryRun]{v, []dryRun{dryRunNone, dryRunClient, dryRunServer}}
+func dryRunFlag(v *fix.DryRun) choice[fix.DryRun] {
+	return choice[fix.DryRun]{v, []fix.DryRun{fix.DryRunNone, fix.DryRunClient, fix.DryRunServer}}
 }
 
 // patchFormat is the value of -o where a patch is printed.

@@ -124,6 +124,11 @@ func (s *Service) ServedByCiliumEnvoy() bool {
 	return len(s.Endpoints) > 0 && !slices.ContainsFunc(s.Endpoints, func(e Endpoint) bool { return !e.IsPlaceholder() })
 }
 
+// Serves says whether the endpoint serves a Service port: its EndpointSlice has a port of that name and protocol, with a number.
+func (e *Endpoint) Serves(port *Port) bool {
+	return slices.ContainsFunc(e.Ports, func(p EndpointPort) bool { return p.Name == port.Name && p.Protocol == port.Protocol && p.Port != 0 })
+}
+
 // IPMode says whether a node may answer for a load balancer address itself.
 type IPMode string
 

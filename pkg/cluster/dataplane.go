@@ -154,6 +154,15 @@ type KubeRouterSettings struct {
 	NoRouter bool
 }
 
+// ProxyNodeName is the node name that kube-proxy uses on a node: its hostnameOverride where one is set, else the node's own name. kube-proxy takes the endpoints of that
+// node for local ones.
+func (d *Dataplane) ProxyNodeName(n *Node) string {
+	if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" {
+		return n.Name
+	}
+	return d.KubeProxy.HostnameOverride
+}
+
 // PodDetection is kube-proxy's, and Unknown where its configuration was not read or the data plane has no such setting.
 func (d *Dataplane) PodDetection() PodDetection {
 	if d.KubeProxy == nil || d.KubeProxy.PodDetection == "" {

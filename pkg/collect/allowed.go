@@ -7,6 +7,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // What an anonymised dump may say: names and words that the diagnosis goes by, each of which Kubernetes, a provider or a data plane has made and anybody may use.
@@ -22,7 +25,7 @@ func set(lists ...[]string) map[string]bool {
 
 // allowedKeys are those of labels, annotations and taints.
 var allowedKeys = set([]string{
-	"type", nodeArgs, partialAnnotation, noKubeProxyLabel, gatewayNameLabel,
+	"type", "k3s.io/node-args", partialAnnotation, "k8s.aliyun.com/no-kube-proxy", gatewayNameLabel,
 	"app.kubernetes.io/name", "beta.kubernetes.io/os", "kubernetes.io/os", "kubernetes.io/arch", "kubernetes.io/hostname", "kubernetes.io/service-name", "metadata.name",
 	"topology.kubernetes.io/zone", "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region",
 	"endpointslice.kubernetes.io/managed-by",
@@ -111,26 +114,26 @@ var allowedFinalizerPrefixes = set([]string{"service.k8s.alibaba/", "service.k8s
 
 // allowedNamespaces are everybody's.
 var allowedNamespaces = set([]string{
-	corev1.NamespaceDefault, kubeSystem, "kube-public", "kube-node-lease", "calico-system", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes", "openshift-sdn",
+	corev1.NamespaceDefault, detect.KubeSystem, "kube-public", "kube-node-lease", "calico-system", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes", "openshift-sdn",
 	"metallb-system", "tigera-operator",
 })
 
 // allowedComponents are names of DaemonSets, ConfigMaps, containers and images, and beginnings of such names.
 var allowedComponents = set([]string{
-	"kube-proxy", "kube-proxy-config", "kube-proxy-worker", "kube-proxy-windows", ciliumConfig, "cilium", "cilium-agent", "cilium-envoy", "anetd", "cilium-node-init",
-	"calico-node", "node", "antrea-agent", antreaConfigPrefix, "antrea-ovs", "antrea-agent-ubuntu", "kube-router", "ovnkube-node", "ovnkube-controller", "ovn-controller",
-	"terway", "terway-eniip", "terway-eni", terwayConfig, "aws-node", "kindnet", "kindnet-cni", "kindnetd", "kube-flannel", "kube-flannel-ds", "flannel",
+	"kube-proxy", "kube-proxy-config", "kube-proxy-worker", "kube-proxy-windows", "cilium-config", "cilium", "cilium-agent", "cilium-envoy", "anetd", "cilium-node-init",
+	"calico-node", "node", "antrea-agent", "antrea-config", "antrea-ovs", "antrea-agent-ubuntu", "kube-router", "ovnkube-node", "ovnkube-controller", "ovn-controller",
+	"terway", "terway-eniip", "terway-eni", "eni-config", "aws-node", "kindnet", "kindnet-cni", "kindnetd", "kube-flannel", "kube-flannel-ds", "flannel",
 	"sdn", "sdn-config", "kube-ovn-cni", "coredns", "default", "cluster",
 })
 
 // allowedSegments are parts of paths, and names of files in ConfigMaps.
 var allowedSegments = set([]string{
 	"etc", "var", "lib", "usr", "local", "bin", "run", "opt", "kube-proxy", "kube-proxy-config", "kubernetes", "cilium", "antrea", "config", "config.conf", "config.yaml",
-	"kubeconfig.conf", "kube-proxy-config.yaml", "Corefile", antreaConfKey, terwayConfKey, terwayInCluster,
-}, ciliumKeys[:])
+	"kubeconfig.conf", "kube-proxy-config.yaml", "Corefile", detect.AntreaConfKey, detect.TerwayConfKey, "in_cluster_loadbalance",
+}, detect.CiliumKeys())
 
 // allowedEnvironment are variables of containers.
-var allowedEnvironment = set([]string{felixBPFEnv})
+var allowedEnvironment = set([]string{"FELIX_BPFENABLED"})
 
 // allowedInterfaces are names, and beginnings of names, that CNIs give to the network interfaces of pods.
 var allowedInterfaces = set([]string{"cali", "veth", "cni0", "cbr0", "lxc", "azv", "eni", "gke", "flannel.1", "vethwe", "podman"})
@@ -154,13 +157,13 @@ var allowedFlags = map[string]func(*anonymizer, string) string{
 // allowedFields are those of objects that are not part of Kubernetes.
 var allowedFields = set([]string{
 	"apiVersion", "kind", "metadata", "name", "namespace", "spec", "status", "addresses", "type", "value", "bpfEnabled", "bpfExternalServiceMode", "calicoNetwork",
-	"linuxDataplane", "networkType", felixConnectTime, felixConnectTimeEnabled,
+	"linuxDataplane", "networkType", "bpfConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancingEnabled",
 })
 
 // allowedResources are what a gap may be of.
 var allowedResources = set([]string{
-	nodesResource, endpointSlicesResource, daemonSetsResource, configMapsResource, podsResource, felixResource, nodesProxyResource, servicesResource, ingressesResource,
-	gatewaysResource, "installations.operator.tigera.io", "networks.config.openshift.io",
+	cluster.ResourceNodes, cluster.ResourceEndpointSlices, cluster.ResourceDaemonSets, cluster.ResourceConfigMaps, cluster.ResourcePods, cluster.ResourceFelixConfigurations, cluster.ResourceNodesProxy, cluster.ResourceServices, cluster.ResourceIngresses,
+	cluster.ResourceGateways, "installations.operator.tigera.io", "networks.config.openshift.io",
 })
 
 // allowedSchemes are those of provider IDs.

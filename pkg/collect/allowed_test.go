@@ -14,11 +14,12 @@ import (
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // engine are the packages in which facts are read, and files of theirs that read none.
 var engine = map[string][]string{
-	"../cluster": nil, "../dataplane": {"measured.go"}, "../finding": nil, "../provider": nil, "../report": nil,
+	"../cluster": nil, "../detect": nil, "../dataplane": {"measured.go"}, "../finding": nil, "../provider": nil, "../report": nil,
 	".": {
 		"alias.go", "allowed.go", "anonymize.go", "anonymize_address.go", "args.go", "client.go", "collect.go", "complete.go", "dump.go", "enums.go", "gap.go", "live.go", "load.go",
 		"offline.go", "override.go", "progress.go", "read.go", "rights.go", "stream.go", "surroundings.go", "watch.go", "workload.go",
@@ -140,7 +141,7 @@ var notRead = regexp.MustCompile(`^(--?|[^A-Za-z0-9]+|ETP[0-9]+)$`)
 // notFacts are words of this program, names that it gives to load balancers, what it reads only where something is about to be changed, and what is taken apart by
 // a function of its own.
 var notFacts = []string{
-	"v", "0", "ali", "Pods", "--dataplane", "configmap kube-system/", "--kube-proxy-arg", "--kube-proxy-arg=", terwayDatapath, "sigs.k8s.io/yaml",
+	"v", "0", "ali", "Pods", "--dataplane", "configmap kube-system/", "--kube-proxy-arg", "--kube-proxy-arg=", detect.TerwayDatapath, "sigs.k8s.io/yaml",
 	"NotKnown", "SendsToPods", "NoLoadBalancer", "Mixed", "Nodes", "Preserved", "Rewritten", "ProxyProtocol", "yaml: ", "unidling+",
 	"load_balancing.cross_zone.enabled=true", "load_balancing.cross_zone.enabled=", "preserve_client_ip.enabled=true", "preserve_client_ip.enabled=false",
 	"proxy_protocol_v2.enabled=true", "service.beta.kubernetes.io/port_", "_health-probe", "_no_probe_rule", "hcloud://bm-",
@@ -194,7 +195,7 @@ func TestAllowed(t *testing.T) {
 }
 
 func isAddress(text string) bool {
-	_, ok := parseAddress(text)
+	_, ok := cluster.ParseAddress(text)
 	_, err := netip.ParsePrefix(text)
 	return ok || err == nil
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // Anonymize is a copy that does not say whose cluster it is, and of which the diagnosis is the same.
@@ -412,7 +413,7 @@ func (a *anonymizer) valueOf(key, value string) string {
 		return a.name("service", value)
 	case gatewayNameLabel:
 		return a.name("gateway", value)
-	case nodeArgs:
+	case "k3s.io/node-args":
 		return a.k3s(value)
 	}
 	return a.value(value)
@@ -521,8 +522,8 @@ func (a *anonymizer) version(text string) string {
 
 // image is name and tag, without the registry that it comes from.
 func (a *anonymizer) image(text string) string {
-	out := a.component(imageName(text))
-	if tag := imageTag(text); tag != "" {
+	out := a.component(detect.ImageName(text))
+	if tag := detect.ImageTag(text); tag != "" {
 		out += ":" + a.version(tag)
 	}
 	return out
@@ -613,8 +614,8 @@ func (a *anonymizer) gates(text string) string {
 
 // container leaves of a command line the program and the flags that matter.
 func (a *anonymizer) container(c *corev1.Container) {
-	all := words(c)
-	c.Command, c.Args = nil, a.flags(flags(all))
+	all := detect.Words(c)
+	c.Command, c.Args = nil, a.flags(detect.Flags(all))
 	for _, word := range all {
 		if path.Base(word) == "kube-proxy" {
 			c.Command = []string{"kube-proxy"}
@@ -632,16 +633,10 @@ func (a *anonymizer) k3s(text string) string {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		out = append(out, a.value(args[0]))
 	}
-	out = append(out, a.flags(flags(args))...)
-	for i, arg := range args {
-		value, ok := strings.CutPrefix(arg, "--kube-proxy-arg=")
-		if !ok && arg == "--kube-proxy-arg" && i+1 < len(args) {
-			value, ok = args[i+1], true
-		}
-		if ok {
-			for _, flag := range a.flags(flags([]string{"--" + strings.TrimPrefix(value, "--")})) {
-				out = append(out, "--kube-proxy-arg="+strings.TrimPrefix(flag, "--"))
-			}
+	out = append(out, a.flags(detect.Flags(args))...)
+	for _, arg := range detect.KubeProxyArgs(args) {
+		for _, flag := range a.flags(detect.Flags([]string{"--" + arg})) {
+			out = append(out, "--kube-proxy-arg="+strings.TrimPrefix(flag, "--"))
 		}
 	}
 	return marshalled(json.Marshal(out))
@@ -665,28 +660,28 @@ func (a *anonymizer) data(in map[string]string) map[string]string {
 
 func (a *anonymizer) file(key, text string) string {
 	switch {
-	case isKubeProxyConfiguration(text):
-		read, err := parseKubeProxyConfiguration(text)
+	case detect.IsKubeProxyConfiguration(text):
+		read, err := detect.ParseKubeProxyConfiguration(text)
 		if err != nil {
 			// It cannot be read afterwards either.
 			return "KubeProxyConfiguration: ["
 		}
 		a.walk(reflect.ValueOf(read).Elem(), "KubeProxyConfiguration")
 		return marshalled(yaml.Marshal(read))
-	case key == antreaConfKey:
-		var read antreaConfiguration
+	case key == detect.AntreaConfKey:
+		var read detect.AntreaConfiguration
 		if yaml.Unmarshal([]byte(text), &read) != nil {
 			return "["
 		}
 		a.walk(reflect.ValueOf(&read).Elem(), "AntreaConfiguration")
 		return marshalled(yaml.Marshal(read))
-	case key == terwayConfKey:
+	case key == detect.TerwayConfKey:
 		var read map[string]any
 		if json.Unmarshal([]byte(text), &read) != nil {
 			return "["
 		}
-		kind, _ := read[terwayDatapath].(string)
-		return marshalled(json.Marshal(map[string]string{terwayDatapath: a.value(kind)}))
+		kind, _ := read[detect.TerwayDatapath].(string)
+		return marshalled(json.Marshal(map[string]string{detect.TerwayDatapath: a.value(kind)}))
 	}
 	return a.value(text)
 }
@@ -725,17 +720,17 @@ func (a *anonymizer) gap(g cluster.Gap) cluster.Gap {
 		Reason: cluster.GapReason(a.value(string(g.Reason))), Message: "the message is left out",
 	}
 	switch g.Resource {
-	case nodesResource, nodesProxyResource:
+	case cluster.ResourceNodes, cluster.ResourceNodesProxy:
 		out.Name = a.name("node", g.Name)
-	case servicesResource:
+	case cluster.ResourceServices:
 		out.Name = a.name("service", g.Name)
-	case ingressesResource:
+	case cluster.ResourceIngresses:
 		out.Name = a.name("ingress", g.Name)
-	case gatewaysResource:
+	case cluster.ResourceGateways:
 		out.Name = a.name("gateway", g.Name)
-	case podsResource:
+	case cluster.ResourcePods:
 		out.Name = a.name("pod", g.Name)
-	case endpointSlicesResource:
+	case cluster.ResourceEndpointSlices:
 		out.Name = a.name("slice", g.Name)
 	default:
 		out.Name = a.component(g.Name)

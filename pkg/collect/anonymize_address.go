@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // addressOrRange replaces an address or a range; it is false for a text that is neither.
@@ -13,7 +15,7 @@ func (a *anonymizer) addressOrRange(text string) (string, bool) {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
 		return a.other4or6(prefix.Masked()).String(), true
 	}
-	if address, ok := parseAddress(text); ok {
+	if address, ok := cluster.ParseAddress(text); ok {
 		return a.other4or6(netip.PrefixFrom(address.WithZone(""), address.BitLen())).Addr().String(), true
 	}
 	return "", false

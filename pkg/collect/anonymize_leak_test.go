@@ -12,6 +12,8 @@ import (
 
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // marker is a word that nobody has, in pieces that no other text here has either.
@@ -88,7 +90,7 @@ func decodedFile(t *testing.T, name string) map[string]any {
 // TestNothingLeaks writes a marker into every string of manifests, one after the other, and looks for it in the anonymous dump.
 func TestNothingLeaks(t *testing.T) {
 	// What the samples of detection have beside these is more of the same.
-	for _, name := range []string{"testdata/anonymize/words.yaml", "testdata/antrea.yaml"} {
+	for _, name := range []string{"testdata/anonymize/words.yaml", "../detect/testdata/antrea.yaml"} {
 		t.Run(name, func(t *testing.T) {
 			seen, kept := map[string]bool{}, 0
 			whole, err := json.Marshal(decodedFile(t, name))
@@ -166,7 +168,7 @@ func TestNoAddressIsLeft(t *testing.T) {
 		out := map[netip.Addr]bool{}
 		for _, token := range regexp.MustCompile(`[0-9a-fA-F.:]+(/\d+)?`).FindAllString(text, -1) {
 			p, err := netip.ParsePrefix(token)
-			if address, isAddress := parseAddress(strings.TrimRight(token, ".:")); isAddress {
+			if address, isAddress := cluster.ParseAddress(strings.TrimRight(token, ".:")); isAddress {
 				p, err = netip.PrefixFrom(address, address.BitLen()), nil
 			}
 			if err == nil && !everybodys(p.Masked()) {

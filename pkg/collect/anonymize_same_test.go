@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report/v1alpha1"
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
@@ -331,7 +332,7 @@ func manifests(s *cluster.Snapshot) *Objects {
 			continue
 		}
 		// Nobody mounts it: it is there for its ranges and names.
-		settings := kubeProxyConfiguration{
+		settings := detect.KubeProxyConfiguration{
 			Kind: "KubeProxyConfiguration", ClusterCIDR: strings.Join(written(d.KubeProxy.ClusterCIDRs), ","), NodePortAddresses: written(d.KubeProxy.NodePortAddresses),
 			HostnameOverride: d.KubeProxy.HostnameOverride,
 		}

@@ -96,12 +96,12 @@ func TestReadCluster(t *testing.T) {
 
 // Everything that status reads, right by right.
 var rights = map[string]rbacv1.PolicyRule{
-	servicesResource:       apiserver.Rule("get list", "services"),
-	endpointSlicesResource: apiserver.Rule("list", "endpointslices.discovery.k8s.io"),
-	nodesResource:          apiserver.Rule("get list", "nodes"),
-	daemonSetsResource:     apiserver.Rule("list", "daemonsets.apps"),
-	configMapsResource:     apiserver.Rule("get", "configmaps"),
-	felixResource:          apiserver.Rule("get", "felixconfigurations.crd.projectcalico.org"),
+	cluster.ResourceServices:            apiserver.Rule("get list", "services"),
+	cluster.ResourceEndpointSlices:      apiserver.Rule("list", "endpointslices.discovery.k8s.io"),
+	cluster.ResourceNodes:               apiserver.Rule("get list", "nodes"),
+	cluster.ResourceDaemonSets:          apiserver.Rule("list", "daemonsets.apps"),
+	cluster.ResourceConfigMaps:          apiserver.Rule("get", "configmaps"),
+	cluster.ResourceFelixConfigurations: apiserver.Rule("get", "felixconfigurations.crd.projectcalico.org"),
 }
 
 func TestEachRightMissing(t *testing.T) {
@@ -119,7 +119,7 @@ func TestEachRightMissing(t *testing.T) {
 				t.Fatal(err)
 			}
 			objects, err := c.Read(t.Context(), story)
-			if missing == servicesResource {
+			if missing == cluster.ResourceServices {
 				if err == nil || !strings.Contains(err.Error(), "get service kube-system/nginx-ingress-lb: forbidden") || !strings.Contains(err.Error(), "kubectl auth can-i get services -n kube-system") {
 					t.Errorf("error: %v", err)
 				}
@@ -141,19 +141,19 @@ func TestEachRightMissing(t *testing.T) {
 				}
 			}
 			switch missing {
-			case endpointSlicesResource:
+			case cluster.ResourceEndpointSlices:
 				if s.Services[0].EndpointsKnown {
 					t.Error("endpoints count as known")
 				}
-			case nodesResource:
+			case cluster.ResourceNodes:
 				if len(s.Nodes) != 2 || s.Nodes[0].Known || s.Nodes[0].Zone != "cn-hangzhou-h" {
 					t.Errorf("nodes: %+v", s.Nodes)
 				}
-			case configMapsResource:
+			case cluster.ResourceConfigMaps:
 				if s.Dataplane.Name != cluster.KubeProxy || s.Dataplane.Mode != "" || s.Dataplane.Confidence == cluster.Observed {
 					t.Errorf("data plane: %+v", s.Dataplane)
 				}
-			case daemonSetsResource, felixResource:
+			case cluster.ResourceDaemonSets, cluster.ResourceFelixConfigurations:
 				if s.Dataplane.Mode != cluster.IPVS || s.Dataplane.Confidence != cluster.Inferred {
 					t.Errorf("data plane: %+v", s.Dataplane)
 				}
@@ -161,7 +161,7 @@ func TestEachRightMissing(t *testing.T) {
 		})
 	}
 	t.Run("services and slices alone", func(t *testing.T) {
-		if err := server.Grant(t.Context(), "reader", rights[servicesResource], rights[endpointSlicesResource]); err != nil {
+		if err := server.Grant(t.Context(), "reader", rights[cluster.ResourceServices], rights[cluster.ResourceEndpointSlices]); err != nil {
 			t.Fatal(err)
 		}
 		_, s := read(t, c, story)
@@ -229,7 +229,7 @@ func TestSlicesAreBroken(t *testing.T) {
 	proxy.On(`endpointslices`, faults.Status(500, "etcd is away"))
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
 	_, s := read(t, c, story)
-	want := cluster.Gap{Resource: endpointSlicesResource, Verb: "list", Namespace: "kube-system", Reason: cluster.Failed, Message: "etcd is away"}
+	want := cluster.Gap{Resource: cluster.ResourceEndpointSlices, Verb: "list", Namespace: "kube-system", Reason: cluster.Failed, Message: "etcd is away"}
 	if len(s.Gaps) != 1 || s.Gaps[0] != want || len(s.Nodes) != 40 || s.Services[0].EndpointsKnown {
 		t.Errorf("gaps: %+v, %d nodes", s.Gaps, len(s.Nodes))
 	}
@@ -408,7 +408,7 @@ func TestReadPendingService(t *testing.T) {
 	}
 	c = client(t, server.Kubeconfig(t, apiserver.Context{Name: "reader", User: "reader"}))
 	_, s := read(t, c, Query{Args: []string{"svc/web"}, Namespace: "waiting"})
-	if len(s.Gaps) != 1 || s.Gaps[0].Resource != eventsResource || s.Services[0].EventsKnown || s.Services[0].NewestEvent != nil {
+	if len(s.Gaps) != 1 || s.Gaps[0].Resource != cluster.ResourceEvents || s.Services[0].EventsKnown || s.Services[0].NewestEvent != nil {
 		t.Errorf("without the right to list events: %+v, %+v", s.Gaps, s.Services[0])
 	}
 }

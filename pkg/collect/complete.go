@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // Exposed lists the Services of a namespace that have an external traffic policy, in order, with their type. It reads the columns that `kubectl get services` shows:
@@ -12,7 +14,7 @@ func (c *Client) Exposed(ctx context.Context, namespace string) ([]Exposed, erro
 	if namespace == "" {
 		namespace = c.namespace
 	}
-	shown, err := c.columns(ctx, namespace, servicesResource)
+	shown, err := c.columns(ctx, namespace, cluster.ResourceServices)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,9 @@ func (o *Objects) Namespaces() []string {
 }
 
 // NodeNames lists the names of all nodes, in order.
-func (c *Client) NodeNames(ctx context.Context) ([]string, error) { return c.names(ctx, nodesResource) }
+func (c *Client) NodeNames(ctx context.Context) ([]string, error) {
+	return c.names(ctx, cluster.ResourceNodes)
+}
 
 // Namespaces lists the names of all namespaces, in order.
 func (c *Client) Namespaces(ctx context.Context) ([]string, error) { return c.names(ctx, "namespaces") }

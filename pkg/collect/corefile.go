@@ -4,6 +4,8 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 const corefileKey = "Corefile"
@@ -13,7 +15,7 @@ const corefileKey = "Corefile"
 func (r *reading) corefile() error {
 	var found corev1.ConfigMap
 	r.count()
-	if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", kubeSystem, "configmaps", corednsConfig), parameters: fromCache()}, &found); err != nil {
+	if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", detect.KubeSystem, "configmaps", corednsConfig), parameters: fromCache()}, &found); err != nil {
 		if r.ctx.Err() == context.Canceled {
 			return context.Canceled
 		}
@@ -27,7 +29,7 @@ func (r *reading) corefile() error {
 
 // keepCorefile keeps the Corefile of a ConfigMap that is CoreDNS's.
 func (o *Objects) keepCorefile(c *corev1.ConfigMap) {
-	if c.Name == corednsConfig && c.Namespace == kubeSystem {
+	if c.Name == corednsConfig && c.Namespace == detect.KubeSystem {
 		o.Corefile = c.Data[corefileKey]
 	}
 }

@@ -56,7 +56,7 @@ func (r *reading) events(of []objectKey) error {
 		}}, nil
 	})
 	if err != nil {
-		return r.gap(eventsResource, "list", namespace, "", err)
+		return r.gap(cluster.ResourceEvents, "list", namespace, "", err)
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()

@@ -18,7 +18,7 @@ func (o *Objects) unread(resource string) bool {
 // without endpoints (kubernetes/kubernetes staging/src/k8s.io/endpointslice/reconciler.go, the placeholder slice), while one without a selector has
 // none until somebody writes it.
 func (o *Objects) endpointsKnown(s *cluster.Service, q Query) bool {
-	if o.unread(endpointSlicesResource) {
+	if o.unread(cluster.ResourceEndpointSlices) {
 		return false
 	}
 	if o.asked {
@@ -45,12 +45,12 @@ func (o *Objects) notInFiles(services []cluster.Service) (gaps []cluster.Gap) {
 		}
 	}
 	for i := range services {
-		if s := &services[i]; !s.EndpointsKnown && s.Type != cluster.TypeExternalName && !o.unread(endpointSlicesResource) {
-			add(endpointSlicesResource, s.Namespace)
+		if s := &services[i]; !s.EndpointsKnown && s.Type != cluster.TypeExternalName && !o.unread(cluster.ResourceEndpointSlices) {
+			add(cluster.ResourceEndpointSlices, s.Namespace)
 		}
 	}
 	if len(o.Nodes) == 0 && len(services) > 0 {
-		add(nodesResource, "")
+		add(cluster.ResourceNodes, "")
 	}
 	return gaps
 }

@@ -13,22 +13,6 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Resources as gaps name them.
-const (
-	nodesResource          = "nodes"
-	endpointSlicesResource = "endpointslices.discovery.k8s.io"
-	daemonSetsResource     = "daemonsets.apps"
-	configMapsResource     = "configmaps"
-	podsResource           = "pods"
-	felixResource          = "felixconfigurations.crd.projectcalico.org"
-	installationsResource  = "installations.operator.tigera.io"
-	networksResource       = "networks.config.openshift.io"
-	nodesProxyResource     = "nodes/proxy"
-	servicesResource       = "services"
-	ingressesResource      = "ingresses.networking.k8s.io"
-	gatewaysResource       = "gateways.gateway.networking.k8s.io"
-)
-
 // newGap says that something could not be read, and why.
 func newGap(resource, verb, namespace, name string, err error) cluster.Gap {
 	out := cluster.Gap{Resource: resource, Verb: verb, Namespace: namespace, Name: name, Reason: cluster.Failed, Message: message(err)}
@@ -102,7 +86,7 @@ func RBACRule(g cluster.Gap) string {
 	}
 	resource, group, _ := strings.Cut(g.Resource, ".")
 	name := ""
-	if g.Verb == "get" && resource != nodesResource {
+	if g.Verb == "get" && resource != cluster.ResourceNodes {
 		name = g.Name
 	}
 	return rule(group, resource, name, g.Verb)

@@ -120,7 +120,7 @@ type asker struct {
 // unfinished notes how many of the nodes were asked, and answered, before it ended.
 func (a *asker) unfinished(nodes int, why string) {
 	a.snapshot.Gaps = append(a.snapshot.Gaps, cluster.Gap{
-		Resource: nodesProxyResource, Verb: "get", Reason: cluster.Failed,
+		Resource: cluster.ResourceNodesProxy, Verb: "get", Reason: cluster.Failed,
 		Message: fmt.Sprintf("asked %d of %d nodes, %d answered; %s", len(a.asked), nodes, len(a.answered), why),
 	})
 }
@@ -195,11 +195,11 @@ func (a *asker) notAllowed(err error) error {
 	a.lock.Lock()
 	defer a.lock.Unlock()
 	for _, gap := range a.snapshot.Gaps {
-		if gap.Resource == nodesProxyResource {
+		if gap.Resource == cluster.ResourceNodesProxy {
 			return errNotAllowed
 		}
 	}
-	a.snapshot.Gaps = append(a.snapshot.Gaps, newGap(nodesProxyResource, "get", "", "", err))
+	a.snapshot.Gaps = append(a.snapshot.Gaps, newGap(cluster.ResourceNodesProxy, "get", "", "", err))
 	return errNotAllowed
 }
 

@@ -132,7 +132,7 @@ func TestLiveIsBounded(t *testing.T) {
 				}
 				return
 			}
-			if len(s.Gaps) != 1 || s.Gaps[0].Resource != nodesProxyResource || !regexp.MustCompile(test.gap).MatchString(s.Gaps[0].Message) {
+			if len(s.Gaps) != 1 || s.Gaps[0].Resource != cluster.ResourceNodesProxy || !regexp.MustCompile(test.gap).MatchString(s.Gaps[0].Message) {
 				t.Errorf("gaps: %+v", s.Gaps)
 			}
 		})
@@ -142,7 +142,7 @@ func TestLiveIsBounded(t *testing.T) {
 func TestLiveNotAllowed(t *testing.T) {
 	server := start(t)
 	proxy := faults.Start(t, server)
-	if err := server.Grant(t.Context(), "reader", rights[servicesResource], rights[endpointSlicesResource], rights[nodesResource]); err != nil {
+	if err := server.Grant(t.Context(), "reader", rights[cluster.ResourceServices], rights[cluster.ResourceEndpointSlices], rights[cluster.ResourceNodes]); err != nil {
 		t.Fatal(err)
 	}
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader", Server: proxy.URL}))

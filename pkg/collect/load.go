@@ -17,6 +17,7 @@ import (
 	kjson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // loader fills Objects from files.
@@ -101,18 +102,18 @@ func (l *loader) add(file string, raw rawObject) error {
 		var configMap corev1.ConfigMap
 		keep := func(c *corev1.ConfigMap) bool {
 			o.keepCorefile(c)
-			return trimConfigMap(c)
+			return detect.KeepConfigMap(c)
 		}
 		return load(l, file, raw, &configMap, decode, keep, &o.ConfigMaps)
 	case "/Pod":
 		var pod corev1.Pod
-		return load(l, file, raw, &pod, decode, trimPod, &o.Pods)
+		return load(l, file, raw, &pod, decode, detect.KeepPod, &o.Pods)
 	case "/Event":
 		var event corev1.Event
 		return load(l, file, raw, &event, decode, trimEvent, &o.Events)
 	case "apps/DaemonSet", "extensions/DaemonSet":
 		var set appsv1.DaemonSet
-		return load(l, file, raw, &set, decode, trimDaemonSet, &o.DaemonSets)
+		return load(l, file, raw, &set, decode, detect.KeepDaemonSet, &o.DaemonSets)
 	case "networking.k8s.io/Ingress":
 		var ingress networkingv1.Ingress
 		return load(l, file, raw, &ingress, decode, trimIngress, &o.Ingresses)

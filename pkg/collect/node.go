@@ -3,29 +3,15 @@ package collect
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 func decimal(n int32) string { return strconv.FormatInt(int64(n), 10) }
-
-func isVirtualKubelet(n *corev1.Node) bool { return n.Labels["type"] == "virtual-kubelet" }
-
-// nodeOS is "" where neither the label nor the kubelet says it.
-func nodeOS(n *corev1.Node) string {
-	return cmp.Or(n.Labels[corev1.LabelOSStable], n.Labels["beta.kubernetes.io/os"], n.Status.NodeInfo.OperatingSystem)
-}
-
-func podCIDRs(n *corev1.Node) []netip.Prefix {
-	if len(n.Spec.PodCIDRs) > 0 {
-		return prefixes(n.Spec.PodCIDRs)
-	}
-	return prefixes([]string{n.Spec.PodCIDR})
-}
 
 func convertNode(n *corev1.Node) cluster.Node {
 	out := cluster.Node{
@@ -35,11 +21,11 @@ func convertNode(n *corev1.Node) cluster.Node {
 		Partial:        n.Annotations[partialAnnotation] != "",
 		Unschedulable:  n.Spec.Unschedulable,
 		Deleting:       n.DeletionTimestamp != nil,
-		PodCIDRs:       podCIDRs(n),
-		OS:             nodeOS(n),
+		PodCIDRs:       detect.PodCIDRs(n),
+		OS:             detect.NodeOS(n),
 		ProviderID:     n.Spec.ProviderID,
 		Labels:         maps.Clone(n.Labels),
-		VirtualKubelet: isVirtualKubelet(n),
+		VirtualKubelet: detect.IsVirtualKubelet(n),
 	}
 	out.KubeletVersion, _ = cluster.ParseVersion(n.Status.NodeInfo.KubeletVersion)
 	for _, condition := range n.Status.Conditions {
@@ -54,7 +40,7 @@ func convertNode(n *corev1.Node) cluster.Node {
 		}
 	}
 	for _, address := range n.Status.Addresses {
-		ip, ok := parseAddress(address.Address)
+		ip, ok := cluster.ParseAddress(address.Address)
 		if !ok {
 			continue
 		}

@@ -349,11 +349,11 @@ endpoints: [{addresses: [10.1.0.4]}]
 
 func samples(t testing.TB) []string {
 	t.Helper()
-	names, err := filepath.Glob("testdata/*.yaml")
+	names, err := filepath.Glob("../detect/testdata/*.yaml")
 	if err != nil || len(names) < 10 {
 		t.Fatalf("samples: %v, %v", names, err)
 	}
-	return names
+	return append(names, "testdata/kubeadm-ipvs.yaml", "testdata/surroundings.yaml")
 }
 
 func TestDumpIsReadBack(t *testing.T) {
@@ -381,7 +381,7 @@ func TestReadErrorIsNamed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Offline(ctx, Input{Paths: []string{"testdata/eks.yaml"}, Open: openFile}); !errors.Is(err, context.Canceled) {
+	if _, err := Offline(ctx, Input{Paths: []string{"../detect/testdata/eks.yaml"}, Open: openFile}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 }

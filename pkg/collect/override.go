@@ -7,12 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Override is a data plane that the user names. Mode is "" except for kube-proxy; a zero Version leaves the version to what is read.
-type Override struct {
-	Name    cluster.DataplaneName
-	Mode    cluster.ProxyMode
-	Version cluster.Version
-}
+// Override is a data plane that the user names.
+type Override = cluster.Override
 
 const overrideForm = "NAME[/MODE][@VERSION], as in kube-proxy/ipvs@v1.20.15, kube-proxy/iptables or cilium@1.19"
 

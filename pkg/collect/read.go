@@ -18,6 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -53,7 +56,9 @@ func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
 	group.Go(func() error { return r.services(targets, namespace, q) })
 	group.Go(r.nodes)
 	group.Go(r.daemonSets)
-	group.Go(r.felix)
+	for _, one := range detect.Always() {
+		group.Go(func() error { return r.single(one) })
+	}
 	if names, ok := serviceNames(targets); ok {
 		group.Go(func() error { return r.slices(namespace, names) })
 	}
@@ -144,7 +149,7 @@ func (r *reading) services(targets []target, namespace string, q Query) error {
 				return r.client.noService(ctx, namespace, name)
 			}
 			if err != nil {
-				return fmt.Errorf("get service %s/%s: %w", namespace, name, r.client.explain(err, "get", servicesResource, namespace))
+				return fmt.Errorf("get service %s/%s: %w", namespace, name, r.client.explain(err, "get", cluster.ResourceServices, namespace))
 			}
 			return nil
 		})
@@ -183,7 +188,7 @@ func (r *reading) front(ctx context.Context, t target, namespace string) error {
 		var ingress networkingv1.Ingress
 		r.count()
 		if err := r.client.into(ctx, request{path: resourcePath("/apis/networking.k8s.io/v1", namespace, "ingresses", t.name)}, &ingress); err != nil {
-			return fmt.Errorf("get ingress %s: %w", full, r.client.explain(err, "get", ingressesResource, namespace))
+			return fmt.Errorf("get ingress %s: %w", full, r.client.explain(err, "get", cluster.ResourceIngresses, namespace))
 		}
 		trimIngress(&ingress)
 		r.lock.Lock()
@@ -195,7 +200,7 @@ func (r *reading) front(ctx context.Context, t target, namespace string) error {
 	r.count()
 	from := request{path: resourcePath("/apis/gateway.networking.k8s.io/v1", namespace, "gateways", t.name), accept: "application/json"}
 	if err := r.client.json(ctx, from, &gateway.Object); err != nil {
-		return fmt.Errorf("get gateway %s: %w", full, r.client.explain(err, "get", gatewaysResource, namespace))
+		return fmt.Errorf("get gateway %s: %w", full, r.client.explain(err, "get", cluster.ResourceGateways, namespace))
 	}
 	trimOther(&gateway)
 	r.lock.Lock()
@@ -229,7 +234,7 @@ func (r *reading) listServices(namespace, selector string) error {
 		if namespace != "" {
 			where = "in namespace " + namespace
 		}
-		return fmt.Errorf("list services %s: %w", where, r.client.explain(err, "list", servicesResource, namespace))
+		return fmt.Errorf("list services %s: %w", where, r.client.explain(err, "list", cluster.ResourceServices, namespace))
 	}
 	return nil
 }
@@ -325,7 +330,7 @@ func (r *reading) slices(namespace string, names []string) error {
 		})
 	}
 	if err != nil {
-		return r.gap(endpointSlicesResource, "list", namespace, "", err)
+		return r.gap(cluster.ResourceEndpointSlices, "list", namespace, "", err)
 	}
 	return nil
 }
@@ -407,7 +412,7 @@ func (r *reading) nodes() error {
 	}
 	for _, err := range []error{fewErr, labelledErr, shownErr} {
 		if err != nil {
-			return r.gap(nodesResource, "list", "", "", err)
+			return r.gap(cluster.ResourceNodes, "list", "", "", err)
 		}
 	}
 	return nil
@@ -505,24 +510,16 @@ func (r *reading) daemonSets() error {
 	if err == nil {
 		return nil
 	}
-	if failed := r.gap(daemonSetsResource, "list", "", "", err); failed != nil || !apierrors.IsForbidden(err) {
+	if failed := r.gap(cluster.ResourceDaemonSets, "list", "", "", err); failed != nil || !apierrors.IsForbidden(err) {
 		return failed
 	}
-	if err := r.listDaemonSets(kubeSystem); err != nil {
-		return r.gap(daemonSetsResource, "list", kubeSystem, "", err)
+	if err := r.listDaemonSets(detect.KubeSystem); err != nil {
+		return r.gap(cluster.ResourceDaemonSets, "list", detect.KubeSystem, "", err)
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	r.narrow = true
 	return nil
-}
-
-// likelyNamespaces are those beside kube-system where installers put a data plane: Cilium where Helm is told so, Tigera's operator, OVN-Kubernetes, OpenShift.
-func likelyNamespaces(openShift bool) []string {
-	if openShift {
-		return []string{"openshift-ovn-kubernetes", "openshift-sdn", "calico-system"}
-	}
-	return []string{"cilium", "calico-system", "ovn-kubernetes"}
 }
 
 // listLikely lists the DaemonSets of as many of them. A refusal is no gap of its own: the one for all namespaces says it.
@@ -534,7 +531,7 @@ func (r *reading) listLikely(namespaces []string) error {
 			if err == nil || apierrors.IsForbidden(err) {
 				return nil
 			}
-			return r.gap(daemonSetsResource, "list", namespace, "", err)
+			return r.gap(cluster.ResourceDaemonSets, "list", namespace, "", err)
 		})
 	}
 	return group.Wait()
@@ -549,7 +546,7 @@ func (r *reading) listDaemonSets(namespace string) error {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	for i := range list.Items {
-		if trimDaemonSet(&list.Items[i]) {
+		if detect.KeepDaemonSet(&list.Items[i]) {
 			r.objects.DaemonSets = append(r.objects.DaemonSets, list.Items[i])
 		}
 	}
@@ -557,18 +554,20 @@ func (r *reading) listDaemonSets(namespace string) error {
 }
 
 // single reads one object of a type that is not part of Kubernetes, and has no namespace. A cluster that does not know the type has no such object, which is no gap.
-func (r *reading) single(resource, path, name string) error {
+func (r *reading) single(of detect.Reference) error {
 	var found unstructured.Unstructured
 	r.count()
-	err := r.client.json(r.ctx, request{path: path + "/" + name, accept: "application/json", parameters: fromCache()}, &found.Object)
+	plural, group, _ := strings.Cut(of.Resource, ".")
+	from := request{path: resourcePath("/apis/"+group+"/v1", "", plural, of.Name), accept: "application/json", parameters: fromCache()}
+	err := r.client.json(r.ctx, from, &found.Object)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
-	case apierrors.IsForbidden(err) && resource == networksResource:
+	case apierrors.IsForbidden(err) && of.Resource == cluster.ResourceNetworks:
 		// It only stands in for DaemonSets that may not be listed, and the gap for them says what is missing.
 		return nil
 	case err != nil:
-		return r.gap(resource, "get", "", name, err)
+		return r.gap(of.Resource, "get", "", of.Name, err)
 	}
 	trimOther(&found)
 	r.lock.Lock()
@@ -577,65 +576,58 @@ func (r *reading) single(resource, path, name string) error {
 	return nil
 }
 
-// felix reads Calico's settings.
-func (r *reading) felix() error {
-	return r.single(felixResource, "/apis/crd.projectcalico.org/v1/felixconfigurations", "default")
+// needs are what the DaemonSets and nodes that were read point to.
+func (r *reading) needs() detect.Needs {
+	return detect.NeedsOf(r.objects.detection(r.nodePointers()), r.narrow)
+}
+
+func (r *reading) nodePointers() []*corev1.Node {
+	out := make([]*corev1.Node, len(r.objects.Nodes))
+	for i := range r.objects.Nodes {
+		out[i] = &r.objects.Nodes[i]
+	}
+	return out
 }
 
 // details reads what the DaemonSets point to: the settings of the data plane; and the nodes of a large cluster that matter most.
 func (r *reading) details() error {
-	d := newDetector(r.objects)
-	// listed is false where not even the DaemonSets of kube-system are known.
-	listed := r.narrow || d.knowsDaemonSets()
-	// Two requests look for static pods.
-	pods := func() int {
-		if listed && len(d.sets[kubeProxyRole]) == 0 && !d.isK3s() {
-			return 2
-		}
-		return 0
-	}
 	waiting := r.waiting()
-	// others is how many requests the rest takes: the events of Services that wait, static pods.
-	others := func() int { return min(len(waiting), 1) + pods() }
+	// left is how many requests the budget leaves beside the ConfigMaps that are needed, the events of Services that wait, and the two requests that look for static pods.
+	left := func(needs *detect.Needs) int {
+		pods := 0
+		if needs.StaticPods {
+			pods = 2
+		}
+		return requestBudget - r.requests - len(needs.ConfigMaps) - min(len(waiting), 1) - pods
+	}
+	needs := r.needs()
 	if r.narrow {
-		namespaces := likelyNamespaces(d.isOpenShift())
-		wanted, _ := r.configMaps(d, listed)
+		namespaces := detect.LikelyNamespaces(r.objects.detection(r.nodePointers()))
 		// What is found there has settings to be read, too.
-		left := requestBudget - r.requests - len(wanted) - others() - 1
-		if err := r.listLikely(namespaces[:max(0, min(left, len(namespaces)))]); err != nil {
+		if err := r.listLikely(namespaces[:max(0, min(left(&needs)-1, len(namespaces)))]); err != nil {
 			return err
 		}
-		d = newDetector(r.objects)
+		needs = r.needs()
 	}
 	// All that is decided by what was read so far comes before the first of these requests: they add to it.
-	wanted, certain := r.configMaps(d, listed)
-	left := requestBudget - r.requests - len(wanted) - others()
+	rest := left(&needs) - len(needs.Others)
 	var reads []func() error
 	if len(waiting) > 0 {
 		reads = append(reads, func() error { return r.events(waiting) })
 	}
-	for _, c := range wanted {
-		reads = append(reads, func() error { return r.configMap(c.namespace, c.name, certain) })
+	for _, c := range needs.ConfigMaps {
+		reads = append(reads, func() error { return r.configMap(c.Namespace, c.Name, !needs.Guessed) })
 	}
-	if pods() > 0 {
+	if needs.StaticPods {
 		// kops, RKE2 and classic GKE run kube-proxy in static pods, also beside Cilium.
 		reads = append(reads, r.staticPods)
 	}
-	if slices.ContainsFunc(d.sets[calicoRole], func(set *appsv1.DaemonSet) bool { return set.Namespace == calicoSystem }) {
-		left--
-		reads = append(reads, func() error {
-			return r.single(installationsResource, "/apis/operator.tigera.io/v1/installations", "default")
-		})
+	for _, one := range needs.Others {
+		reads = append(reads, func() error { return r.single(one) })
 	}
-	if d.isOpenShift() && !d.knowsDaemonSets() && !d.has(sdnRole) && !d.has(ovnRole) {
-		left--
-		reads = append(reads, func() error {
-			return r.single(networksResource, "/apis/config.openshift.io/v1/networks", "cluster")
-		})
-	}
-	if left > 0 {
+	if rest > 0 {
 		// It matters for what is advised alone, so it comes last.
-		left--
+		rest--
 		reads = append(reads, r.corefile)
 	}
 	var group errgroup.Group
@@ -643,55 +635,9 @@ func (r *reading) details() error {
 		group.Go(read)
 	}
 	if r.partial {
-		r.fullNodes(&group, left)
+		r.fullNodes(&group, rest)
 	}
 	return group.Wait()
-}
-
-func (d *detector) isK3s() bool {
-	return slices.ContainsFunc(d.objects.Nodes, func(n corev1.Node) bool { return strings.Contains(n.Status.NodeInfo.KubeletVersion, "+k3s") })
-}
-
-// configMaps are those that the data plane's DaemonSets name; certain is false where they are guesses, since no DaemonSet could be read.
-func (r *reading) configMaps(d *detector, listed bool) (wanted []objectKey, certain bool) {
-	add := func(namespace, name string) {
-		if key := (objectKey{namespace: namespace, name: name}); name != "" && !slices.Contains(wanted, key) {
-			wanted = append(wanted, key)
-		}
-	}
-	if !listed {
-		for _, name := range leftBehind {
-			add(kubeSystem, name)
-		}
-		add(kubeSystem, ciliumConfig)
-		return wanted, false
-	}
-	for _, set := range d.sets[kubeProxyRole] {
-		spec := &set.Spec.Template.Spec
-		if container := kubeProxyContainer(spec.Containers); container != nil {
-			name, _, _ := configSource(container, spec.Volumes)
-			add(set.Namespace, name)
-		}
-	}
-	for _, r := range []role{ciliumRole, anetdRole} {
-		for _, set := range d.sets[r] {
-			add(set.Namespace, ciliumConfig)
-		}
-	}
-	for _, set := range d.sets[sdnRole] {
-		add(set.Namespace, sdnConfig)
-	}
-	if d.has(terwayRole) {
-		add(kubeSystem, terwayConfig)
-	}
-	for _, set := range d.sets[antreaRole] {
-		for _, volume := range set.Spec.Template.Spec.Volumes {
-			if volume.ConfigMap != nil && strings.HasPrefix(volume.ConfigMap.Name, antreaConfigPrefix) {
-				add(set.Namespace, volume.ConfigMap.Name)
-			}
-		}
-	}
-	return wanted, true
 }
 
 func (r *reading) configMap(namespace, name string, certain bool) error {
@@ -702,9 +648,9 @@ func (r *reading) configMap(namespace, name string, certain bool) error {
 	case apierrors.IsNotFound(err) && !certain:
 		return nil
 	case err != nil:
-		return r.gap(configMapsResource, "get", namespace, name, err)
+		return r.gap(cluster.ResourceConfigMaps, "get", namespace, name, err)
 	}
-	if trimConfigMap(&found) {
+	if detect.KeepConfigMap(&found) {
 		r.lock.Lock()
 		defer r.lock.Unlock()
 		r.objects.ConfigMaps = append(r.objects.ConfigMaps, found)
@@ -718,20 +664,20 @@ func (r *reading) staticPods() error {
 	parameters := fromCache()
 	parameters.Set("labelSelector", "component=kube-proxy")
 	r.count()
-	if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", kubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
-		return r.gap(podsResource, "list", kubeSystem, "", err)
+	if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", detect.KubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
+		return r.gap(cluster.ResourcePods, "list", detect.KubeSystem, "", err)
 	}
 	if len(list.Items) == 0 {
 		parameters.Set("labelSelector", "k8s-app=kube-proxy")
 		r.count()
-		if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", kubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
-			return r.gap(podsResource, "list", kubeSystem, "", err)
+		if err := r.client.into(r.ctx, request{path: resourcePath("/api/v1", detect.KubeSystem, "pods", ""), parameters: parameters}, &list); err != nil {
+			return r.gap(cluster.ResourcePods, "list", detect.KubeSystem, "", err)
 		}
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	for i := range list.Items {
-		if trimPod(&list.Items[i]) {
+		if detect.KeepPod(&list.Items[i]) {
 			r.objects.Pods = append(r.objects.Pods, list.Items[i])
 		}
 	}
@@ -762,7 +708,7 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 			if apierrors.IsForbidden(err) {
 				// One Gap for all of them: one permission closes it.
 				var failed error
-				forbidden.Do(func() { failed = r.gap(nodesResource, "get", "", "", err) })
+				forbidden.Do(func() { failed = r.gap(cluster.ResourceNodes, "get", "", "", err) })
 				return failed
 			}
 			if err != nil {

@@ -3,6 +3,8 @@ package collect
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // Right is one rule of a ClusterRole: one resource or one object of it, what is done to it, and what that is good for.
@@ -59,7 +61,7 @@ func FixRights() []Right {
 		{"networking.k8s.io", "networkpolicies", "", []string{"list"}, "policies that go by the client's address"},
 		{"cilium.io", "ciliumnetworkpolicies", "", []string{"list"}, "the same, with Cilium"},
 		{"networking.k8s.io", "ingresses", "", []string{"list"}, "host names that are published with the Service's address"},
-		{"", "namespaces", kubeSystem, []string{"get"}, "how old the cluster is: it decides the cloud's defaults"},
+		{"", "namespaces", detect.KubeSystem, []string{"get"}, "how old the cluster is: it decides the cloud's defaults"},
 	}
 }
 

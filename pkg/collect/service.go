@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -37,7 +36,7 @@ func convertService(s *corev1.Service, q Query) cluster.Service {
 		Name:                s.Name,
 		Type:                cluster.ServiceType(cmp.Or(s.Spec.Type, corev1.ServiceTypeClusterIP)),
 		HealthCheckNodePort: port(s.Spec.HealthCheckNodePort),
-		SourceRanges:        prefixes(s.Spec.LoadBalancerSourceRanges),
+		SourceRanges:        cluster.ParsePrefixes(s.Spec.LoadBalancerSourceRanges...),
 		NoNodePorts:         s.Spec.AllocateLoadBalancerNodePorts != nil && !*s.Spec.AllocateLoadBalancerNodePorts,
 		ClientIPAffinity:    s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP,
 		ProxyName:           s.Labels["service.kubernetes.io/service-proxy-name"],
@@ -111,7 +110,7 @@ func convertIngress(entries []corev1.LoadBalancerIngress) []cluster.Ingress {
 	var out []cluster.Ingress
 	for i := range entries {
 		to := cluster.Ingress{Hostname: entries[i].Hostname, IPMode: cluster.VIP}
-		if ip, ok := parseAddress(entries[i].IP); ok {
+		if ip, ok := cluster.ParseAddress(entries[i].IP); ok {
 			to.IP = ip
 		}
 		if mode := entries[i].IPMode; mode != nil && *mode != "" {
@@ -124,26 +123,10 @@ func convertIngress(entries []corev1.LoadBalancerIngress) []cluster.Ingress {
 	return out
 }
 
-// parseAddress also reads the leading zeros that old objects may have, as kube-proxy does.
-func parseAddress(text string) (netip.Addr, bool) {
-	if address, err := netip.ParseAddr(text); err == nil {
-		return address.Unmap(), true
-	}
-	parts := strings.Split(text, ".")
-	if len(parts) != 4 {
-		return netip.Addr{}, false
-	}
-	for i := range parts {
-		parts[i] = cmp.Or(strings.TrimLeft(parts[i], "0"), "0")
-	}
-	address, err := netip.ParseAddr(strings.Join(parts, "."))
-	return address, err == nil
-}
-
 func parseAddresses(texts []string) []netip.Addr {
 	var out []netip.Addr
 	for _, text := range texts {
-		if address, ok := parseAddress(text); ok {
+		if address, ok := cluster.ParseAddress(text); ok {
 			out = append(out, address)
 		}
 	}
@@ -258,7 +241,7 @@ func convertEndpoint(e *discoveryv1.Endpoint) (cluster.Endpoint, bool) {
 	if len(e.Addresses) == 0 {
 		return cluster.Endpoint{}, false
 	}
-	address, ok := parseAddress(e.Addresses[0])
+	address, ok := cluster.ParseAddress(e.Addresses[0])
 	if !ok {
 		return cluster.Endpoint{}, false
 	}

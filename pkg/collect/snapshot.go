@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
 )
 
@@ -38,7 +39,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 		facts.Endpoints = endpoints(slicesOf[objectKey{"", facts.Namespace, facts.Name}])
 		facts.EndpointsKnown = o.endpointsKnown(&facts, q)
 		if facts.Pending() {
-			facts.NewestEvent, facts.EventsKnown = o.newestEvent(&facts, q), o.asked && !o.unread(eventsResource)
+			facts.NewestEvent, facts.EventsKnown = o.newestEvent(&facts, q), o.asked && !o.unread(cluster.ResourceEvents)
 		}
 		for i := range facts.Endpoints {
 			if name := facts.Endpoints[i].Node; name != "" {
@@ -54,16 +55,26 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 	}
 	slices.SortFunc(nodes, func(a, b *corev1.Node) int { return cmp.Compare(a.Name, b.Name) })
 	out.Nodes = make([]cluster.Node, 0, len(nodes)+len(named))
-	for _, n := range nodes {
-		out.Nodes = append(out.Nodes, convertNode(n))
+	var own []*cluster.Dataplane
+	out.Dataplane, own = detect.Detect(o.detection(nodes), q.Dataplane)
+	for i, n := range nodes {
+		facts := convertNode(n)
+		facts.Dataplane = own[i]
+		out.Nodes = append(out.Nodes, facts)
 	}
-	out.Dataplane = newDetector(o).perNode(nodes, out.Nodes, q.Dataplane)
 	for name := range named {
 		out.Nodes = append(out.Nodes, cluster.Node{Name: name, Zone: zoneFromEndpoints(out.Services, name)})
 	}
 	slices.SortFunc(out.Nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
 	out.Gaps = append(out.Gaps, o.notInFiles(out.Services)...)
 	return out, nil
+}
+
+// detection are the objects that tell the data plane, with the nodes in an order of their own.
+func (o *Objects) detection(nodes []*corev1.Node) *detect.Objects {
+	return &detect.Objects{
+		Nodes: nodes, DaemonSets: o.DaemonSets, ConfigMaps: o.ConfigMaps, Pods: o.Pods, Slices: o.Slices, Others: o.Others, Gaps: o.Gaps, Complete: o.asked,
+	}
 }
 
 // zoneFromEndpoints is the zone that the slices give a node that was not read.

@@ -25,18 +25,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
-// Resources that only Surroundings reads, as gaps name them.
-const (
-	eventsResource          = "events"
-	namespacesResource      = "namespaces"
-	versionResource         = "version"
-	replicaSetsResource     = "replicasets.apps"
-	networkPoliciesResource = "networkpolicies.networking.k8s.io"
-	ciliumPoliciesResource  = "ciliumnetworkpolicies.cilium.io"
-	budgetsResource         = "poddisruptionbudgets.policy"
-)
+// versionResource is how a gap names the server's version.
+const versionResource = "version"
 
 const (
 	// mostPages bounds each list of Surroundings: what lies behind so many objects is a gap.
@@ -64,7 +57,7 @@ func (e *ChangedError) Error() string {
 func (c *Client) Surroundings(ctx context.Context, s *cluster.Snapshot, svc *cluster.Service) (*cluster.Surroundings, error) {
 	var service corev1.Service
 	if err := c.into(ctx, request{path: resourcePath("/api/v1", svc.Namespace, "services", svc.Name)}, &service); err != nil {
-		return nil, fmt.Errorf("get service %s/%s: %w", svc.Namespace, svc.Name, c.explain(err, "get", servicesResource, svc.Namespace))
+		return nil, fmt.Errorf("get service %s/%s: %w", svc.Namespace, svc.Name, c.explain(err, "get", cluster.ResourceServices, svc.Namespace))
 	}
 	if !unchanged(&service, svc) {
 		return nil, &ChangedError{svc.Namespace, svc.Name}
@@ -224,7 +217,7 @@ func (w *walk) pods() error {
 	var found []labels.Set
 	owners := map[cluster.Object]bool{}
 	parameters := url.Values{"labelSelector": {labels.SelectorFromSet(w.out.Selector).String()}}
-	err := w.list(podsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
+	err := w.list(cluster.ResourcePods, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
 		var page corev1.PodList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
@@ -301,7 +294,7 @@ func (w *walk) budgets(pods []labels.Set) error {
 		err = read("/apis/policy/v1beta1")
 	}
 	if err != nil {
-		return w.gap(budgetsResource, "list", w.service.Namespace, "", err)
+		return w.gap(cluster.ResourcePodDisruptionBudgets, "list", w.service.Namespace, "", err)
 	}
 	return nil
 }
@@ -313,7 +306,7 @@ func selects(selector *metav1.LabelSelector, pods []labels.Set) bool {
 }
 
 func (w *walk) policies(pods []labels.Set) error {
-	return w.list(networkPoliciesResource, "/apis/networking.k8s.io/v1", w.service.Namespace, nil, func(r request) (*listed, error) {
+	return w.list(cluster.ResourceNetworkPolicies, "/apis/networking.k8s.io/v1", w.service.Namespace, nil, func(r request) (*listed, error) {
 		var page networkingv1.NetworkPolicyList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
@@ -325,7 +318,7 @@ func (w *walk) policies(pods []labels.Set) error {
 				for _, rule := range from.Spec.Ingress {
 					for _, peer := range rule.From {
 						if peer.IPBlock != nil {
-							to.Blocks = append(to.Blocks, prefixes([]string{peer.IPBlock.CIDR})...)
+							to.Blocks = append(to.Blocks, cluster.ParsePrefixes(peer.IPBlock.CIDR)...)
 						}
 					}
 				}
@@ -362,7 +355,7 @@ func (w *walk) ciliumPolicies(pods []labels.Set) error {
 		return nil
 	}
 	if err != nil {
-		return w.gap(ciliumPoliciesResource, "list", w.service.Namespace, "", err)
+		return w.gap(cluster.ResourceCiliumPolicies, "list", w.service.Namespace, "", err)
 	}
 	for i := range page.Items {
 		from := &page.Items[i]
@@ -387,9 +380,9 @@ func (w *walk) ciliumPolicies(pods []labels.Set) error {
 				continue
 			}
 			for _, ingress := range one.Ingress {
-				to.Blocks = append(to.Blocks, prefixes(ingress.FromCIDR)...)
+				to.Blocks = append(to.Blocks, cluster.ParsePrefixes(ingress.FromCIDR...)...)
 				for _, set := range ingress.FromCIDRSet {
-					to.Blocks = append(to.Blocks, prefixes([]string{set.CIDR})...)
+					to.Blocks = append(to.Blocks, cluster.ParsePrefixes(set.CIDR)...)
 				}
 			}
 		}
@@ -401,7 +394,7 @@ func (w *walk) ciliumPolicies(pods []labels.Set) error {
 }
 
 func (w *walk) daemonSets() error {
-	return w.list(daemonSetsResource, "/apis/apps/v1", kubeSystem, nil, func(r request) (*listed, error) {
+	return w.list(cluster.ResourceDaemonSets, "/apis/apps/v1", detect.KubeSystem, nil, func(r request) (*listed, error) {
 		var page appsv1.DaemonSetList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
@@ -410,7 +403,7 @@ func (w *walk) daemonSets() error {
 			for i := range page.Items {
 				d := &page.Items[i]
 				to := cluster.DaemonSet{Namespace: d.Namespace, Name: d.Name, Wanted: int(d.Status.DesiredNumberScheduled), Ready: int(d.Status.NumberReady)}
-				if dataplaneRole(d) == terwayRole && d.Spec.Selector != nil {
+				if detect.IsTerway(d) && d.Spec.Selector != nil {
 					if err := w.podsOn(&to, d.Spec.Selector); err != nil {
 						return err
 					}
@@ -477,7 +470,7 @@ func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) erro
 	case errors.Is(w.ctx.Err(), context.Canceled):
 		return context.Canceled
 	case err != nil:
-		gap := newGap(podsResource, "list", d.Namespace, "", err)
+		gap := newGap(cluster.ResourcePods, "list", d.Namespace, "", err)
 		d.Gap = &gap
 	default:
 		d.On = on
@@ -487,7 +480,7 @@ func (w *walk) podsOn(d *cluster.DaemonSet, selector *metav1.LabelSelector) erro
 
 func (w *walk) events() error {
 	parameters := url.Values{"fieldSelector": {"involvedObject.kind=Service,involvedObject.name=" + w.service.Name}}
-	return w.list(eventsResource, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
+	return w.list(cluster.ResourceEvents, "/api/v1", w.service.Namespace, parameters, func(r request) (*listed, error) {
 		var page corev1.EventList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
@@ -526,8 +519,8 @@ func (w *walk) version() error {
 
 func (w *walk) born() error {
 	var found corev1.Namespace
-	if err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", "", "namespaces", kubeSystem), parameters: fromCache()}, &found); err != nil {
-		return w.gap(namespacesResource, "get", "", kubeSystem, err)
+	if err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", "", "namespaces", detect.KubeSystem), parameters: fromCache()}, &found); err != nil {
+		return w.gap(cluster.ResourceNamespaces, "get", "", detect.KubeSystem, err)
 	}
 	w.lock.Lock()
 	defer w.lock.Unlock()
@@ -538,12 +531,12 @@ func (w *walk) born() error {
 // configMap reads one of kube-system; one that is not there is none.
 func (w *walk) configMap(name string) error {
 	var found corev1.ConfigMap
-	err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", kubeSystem, "configmaps", name)}, &found)
+	err := w.client.into(w.ctx, request{path: resourcePath("/api/v1", detect.KubeSystem, "configmaps", name)}, &found)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
 	case err != nil:
-		return w.gap(configMapsResource, "get", kubeSystem, name, err)
+		return w.gap(cluster.ResourceConfigMaps, "get", detect.KubeSystem, name, err)
 	}
 	add(w, &w.out.ConfigMaps, cluster.ConfigMap{Object: objectOf("v1", "ConfigMap", &found.ObjectMeta), Metadata: metadataOf(&found.ObjectMeta), Data: found.Data})
 	return nil
@@ -551,7 +544,7 @@ func (w *walk) configMap(name string) error {
 
 // ingresses finds the Ingresses that publish an address of the Service.
 func (w *walk) ingresses() error {
-	return w.list(ingressesResource, "/apis/networking.k8s.io/v1", "", nil, func(r request) (*listed, error) {
+	return w.list(cluster.ResourceIngresses, "/apis/networking.k8s.io/v1", "", nil, func(r request) (*listed, error) {
 		var page networkingv1.IngressList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err
@@ -578,7 +571,7 @@ func (w *walk) ingresses() error {
 
 // published says whether an address or a name is one of the Service's load balancer.
 func (w *walk) published(ip, hostname string) bool {
-	address, _ := parseAddress(ip)
+	address, _ := cluster.ParseAddress(ip)
 	return slices.ContainsFunc(w.service.Ingress, func(in cluster.Ingress) bool {
 		return address != netip.Addr{} && in.IP == address || hostname != "" && in.Hostname == hostname
 	})
@@ -586,7 +579,7 @@ func (w *walk) published(ip, hostname string) bool {
 
 // sharers finds the other Services with an address of the Service's.
 func (w *walk) sharers() error {
-	return w.list(servicesResource, "/api/v1", "", nil, func(r request) (*listed, error) {
+	return w.list(cluster.ResourceServices, "/api/v1", "", nil, func(r request) (*listed, error) {
 		var page corev1.ServiceList
 		if err := w.client.into(w.ctx, r, &page); err != nil {
 			return nil, err

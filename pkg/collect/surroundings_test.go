@@ -137,22 +137,22 @@ func TestSurroundings(t *testing.T) {
 
 // around are all rights that Surroundings uses, beside those of status.
 var around = map[string]rbacv1.PolicyRule{
-	podsResource:            apiserver.Rule("list", "pods"),
-	replicaSetsResource:     apiserver.Rule("get", "replicasets.apps"),
-	"deployments.apps":      apiserver.Rule("get", "deployments.apps"),
-	"statefulsets.apps":     apiserver.Rule("get", "statefulsets.apps"),
-	networkPoliciesResource: apiserver.Rule("list", "networkpolicies.networking.k8s.io"),
-	budgetsResource:         apiserver.Rule("list", "poddisruptionbudgets.policy"),
-	ingressesResource:       apiserver.Rule("list", "ingresses.networking.k8s.io"),
-	eventsResource:          apiserver.Rule("list", "events"),
-	namespacesResource:      apiserver.Rule("get", "namespaces"),
+	cluster.ResourcePods:                 apiserver.Rule("list", "pods"),
+	cluster.ResourceReplicaSets:          apiserver.Rule("get", "replicasets.apps"),
+	"deployments.apps":                   apiserver.Rule("get", "deployments.apps"),
+	"statefulsets.apps":                  apiserver.Rule("get", "statefulsets.apps"),
+	cluster.ResourceNetworkPolicies:      apiserver.Rule("list", "networkpolicies.networking.k8s.io"),
+	cluster.ResourcePodDisruptionBudgets: apiserver.Rule("list", "poddisruptionbudgets.policy"),
+	cluster.ResourceIngresses:            apiserver.Rule("list", "ingresses.networking.k8s.io"),
+	cluster.ResourceEvents:               apiserver.Rule("list", "events"),
+	cluster.ResourceNamespaces:           apiserver.Rule("get", "namespaces"),
 }
 
 func TestEachRightMissingAround(t *testing.T) {
 	server := surrounded(t)
 	_, s := read(t, client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin})), web)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader"}))
-	all := map[string]rbacv1.PolicyRule{servicesResource: rights[servicesResource], daemonSetsResource: rights[daemonSetsResource], configMapsResource: rights[configMapsResource]}
+	all := map[string]rbacv1.PolicyRule{cluster.ResourceServices: rights[cluster.ResourceServices], cluster.ResourceDaemonSets: rights[cluster.ResourceDaemonSets], cluster.ResourceConfigMaps: rights[cluster.ResourceConfigMaps]}
 	maps.Copy(all, around)
 	for missing := range all {
 		t.Run(missing, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestEachRightMissingAround(t *testing.T) {
 					granted = append(granted, rule)
 				}
 			}
-			if missing == servicesResource {
+			if missing == cluster.ResourceServices {
 				// The Service itself is indispensable; those of other namespaces are not.
 				granted = append(granted, apiserver.Rule("get", "services"))
 			}
@@ -182,15 +182,15 @@ func TestEachRightMissingAround(t *testing.T) {
 				}
 			}
 			for _, d := range got.DaemonSets {
-				if d.Name == "terway-eniip" && ((d.Gap != nil) != (missing == podsResource) || (d.On == nil) != (missing == podsResource)) {
+				if d.Name == "terway-eniip" && ((d.Gap != nil) != (missing == cluster.ResourcePods) || (d.On == nil) != (missing == cluster.ResourcePods)) {
 					t.Errorf("Terway by node: %+v", d)
 				}
 			}
 			unread := slices.ContainsFunc(got.Workloads, func(w cluster.Workload) bool { return w.Kind != "Rollout" && !w.Known })
-			if workload := missing == replicaSetsResource || missing == "deployments.apps" || missing == "statefulsets.apps"; unread != workload {
+			if workload := missing == cluster.ResourceReplicaSets || missing == "deployments.apps" || missing == "statefulsets.apps"; unread != workload {
 				t.Errorf("workloads: %+v", got.Workloads)
 			}
-			if (len(got.Pods) == 0) != (missing == podsResource) {
+			if (len(got.Pods) == 0) != (missing == cluster.ResourcePods) {
 				t.Errorf("pods: %+v", got.Pods)
 			}
 		})
@@ -275,7 +275,7 @@ func TestSurroundingsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if gap := got.Gap(eventsResource, ""); gap == nil || !strings.Contains(gap.Message, "more than 5000") || len(got.Events) != mostPages {
+	if gap := got.Gap(cluster.ResourceEvents, ""); gap == nil || !strings.Contains(gap.Message, "more than 5000") || len(got.Events) != mostPages {
 		t.Errorf("gap %+v, %d events", gap, len(got.Events))
 	}
 }

@@ -203,7 +203,7 @@ func (w *watching) start(ctx context.Context, running *sync.WaitGroup, before *c
 		return slices.ContainsFunc(w.first.Gaps, func(g cluster.Gap) bool { return g.Resource == resource })
 	}
 	follow(ctx, running, w, source{
-		resource: servicesResource, path: resourcePath("/api/v1", namespace, "services", ""), namespace: namespace, parameters: fields,
+		resource: cluster.ResourceServices, path: resourcePath("/api/v1", namespace, "services", ""), namespace: namespace, parameters: fields,
 		object: func() runtime.Object { return &corev1.Service{} }, list: func() runtime.Object { return &corev1.ServiceList{} },
 	}, w.services, func(object runtime.Object) (corev1.Service, bool) {
 		service, ok := object.(*corev1.Service)
@@ -213,9 +213,9 @@ func (w *watching) start(ctx context.Context, running *sync.WaitGroup, before *c
 		ok = trimService(service)
 		return *service, ok
 	})
-	if !unread(endpointSlicesResource) {
+	if !unread(cluster.ResourceEndpointSlices) {
 		from := source{
-			resource: endpointSlicesResource, path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), namespace: namespace, parameters: labels,
+			resource: cluster.ResourceEndpointSlices, path: resourcePath("/apis/discovery.k8s.io/v1", namespace, "endpointslices", ""), namespace: namespace, parameters: labels,
 			object: func() runtime.Object { return &discoveryv1.EndpointSlice{} }, list: func() runtime.Object { return &discoveryv1.EndpointSliceList{} },
 		}
 		probe := cloneValues(labels)
@@ -237,9 +237,9 @@ func (w *watching) start(ctx context.Context, running *sync.WaitGroup, before *c
 			return slice, ok
 		})
 	}
-	if !unread(nodesResource) {
+	if !unread(cluster.ResourceNodes) {
 		follow(ctx, running, w, source{
-			resource: nodesResource, path: resourcePath("/api/v1", "", "nodes", ""),
+			resource: cluster.ResourceNodes, path: resourcePath("/api/v1", "", "nodes", ""),
 			object: func() runtime.Object { return &corev1.Node{} }, list: func() runtime.Object { return &corev1.NodeList{} },
 		}, w.nodes, func(object runtime.Object) (corev1.Node, bool) {
 			node, ok := object.(*corev1.Node)
@@ -302,7 +302,7 @@ func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, fr
 		}
 		stop()
 		l.close()
-		if from.resource == servicesResource {
+		if from.resource == cluster.ResourceServices {
 			w.fail(fmt.Errorf("%s %s: %w", verb, from.resource, w.client.explain(err, verb, from.resource, from.namespace)))
 			return err
 		}

@@ -164,8 +164,8 @@ func TestWatchReadsCredentialsAgain(t *testing.T) {
 		}
 		next.ServeHTTP(w, r)
 	})
-	if err := server.Grant(t.Context(), "reader", rights[servicesResource], rights[endpointSlicesResource], rights[nodesResource],
-		apiserver.Rule("list watch", servicesResource, endpointSlicesResource, nodesResource)); err != nil {
+	if err := server.Grant(t.Context(), "reader", rights[cluster.ResourceServices], rights[cluster.ResourceEndpointSlices], rights[cluster.ResourceNodes],
+		apiserver.Rule("list watch", cluster.ResourceServices, cluster.ResourceEndpointSlices, cluster.ResourceNodes)); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "kubeconfig")
@@ -201,13 +201,13 @@ func TestWatchReadsCredentialsAgain(t *testing.T) {
 
 func TestWatchNotAllowed(t *testing.T) {
 	server := start(t)
-	reads := apiserver.Rule("get list", servicesResource, endpointSlicesResource, nodesResource)
+	reads := apiserver.Rule("get list", cluster.ResourceServices, cluster.ResourceEndpointSlices, cluster.ResourceNodes)
 	for _, c := range []struct {
 		watches []string
 		says    string
 	}{
-		{[]string{servicesResource, endpointSlicesResource}, ""},
-		{[]string{endpointSlicesResource, nodesResource}, "watch services: forbidden"},
+		{[]string{cluster.ResourceServices, cluster.ResourceEndpointSlices}, ""},
+		{[]string{cluster.ResourceEndpointSlices, cluster.ResourceNodes}, "watch services: forbidden"},
 	} {
 		if err := server.Grant(t.Context(), "reader", reads, apiserver.Rule("watch", c.watches...)); err != nil {
 			t.Fatal(err)
@@ -216,7 +216,7 @@ func TestWatchNotAllowed(t *testing.T) {
 		change := s.next("a refusal")
 		switch {
 		case c.says == "":
-			if change.Snapshot == nil || change.Stale != nil || !slices.ContainsFunc(change.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == nodesResource && g.Verb == "watch" }) {
+			if change.Snapshot == nil || change.Stale != nil || !slices.ContainsFunc(change.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == cluster.ResourceNodes && g.Verb == "watch" }) {
 				t.Errorf("nodes that may not be watched are seen as %+v", change)
 			}
 		case change.Err == nil || !strings.Contains(change.Err.Error(), c.says):

@@ -54,13 +54,13 @@ func (w *walk) workloads(owners map[cluster.Object]bool) error {
 func workloadResource(kind string) string {
 	switch kind {
 	case "ReplicaSet":
-		return replicaSetsResource
+		return cluster.ResourceReplicaSets
 	case "Deployment":
 		return "deployments.apps"
 	case "StatefulSet":
 		return "statefulsets.apps"
 	case "DaemonSet":
-		return daemonSetsResource
+		return cluster.ResourceDaemonSets
 	}
 	return ""
 }

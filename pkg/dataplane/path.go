@@ -174,8 +174,29 @@ func (s Outcomes) All() []Outcome {
 	return all
 }
 
-// Fails says whether no connection with this outcome reaches an endpoint.
-func (o Outcome) Fails() bool { return o == Refused || o == TimedOut || o == Unreachable }
+// Fails says whether no connection of this kind reaches an endpoint: the node refuses or drops it, or it leaves for a load balancer that has no endpoint to send it to.
+// A packet that came from the load balancer (External) and leaves for it again is left open.
+func (p *Path) Fails() bool {
+	switch p.Outcome {
+	case Refused, TimedOut, Unreachable:
+		return true
+	case ViaLoadBalancer:
+		return p.Endpoints == NoEndpoints && p.From != External
+	case Reachable, Partial, Unknown:
+	}
+	return false
+}
+
+// Works is No where all or some of these connections fail, Undetermined where the outcome is not known, and Yes otherwise.
+func (p *Path) Works() cluster.Tristate {
+	switch {
+	case p.Fails(), p.Outcome == Partial:
+		return cluster.No
+	case p.Outcome == Unknown:
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
 
 func either(outcomes ...Outcome) Outcomes {
 	var s Outcomes

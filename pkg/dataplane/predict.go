@@ -111,14 +111,12 @@ type others struct{ outright, proxied bool }
 // claims are all of a Service, each with whether it is made with ipMode Proxy.
 func claims(s *cluster.Service) iter.Seq2[claim, bool] {
 	return func(yield func(claim, bool) bool) {
-		for _, port := range s.Ports {
-			for _, in := range s.Ingress {
-				if in.IP.IsValid() && !yield(claim{in.IP, port.Port, port.Protocol}, in.IPMode == cluster.Proxy) {
-					return
-				}
+		for t := range Addresses(s) {
+			if t.To != LoadBalancerIP && t.To != ExternalIP {
+				continue
 			}
-			for _, a := range s.ExternalIPs {
-				if !yield(claim{a, port.Port, port.Protocol}, false) {
+			for _, port := range s.Ports {
+				if !yield(claim{t.Address, port.Port, port.Protocol}, t.IPMode == cluster.Proxy) {
 					return
 				}
 			}
@@ -258,7 +256,7 @@ func (p *Predictor) fill(g *group, port int, f family) {
 	}
 	for i := range p.service.Endpoints {
 		e := &p.service.Endpoints[i]
-		if familyOf(e.Address) != f || !serves(e, p.service.Ports[port]) || e.IsPlaceholder() {
+		if familyOf(e.Address) != f || !e.Serves(&p.service.Ports[port]) || e.IsPlaceholder() {
 			continue
 		}
 		one := tally{}
@@ -317,15 +315,6 @@ func (t *tally) add(o tally) {
 	t.terminatingHost += o.terminatingHost
 	t.zoneHinted += o.zoneHinted
 	t.nodeHinted += o.nodeHinted
-}
-
-func serves(e *cluster.Endpoint, want cluster.Port) bool {
-	for _, p := range e.Ports {
-		if p.Name == want.Name && p.Protocol == want.Protocol && p.Port != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // learn takes an endpoint as a witness of which addresses pods have.
@@ -505,7 +494,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		c.name, c.mode = cluster.UnknownDataplane, ""
 	}
 	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
-	if name, wrong := misnamed(d, node); wrong {
+	if name := d.ProxyNodeName(node); name != node.Name {
 		c.here, c.ownPod = g.named[name], false
 		zone := ""
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
@@ -592,14 +581,6 @@ func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 		}
 	}
 	return outright, asProxied
-}
-
-// misnamed: kube-proxy on the node was started under another node's name.
-func misnamed(d *cluster.Dataplane, node *cluster.Node) (name string, wrong bool) {
-	if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" || d.KubeProxy.HostnameOverride == node.Name {
-		return "", false
-	}
-	return d.KubeProxy.HostnameOverride, true
 }
 
 // beforehand is what is true of every data plane: what no node answers for, and what could not be read. The verdict has no rule where the tables decide.
@@ -779,7 +760,7 @@ var (
 // takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
 // of the loopback interface.
 func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
-	if name, wrong := misnamed(c.dataplane, node); wrong {
+	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
 		i := p.snapshot.NodeIndex(name)
 		if i < 0 {
 			return cluster.Is(inAny(ranges, loopback[f]))
@@ -821,7 +802,6 @@ func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluste
 // nodePortServed says whether kube-proxy in a mode answers for node ports at one of the node's addresses.
 func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
 	k := d.KubeProxy
-	_, wrong := misnamed(d, node)
 	switch {
 	case mode == "": // another data plane
 		return cluster.Yes
@@ -835,7 +815,7 @@ func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.
 		return cluster.Undetermined
 	case len(k.NodePortAddresses) > 0 && (inAny(k.NodePortAddresses, at) || !k.PrimaryOnly):
 		return cluster.Is(inAny(k.NodePortAddresses, at))
-	case wrong:
+	case d.ProxyNodeName(node) != node.Name:
 		// Without a Node object of that name kube-proxy knows no primary address, and serves them all.
 		return cluster.Yes
 	default:

@@ -23,7 +23,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 var (
@@ -35,7 +35,7 @@ var (
 // agrees where outcome, endpoints that answered, addresses they saw and hops all do. Cells that the engine calls Unknown are counted, and must be among what it
 // says could happen.
 func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
-	files, err := truth.Files(*corpus)
+	files, err := recordings.Files(*corpus)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,12 +192,12 @@ type replayed struct {
 	unknownBy              map[string]int
 	// rules that agreed with packets somewhere.
 	rules map[cell]bool
-	made  truth.Made
+	made  recordings.Made
 }
 
 func replay(t *testing.T, file string) *replayed {
 	t.Helper()
-	recording, err := truth.Read(file)
+	recording, err := recordings.Read(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func replay(t *testing.T, file string) *replayed {
 }
 
 // flips holds what new connections met after a policy was changed. Through the load balancer they go to the nodes that it found healthy then, which is not recorded.
-func (r *replayed) flips(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapshot) {
+func (r *replayed) flips(t *testing.T, recording *recordings.Recording, snapshot *cluster.Snapshot) {
 	t.Helper()
 	for _, f := range recording.Flips {
 		if f.From == "external" && f.Target.Node == "" {
@@ -239,12 +239,12 @@ func (r *replayed) flips(t *testing.T, recording *truth.Recording, snapshot *clu
 		svc := snapshot.Services[i]
 		svc.ExternalTrafficPolicy, svc.HealthCheckNodePort = change.Spec.ExternalTrafficPolicy, 0
 		h := &holder{t: t, recording: recording, snapshot: snapshot, service: &svc, predictor: dataplane.New(snapshot, &svc), result: r}
-		h.hold(truth.Probe{Service: f.Service, Target: f.Target}, f.After)
+		h.hold(recordings.Probe{Service: f.Service, Target: f.Target}, f.After)
 	}
 }
 
 // read is the recorded cluster, with what the API does not show added as facts.
-func read(t *testing.T, recording *truth.Recording) *cluster.Snapshot {
+func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 	t.Helper()
 	var stream bytes.Buffer
 	for _, object := range recording.Objects {
@@ -297,7 +297,7 @@ func publishesNodes(s *cluster.Snapshot, svc *cluster.Service) bool {
 }
 
 // receives holds the report's word on which nodes a load balancer sends to against the nodes that passed the recorded load balancer's health checks.
-func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapshot) {
+func receives(t *testing.T, recording *recordings.Recording, snapshot *cluster.Snapshot) {
 	t.Helper()
 	for _, r := range report.Diagnose(snapshot) {
 		name := r.Service.Namespace + "/" + r.Service.Name
@@ -329,7 +329,7 @@ func receives(t *testing.T, recording *truth.Recording, snapshot *cluster.Snapsh
 // holder holds the predictions for one Service against its cells.
 type holder struct {
 	t         *testing.T
-	recording *truth.Recording
+	recording *recordings.Recording
 	snapshot  *cluster.Snapshot
 	service   *cluster.Service
 	predictor *dataplane.Predictor
@@ -338,17 +338,17 @@ type holder struct {
 	left *dataplane.Path
 }
 
-func (h *holder) hold(probe truth.Probe, got truth.Result) {
-	source := h.recording.Sources[slices.IndexFunc(h.recording.Sources, func(s truth.Source) bool { return s.ID == got.From })]
+func (h *holder) hold(probe recordings.Probe, got recordings.Result) {
+	source := h.recording.Sources[slices.IndexFunc(h.recording.Sources, func(s recordings.Source) bool { return s.ID == got.From })]
 	h.result.cells++
 	h.left = nil
 	paths, through := h.predict(source, probe.Target)
-	if through && !(source.Kind == truth.SourceExternal && h.balancing().KeepsClientAddress) {
-		source = truth.Source{Kind: truth.SourceExternal, Addresses: h.recording.Network.LoadBalancer.Addresses}
+	if through && !(source.Kind == recordings.SourceExternal && h.balancing().KeepsClientAddress) {
+		source = recordings.Source{Kind: recordings.SourceExternal, Addresses: h.recording.Network.LoadBalancer.Addresses}
 	}
 	if len(paths) == 0 {
 		// The load balancer has no node to send to: that is its own doing, and the recorded one drops.
-		if got.Outcome != truth.TimedOut {
+		if got.Outcome != recordings.TimedOut {
 			h.t.Errorf("%s %s -> %v: no node receives, recorded %s", probe.Service, got.From, probe.Target, got)
 			return
 		}
@@ -393,38 +393,38 @@ type at struct {
 }
 
 // predict is one path, or one for each node that the load balancer chooses among where the connection goes through it.
-func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, through bool) {
+func (h *holder) predict(source recordings.Source, target recordings.Target) (paths []at, through bool) {
 	address := netip.MustParseAddr(target.Address)
 	t := dataplane.Target{Address: address, Hostname: target.Hostname, IPv6: address.Is6()}
 	client := dataplane.Client{Node: h.snapshot.NodeIndex(source.Node)}
 	switch source.Kind {
-	case truth.SourcePod:
+	case recordings.SourcePod:
 		client.From = dataplane.Pod
-	case truth.SourceExternal:
+	case recordings.SourceExternal:
 		client.From = dataplane.External
 	}
 	switch own := ofFamily(source.Addresses, address); {
 	case client.From == dataplane.Pod:
 		client.Address = own[0]
-	case client.From == dataplane.External && target.Node != "" && target.Kind != truth.TargetNodePort:
+	case client.From == dataplane.External && target.Node != "" && target.Kind != recordings.TargetNodePort:
 		// The last addresses of the machine outside are on the links to the nodes, in the nodes' order.
 		client.Address = own[len(own)-len(h.snapshot.Nodes)+h.snapshot.NodeIndex(target.Node)]
 	}
 	switch target.Kind {
-	case truth.TargetLoadBalancerIP:
+	case recordings.TargetLoadBalancerIP:
 		t.To = dataplane.LoadBalancerIP
 		for _, in := range h.service.Ingress {
 			if in.IP == address {
 				t.IPMode = in.IPMode
 			}
 		}
-	case truth.TargetLoadBalancerHostname:
+	case recordings.TargetLoadBalancerHostname:
 		t.To, t.Address = dataplane.LoadBalancerHostname, netip.Addr{}
-	case truth.TargetExternalIP:
+	case recordings.TargetExternalIP:
 		t.To = dataplane.ExternalIP
-	case truth.TargetNodePort:
+	case recordings.TargetNodePort:
 		t.To, t.Node = dataplane.NodePort, h.snapshot.NodeIndex(target.Node)
-	case truth.TargetClusterIP:
+	case recordings.TargetClusterIP:
 		t.To = dataplane.ClusterIP
 	}
 	t.Port = h.port(target)
@@ -456,10 +456,10 @@ func (h *holder) predict(source truth.Source, target truth.Target) (paths []at, 
 }
 
 // port is the index of the Service port that is dialled.
-func (h *holder) port(target truth.Target) int {
+func (h *holder) port(target recordings.Target) int {
 	i := slices.IndexFunc(h.service.Ports, func(p cluster.Port) bool {
 		port := int(p.Port)
-		if target.Kind == truth.TargetNodePort {
+		if target.Kind == recordings.TargetNodePort {
 			port = int(p.NodePort)
 		}
 		return port == target.Port && string(p.Protocol) == target.Protocol
@@ -470,7 +470,7 @@ func (h *holder) port(target truth.Target) int {
 	return i
 }
 
-func (h *holder) balancing() truth.LoadBalancing {
+func (h *holder) balancing() recordings.LoadBalancing {
 	return h.recording.Network.LoadBalancer.Services[h.service.Namespace+"/"+h.service.Name]
 }
 
@@ -484,7 +484,7 @@ func (h *holder) throughLoadBalancer(t dataplane.Target) (paths []at) {
 }
 
 // compareAll holds several paths, one of which the load balancer chose for each connection, against what they met together.
-func (h *holder) compareAll(paths []at, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
+func (h *holder) compareAll(paths []at, probe recordings.Probe, got recordings.Result) (difference string, unknown bool) {
 	outcomes := map[string]bool{}
 	answer := map[string]bool{}
 	for _, p := range paths {
@@ -498,7 +498,7 @@ func (h *holder) compareAll(paths []at, probe truth.Probe, got truth.Result) (di
 	}
 	want := string(got.Outcome)
 	if len(outcomes) > 1 {
-		if got.Outcome != truth.Partial {
+		if got.Outcome != recordings.Partial {
 			return fmt.Sprintf("nodes differ (%v), yet all connections fared alike", slices.Sorted(maps.Keys(outcomes))), false
 		}
 	} else if !outcomes[want] {
@@ -511,7 +511,7 @@ func (h *holder) compareAll(paths []at, probe truth.Probe, got truth.Result) (di
 	return "", false
 }
 
-func (h *holder) compare(p at, source truth.Source, probe truth.Probe, got truth.Result) (difference string, unknown bool) {
+func (h *holder) compare(p at, source recordings.Source, probe recordings.Probe, got recordings.Result) (difference string, unknown bool) {
 	if p.Outcome == dataplane.Unknown {
 		if !p.Could.Has(dataplane.ViaLoadBalancer) && !couldBe(p.Could, got.Outcome) {
 			return fmt.Sprintf("not among what could happen (%08b)", p.Could), false
@@ -521,7 +521,7 @@ func (h *holder) compare(p at, source truth.Source, probe truth.Probe, got truth
 	if p.Outcome.String() != string(got.Outcome) {
 		return "outcome", false
 	}
-	if got.Outcome != truth.Reachable && got.Outcome != truth.Partial {
+	if got.Outcome != recordings.Reachable && got.Outcome != recordings.Partial {
 		if p.Endpoints != dataplane.NoEndpoints || p.ClientIP != dataplane.NoClientIP {
 			return "something is said to be reached", false
 		}
@@ -544,18 +544,18 @@ func (h *holder) compare(p at, source truth.Source, probe truth.Probe, got truth
 	if clientIP := h.clientIP(source, got.Saw); p.ClientIP != dataplane.ClientIPUnknown && p.ClientIP.String() != clientIP && !(probe.Sticky && p.ClientIP == dataplane.Mixed) {
 		differences = append(differences, "client IP: seen is "+clientIP)
 	}
-	if hop := h.hop(p.node, answered); !probe.Sticky && got.Outcome == truth.Reachable && p.ExtraHop.String() != hop {
+	if hop := h.hop(p.node, answered); !probe.Sticky && got.Outcome == recordings.Reachable && p.ExtraHop.String() != hop {
 		differences = append(differences, "extra hop: "+hop)
 	}
 	return strings.Join(differences, "; "), false
 }
 
-func couldBe(could dataplane.Outcomes, got truth.Outcome) bool {
+func couldBe(could dataplane.Outcomes, got recordings.Outcome) bool {
 	return slices.ContainsFunc(could.All(), func(o dataplane.Outcome) bool { return o.String() == string(got) })
 }
 
 // endpoints are the addresses that a path's word for them stands for.
-func (h *holder) endpoints(p at, probe truth.Probe) []string {
+func (h *holder) endpoints(p at, probe recordings.Probe) []string {
 	if p.Endpoints == dataplane.NoEndpoints {
 		return nil
 	}
@@ -585,9 +585,9 @@ func (h *holder) endpoints(p at, probe truth.Probe) []string {
 }
 
 // clientIP is the report's word for the addresses that endpoints saw.
-func (h *holder) clientIP(source truth.Source, saw []string) string {
+func (h *holder) clientIP(source recordings.Source, saw []string) string {
 	own := source.Addresses
-	if source.Kind == truth.SourceNode {
+	if source.Kind == recordings.SourceNode {
 		for _, node := range h.recording.Network.Nodes {
 			if node.Name == source.Node {
 				own = node.Addresses

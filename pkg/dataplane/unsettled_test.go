@@ -14,8 +14,8 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
 )
 
 // TestUnsettledHoldsForEverythingItCouldBe: what is said without kube-proxy's version holds for every release that it could be, and so on for its mode and for the
@@ -85,12 +85,12 @@ func clusters(t *testing.T) map[string]*cluster.Snapshot {
 			t.Fatalf("%s: %v", file, err)
 		}
 	}
-	recordings, err := truth.Files("../../test/truth")
-	if err != nil || len(recordings) == 0 {
+	recorded, err := recordings.Files("../../test/truth")
+	if err != nil || len(recorded) == 0 {
 		t.Fatal("no recordings", err)
 	}
 	seen := map[string]bool{}
-	for _, file := range recordings {
+	for _, file := range recorded {
 		// MODE-VERSION[-SETTING].json; the clusters that were drawn are each another one. ipvs is recorded with fewer Services.
 		parts := strings.SplitN(strings.TrimSuffix(filepath.Base(file), ".json"), "-", 3)
 		kind := strings.Join(parts[2:], "")
@@ -101,7 +101,7 @@ func clusters(t *testing.T) map[string]*cluster.Snapshot {
 			continue
 		}
 		seen[kind] = true
-		recording, err := truth.Read(file)
+		recording, err := recordings.Read(file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,7 +73,7 @@ func named(r *dataplane.Rule) string { return fmt.Sprintf("rule %s", r.ID) }
 type addressesSeen struct{ kept, replaced, unknown *dataplane.Rule }
 
 func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, predict Predict) (seen addressesSeen) {
-	targets := dataplane.Published(svc)
+	targets := dataplane.PublishedAndServed(svc)
 	for i := range s.Nodes {
 		if s.Nodes[i].VirtualKubelet {
 			continue
@@ -84,13 +84,12 @@ func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalanc
 			}
 			t.Node, t.Arrival = i, Arrival(lb, svc, t)
 			path := predict(dataplane.Client{From: dataplane.External, Node: i}, t)
-			switch path.Outcome {
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
+			switch {
+			case path.Fails():
 				continue
-			case dataplane.Unknown, dataplane.ViaLoadBalancer:
+			case path.Outcome == dataplane.Unknown, path.Outcome == dataplane.ViaLoadBalancer:
 				seen.unknown = path.Rule
 				continue
-			case dataplane.Reachable, dataplane.Partial:
 			}
 			switch path.ClientIP {
 			case dataplane.Preserved:

@@ -57,7 +57,7 @@ var hostPathsFact = fact{"paths from the host network", func(f *Facts) *lack {
 		return l
 	}
 	if groups := f.alike(dataplane.Node, func(h hit) bool { return h.path.Outcome.Badness() > dataplane.Unknown.Badness() }); len(groups) > 0 {
-		return &lack{message: "processes on the host network fail where pods fail, see " + unreachableInside.Code}
+		return &lack{message: "processes on the host network fail where pods fail, see " + FailsFromPods}
 	}
 	return nil
 }}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -32,7 +33,7 @@ func (p *planner) cluster() {
 	p.change(append(fields, wanted...))
 	p.insideAfter()
 	p.outsideAfter()
-	p.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011", "ETP025")
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.NodePortOnSomeNodes)
 }
 
 // outsideAfter predicts whether nodes that the load balancer begins to send to serve it: with policy Cluster it sends to all of them.
@@ -46,7 +47,7 @@ func (p *planner) outsideAfter() {
 	}
 	p.need(Precondition{
 		Name: "outside-clients", Holds: cluster.No, Risk: "breaks-outside-clients",
-		Message:  fmt.Sprintf("connections from outside that are sent to %d of %d nodes would fail, and with policy Cluster any node may be sent some: %s", len(r.fails), r.of, named(r.fails)),
+		Message:  fmt.Sprintf("connections from outside that are sent to %d of %d nodes would fail, and with policy Cluster any node may be sent some: %s", len(r.fails), r.of, english.Some(r.fails)),
 		Evidence: p.ruleEvidence(r.rules[r.fails[0]]),
 	})
 }
@@ -90,7 +91,7 @@ func (p *planner) losesClientIP() {
 		for i, e := range found {
 			facts[i] = e.Source
 		}
-		need.Message = fmt.Sprintf("%s on the client IP: %s", plural(len(found), "object depends", "objects depend"), named(facts))
+		need.Message = fmt.Sprintf("%s on the client IP: %s", english.Count(len(found), "object depends", "objects depend"), english.Some(facts))
 	} else if gap := p.dependentsGap(); gap != nil {
 		need.Holds, need.Risk = cluster.Undetermined, LosesClientIP
 		need.Message = fmt.Sprintf("it is not known what depends on the client IP: %s could not be read", gap.Resource)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
@@ -46,7 +47,7 @@ func dependents(s *cluster.Surroundings) (found []finding.Evidence) {
 		for j, block := range p.Blocks {
 			names[j] = block.String()
 		}
-		found = append(found, finding.Evidence{Fact: "it admits clients by address: " + named(names), Source: fmt.Sprintf("%s %s/%s", lower(p.Kind), p.Namespace, p.Name)})
+		found = append(found, finding.Evidence{Fact: "it admits clients by address: " + english.Some(names), Source: fmt.Sprintf("%s %s/%s", lower(p.Kind), p.Namespace, p.Name)})
 	}
 	for i := range s.Ingresses {
 		ingress := &s.Ingresses[i]

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -112,10 +113,10 @@ func (p *planner) byName(hosts []string) {
 	switch fails, unknown := newly(inside.fails, published.fails), newly(inside.unknown, slices.Concat(published.unknown, published.fails)); {
 	case len(fails) > 0:
 		need.Holds, need.Risk, need.Evidence = cluster.No, BreaksInside, p.ruleEvidence(inside.rules[fails[0]])
-		need.Message = fmt.Sprintf("pods on %d of %d nodes would no longer reach the Service by name: %s", len(fails), inside.of, named(fails))
+		need.Message = fmt.Sprintf("pods on %d of %d nodes would no longer reach the Service by name: %s", len(fails), inside.of, english.Some(fails))
 	case len(unknown) > 0:
 		need.Holds, need.Risk, need.Evidence = cluster.Undetermined, BreaksInside, p.ruleEvidence(inside.rules[unknown[0]])
-		need.Message = fmt.Sprintf("it is not known whether pods on %d of %d nodes would reach the Service by name: %s", len(unknown), inside.of, named(unknown))
+		need.Message = fmt.Sprintf("it is not known whether pods on %d of %d nodes would reach the Service by name: %s", len(unknown), inside.of, english.Some(unknown))
 	}
 	p.need(need)
 	if provider.ProxyProtocol(p.Facts.Service) != "" {
@@ -127,9 +128,9 @@ func (p *planner) byName(hosts []string) {
 		return
 	}
 	p.Effects = append(p.Effects, Effect{Kind: FixesByName, Nodes: fixed, Message: fmt.Sprintf(
-		"pods on %d of %d nodes reach the Service by the name %s, and fail at the address as before", len(fixed), inside.of, named(hosts))})
-	if p.failed("ETP002") {
-		p.ByName = []string{"ETP002"}
+		"pods on %d of %d nodes reach the Service by the name %s, and fail at the address as before", len(fixed), inside.of, english.Some(hosts))})
+	if p.failed(finding.FailsFromPods) {
+		p.ByName = []string{finding.FailsFromPods}
 	}
 }
 
@@ -141,23 +142,18 @@ func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 		if n.VirtualKubelet {
 			continue
 		}
-		worst, why := dataplane.Reachable, (*dataplane.Rule)(nil)
+		works, why := cluster.Yes, (*dataplane.Rule)(nil)
 		for _, t := range dataplane.Targets(p.Facts.Service) {
 			if t.To != dataplane.ClusterIP || !dataplane.Served(p.Facts.Service, t.Port) {
 				continue
 			}
-			switch path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t); path.Outcome {
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
-				worst, why = dataplane.Refused, path.Rule
-			case dataplane.Unknown, dataplane.ViaLoadBalancer:
-				if worst == dataplane.Reachable {
-					worst, why = dataplane.Unknown, path.Rule
-				}
-			case dataplane.Reachable:
+			path := predictor.Path(dataplane.Client{From: dataplane.Pod, Node: i}, t)
+			if w := path.Works(); w == cluster.No || w == cluster.Undetermined && works == cluster.Yes {
+				works, why = w, path.Rule
 			}
 		}
 		out.of++
-		out.add(n.Name, worst, why)
+		out.add(n.Name, works, why)
 	}
 	return out
 }

@@ -84,7 +84,7 @@ func TestDNS(t *testing.T) {
 	stub := kubeadm + "example.com:53 {\n    forward . 10.0.0.10\n}\n"
 	run(t, []testCase{
 		{name: "names of the Ingresses", mode: DNS, text: story, around: ingress(kubeadm, "www.example.com", "*.example.org"), found: []string{"ETP002"}, want: []string{
-			"set configmap/coredns data.Corefile*", "cost *.example.org of ingress shop/web is a wildcard*", "cures ", "by name ETP002", "need pods-ask-coredns yes", "need in-cluster-clients yes",
+			"set configmap/coredns data.Corefile*", "cost *.example.org of ingress shop/web is a wildcard*", "fixes ", "by name ETP002", "need pods-ask-coredns yes", "need in-cluster-clients yes",
 			"fixes by name on b: pods on 1 of 2 nodes reach the Service by the name www.example.com, and fail at the address as before",
 		}},
 		{name: "a node whose pods reach no cluster IP", mode: DNS, text: with("etp=Local", "itp=Local etp=Local", "ipvs@v1.20.15", "iptables@v1.33.0", "10.0.1.105", "172.20.0.5"), o: www, around: corednsWith(kubeadm), found: []string{"ETP002"}, want: []string{
@@ -150,10 +150,10 @@ func TestProxyProtocolNeedsTheLoadBalancer(t *testing.T) {
 	text := with(elsewhere, "linode://", "etp=Local", "annotations=service.beta.kubernetes.io/linode-loadbalancer-default-proxy-protocol=v2 etp=Local")
 	run(t, []testCase{
 		{name: "dns", mode: DNS, text: text, o: www, around: corednsWith(kubeadm), found: []string{"ETP002"}, want: []string{
-			"need no-proxy-protocol no no-proxy-header", "cures ", "!by name *", "!fixes by name *",
+			"need no-proxy-protocol no no-proxy-header", "fixes ", "!by name *", "!fixes by name *",
 		}},
 		{name: "hostname", mode: Hostname, text: text, found: []string{"ETP002"}, want: []string{
-			"cures ETP002", "gain connections from inside get the PROXY protocol header too*", "need in-cluster-clients yes", "!breaks *", "!may break *",
+			"fixes ETP002", "gain connections from inside get the PROXY protocol header too*", "need in-cluster-clients yes", "!breaks *", "!may break *",
 		}},
 	})
 	f := facts(t, text, "ETP002")

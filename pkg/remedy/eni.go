@@ -32,7 +32,7 @@ func (p *planner) eni() {
 	if flips {
 		p.insideAfter()
 	}
-	p.Cures = p.cures("ETP002", "ETP003", "ETP007", "ETP008", "ETP011")
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint)
 }
 
 // without says that the provider has nothing of the kind, and what to use instead.

@@ -85,7 +85,7 @@ func (p *planner) hostname(o Options) error {
 	p.change([]Field{field})
 	p.Assumes = append(p.Assumes, "the provider's controller obeys the annotation and writes the status anew")
 	p.insideAfter()
-	p.Cures = p.cures("ETP002", "ETP003")
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost)
 	return nil
 }
 

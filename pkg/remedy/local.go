@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -66,7 +67,7 @@ func (p *planner) someReady() {
 			nodes[e.Node] = true
 		}
 	}
-	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", plural(s.ReadyBackends(), "ready endpoint", "ready endpoints"), plural(len(nodes), "node", "nodes"))
+	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", english.Count(s.ReadyBackends(), "ready endpoint", ""), english.Count(len(nodes), "node", ""))
 	switch {
 	case !s.EndpointsKnown:
 		need.Risk, need.Message = "no-endpoint", "whether any node has a ready endpoint is not known: the EndpointSlices could not be read"
@@ -103,7 +104,7 @@ func (p *planner) stopReceiving() {
 	switch {
 	case !p.Facts.Service.EndpointsKnown:
 	case len(names) > 0:
-		p.cost(fmt.Sprintf("%d of %d nodes stop receiving connections from outside, since they have no ready endpoint: %s", len(names), of, named(names)))
+		p.cost(fmt.Sprintf("%d of %d nodes stop receiving connections from outside, since they have no ready endpoint: %s", len(names), of, english.Some(names)))
 	case of > 0:
 		p.gain("every node has a ready endpoint, so none stops receiving")
 	}
@@ -130,11 +131,11 @@ func (p *planner) insideAfter() {
 		switch fails := newly(now.fails, was.fails); {
 		case len(fails) > 0:
 			need.Holds = cluster.No
-			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address: %s", place.who, len(fails), now.of, named(fails))
+			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address: %s", place.who, len(fails), now.of, english.Some(fails))
 			need.Evidence = p.ruleEvidence(now.rules[fails[0]])
 		case len(unknown) > 0 && need.Holds == cluster.Yes:
 			need.Holds = cluster.Undetermined
-			need.Message = fmt.Sprintf("it is not known whether %s on %d of %d nodes would reach the address: %s", place.who, len(unknown), now.of, named(unknown))
+			need.Message = fmt.Sprintf("it is not known whether %s on %d of %d nodes would reach the address: %s", place.who, len(unknown), now.of, english.Some(unknown))
 			need.Evidence = p.ruleEvidence(now.rules[unknown[0]])
 		}
 		if need.Holds == cluster.No {
@@ -163,10 +164,10 @@ func (p *planner) sentBack(need *Precondition, before, after *reached) {
 	}
 	changed := p.after()
 	holds, reason := p.providerOf(changed).Hairpins()
-	effect := Effect{Kind: Breaks, Nodes: back, Message: fmt.Sprintf("clients on %d of %d nodes fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, named(back))}
+	effect := Effect{Kind: Breaks, Nodes: back, Message: fmt.Sprintf("clients on %d of %d nodes fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, english.Some(back))}
 	if holds == cluster.Undetermined {
 		effect.Kind = MayBreak
-		effect.Message = fmt.Sprintf("clients on %d of %d nodes may fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, named(back))
+		effect.Message = fmt.Sprintf("clients on %d of %d nodes may fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, english.Some(back))
 	}
 	p.Effects = append(p.Effects, effect)
 	// A mode that sends clients to the load balancer has to know what becomes of them there. To the others it is a thing to know.

@@ -285,19 +285,3 @@ func (p *Plan) Simulate(s *cluster.Snapshot) *cluster.Snapshot {
 	}
 	return &out
 }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// named lists the first names of many.
-func named(names []string) string {
-	const most = 3
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}

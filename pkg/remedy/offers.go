@@ -13,8 +13,8 @@ type Offer struct {
 	Mode Mode
 	// Gain is one line: what it keeps and what it costs.
 	Gain string
-	// Cures are codes of findings.
-	Cures []string
+	// Fixes are codes of findings.
+	Fixes []string
 	// ByName: only clients that connect by name are helped.
 	ByName bool
 }
@@ -33,12 +33,12 @@ func Offers(f *Facts) []Offer {
 			// Any name does to tell what the mode fixes.
 			plan, err = Make(mode, f, Options{Hosts: []string{placeholder}})
 		}
-		if err != nil || len(plan.Cures)+len(plan.ByName) == 0 || len(plan.Changes)+len(plan.ByHand) == 0 || plan.impossible() {
+		if err != nil || len(plan.Fixes)+len(plan.ByName) == 0 || len(plan.Changes)+len(plan.ByHand) == 0 || plan.impossible() {
 			continue
 		}
-		o := Offer{Mode: mode, Gain: gain(plan), Cures: plan.Cures}
-		if len(plan.Cures) == 0 {
-			o.Cures, o.ByName = plan.ByName, true
+		o := Offer{Mode: mode, Gain: gain(plan), Fixes: plan.Fixes}
+		if len(plan.Fixes) == 0 {
+			o.Fixes, o.ByName = plan.ByName, true
 		}
 		list = append(list, ranked{o, rank(plan)})
 	}
@@ -59,9 +59,9 @@ func rank(p *Plan) int {
 	switch {
 	case p.Mode == Spread || p.Mode == AntiAffinity:
 		return 5
-	case len(p.Cures) == 0:
+	case len(p.Fixes) == 0:
 		return 4
-	case p.Mode == Cluster && !slices.ContainsFunc(p.Cures, func(code string) bool { return code != "ETP007" && code != "ETP008" }):
+	case p.Mode == Cluster && !slices.ContainsFunc(p.Fixes, func(code string) bool { return code != finding.UnevenLoad && code != finding.SingleNode }):
 		return 6
 	case partly:
 		return 3

@@ -135,7 +135,7 @@ func TestOffers(t *testing.T) {
 			var got []Mode
 			for _, o := range Offers(f) {
 				got = append(got, o.Mode)
-				if o.Gain == "" || len(o.Cures) == 0 {
+				if o.Gain == "" || len(o.Fixes) == 0 {
 					t.Errorf("offer: %+v", o)
 				}
 			}

@@ -51,7 +51,7 @@ func lines(p *Plan) (out []string) {
 	if len(p.May) > 0 {
 		out = append(out, "may "+strings.Join(p.May, " "))
 	}
-	return append(out, "cures "+strings.Join(p.Cures, " "))
+	return append(out, "fixes "+strings.Join(p.Fixes, " "))
 }
 
 // testCase is one cluster, one mode, and lines that its plan has; * ends a line of which only the beginning is meant, and ! begins one that it must not have.
@@ -115,14 +115,14 @@ const (
 func TestCluster(t *testing.T) {
 	run(t, []testCase{
 		{name: "the story", mode: Cluster, text: story, found: []string{"ETP002", "ETP008"}, want: []string{
-			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web spec.healthCheckNodePort 32000 -> null`, "cures ETP002 ETP008",
+			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web spec.healthCheckNodePort 32000 -> null`, "fixes ETP002 ETP008",
 			"need client-ip-unused yes", "need within-quota yes", "cost client IP lost: a node puts its own address in its place", "cost health check node port 32000 is given up*",
 			"cost --mode=eni would keep the client's address*",
 		}},
 		{name: "already so", mode: Cluster, text: with("etp=Local hc=32000", "etp=Cluster"), want: []string{nothing, "!need *"}},
 		{name: "no policy at all", mode: Cluster, text: with("LoadBalancer etp=Local hc=32000 ingress=203.0.113.10 port=http:80:30080", "ClusterIP port=http:80"), want: []string{"need has-policy no", nothing}},
 		{name: "node port has no health check port", mode: Cluster, text: with("LoadBalancer etp=Local hc=32000 ingress=203.0.113.10", "NodePort etp=Local"), found: []string{"ETP025"}, want: []string{
-			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "!set service/web spec.healthCheckNodePort*", "cures ETP025",
+			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "!set service/web spec.healthCheckNodePort*", "fixes ETP025",
 		}},
 		{name: "network policy by address", mode: Cluster, text: story, around: func(s *cluster.Surroundings) {
 			s.Policies = []cluster.NetworkPolicy{{Kind: "NetworkPolicy", Namespace: "shop", Name: "office", Blocks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}}
@@ -137,7 +137,7 @@ func TestCluster(t *testing.T) {
 		{name: "ingresses unread", mode: Cluster, text: story, around: gap(ingresses), want: []string{"need client-ip-unused unknown loses-client-ip"}},
 		{name: "source ranges still hold", mode: Cluster, text: with("ingress=", "source-ranges=198.51.100.0/24 ingress="), want: []string{"cost loadBalancerSourceRanges still holds*"}},
 		{name: "sends to pods already", mode: Cluster, text: with("etp=Local", "annotations=service.beta.kubernetes.io/backend-type=eni etp=Local"), around: gap(networkPolicies), found: []string{"ETP002"}, want: []string{
-			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods whatever the policy is*", "cures ETP002",
+			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods whatever the policy is*", "fixes ETP002",
 		}},
 		{name: "full proxy: nothing to lose", mode: Cluster, text: with(elsewhere, "hcloud://"), around: gap(networkPolicies), want: []string{"!need client-ip-unused*", "!cost client IP*"}},
 		{name: "AKS probe would fail", mode: Cluster, text: with(elsewhere, "azure:///"), around: func(s *cluster.Surroundings) { s.AppProtocols = map[string]string{"http": "http"} }, want: []string{
@@ -185,7 +185,7 @@ func TestLocal(t *testing.T) {
 	run(t, []testCase{
 		{name: "breaks clients inside", mode: Local, text: flipped(), want: []string{
 			`set service/web spec.externalTrafficPolicy "Cluster" -> "Local"`, "!set service/web spec.healthCheckNodePort*", "need in-cluster-clients no breaks-in-cluster-clients", "need ready-endpoint yes",
-			"cost 1 of 2 nodes stop receiving connections from outside, since they have no ready endpoint: b", "cures ", "cost all connections from outside then depend on one node",
+			"cost 1 of 2 nodes stop receiving connections from outside, since they have no ready endpoint: b", "fixes ", "cost all connections from outside then depend on one node",
 		}},
 		{name: "does not, with iptables", mode: Local, text: flipped(old, modern, "10.0.1.105", "172.20.0.5"), want: []string{"need in-cluster-clients yes"}},
 		{name: "not known, without a data plane", mode: Local, text: flipped(old, "unknown"), want: []string{"need in-cluster-clients unknown breaks-in-cluster-clients"}},
@@ -237,7 +237,7 @@ func TestENI(t *testing.T) {
 	run(t, []testCase{
 		{name: "the story", mode: ENI, text: story, around: terwayRuns, found: []string{"ETP002", "ETP003", "ETP008"}, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web annotation ` + backend + ` null -> "eni"`, "need terway-ready yes", "need pods-in-vpc yes",
-			"need listeners-managed yes", "need within-quota yes", "cures ETP002 ETP003 ETP008", "!cost client IP*",
+			"need listeners-managed yes", "need within-quota yes", "fixes ETP002 ETP003 ETP008", "!cost client IP*",
 		}},
 		{name: "already eni: only the policy", mode: ENI, text: annotate(backend + "=eni"), around: terwayRuns, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "!set service/web annotation*",
@@ -292,7 +292,7 @@ func TestENI(t *testing.T) {
 		{name: "mistyped value", mode: ENI, text: annotate(backend + "=ENI"), around: terwayRuns, want: []string{`set service/web annotation ` + backend + ` "ENI" -> "eni"`, "cost annotation " + backend + " is ENI now*"}},
 		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Born = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost clusters with Terway made since August 2020*"}},
 		{name: "AWS, controller's", mode: ENI, text: with(elsewhere, "aws:///", "ingress=203.0.113.10", "ingress=web.elb.amazonaws.com finalizers=service.k8s.aws/resources"), found: []string{"ETP008"}, want: []string{
-			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-nlb-target-type null -> "ip"`, "!set service/web spec*", "need controller-owns-it yes", "cures ETP008",
+			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-nlb-target-type null -> "ip"`, "!set service/web spec*", "need controller-owns-it yes", "fixes ETP008",
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-target-group-attributes null -> "preserve_client_ip.enabled=true"`,
 		}},
 		{name: "AWS, attributes are kept", mode: ENI, text: with(elsewhere, "aws:///", "etp=Local", "finalizers=service.k8s.aws/resources annotations=service.beta.kubernetes.io/aws-load-balancer-target-group-attributes=other etp=Local"), want: []string{
@@ -303,7 +303,7 @@ func TestENI(t *testing.T) {
 		{name: "Tencent, routed pods", mode: ENI, text: with(elsewhere, "qcloud:///"), around: func(s *cluster.Surroundings) {
 			s.Pods = []cluster.Pod{{Name: "web-1", Annotations: map[string]string{"tke.cloud.tencent.com/networks": "tke-route-eni"}}}
 		}, found: []string{"ETP002"}, want: []string{
-			`set service/web annotation service.cloud.tencent.com/direct-access null -> "true"`, `set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "need pods-in-vpc yes", "cures ETP002",
+			`set service/web annotation service.cloud.tencent.com/direct-access null -> "true"`, `set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, "need pods-in-vpc yes", "fixes ETP002",
 		}},
 		{name: "Tencent, overlay", mode: ENI, text: with(elsewhere, "qcloud:///"), want: []string{"need pods-in-vpc no"}},
 		{name: "Tencent, overlay that is allowed", mode: ENI, text: with(elsewhere, "qcloud:///"), around: func(s *cluster.Surroundings) {
@@ -327,7 +327,7 @@ func TestHostname(t *testing.T) {
 	name := Options{Hosts: []string{"www.example.com"}}
 	run(t, []testCase{
 		{name: "Alibaba CLB", mode: Hostname, text: story, o: name, found: []string{"ETP002", "ETP003"}, want: []string{
-			`set service/web annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-hostname null -> "www.example.com"`, "!set service/web spec*", "cures ETP002 ETP003",
+			`set service/web annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-hostname null -> "www.example.com"`, "!set service/web spec*", "fixes ETP002 ETP003",
 			"cost the DNS record of www.example.com must lead*", "need in-cluster-clients no breaks-in-cluster-clients",
 			"breaks on a: clients on 1 of 2 nodes fail where the load balancer chooses a backend on their own node: a",
 		}},

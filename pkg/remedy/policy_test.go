@@ -54,7 +54,7 @@ func TestClusterFlipsPolicyAndKeepsTheHealthCheckPort(t *testing.T) {
 	if diff := cmp.Diff(want, p.Changes); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"ETP002", "ETP003", "ETP008"}, p.Cures); diff != "" {
+	if diff := cmp.Diff([]string{"ETP002", "ETP003", "ETP008"}, p.Fixes); diff != "" {
 		t.Error(diff)
 	}
 	after := p.Simulate(f.Snapshot)

@@ -20,13 +20,13 @@ type reached struct {
 	rules map[string]*dataplane.Rule
 }
 
-func (r *reached) add(node string, worst dataplane.Outcome, why *dataplane.Rule) {
-	switch worst {
-	case dataplane.Refused:
+func (r *reached) add(node string, works cluster.Tristate, why *dataplane.Rule) {
+	switch works {
+	case cluster.No:
 		r.fails, r.rules[node] = append(r.fails, node), why
-	case dataplane.Unknown:
+	case cluster.Undetermined:
 		r.unknown, r.rules[node] = append(r.unknown, node), why
-	default:
+	case cluster.Yes:
 		r.works = append(r.works, node)
 	}
 }
@@ -39,7 +39,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 		out[from] = &reached{rules: map[string]*dataplane.Rule{}}
 	}
 	predictor := dataplane.New(p.Snapshot, svc)
-	published := dataplane.Published(svc)
+	published := dataplane.PublishedAndServed(svc)
 	sendsBack := p.sendsBack(svc)
 	// Where there is an address, clients inside use that; else the node port is all that there is.
 	addressed := slices.ContainsFunc(published, func(t dataplane.Target) bool { return t.To != dataplane.NodePort })
@@ -49,7 +49,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 			continue
 		}
 		for from, r := range out {
-			worst, tried, leaves := dataplane.Reachable, false, false
+			works, tried, leaves := cluster.Yes, false, false
 			var why *dataplane.Rule
 			for _, t := range published {
 				if t.To == dataplane.NodePort && addressed && from != dataplane.External || !t.At(n) {
@@ -60,29 +60,19 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 					t.Arrival = finding.Arrival(p.Provider, svc, t)
 				}
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
-				switch path.Outcome {
-				case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
-					worst, why = dataplane.Refused, path.Rule
-				case dataplane.Unknown:
-					if worst == dataplane.Reachable {
-						worst, why = dataplane.Unknown, path.Rule
-					}
-				case dataplane.ViaLoadBalancer:
-					if from != dataplane.External && path.Endpoints == dataplane.NoEndpoints {
-						worst, why = dataplane.Refused, path.Rule
-					}
-					leaves = leaves || from != dataplane.External && t.To != dataplane.ExternalIP
-				case dataplane.Reachable:
+				if w := path.Works(); w == cluster.No || w == cluster.Undetermined && works == cluster.Yes {
+					works, why = w, path.Rule
 				}
+				leaves = leaves || path.Outcome == dataplane.ViaLoadBalancer && from != dataplane.External && t.To != dataplane.ExternalIP
 			}
 			if !tried {
 				continue
 			}
 			r.of++
-			if worst == dataplane.Reachable && leaves && sendsBack(i) {
+			if works == cluster.Yes && leaves && sendsBack(i) {
 				r.back = append(r.back, n.Name)
 			}
-			r.add(n.Name, worst, why)
+			r.add(n.Name, works, why)
 		}
 	}
 	return out
@@ -117,8 +107,8 @@ func (p *planner) after() *cluster.Service {
 	return &s.Services[0]
 }
 
-// cures are those of the codes that were found, and that the change takes away as far as can be predicted.
-func (p *planner) cures(codes ...string) (cured []string) {
+// fixes are those of the codes that were found, and that the change takes away as far as can be predicted.
+func (p *planner) fixes(codes ...string) (fixed []string) {
 	var before, after map[dataplane.From]*reached
 	fewer := func(from dataplane.From) bool {
 		if before == nil {
@@ -127,26 +117,26 @@ func (p *planner) cures(codes ...string) (cured []string) {
 		return len(after[from].fails) < len(before[from].fails)
 	}
 	for _, code := range codes {
-		if !p.failed(code) || slices.Contains(cured, code) {
+		if !p.failed(code) || slices.Contains(fixed, code) {
 			continue
 		}
 		switch code {
-		case "ETP002":
+		case finding.FailsFromPods:
 			if !fewer(dataplane.Pod) {
 				continue
 			}
-		case "ETP003":
+		case finding.FailsFromHost:
 			if !fewer(dataplane.Node) {
 				continue
 			}
-		case "ETP025":
+		case finding.NodePortOnSomeNodes:
 			if !fewer(dataplane.External) {
 				continue
 			}
 		}
-		cured = append(cured, code)
+		fixed = append(fixed, code)
 	}
-	return cured
+	return fixed
 }
 
 // failed says whether a finding of that code was made.

@@ -1,4 +1,4 @@
-// Package remedy knows what can be changed to cure a finding: the change and its inverse, what must hold first, what it costs, and what is true after it.
+// Package remedy knows what can be changed to fix a finding: the change and its inverse, what must hold first, what it costs, and what is true after it.
 //
 // It builds patches and sends nothing.
 package remedy
@@ -65,15 +65,15 @@ type Plan struct {
 	Costs []string
 	// Assumes is what Simulate takes for granted and nobody can know before, a sentence each.
 	Assumes []string
-	// Cures are the codes of the findings that the mode is for; empty where nothing calls for it.
-	Cures []string
+	// Fixes are the codes of the findings that the mode is for; empty where nothing calls for it.
+	Fixes []string
 	// ByName are the codes of the findings that stay, and no longer concern clients that connect by name.
 	ByName []string
 	// Effects are what the change does that the map does not show.
 	Effects []Effect
 	// ClientIP is what mode Cluster does to the client IP; of no meaning for other modes.
 	ClientIP finding.ClientIP
-	// May are the codes of the findings that the mode is for and that it need not cure: what comes of it cannot be foreseen.
+	// May are the codes of the findings that the mode is for and that it may not fix: what comes of it cannot be foreseen.
 	May []string
 	// Changes are made in this order. Empty where nothing is left to change.
 	Changes []Change

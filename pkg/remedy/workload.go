@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -168,15 +169,15 @@ func (p *planner) feasible(w *cluster.Workload) {
 	name := workloadName(w)
 	fits := p.fits(w)
 	evidence := []finding.Evidence{
-		{Fact: plural(w.Replicas, "replica", "replicas"), Source: name},
-		{Fact: fmt.Sprintf("%s of %d can take its pods: %s", plural(len(fits.yes), "node", "nodes"), len(p.Snapshot.Nodes), named(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
+		{Fact: english.Count(w.Replicas, "replica", ""), Source: name},
+		{Fact: fmt.Sprintf("%s of %d can take its pods: %s", english.Count(len(fits.yes), "node", ""), len(p.Snapshot.Nodes), english.Some(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
 	}
 	need := Precondition{Name: "enough-nodes", Holds: cluster.Yes, Evidence: evidence, Risk: "no-effect"}
 	gap := nodesGap(p.Snapshot)
 	switch {
 	case w.Replicas < 2:
 		need.Holds = cluster.No
-		need.Message = fmt.Sprintf("%s has %s: there is nothing to keep apart; give it more replicas first", name, plural(w.Replicas, "replica", "replicas"))
+		need.Message = fmt.Sprintf("%s has %s: there is nothing to keep apart; give it more replicas first", name, english.Count(w.Replicas, "replica", ""))
 	case len(fits.yes) >= 2:
 		need.Risk = ""
 		need.Message = fmt.Sprintf("%d nodes can take the %d pods of %s, as far as taints, labels and affinity say", len(fits.yes), w.Replicas, name)
@@ -184,10 +185,10 @@ func (p *planner) feasible(w *cluster.Workload) {
 		need.Holds, need.Message, need.Evidence = cluster.Undetermined, "how many nodes can take the pods of "+name+" is not known: the nodes could not be listed", gapEvidence(gap)
 	case len(fits.yes)+fits.maybe >= 2:
 		need.Holds = cluster.Undetermined
-		need.Message = fmt.Sprintf("how many nodes can take the pods of %s is not known: of %s the taints were not read, or its rules were not understood", name, plural(fits.maybe, "node", "nodes"))
+		need.Message = fmt.Sprintf("how many nodes can take the pods of %s is not known: of %s the taints were not read, or its rules were not understood", name, english.Count(fits.maybe, "node", ""))
 	default:
 		need.Holds = cluster.No
-		need.Message = fmt.Sprintf("only %s can take the pods of %s: there is nothing to spread them over; look at taints, nodeSelector and node affinity", plural(len(fits.yes), "node", "nodes"), name)
+		need.Message = fmt.Sprintf("only %s can take the pods of %s: there is nothing to spread them over; look at taints, nodeSelector and node affinity", english.Count(len(fits.yes), "node", ""), name)
 	}
 	p.need(need)
 	if need.Holds == cluster.Yes && w.Replicas > len(fits.yes)+fits.maybe {
@@ -255,13 +256,13 @@ func (p *planner) budget(w *cluster.Workload) {
 		b := &p.Surroundings.Budgets[i]
 		need := Precondition{
 			Name: "disruption-budget", Holds: cluster.Yes,
-			Message:  fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer, and the rollout may have %d fewer for a while", b.Namespace, b.Name, plural(b.Allowed, "pod", "pods"), w.Unavailable),
+			Message:  fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer, and the rollout may have %d fewer for a while", b.Namespace, b.Name, english.Count(b.Allowed, "pod", ""), w.Unavailable),
 			Evidence: []finding.Evidence{{Fact: fmt.Sprintf("disruptionsAllowed is %d", b.Allowed), Source: "poddisruptionbudget " + b.Namespace + "/" + b.Name}},
 		}
 		if b.Allowed < w.Unavailable {
 			need.Holds, need.Risk = cluster.No, "below-disruption-budget"
 			need.Message = fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer now, and the rollout of %s may have %d fewer: a rollout does not ask it", b.Namespace, b.Name,
-				plural(b.Allowed, "pod", "pods"), name, w.Unavailable)
+				english.Count(b.Allowed, "pod", ""), name, w.Unavailable)
 		}
 		p.need(need)
 	}
@@ -319,7 +320,7 @@ func (p *planner) placed(changed []*cluster.Workload) {
 	nodes, why := p.foreseen(changed)
 	if why != "" {
 		p.Assumes = append(p.Assumes, why+", so where the pods go is not foreseen: the map after the change is that of now")
-		for _, code := range []string{"ETP007", "ETP008"} {
+		for _, code := range []string{finding.UnevenLoad, finding.SingleNode} {
 			if p.failed(code) {
 				p.May = append(p.May, code)
 			}
@@ -327,9 +328,9 @@ func (p *planner) placed(changed []*cluster.Workload) {
 		return
 	}
 	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler puts the pods as evenly as it can on the %s that can take them; CPU, memory and volumes were not looked at, and pods that are still there "+
-		"during the rollout can sway it", plural(len(nodes), "node", "nodes")))
+		"during the rollout can sway it", english.Count(len(nodes), "node", "")))
 	p.effects = append(p.effects, even(nodes))
-	p.Cures = append(p.Cures, p.evened()...)
+	p.Fixes = append(p.Fixes, p.evened()...)
 }
 
 // foreseen are the nodes over which the pods of all workloads are spread; why is the reason where that cannot be said.
@@ -388,11 +389,11 @@ func (p *planner) evened() (codes []string) {
 			least = c.Ready
 		}
 	}
-	if p.failed("ETP007") && most < 2*least {
-		codes = append(codes, "ETP007")
+	if p.failed(finding.UnevenLoad) && most < 2*least {
+		codes = append(codes, finding.UnevenLoad)
 	}
-	if p.failed("ETP008") && nodes > 1 {
-		codes = append(codes, "ETP008")
+	if p.failed(finding.SingleNode) && nodes > 1 {
+		codes = append(codes, finding.SingleNode)
 	}
 	return codes
 }

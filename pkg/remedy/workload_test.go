@@ -58,7 +58,7 @@ func TestAntiAffinity(t *testing.T) {
 	run(t, []testCase{
 		{name: "none there", mode: AntiAffinity, text: crowded(), around: deployment(nil), found: []string{"ETP008"}, want: []string{
 			`set deployment/web spec.template.spec.affinity null -> {"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[` + wantsApart + `]}}`,
-			"starts a rollout of deployment shop/web", "need enough-nodes yes", "cures ETP008", "!need rollout-can-end*",
+			"starts a rollout of deployment shop/web", "need enough-nodes yes", "fixes ETP008", "!need rollout-can-end*",
 		}},
 		{name: "node affinity stays", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) {
 			w.Affinity = map[string]any{"nodeAffinity": map[string]any{}}
@@ -115,16 +115,16 @@ func TestAntiAffinity(t *testing.T) {
 		{name: "two workloads", mode: AntiAffinity, text: crowded(), around: two(nil), found: []string{"ETP008"}, want: []string{
 			"set deployment/web spec.template.spec.affinity *", "set deployment/web-canary spec.template.spec.affinity *",
 			"cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; changed are, in this order, deployment shop/web, deployment shop/web-canary*",
-			"assumes the scheduler puts the pods as evenly as it can on the 2 nodes*", "cures ETP008",
+			"assumes the scheduler puts the pods as evenly as it can on the 2 nodes*", "fixes ETP008",
 		}},
 		{name: "two workloads, for other nodes", mode: AntiAffinity, text: crowded("node b zone", "node b labels=disk=ssd zone"), found: []string{"ETP008"}, around: two(func(w *cluster.Workload) {
 			w.NodeSelector = map[string]string{"disk": "ssd"}
-		}), want: []string{"assumes not all nodes can take the pods of each workload*", "may ETP008", "cures "}},
+		}), want: []string{"assumes not all nodes can take the pods of each workload*", "may ETP008", "fixes "}},
 		{name: "two workloads, one kept apart", mode: AntiAffinity, text: crowded(), found: []string{"ETP007", "ETP008"}, around: two(func(w *cluster.Workload) {
 			w.Affinity = map[string]any{"podAntiAffinity": map[string]any{requiredTerms: []any{hostTerm(map[string]any{"tier": "front"})}}}
 		}), want: []string{
 			"set deployment/web spec.template.spec.affinity *", "!set deployment/web-canary*", "cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; only deployment shop/web is changed*",
-			"assumes not all workloads behind the Service are changed*", "may ETP007 ETP008", "cures ",
+			"assumes not all workloads behind the Service are changed*", "may ETP007 ETP008", "fixes ",
 		}},
 		{name: "two workloads, one of another kind", mode: AntiAffinity, text: crowded(), around: two(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{
 			nothing, "by hand rollout shop/web-canary keeps the pods*", "by hand in deployment shop/web set*",
@@ -149,7 +149,7 @@ func TestSpread(t *testing.T) {
 	}
 	run(t, []testCase{
 		{name: "none there", mode: Spread, text: crowded(), around: deployment(nil), found: []string{"ETP007", "ETP008"}, want: []string{
-			"set deployment/web spec.template.spec.topologySpreadConstraints null -> [" + wantsSpread + "]", "starts a rollout of deployment shop/web", "cures ETP007 ETP008",
+			"set deployment/web spec.template.spec.topologySpreadConstraints null -> [" + wantsSpread + "]", "starts a rollout of deployment shop/web", "fixes ETP007 ETP008",
 			"cost without a rollout, annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-scheduler: wrr*",
 		}},
 		{name: "zones stay", mode: Spread, text: crowded(), around: deployment(one("topologyKey", "topology.kubernetes.io/zone")), want: []string{

@@ -107,7 +107,7 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 				check(t, "preview", style.colour, PreviewScreen(&bad, o))
 				check(t, "patch", style.colour, PatchScreen(bad.Changes, o))
 				check(t, "outcome", style.colour, Outcome(bad.Before, bad.After, o))
-				check(t, "menu of modes", style.colour, []byte(strings.Join(Offers(taint([]remedy.Offer{{Mode: "local", Gain: "keeps", Cures: []string{"ETP002"}}}), o), "\n")))
+				check(t, "menu of modes", style.colour, []byte(strings.Join(Offers(taint([]remedy.Offer{{Mode: "local", Gain: "keeps", Fixes: []string{"ETP002"}}}), o), "\n")))
 				check(t, "hosts", style.colour, []byte(Hosts(&remedy.HostNeeded{Why: evil, Suggested: []string{evil}}, o)))
 				check(t, "changes", style.colour, Changed([]string{evil, "web" + evil}, o))
 				check(t, "page", style.colour, PageText(taint(Page{

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
@@ -69,15 +70,14 @@ func (p *screen) head() {
 
 func addresses(s *cluster.Service) string {
 	var list []string
-	for _, in := range s.Ingress {
-		text := in.Hostname
-		if in.IP.IsValid() {
-			text = in.IP.String()
-			if in.IPMode == cluster.Proxy {
-				text += " (ipMode Proxy)"
-			}
+	for t := range dataplane.Addresses(s) {
+		switch {
+		case t.To != dataplane.LoadBalancerIP && t.To != dataplane.LoadBalancerHostname:
+		case t.IPMode == cluster.Proxy:
+			list = append(list, t.Host()+" (ipMode Proxy)")
+		default:
+			list = append(list, t.Host())
 		}
-		list = append(list, text)
 	}
 	if len(list) == 0 && s.Type == cluster.TypeLoadBalancer {
 		return "<pending>"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
@@ -169,15 +170,10 @@ func spread(r *report.Report) (ready, nodes cell) {
 // address is the first address of a Service, and how many more there are; all of them where there is room.
 func address(s *cluster.Service, every bool) string {
 	var list []string
-	for _, in := range s.Ingress {
-		if in.IP.IsValid() {
-			list = append(list, in.IP.String())
-		} else {
-			list = append(list, in.Hostname)
+	for t := range dataplane.Addresses(s) {
+		if dataplane.Publishes(s, t.To) {
+			list = append(list, t.Host())
 		}
-	}
-	for _, a := range s.ExternalIPs {
-		list = append(list, a.String())
 	}
 	switch {
 	case len(list) == 0 && s.Type == cluster.TypeLoadBalancer:

@@ -157,8 +157,8 @@ func (p *screen) say(lead span, text string) {
 // conditions are what must hold, who else writes the object, and what it costs.
 func (p *screen) conditions(plan *remedy.Plan, accepted []string) {
 	switch {
-	case len(plan.Cures) > 0:
-		p.say(span{"  fixes  ", faint}, strings.Join(plan.Cures, " "))
+	case len(plan.Fixes) > 0:
+		p.say(span{"  fixes  ", faint}, strings.Join(plan.Fixes, " "))
 	case len(plan.ByName) > 0:
 		p.say(span{"  fixes  ", faint}, strings.Join(plan.ByName, " ")+" for clients that connect by name; connections to the address stay as they are")
 	case len(plan.May) > 0:
@@ -395,7 +395,7 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	}
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
-		gain, cures := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Cures, " "))
+		gain, cures := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Fixes, " "))
 		if offer.ByName {
 			cures += " by name"
 		}

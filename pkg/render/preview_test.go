@@ -37,7 +37,7 @@ func toCluster() *Preview {
 			},
 			Owner: &remedy.Owner{Name: "Helm release nginx", Source: "annotation meta.helm.sh/release-name", Instead: "set controller.service.externalTrafficPolicy and run helm upgrade"},
 			Gains: []string{"every node takes connections"}, Costs: []string{"the pods no longer see the client's address, but a node's"}, Assumes: []string{"the load balancer follows"},
-			Cures: []string{"ETP002", "ETP007"},
+			Fixes: []string{"ETP002", "ETP007"},
 		},
 		Accepted: []string{"loses-client-ip"}, Before: before, After: after,
 		Changes: []Change{{
@@ -77,7 +77,7 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 		{nil, nil, "  fixes  none of the findings\n"},
 	} {
 		v := toCluster()
-		v.Plan.Cures, v.Plan.May = c.cures, c.may
+		v.Plan.Fixes, v.Plan.May = c.cures, c.may
 		if got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
 			t.Errorf("it does not say %q, but\n%s", c.want, got)
 		}
@@ -152,8 +152,8 @@ func TestComparisonOfUnknownNodes(t *testing.T) {
 // A menu fits into the terminal, with the numbers that stand before its lines.
 func TestOffersFit(t *testing.T) {
 	offers := []remedy.Offer{
-		{Mode: remedy.Cluster, Gain: "loses the client's address", Cures: []string{"ETP002"}},
-		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Cures: []string{"ETP002", "ETP003"}, ByName: true},
+		{Mode: remedy.Cluster, Gain: "loses the client's address", Fixes: []string{"ETP002"}},
+		{Mode: remedy.DNS, Gain: "keeps the client's address; helps only clients that use the name and ask the cluster's DNS", Fixes: []string{"ETP002", "ETP003"}, ByName: true},
 	}
 	style := func(columns int) Options {
 		return Options{Style: NewStyle(ColorNever, false, Terminal{Interactive: true, UTF8: true, Columns: columns})}
@@ -190,14 +190,14 @@ func TestPreviewEscapes(t *testing.T) {
 	p := v.Plan
 	p.Preconditions[1] = remedy.Precondition{Name: hostile, Message: hostile, Risk: hostile, Evidence: []finding.Evidence{{Fact: hostile, Source: hostile}}}
 	p.Owner = &remedy.Owner{Name: hostile, Source: hostile, Instead: hostile}
-	p.Gains, p.Costs, p.Assumes, p.Cures, p.ByHand = []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}
+	p.Gains, p.Costs, p.Assumes, p.Fixes, p.ByHand = []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}, []string{hostile}
 	p.Effects = []remedy.Effect{{Kind: remedy.FixesByName, Message: hostile}, {Kind: remedy.Breaks, Message: hostile}, {Kind: remedy.MayBreak, Message: hostile}}
 	v.Changes[0] = Change{Object: hostile, Starts: hostile, Diff: "+" + hostile + "\n", Command: hostile, Warnings: []string{hostile}, Notes: []string{hostile}}
 	v.After.Findings[0].Code, v.After.Findings[0].Message = hostile, hostile
 	v.After.Nodes[0].Node.Name, v.Before.Service.Name = hostile, hostile
 	o := Options{Style: plainStyle(wide100)}
 	screens := string(PreviewScreen(v, o)) + string(Outcome(v.Before, v.After, o)) + strings.Join(Attention([]report.Report{*v.Before, *v.After}, o), "\n") +
-		strings.Join(Offers([]remedy.Offer{{Mode: "eni", Gain: hostile, Cures: []string{hostile}}}, o), "\n") + Hosts(&remedy.HostNeeded{Why: hostile, Suggested: []string{hostile}}, o)
+		strings.Join(Offers([]remedy.Offer{{Mode: "eni", Gain: hostile, Fixes: []string{hostile}}}, o), "\n") + Hosts(&remedy.HostNeeded{Why: hostile, Suggested: []string{hostile}}, o)
 	if i := strings.IndexAny(screens, "\x1b\x07\u202e"); i >= 0 {
 		t.Errorf("it writes %q", screens[max(0, i-40):i+10])
 	}

@@ -16,7 +16,7 @@ type target struct {
 	to       dataplane.To
 	address  netip.Addr
 	hostname string
-	sixth    bool // IPv6, for NodePort only
+	ipv6     bool // for NodePort only
 	port     cluster.Port
 }
 
@@ -26,7 +26,7 @@ func (t *target) place() string {
 	case dataplane.LoadBalancerHostname:
 		return t.hostname
 	case dataplane.NodePort:
-		if t.sixth {
+		if t.ipv6 {
 			return "node ports over IPv6"
 		}
 		return "node ports"
@@ -50,7 +50,7 @@ func (t *target) about(p *dataplane.Path) bool {
 	}
 	switch t.to {
 	case dataplane.NodePort:
-		return p.Port == t.port.NodePort && p.Address.Is6() == t.sixth
+		return p.Port == t.port.NodePort && p.Address.Is6() == t.ipv6
 	case dataplane.LoadBalancerHostname:
 		return p.Port == t.port.Port && p.Hostname == t.hostname
 	case dataplane.LoadBalancerIP, dataplane.ExternalIP, dataplane.ClusterIP:
@@ -60,14 +60,14 @@ func (t *target) about(p *dataplane.Path) bool {
 
 // servedBy says whether an endpoint can answer for the target.
 func (t *target) servedBy(e *cluster.Endpoint) bool {
-	sixth := t.sixth
+	ipv6 := t.ipv6
 	if t.to != dataplane.NodePort {
-		sixth = t.address.Is6()
+		ipv6 = t.address.Is6()
 	}
-	if t.to != dataplane.LoadBalancerHostname && e.Address.Is6() != sixth {
+	if t.to != dataplane.LoadBalancerHostname && e.Address.Is6() != ipv6 {
 		return false
 	}
-	return slices.ContainsFunc(e.Ports, func(p cluster.EndpointPort) bool { return p.Name == t.port.Name && p.Protocol == t.port.Protocol })
+	return e.Serves(&t.port)
 }
 
 // verdicts of one row for one target.
@@ -131,51 +131,26 @@ type block struct {
 
 // blocks divides what can be dialled from outside into parts that differ in at least one cell, in the order of the Service's addresses and ports.
 func blocks(r *report.Report) []block {
-	s := r.Service
-	var all []target
-	each := func(t target) {
-		for _, p := range s.Ports {
-			t.port = p
-			all = append(all, t)
-		}
-	}
-	for _, in := range s.Ingress {
-		if in.IP.IsValid() {
-			each(target{to: dataplane.LoadBalancerIP, address: in.IP})
-		} else if in.Hostname != "" {
-			each(target{to: dataplane.LoadBalancerHostname, hostname: in.Hostname})
-		}
-	}
-	if len(all) == 0 && (s.Type == cluster.TypeNodePort || s.Type == cluster.TypeLoadBalancer) {
-		all = nodePorts(r)
-	}
-	for _, a := range s.ExternalIPs {
-		each(target{to: dataplane.ExternalIP, address: a})
-	}
-	return divide(r, all)
+	return divide(r, targets(r, func(to dataplane.To) bool { return dataplane.Publishes(r.Service, to) }))
 }
 
-// nodePorts are the node ports of the Service, once for each address family that a node has a path in.
 func nodePorts(r *report.Report) []target {
-	var all []target
-	for _, sixth := range []bool{false, true} {
-		for _, p := range r.Service.Ports {
-			t := target{to: dataplane.NodePort, port: p, sixth: sixth}
-			if p.NodePort != 0 && slices.ContainsFunc(r.Nodes, func(row report.Row) bool {
-				return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return t.about(&p) })
-			}) {
-				all = append(all, t)
-			}
-		}
-	}
-	return all
+	return targets(r, func(to dataplane.To) bool { return to == dataplane.NodePort })
 }
 
 func clusterIPs(r *report.Report) []target {
+	return targets(r, func(to dataplane.To) bool { return to == dataplane.ClusterIP })
+}
+
+// targets are those of the Service that are of a wanted kind. A node port is one only in an address family that some node has.
+func targets(r *report.Report, wanted func(dataplane.To) bool) []target {
 	var all []target
-	for _, a := range r.Service.ClusterIPs {
-		for _, p := range r.Service.Ports {
-			all = append(all, target{to: dataplane.ClusterIP, address: a, port: p})
+	for _, d := range dataplane.Targets(r.Service) {
+		t := target{to: d.To, address: d.Address, hostname: d.Hostname, ipv6: d.IPv6, port: r.Service.Ports[d.Port]}
+		if wanted(d.To) && (d.To != dataplane.NodePort || slices.ContainsFunc(r.Nodes, func(row report.Row) bool {
+			return slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return t.about(&p) })
+		})) {
+			all = append(all, t)
 		}
 	}
 	return all

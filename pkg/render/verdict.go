@@ -67,14 +67,7 @@ func starts(outside, pods, hosts bool) string {
 
 // failing says whether no connection of this verdict reaches an endpoint.
 func (v verdict) failing() bool {
-	switch v.outcome {
-	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
-		return true
-	case dataplane.ViaLoadBalancer:
-		return v.endpoints == dataplane.NoEndpoints
-	case dataplane.Reachable, dataplane.Partial, dataplane.Unknown:
-	}
-	return false
+	return (&dataplane.Path{Outcome: v.outcome, Endpoints: v.endpoints}).Fails()
 }
 
 // and says both at once, without ever looking better than the worse of the two.

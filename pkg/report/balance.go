@@ -181,7 +181,7 @@ func (c *choice) check(row *Row, kind provider.HealthCheck) Receives {
 			// (k3s-io/k3s pkg/daemons/agent/agent_linux.go kubeProxyArgs).
 			return undecided(provider.HealthNotKnown)
 		}
-		if misnamed(d, row) && !older(d, 33) {
+		if d.ProxyNodeName(row.Node) != row.Node.Name && !older(d, 33) {
 			// Its own health is bad as long as kube-proxy finds no Node of its name; earlier it only looked whether rules were written in time
 			// (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
 			return undecided(provider.HealthNotKnown)
@@ -251,7 +251,7 @@ func answersAtNodePort(svc *cluster.Service, row *Row) Receives {
 		switch {
 		case p.Outcome == dataplane.Reachable:
 			answers = true
-		case p.Outcome.Fails():
+		case p.Fails():
 			silent = true
 		default:
 			return undecided(provider.HealthNotKnown)
@@ -290,20 +290,17 @@ func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node)
 
 // takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node it runs as.
 func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
-	if !misnamed(d, row) {
+	name := d.ProxyNodeName(row.Node)
+	if name == row.Node.Name {
 		return row.Endpoints.Ready
 	}
 	own := 0
 	for i := range svc.Endpoints {
-		if e := &svc.Endpoints[i]; e.Ready && e.Node == d.KubeProxy.HostnameOverride {
+		if e := &svc.Endpoints[i]; e.Ready && e.Node == name {
 			own++
 		}
 	}
 	return own
-}
-
-func misnamed(d *cluster.Dataplane, row *Row) bool {
-	return d.KubeProxy != nil && d.KubeProxy.HostnameOverride != "" && d.KubeProxy.HostnameOverride != row.Node.Name
 }
 
 // Outside is what connections from outside the cluster to the load balancer's addresses come to, over all backends that the load balancer may pick; the worst port.
@@ -320,32 +317,32 @@ type Outside struct {
 	Basis dataplane.Basis
 }
 
-// outside folds the load balancer's choice and what each node then does.
+// outside is the worst of the Service's ports.
 func outside(r *Report) Outside {
-	unknown := Outside{ClientIP: provider.UnknownClientIP}
-	svc, lb := r.Service, r.Provider
-	if svc.Type != cluster.TypeLoadBalancer || len(svc.Ingress) == 0 || lb.Name == "" || lb.SharedWithOthers {
-		return unknown
-	}
-	if lb.Backends == provider.Pods {
-		for port := range svc.Ports {
-			if !svc.EndpointsKnown || !dataplane.Served(svc, port) {
-				return unknown
-			}
-		}
-		return Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: lb.ClientIP, Basis: dataplane.Documented}
-	}
-	worst, first := unknown, true
-	for i := range svc.Ports {
-		o := outsideAt(r, &svc.Ports[i])
-		if first || o.Outcome.Badness() > worst.Outcome.Badness() || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
-			worst, first = o, false
+	worst := Outside{ClientIP: provider.UnknownClientIP}
+	for i := range r.Service.Ports {
+		o := outsideOf(r, i)
+		if i == 0 || o.Outcome.Badness() > worst.Outcome.Badness() || o.Outcome == worst.Outcome && o.Failing > worst.Failing {
+			worst = o
 		}
 	}
 	return worst
 }
 
-// outsideAt is outside for one port of the Service.
+// outsideOf folds the load balancer's choice and what each node then does, for one port of the Service by its index.
+func outsideOf(r *Report, port int) Outside {
+	svc, lb := r.Service, r.Provider
+	switch {
+	case svc.Type != cluster.TypeLoadBalancer, len(svc.Ingress) == 0, lb.Name == "", lb.SharedWithOthers:
+	case lb.Backends != provider.Pods:
+		return outsideAt(r, &svc.Ports[port])
+	case svc.EndpointsKnown && dataplane.Served(svc, port):
+		return Outside{Outcome: dataplane.Reachable, FailingKnown: true, ClientIP: lb.ClientIP, Basis: dataplane.Documented}
+	}
+	return Outside{ClientIP: provider.UnknownClientIP}
+}
+
+// outsideAt is outsideOf where the load balancer sends to nodes.
 func outsideAt(r *Report, port *cluster.Port) Outside {
 	o := Outside{ClientIP: provider.UnknownClientIP, Basis: dataplane.Measured, FailingKnown: true}
 	works, fails, open, perhaps := 0, 0, false, false
@@ -369,19 +366,19 @@ func outsideAt(r *Report, port *cluster.Port) Outside {
 			if to.Receives == cluster.Undetermined {
 				// It may be sent something, or nothing.
 				open = open || p.Outcome != dataplane.Reachable
-				perhaps = perhaps || !p.Outcome.Fails()
+				perhaps = perhaps || !p.Fails()
 				mayKeep = mayKeep || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Rewritten
 				mayRewrite = mayRewrite || p.Outcome == dataplane.Reachable && p.ClientIP != dataplane.Preserved
 				o.FailingKnown = o.FailingKnown && p.Outcome == dataplane.Reachable
 				continue
 			}
 			o.Basis = min(o.Basis, p.Basis)
-			switch p.Outcome {
-			case dataplane.Reachable:
+			switch {
+			case p.Outcome == dataplane.Reachable:
 				works++
 				kept = kept || p.ClientIP != dataplane.Rewritten
 				rewritten = rewritten || p.ClientIP != dataplane.Preserved
-			case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
+			case p.Fails():
 				fails++
 				if failure != dataplane.Unknown && failure != p.Outcome {
 					failure = dataplane.TimedOut

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
@@ -230,9 +231,4 @@ func with(ready int) string {
 	return " with " + count(ready)
 }
 
-func count(ready int) string {
-	if ready == 1 {
-		return "1 ready endpoint"
-	}
-	return fmt.Sprintf("%d ready endpoints", ready)
-}
+func count(ready int) string { return english.Count(ready, "ready endpoint", "") }

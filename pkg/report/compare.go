@@ -122,16 +122,12 @@ func failing(r *Report, row *Row) cluster.Tristate {
 		if !counts {
 			continue
 		}
-		switch p.Outcome {
-		case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Partial:
+		switch p.Works() {
+		case cluster.No:
 			return cluster.Yes
-		case dataplane.ViaLoadBalancer:
-			if p.Endpoints == dataplane.NoEndpoints && p.From != dataplane.External {
-				return cluster.Yes
-			}
-		case dataplane.Unknown:
+		case cluster.Undetermined:
 			worst = cluster.Undetermined
-		case dataplane.Reachable:
+		case cluster.Yes:
 		}
 	}
 	return worst

@@ -50,7 +50,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
 		PredictCluster: asCluster(s, svc), AnsweredInside: func() []string { return remedy.AnsweredInside(s.Corefile, svc) },
 	})
-	r.Doubt = doubt(&r)
+	r.Doubt, r.Verdict = doubt(&r), verdict(&r)
 	return r
 }
 

@@ -54,12 +54,7 @@ func doubt(r *Report) (d Doubt) {
 
 // matters says whether clients are meant to make such a connection.
 func matters(s *cluster.Service, p *dataplane.Path) bool {
-	switch p.To {
-	case dataplane.NodePort:
-		return len(s.Ingress) == 0
-	case dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP, dataplane.ClusterIP:
-	}
-	return true
+	return p.To == dataplane.ClusterIP || dataplane.Publishes(s, p.To)
 }
 
 // open says whether it is not known what a connection from outside meets at a node, or whether the load balancer sends it there.

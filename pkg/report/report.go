@@ -27,6 +27,8 @@ type Report struct {
 	Others int
 	// Findings failed or are not known, worst first. Silent are the checks that passed or did not run, by code.
 	Findings, Silent []finding.Finding
+	// Verdict is the diagnosis in a few numbers.
+	Verdict Verdict
 	// Doubt is what is left open about all nodes.
 	Doubt Doubt
 	Gaps  []cluster.Gap

@@ -4,13 +4,20 @@ import (
 	"bytes"
 	"errors"
 	"go/build"
+	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/zip"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 )
@@ -73,4 +80,54 @@ func tidy(t *testing.T, dir string, env ...string) (diff string, err error) {
 		err = errors.New(string(exit.Stderr))
 	}
 	return string(out), err
+}
+
+// moduleLimit bounds what go install downloads and unpacks of this module, in bytes before compression. The recordings take several times as much.
+const moduleLimit = 5_000_000
+
+// repositoryFile is a file of the repository as golang.org/x/mod/zip reads it.
+type repositoryFile struct{ root, name string }
+
+func (f repositoryFile) Path() string                 { return f.name }
+func (f repositoryFile) Lstat() (fs.FileInfo, error)  { return os.Lstat(filepath.Join(f.root, f.name)) }
+func (f repositoryFile) Open() (io.ReadCloser, error) { return os.Open(filepath.Join(f.root, f.name)) }
+
+// TestModuleZip: the module that go install downloads, put together by the same code, holds the program and not the recordings.
+func TestModuleZip(t *testing.T) {
+	top, found := root(t), sources(t)
+	files := make([]zip.File, 0, len(found))
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		files = append(files, repositoryFile{top, name})
+	}
+	checked, err := zip.CheckFiles(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, byFolder := 0, map[string]int{}
+	for _, name := range checked.Valid {
+		size += len(found[name])
+		byFolder[path.Dir(name)] += len(found[name])
+		if strings.HasPrefix(name, "test/truth/") {
+			t.Errorf("the module holds %s", name)
+		}
+	}
+	if !slices.Contains(checked.Valid, "cmd/kubectl-etp/main.go") {
+		t.Error("the module lacks cmd/kubectl-etp/main.go")
+	}
+	folders := slices.SortedFunc(maps.Keys(byFolder), func(a, b string) int { return byFolder[b] - byFolder[a] })
+	t.Logf("the module takes %.1f MB of at most %.0f; most is in %s", float64(size)/1e6, moduleLimit/1e6, strings.Join(folders[:3], ", "))
+	if size > moduleLimit {
+		t.Errorf("the module takes %d bytes, more than %d", size, moduleLimit)
+	}
+}
+
+// TestNoReplace: go install PACKAGE@VERSION refuses a module whose go.mod replaces or excludes another.
+func TestNoReplace(t *testing.T) {
+	file, err := modfile.Parse("go.mod", sources(t)["go.mod"], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Replace) > 0 || len(file.Exclude) > 0 {
+		t.Errorf("go.mod has %d replace and %d exclude directives; go install refuses both", len(file.Replace), len(file.Exclude))
+	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 const (
@@ -29,7 +29,7 @@ type question struct {
 }
 
 type answer struct {
-	Probes []truth.Probe
+	Probes []recordings.Probe
 	Error  string
 }
 
@@ -78,7 +78,7 @@ func reply(ctx context.Context, k *cluster.Cluster, slow bool, c net.Conn) {
 // dial is the command for programs that are held: SERVICE[/KIND]. It prints what every source met at every address.
 func dial(ctx context.Context, o options, args []string) error {
 	if len(args) != 1 {
-		return errors.New("dial needs one SERVICE, or SERVICE/KIND with a kind of address such as " + truth.TargetLoadBalancerIP)
+		return errors.New("dial needs one SERVICE, or SERVICE/KIND with a kind of address such as " + recordings.TargetLoadBalancerIP)
 	}
 	c, err := (&net.Dialer{}).DialContext(ctx, "unix", dialSocket)
 	if err != nil {

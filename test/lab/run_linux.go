@@ -28,7 +28,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/live"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 const usage = `usage: lab COMMAND [flags] [-- PROGRAM ARG...]
@@ -320,7 +320,7 @@ func judge(command string, o options, c scenario.Cluster, got *made) (string, []
 	return what, differences, err
 }
 
-func count(r *truth.Recording) int {
+func count(r *recordings.Recording) int {
 	n := 0
 	for _, p := range r.Probes {
 		n += len(p.Results)
@@ -328,16 +328,16 @@ func count(r *truth.Recording) int {
 	return n
 }
 
-func rewrite(o options, c scenario.Cluster, r *truth.Recording) error {
+func rewrite(o options, c scenario.Cluster, r *recordings.Recording) error {
 	path := filepath.Join(o.truth, c.File())
-	if old, err := truth.Read(path); err == nil {
+	if old, err := recordings.Read(path); err == nil {
 		record.Keep(old, r)
 	}
 	return r.Write(path)
 }
 
 func compare(o options, c scenario.Cluster, got *made) ([]string, error) {
-	old, err := truth.Read(filepath.Join(o.truth, c.File()))
+	old, err := recordings.Read(filepath.Join(o.truth, c.File()))
 	if err != nil {
 		return nil, err
 	}
@@ -349,7 +349,7 @@ func compare(o options, c scenario.Cluster, got *made) ([]string, error) {
 
 // made is what a cluster's own process leaves: its recording, and where the plugin was tried, what it says or does that is not so.
 type made struct {
-	Recording *truth.Recording
+	Recording *recordings.Recording
 	Live      []string
 	Quick     bool
 }
@@ -387,7 +387,7 @@ func inside(ctx context.Context, o options, c scenario.Cluster, program []string
 		return nil, nil //nolint:nilnil // a program that is held leaves nothing
 	}
 	got := &made{Quick: o.quick && args[0] == "host"}
-	if got.Recording, err = truth.Read(out); err != nil {
+	if got.Recording, err = recordings.Read(out); err != nil {
 		return nil, err
 	}
 	if o.etp != "" {

@@ -248,7 +248,7 @@ func TestPlansKeepTheirWord(t *testing.T) {
 					t.Errorf("%s: %s: %v", file, mode, err)
 					continue
 				}
-				for _, code := range plan.Cures {
+				for _, code := range plan.Fixes {
 					cured++
 					if !slices.Contains(before, code) || slices.Contains(now, code) {
 						t.Errorf("%s: %s says that it cures %s; failing before: %v, after: %v", file, mode, code, before, now)
@@ -524,7 +524,7 @@ func TestWhatIsTrueOfEveryCase(t *testing.T) {
 // impossible says what contradicts what in a path.
 func impossible(p *dataplane.Path) string {
 	reaches := p.Outcome == dataplane.Reachable || p.Outcome == dataplane.Partial
-	fails := p.Outcome.Fails()
+	fails := p.Fails()
 	switch {
 	case p.Rule == nil:
 		return "no rule decided"

@@ -50,18 +50,8 @@ func each[A, B any](list []A, convert func(*A) B) []B {
 
 func service(s *cluster.Service) Service {
 	addresses := []Address{}
-	for _, in := range s.Ingress {
-		if in.IP.IsValid() {
-			addresses = append(addresses, Address{Kind: "LoadBalancerIP", Address: in.IP.String(), IPMode: string(in.IPMode)})
-		} else if in.Hostname != "" {
-			addresses = append(addresses, Address{Kind: "LoadBalancerHostname", Address: in.Hostname})
-		}
-	}
-	for _, a := range s.ExternalIPs {
-		addresses = append(addresses, Address{Kind: "ExternalIP", Address: a.String()})
-	}
-	for _, a := range s.ClusterIPs {
-		addresses = append(addresses, Address{Kind: "ClusterIP", Address: a.String()})
+	for t := range dataplane.Addresses(s) {
+		addresses = append(addresses, Address{Kind: AddressKind(t.To.String()), Address: t.Host(), IPMode: string(t.IPMode)})
 	}
 	return Service{
 		Namespace: s.Namespace, Name: s.Name, Type: string(s.Type),

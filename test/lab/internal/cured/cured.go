@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/record"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // service has policy Local, and endpoints on some nodes only.
@@ -29,7 +29,7 @@ func Differences(ctx context.Context, c *cluster.Cluster, binary string, slow bo
 	var lines []string
 	for _, kind := range []string{"node/", "pod/"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(before)), func(from string) bool {
-			return strings.HasPrefix(from, kind) && before[from] != truth.Reachable
+			return strings.HasPrefix(from, kind) && before[from] != recordings.Reachable
 		}) {
 			lines = append(lines, fmt.Sprintf("fix: nothing to cure: no %s fails to reach %s", strings.TrimSuffix(kind, "/"), service))
 		}
@@ -42,7 +42,7 @@ func Differences(ctx context.Context, c *cluster.Cluster, binary string, slow bo
 		return nil, err
 	}
 	for _, from := range slices.Sorted(maps.Keys(cured)) {
-		if cured[from] != truth.Reachable {
+		if cured[from] != recordings.Reachable {
 			lines = append(lines, fmt.Sprintf("fix: %s meets %s after fix --mode=cluster, and met %s before", from, cured[from], before[from]))
 		}
 	}
@@ -62,12 +62,12 @@ func Differences(ctx context.Context, c *cluster.Cluster, binary string, slow bo
 }
 
 // inside is what processes on nodes and pods meet at the load balancer address, by source.
-func inside(ctx context.Context, c *cluster.Cluster, slow bool) (map[string]truth.Outcome, error) {
-	probes, err := record.Ask(ctx, c, service, truth.TargetLoadBalancerIP, slow)
+func inside(ctx context.Context, c *cluster.Cluster, slow bool) (map[string]recordings.Outcome, error) {
+	probes, err := record.Ask(ctx, c, service, recordings.TargetLoadBalancerIP, slow)
 	if err != nil {
 		return nil, err
 	}
-	met := map[string]truth.Outcome{}
+	met := map[string]recordings.Outcome{}
 	for _, r := range probes[0].Results {
 		if strings.HasPrefix(r.From, "node/") || strings.HasPrefix(r.From, "pod/") {
 			met[r.From] = r.Outcome

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // list is what status prints as JSON, as far as it is compared. It is read as whoever has only the published form would read it.
@@ -58,7 +58,7 @@ type counts struct {
 
 // Differences runs binary against a settled cluster, asks the nodes the same, and returns a line for everything in the report that is not so: what the nodes said,
 // the finding that a node counts otherwise than the EndpointSlices do, the data plane, and every prediction that is certain and that packets of r contradict.
-func Differences(ctx context.Context, c *cluster.Cluster, binary string, r *truth.Recording) ([]string, error) {
+func Differences(ctx context.Context, c *cluster.Cluster, binary string, r *recordings.Recording) ([]string, error) {
 	said, err := status(ctx, c, binary)
 	if err != nil {
 		return nil, err
@@ -129,15 +129,15 @@ type way struct {
 	protocol            string
 }
 
-func index(r *truth.Recording) map[way]truth.Result {
-	out := map[way]truth.Result{}
+func index(r *recordings.Recording) map[way]recordings.Result {
+	out := map[way]recordings.Result{}
 	for _, p := range r.Probes {
 		if p.Sticky {
 			continue
 		}
 		for _, res := range p.Results {
 			// From outside, only packets to a node's own address are known to arrive at that node.
-			if res.From == "external" && p.Target.Kind != truth.TargetNodePort {
+			if res.From == "external" && p.Target.Kind != recordings.TargetNodePort {
 				continue
 			}
 			out[way{res.From, p.Target.Kind, p.Target.Address, p.Target.Port, p.Target.Protocol}] = res
@@ -149,7 +149,7 @@ func index(r *truth.Recording) map[way]truth.Result {
 type differ struct {
 	cluster *cluster.Cluster
 	ready   map[where]int
-	met     map[way]truth.Result
+	met     map[way]recordings.Result
 	lines   []string
 	// asked counts health checks, held predictions that were held against packets, disagreeing Services that nodes count otherwise than the slices do.
 	asked, held, disagreeing int

@@ -6,11 +6,11 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // same says whether two results of a probe are the same truth.
-func same(sticky bool, a, b truth.Result) bool {
+func same(sticky bool, a, b recordings.Result) bool {
 	if sticky {
 		// Which endpoint a source keeps to is chance, and with it the way to it; that one answers is not.
 		a.Answered, b.Answered, a.Saw, b.Saw = nil, nil, nil, nil
@@ -20,12 +20,12 @@ func same(sticky bool, a, b truth.Result) bool {
 
 type key struct {
 	service string
-	target  truth.Target
+	target  recordings.Target
 	from    string
 }
 
-func index(r *truth.Recording) map[key]truth.Result {
-	out := map[key]truth.Result{}
+func index(r *recordings.Recording) map[key]recordings.Result {
+	out := map[key]recordings.Result{}
 	for _, p := range r.Probes {
 		for _, res := range p.Results {
 			out[key{p.Service, p.Target, res.From}] = res
@@ -35,7 +35,7 @@ func index(r *truth.Recording) map[key]truth.Result {
 }
 
 // Differences are the results that two recordings of one cluster do not share, one line each, in the order of the recordings.
-func Differences(old, now *truth.Recording) []string {
+func Differences(old, now *recordings.Recording) []string {
 	var out []string
 	was, is := index(old), index(now)
 	line := func(k key, format string, args ...any) {
@@ -88,17 +88,17 @@ func Differences(old, now *truth.Recording) []string {
 }
 
 // Confine takes from old what is about Services that now has nothing of.
-func Confine(old, now *truth.Recording) {
+func Confine(old, now *recordings.Recording) {
 	tried := map[string]bool{}
 	for _, p := range now.Probes {
 		tried[p.Service] = true
 	}
-	old.Probes = slices.DeleteFunc(old.Probes, func(p truth.Probe) bool { return !tried[p.Service] })
-	old.Flips = slices.DeleteFunc(old.Flips, func(f truth.Flip) bool { return !tried[f.Service] })
+	old.Probes = slices.DeleteFunc(old.Probes, func(p recordings.Probe) bool { return !tried[p.Service] })
+	old.Flips = slices.DeleteFunc(old.Flips, func(f recordings.Flip) bool { return !tried[f.Service] })
 }
 
-func flips(r *truth.Recording) map[key]truth.Flip {
-	out := map[key]truth.Flip{}
+func flips(r *recordings.Recording) map[key]recordings.Flip {
+	out := map[key]recordings.Flip{}
 	for _, f := range r.Flips {
 		out[key{f.Service, f.Target, f.From}] = f
 	}
@@ -107,7 +107,7 @@ func flips(r *truth.Recording) map[key]truth.Flip {
 
 // Keep replaces whatever chance alone made different in now by what old has: how many connections each endpoint got, generated names, times. So a new
 // recording differs from the old one where the truth does.
-func Keep(old, now *truth.Recording) {
+func Keep(old, now *recordings.Recording) {
 	was := index(old)
 	for i := range now.Probes {
 		p := &now.Probes[i]

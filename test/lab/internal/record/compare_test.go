@@ -6,29 +6,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
-func recording() *truth.Recording {
-	vip := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: "203.0.113.1", Port: 80, Protocol: "TCP"}
-	return &truth.Recording{
-		Made:    truth.Made{Dataplane: "iptables", Date: "2026-11-01"},
+func recording() *recordings.Recording {
+	vip := recordings.Target{Kind: recordings.TargetLoadBalancerIP, Address: "203.0.113.1", Port: 80, Protocol: "TCP"}
+	return &recordings.Recording{
+		Made:    recordings.Made{Dataplane: "iptables", Date: "2026-11-01"},
 		Objects: []json.RawMessage{json.RawMessage(`{"kind":"EndpointSlice","metadata":{"generateName":"a-","name":"a-x","uid":"1"}}`)},
-		Probes: []truth.Probe{
-			{Service: "lab/a", Target: vip, Results: []truth.Result{
-				{From: "node/n1", Outcome: truth.Reachable, Answered: map[string]int{"e1": 3, "e2": 3}, Saw: []string{"s"}, Tries: 6},
-				{From: "node/n2", Outcome: truth.TimedOut, Tries: 40, TimedOut: 40},
+		Probes: []recordings.Probe{
+			{Service: "lab/a", Target: vip, Results: []recordings.Result{
+				{From: "node/n1", Outcome: recordings.Reachable, Answered: map[string]int{"e1": 3, "e2": 3}, Saw: []string{"s"}, Tries: 6},
+				{From: "node/n2", Outcome: recordings.TimedOut, Tries: 40, TimedOut: 40},
 			}},
-			{Service: "lab/b", Target: vip, Sticky: true, Results: []truth.Result{
-				{From: "node/n1", Outcome: truth.Reachable, Answered: map[string]int{"e1": 40}, Saw: []string{"s"}, Tries: 40},
+			{Service: "lab/b", Target: vip, Sticky: true, Results: []recordings.Result{
+				{From: "node/n1", Outcome: recordings.Reachable, Answered: map[string]int{"e1": 40}, Saw: []string{"s"}, Tries: 40},
 			}},
 		},
-		Flips: []truth.Flip{{Service: "lab/a", Target: vip, From: "node/n1", Survived: true, After: truth.Result{From: "node/n1", Outcome: truth.Refused, Refused: 9, Tries: 9}}},
+		Flips: []recordings.Flip{{Service: "lab/a", Target: vip, From: "node/n1", Survived: true, After: recordings.Result{From: "node/n1", Outcome: recordings.Refused, Refused: 9, Tries: 9}}},
 	}
 }
 
 // byChance changes what differs between two runs without being the data plane's doing.
-func byChance(r *truth.Recording) {
+func byChance(r *recordings.Recording) {
 	r.Made.Date = "2026-11-02"
 	r.Objects[0] = json.RawMessage(`{"kind":"EndpointSlice","metadata":{"generateName":"a-","name":"a-y","uid":"2"}}`)
 	r.Probes[0].Results[0].Answered = map[string]int{"e1": 5, "e2": 1}
@@ -50,22 +50,22 @@ func TestChanceIsNoDifference(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	for want, change := range map[string]func(*truth.Recording){
-		"recorded Reachable by [e1 e2] seeing [s]; now Reachable by [e1] seeing [s]": func(r *truth.Recording) {
+	for want, change := range map[string]func(*recordings.Recording){
+		"recorded Reachable by [e1 e2] seeing [s]; now Reachable by [e1] seeing [s]": func(r *recordings.Recording) {
 			r.Probes[0].Results[0].Answered = map[string]int{"e1": 6}
 		},
-		"recorded TimedOut; now Refused": func(r *truth.Recording) {
-			r.Probes[0].Results[1] = truth.Result{From: "node/n2", Outcome: truth.Refused, Refused: 40, Tries: 40}
+		"recorded TimedOut; now Refused": func(r *recordings.Recording) {
+			r.Probes[0].Results[1] = recordings.Result{From: "node/n2", Outcome: recordings.Refused, Refused: 40, Tries: 40}
 		},
-		"recorded TimedOut; not tried now": func(r *truth.Recording) { r.Probes[0].Results = r.Probes[0].Results[:1] },
-		"not recorded; now TimedOut": func(r *truth.Recording) {
-			r.Probes[0].Results = append(r.Probes[0].Results, truth.Result{From: "node/n3", Outcome: truth.TimedOut, Tries: 1, TimedOut: 1})
+		"recorded TimedOut; not tried now": func(r *recordings.Recording) { r.Probes[0].Results = r.Probes[0].Results[:1] },
+		"not recorded; now TimedOut": func(r *recordings.Recording) {
+			r.Probes[0].Results = append(r.Probes[0].Results, recordings.Result{From: "node/n3", Outcome: recordings.TimedOut, Tries: 1, TimedOut: 1})
 		},
-		"recorded survived=true; now false":         func(r *truth.Recording) { r.Flips[0].Survived = false },
-		"after the policy changed recorded Refused": func(r *truth.Recording) { r.Flips[0].After.Outcome = truth.TimedOut },
-		"recorded as open when the policy changed":  func(r *truth.Recording) { r.Flips = nil },
-		"now Refused": func(r *truth.Recording) { r.Probes[1].Results[0].Outcome = truth.Refused },
-		"not recorded as open when the policy change": func(r *truth.Recording) { r.Flips = append(r.Flips, truth.Flip{Service: "lab/z"}) },
+		"recorded survived=true; now false":         func(r *recordings.Recording) { r.Flips[0].Survived = false },
+		"after the policy changed recorded Refused": func(r *recordings.Recording) { r.Flips[0].After.Outcome = recordings.TimedOut },
+		"recorded as open when the policy changed":  func(r *recordings.Recording) { r.Flips = nil },
+		"now Refused": func(r *recordings.Recording) { r.Probes[1].Results[0].Outcome = recordings.Refused },
+		"not recorded as open when the policy change": func(r *recordings.Recording) { r.Flips = append(r.Flips, recordings.Flip{Service: "lab/z"}) },
 	} {
 		now := recording()
 		byChance(now)

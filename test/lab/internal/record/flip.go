@@ -14,12 +14,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // held is a connection kept open while its Service changes.
 type held struct {
-	truth.Flip
+	recordings.Flip
 	service *cluster.Service
 	agent   *agent.Agent
 	dial    agent.Dial
@@ -28,7 +28,7 @@ type held struct {
 // Flip opens connections to the Services that are to be changed, gives each the other externalTrafficPolicy, and sees what became of the connections. Only
 // those that could be opened are in the answer. It must be the last thing done to a cluster: the Services stay changed.
 // On a slow machine it gives new connections more time.
-func Flip(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) ([]truth.Flip, error) {
+func Flip(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) ([]recordings.Flip, error) {
 	var open []*held
 	changes := map[string]string{}
 	for _, s := range c.Services {
@@ -79,7 +79,7 @@ func Flip(ctx context.Context, c *cluster.Cluster, slow bool, progress func(stri
 	if err := measure(anew, effortFor(c.Scenario.Mode), pacesFor(slow), progress); err != nil {
 		return nil, err
 	}
-	out := make([]truth.Flip, len(open))
+	out := make([]recordings.Flip, len(open))
 	for i, h := range open {
 		h.After = anew[i].result()
 		out[i] = h.Flip
@@ -102,20 +102,20 @@ func opposite(s *cluster.Service) (string, error) {
 func connections(c *cluster.Cluster, s *cluster.Service) []*held {
 	var out []*held
 	port := s.Object.Spec.Ports[0]
-	add := func(from string, a *agent.Agent, local string, t truth.Target) {
+	add := func(from string, a *agent.Agent, local string, t recordings.Target) {
 		t.Protocol = string(port.Protocol)
 		out = append(out, &held{
-			Flip:    truth.Flip{Service: scenario.Namespace + "/" + s.Name, Target: t, From: from},
+			Flip:    recordings.Flip{Service: scenario.Namespace + "/" + s.Name, Target: t, From: from},
 			service: s, agent: a, dial: agent.Dial{Network: "tcp", Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
 		})
 	}
-	vip := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: s.Addresses[0], Port: int(port.Port)}
+	vip := recordings.Target{Kind: recordings.TargetLoadBalancerIP, Address: s.Addresses[0], Port: int(port.Port)}
 	for i, n := range c.Network.Nodes {
 		add("node/"+n.Name, n, "", vip)
 		pod := fmt.Sprintf("client-%d", i+1)
 		add("pod/"+pod, c.Network.Pods[pod], "", vip)
 		for j, m := range c.Network.Nodes {
-			np := truth.Target{Kind: truth.TargetNodePort, Address: scenario.NodeIP(j + 1)[0], Node: m.Name, Port: int(port.NodePort)}
+			np := recordings.Target{Kind: recordings.TargetNodePort, Address: scenario.NodeIP(j + 1)[0], Node: m.Name, Port: int(port.NodePort)}
 			add("node/"+n.Name, n, "", np)
 			if i == 0 {
 				add("external", c.Network.Fabric, cluster.FabricIP(0)[0], np)

@@ -22,7 +22,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // effort is how many connections a cell gets.
@@ -81,8 +81,8 @@ func pacesFor(slow bool) paces {
 }
 
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
-func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*truth.Recording, error) {
-	r := &truth.Recording{Made: made(c), Network: network(c), Sources: sources(c.Scenario.Pods())}
+func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*recordings.Recording, error) {
+	r := &recordings.Recording{Made: made(c), Network: network(c), Sources: sources(c.Scenario.Pods())}
 	e := effortFor(c.Scenario.Mode)
 	var cells []*cell
 	for _, s := range c.Services {
@@ -105,7 +105,7 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 
 // Ask dials the addresses of one Service from every node and pod, and from outside, after waiting until every kube-proxy knows what the API server holds. An
 // empty kind stands for all kinds of address.
-func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow bool) ([]truth.Probe, error) {
+func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow bool) ([]recordings.Probe, error) {
 	s, err := c.Reread(ctx, service)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow boo
 	if err := c.Settle(ctx); err != nil {
 		return nil, err
 	}
-	var r truth.Recording
+	var r recordings.Recording
 	e := effortFor(c.Scenario.Mode)
 	cells, _ := split(plan(c, &r, s, e), func(k *cell) bool { return kind == "" || r.Probes[k.probe].Target.Kind == kind })
 	if len(cells) == 0 {
@@ -126,7 +126,7 @@ func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow boo
 		p := &r.Probes[k.probe]
 		p.Results = append(p.Results, k.result())
 	}
-	return slices.DeleteFunc(r.Probes, func(p truth.Probe) bool { return len(p.Results) == 0 }), nil
+	return slices.DeleteFunc(r.Probes, func(p recordings.Probe) bool { return len(p.Results) == 0 }), nil
 }
 
 // measure makes the connections of all cells, as many as it takes to be sure.
@@ -152,7 +152,7 @@ func measure(cells []*cell, e effort, pace paces, progress func(string)) error {
 	progress(fmt.Sprintf("dialled %d silent and %d unclear cells again", len(silent), len(unclear)))
 	// A mix may be the truth, or a machine too busy to answer in time: ask again, those only, and give them time, until asking again clears up none of them.
 	for before := 0; ; {
-		mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == truth.Partial || len(k.answers.Other) > 0 })
+		mixed, _ := split(cells, func(k *cell) bool { return k.result().Outcome == recordings.Partial || len(k.answers.Other) > 0 })
 		if len(mixed) == before {
 			break
 		}
@@ -205,8 +205,8 @@ func (k *cell) seen() (endpoints, ways int) {
 	return len(by), len(k.answers.From)
 }
 
-func (k *cell) result() truth.Result {
-	r := truth.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut}
+func (k *cell) result() recordings.Result {
+	r := recordings.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut}
 	saw := map[string]bool{}
 	for from, n := range k.answers.From {
 		endpoint, source, _ := strings.Cut(from, " ")
@@ -222,13 +222,13 @@ func (k *cell) result() truth.Result {
 	sort.Strings(r.Saw)
 	switch {
 	case r.Refused == r.Tries:
-		r.Outcome = truth.Refused
+		r.Outcome = recordings.Refused
 	case r.TimedOut == r.Tries:
-		r.Outcome = truth.TimedOut
+		r.Outcome = recordings.TimedOut
 	case r.Refused+r.TimedOut == 0:
-		r.Outcome = truth.Reachable
+		r.Outcome = recordings.Reachable
 	default:
-		r.Outcome = truth.Partial
+		r.Outcome = recordings.Partial
 	}
 	return r
 }
@@ -264,7 +264,7 @@ func dialAll(cells []*cell, pace agent.Pace, tries func(*cell) int) error {
 }
 
 // plan adds the probes of a Service to the recording and returns their cells.
-func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) []*cell {
+func plan(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, e effort) []*cell {
 	var cells []*cell
 	for _, port := range s.Object.Spec.Ports {
 		cells = append(cells, planPort(c, r, s, port, e.against(s.Endpoints))...)
@@ -272,14 +272,14 @@ func plan(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, e effort) 
 	return cells
 }
 
-func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port corev1.ServicePort, e effort) []*cell {
+func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, port corev1.ServicePort, e effort) []*cell {
 	protocol := string(port.Protocol)
 	name := scenario.Namespace + "/" + s.Name
 	var cells []*cell
 	tries := e.most
-	probe := func(t truth.Target) func(from string, a *agent.Agent, local string) {
+	probe := func(t recordings.Target) func(from string, a *agent.Agent, local string) {
 		t.Protocol = protocol
-		r.Probes = append(r.Probes, truth.Probe{Service: name, Target: t, Sticky: s.Affinity})
+		r.Probes = append(r.Probes, recordings.Probe{Service: name, Target: t, Sticky: s.Affinity})
 		i := len(r.Probes) - 1
 		return func(from string, a *agent.Agent, local string) {
 			cells = append(cells, &cell{
@@ -305,7 +305,7 @@ func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port c
 		return 0
 	}
 	// arriving tries an address by packets that arrive at each node from outside.
-	arriving := func(t truth.Target) {
+	arriving := func(t recordings.Target) {
 		for i, n := range c.Network.Nodes {
 			t.Node = n.Name
 			probe(t)("external", c.Network.Fabric, cluster.FabricIP(i + 1)[family(t.Address)])
@@ -313,9 +313,9 @@ func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port c
 	}
 	for i, address := range s.Addresses {
 		in := s.Object.Status.LoadBalancer.Ingress[i]
-		t := truth.Target{Kind: truth.TargetLoadBalancerIP, Address: address, Port: int(port.Port)}
+		t := recordings.Target{Kind: recordings.TargetLoadBalancerIP, Address: address, Port: int(port.Port)}
 		if in.IP == "" {
-			t.Kind, t.Hostname = truth.TargetLoadBalancerHostname, in.Hostname
+			t.Kind, t.Hostname = recordings.TargetLoadBalancerHostname, in.Hostname
 		}
 		dial := probe(t)
 		if cluster.Proxied(in) || s.OtherProxy || len(s.SourceRanges) > 0 {
@@ -335,19 +335,19 @@ func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port c
 		tries = e.most
 	}
 	for _, address := range s.Object.Spec.ExternalIPs {
-		t := truth.Target{Kind: truth.TargetExternalIP, Address: address, Port: int(port.Port)}
+		t := recordings.Target{Kind: recordings.TargetExternalIP, Address: address, Port: int(port.Port)}
 		inside(probe(t))
 		arriving(t)
 	}
 	for _, address := range s.Object.Spec.ClusterIPs {
-		inside(probe(truth.Target{Kind: truth.TargetClusterIP, Address: address, Port: int(port.Port)}))
+		inside(probe(recordings.Target{Kind: recordings.TargetClusterIP, Address: address, Port: int(port.Port)}))
 	}
 	if port.NodePort == 0 {
 		return cells
 	}
 	for i, n := range c.Network.Nodes {
-		at := func(address string) truth.Target {
-			return truth.Target{Kind: truth.TargetNodePort, Address: address, Node: n.Name, Port: int(port.NodePort)}
+		at := func(address string) recordings.Target {
+			return recordings.Target{Kind: recordings.TargetNodePort, Address: address, Node: n.Name, Port: int(port.NodePort)}
 		}
 		for _, ip := range s.Object.Spec.ClusterIPs {
 			f := family(ip)
@@ -364,21 +364,21 @@ func planPort(c *cluster.Cluster, r *truth.Recording, s *cluster.Service, port c
 	return cells
 }
 
-func sources(pods []scenario.Pod) []truth.Source {
-	var out []truth.Source
+func sources(pods []scenario.Pod) []recordings.Source {
+	var out []recordings.Source
 	for n := 1; n <= scenario.Nodes; n++ {
 		name, ip := fmt.Sprintf("n%d", n), scenario.NodeIP(n)
-		out = append(out, truth.Source{ID: "node/" + name, Kind: truth.SourceNode, Node: name, Addresses: ip[:]})
+		out = append(out, recordings.Source{ID: "node/" + name, Kind: recordings.SourceNode, Node: name, Addresses: ip[:]})
 	}
 	for i, p := range pods {
 		if p.Dials {
 			ip := scenario.PodIP(p.Node, i)
-			out = append(out, truth.Source{
-				ID: "pod/" + p.Name, Kind: truth.SourcePod, Node: fmt.Sprintf("n%d", p.Node), Pod: scenario.Namespace + "/" + p.Name, Addresses: ip[:],
+			out = append(out, recordings.Source{
+				ID: "pod/" + p.Name, Kind: recordings.SourcePod, Node: fmt.Sprintf("n%d", p.Node), Pod: scenario.Namespace + "/" + p.Name, Addresses: ip[:],
 			})
 		}
 	}
-	external := truth.Source{ID: "external", Kind: truth.SourceExternal, Addresses: []string{cluster.ClientIP, cluster.ClientIPv6}}
+	external := recordings.Source{ID: "external", Kind: recordings.SourceExternal, Addresses: []string{cluster.ClientIP, cluster.ClientIPv6}}
 	for i := 0; i <= scenario.Nodes; i++ {
 		ip := cluster.FabricIP(i)
 		external.Addresses = append(external.Addresses, ip[:]...)
@@ -386,26 +386,26 @@ func sources(pods []scenario.Pod) []truth.Source {
 	return append(out, external)
 }
 
-func network(c *cluster.Cluster) truth.Network {
-	n := truth.Network{PodMasquerade: !c.Scenario.NoMasquerade, LoadBalancer: truth.LoadBalancer{
-		Addresses: []string{cluster.LoadBalancerIP, cluster.LoadBalancerIPv6}, Services: map[string]truth.LoadBalancing{},
+func network(c *cluster.Cluster) recordings.Network {
+	n := recordings.Network{PodMasquerade: !c.Scenario.NoMasquerade, LoadBalancer: recordings.LoadBalancer{
+		Addresses: []string{cluster.LoadBalancerIP, cluster.LoadBalancerIPv6}, Services: map[string]recordings.LoadBalancing{},
 	}}
 	for i := 1; i <= scenario.Nodes; i++ {
 		name, ip, bridge := fmt.Sprintf("n%d", i), scenario.NodeIP(i), scenario.BridgeIP(i)
-		n.Nodes = append(n.Nodes, truth.NodeNetwork{
+		n.Nodes = append(n.Nodes, recordings.NodeNetwork{
 			Name: name, Addresses: []string{ip[0], ip[1], scenario.SecondIP(i), bridge[0], bridge[1]}, HostnameOverride: c.Scenario.Hostnames[name],
 		})
 	}
 	for _, s := range c.Services {
 		if healthy, served := c.Healthy[s.Name]; served {
-			n.LoadBalancer.Services[scenario.Namespace+"/"+s.Name] = truth.LoadBalancing{KeepsClientAddress: !s.ReplacesClient, HealthyNodes: healthy}
+			n.LoadBalancer.Services[scenario.Namespace+"/"+s.Name] = recordings.LoadBalancing{KeepsClientAddress: !s.ReplacesClient, HealthyNodes: healthy}
 		}
 	}
 	return n
 }
 
-func made(c *cluster.Cluster) truth.Made {
-	m := truth.Made{
+func made(c *cluster.Cluster) recordings.Made {
+	m := recordings.Made{
 		Dataplane: c.Scenario.Mode, KubeProxy: c.Scenario.Version, Variant: c.Scenario.Variant, Changed: c.Scenario.Changed, KubeAPIServer: kube.Version,
 		Tools: map[string]string{}, Date: time.Now().UTC().Format(time.DateOnly),
 	}

@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // Clusters, their files and their Services have names of their own, and all addresses are different and valid.
@@ -103,7 +103,7 @@ func TestServicesHaveTheirPods(t *testing.T) {
 
 // The recordings are those of the clusters, no fewer and no more.
 func TestEveryClusterIsRecorded(t *testing.T) {
-	files, err := truth.Files("../../../truth")
+	files, err := recordings.Files("../../../truth")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
-package collect
+package detect
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,7 +47,7 @@ func TestCiliumSettings(t *testing.T) {
 		}
 		for key := range tt.data {
 			kept := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: ciliumConfig}, Data: map[string]string{key: "x"}}
-			if trimConfigMap(&kept); kept.Data[key] != "x" {
+			if KeepConfigMap(&kept); kept.Data[key] != "x" {
 				t.Errorf("%s is read, and not kept", key)
 			}
 		}
@@ -64,7 +65,6 @@ func TestConnectTime(t *testing.T) {
 		{map[string]any{"bpfConnectTimeLoadBalancingEnabled": false}, "Disabled"},
 	} {
 		felix := &unstructured.Unstructured{Object: map[string]any{"kind": "FelixConfiguration", "metadata": map[string]any{"name": "default"}, "spec": tt.spec}}
-		trimOther(felix)
 		if got := connectTime(felix); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.spec, got, tt.want)
 		}
@@ -74,7 +74,7 @@ func TestConnectTime(t *testing.T) {
 // TestAntreaBesideKubeProxy holds who is said to serve Services where Antrea and kube-proxy both run.
 func TestAntreaBesideKubeProxy(t *testing.T) {
 	set := func(name, image string) appsv1.DaemonSet {
-		d := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: kubeSystem, Name: name}}
+		d := appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: KubeSystem, Name: name}}
 		d.Spec.Template.Spec.Containers = []corev1.Container{{Name: name, Image: image, Command: []string{"/usr/local/bin/kube-proxy", "--proxy-mode=iptables"}}}
 		return d
 	}
@@ -91,18 +91,73 @@ func TestAntreaBesideKubeProxy(t *testing.T) {
 		{"switched off", "antreaProxy: {enable: false}", cluster.KubeProxy, nil},
 		{"not read", "", cluster.UnknownDataplane, nil},
 	} {
-		objects := &Objects{DaemonSets: []appsv1.DaemonSet{agent, proxy}}
+		objects := &Objects{DaemonSets: []appsv1.DaemonSet{agent, proxy}, Nodes: []*corev1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "a"}}}}
 		if tt.conf != "" {
 			objects.ConfigMaps = []corev1.ConfigMap{{
-				ObjectMeta: metav1.ObjectMeta{Namespace: kubeSystem, Name: "antrea-config"}, Data: map[string]string{antreaConfKey: tt.conf},
+				ObjectMeta: metav1.ObjectMeta{Namespace: KubeSystem, Name: "antrea-config"}, Data: map[string]string{AntreaConfKey: tt.conf},
 			}}
 		}
-		got := newDetector(objects).linux(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "a"}})
+		got, _ := Detect(objects, nil)
 		if got.Name != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got.Name, tt.want)
 		}
 		if diff := cmp.Diff(tt.antrea, got.Antrea); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestRegistry adds a data plane that exists only here: its entry is all that is needed to recognise it, to read its settings and to decide about nodes.
+func TestRegistry(t *testing.T) {
+	own := program{
+		name: "own", planes: []cluster.DataplaneName{"own"}, recognise: named("own-agent"), labels: []string{"own/off"},
+		configMaps: func(d *appsv1.DaemonSet) []Reference { return configMapIn(d.Namespace, "own-config") },
+		plane: func(d *detector, n *corev1.Node) (cluster.Dataplane, bool) {
+			set := d.first("own")
+			if set == nil || n.Labels["own/off"] != "" {
+				return cluster.Dataplane{}, false
+			}
+			found := d.configMap(set.Namespace, "own-config")
+			return cluster.Dataplane{Name: "own", Source: found.Data["source"], Confidence: cluster.Observed}, true
+		},
+		podMasquerade: func(f *facts, _ *corev1.Node) (cluster.Tristate, bool) { return cluster.Yes, f.has("own") },
+	}
+	node := func(name, off string) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"own/off": off}}}
+	}
+	o := &Objects{
+		Nodes:      []*corev1.Node{node("a", ""), node("b", "x"), node("c", "")},
+		DaemonSets: []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "own-agent"}}},
+		ConfigMaps: []corev1.ConfigMap{{ObjectMeta: metav1.ObjectMeta{Namespace: "own", Name: "own-config"}, Data: map[string]string{"source": "its ConfigMap"}}},
+		Complete:   true,
+	}
+	most, each := detect(append(slices.Clone(registry), own), o, nil)
+	if want := (cluster.Dataplane{Name: "own", Source: "its ConfigMap", Confidence: cluster.Observed, PodMasquerade: cluster.Yes}); !cmp.Equal(most, want) {
+		t.Errorf("most nodes: %+v, want %+v", most, want)
+	}
+	if each[0] != nil || each[2] != nil || each[1] == nil || each[1].Name != cluster.UnknownDataplane {
+		t.Errorf("nodes: %+v", each)
+	}
+}
+
+// TestRegistryIsConsistent: names are unique, every entry with a decision names the data planes that it may return, and detection finds every data plane there is.
+func TestRegistryIsConsistent(t *testing.T) {
+	seen := map[programName]bool{}
+	for i := range registry {
+		p := &registry[i]
+		if seen[p.name] {
+			t.Errorf("%s is there twice", p.name)
+		}
+		seen[p.name] = true
+		if p.plane == nil && len(p.planes) > 0 {
+			t.Errorf("%s names data planes, and decides about none", p.name)
+		}
+	}
+	for _, name := range []cluster.DataplaneName{
+		cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows,
+	} {
+		if !slices.Contains(Planes(), name) {
+			t.Errorf("no program finds %s", name)
 		}
 	}
 }

@@ -1,13 +1,35 @@
-package collect
+package detect_test
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// detections are clusters by what runs in them, each a file of testdata, with the data plane of most of their nodes. They are read from the file, and from an API
-// server that holds the same.
+// read is what a file, or a text where in is not nil, says of a cluster.
+func read(t *testing.T, name string, in *strings.Reader, override *cluster.Override) *cluster.Snapshot {
+	t.Helper()
+	input := collect.Input{Paths: []string{name}, Open: func(name string) (fs.File, error) { return os.Open(name) }}
+	if in != nil {
+		input.Paths, input.Stdin = []string{"-"}, in
+	}
+	objects, err := collect.Offline(t.Context(), input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := objects.Snapshot(collect.Query{Dataplane: override})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// detections are clusters by what runs in them, each a file of testdata, with the data plane of most of their nodes. pkg/collect reads the same files from an API server.
 func detections() []detection {
 	return []detection{
 		{
@@ -129,7 +151,7 @@ func detections() []detection {
 			func(t *testing.T, s *cluster.Snapshot) {
 				for i := range s.Nodes {
 					n := &s.Nodes[i]
-					if auto := n.Labels[eksComputeLabel] == "auto"; auto != (n.Dataplane != nil) || auto && n.Dataplane.Mode != "" {
+					if auto := n.Labels["eks.amazonaws.com/compute-type"] == "auto"; auto != (n.Dataplane != nil) || auto && n.Dataplane.Mode != "" {
 						t.Errorf("%s: %+v", n.Name, n.Dataplane)
 					}
 				}
@@ -208,9 +230,11 @@ type detection struct {
 }
 
 func TestDataplanes(t *testing.T) {
+	tested := map[string]bool{}
 	for _, test := range detections() {
+		tested["testdata/"+test.file+".yaml"] = true
 		t.Run(test.file, func(t *testing.T) {
-			s := snapshot(t, offline(t, "testdata/"+test.file+".yaml"), Query{})
+			s := read(t, "testdata/"+test.file+".yaml", nil, nil)
 			d := s.Dataplane
 			if d.Name != test.name || d.Mode != test.mode || d.Version.String() != test.version || d.Confidence != test.certain || d.Source != test.source ||
 				d.PodDetection() != test.detection || d.PodMasquerade != test.masquerade {
@@ -221,38 +245,57 @@ func TestDataplanes(t *testing.T) {
 			}
 		})
 	}
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("files: %v, %v", files, err)
+	}
+	for _, name := range files {
+		if !tested[name] {
+			t.Errorf("%s is in no test", name)
+		}
+	}
 }
 
+// An override replaces what is detected, but not on nodes of another operating system. The settings stay where the data plane is the same.
 func TestOverride(t *testing.T) {
-	o := offline(t, "testdata/eks.yaml")
+	version := func(text string) cluster.Version {
+		v, ok := cluster.ParseVersion(text)
+		if !ok {
+			t.Fatal(text)
+		}
+		return v
+	}
 	for _, test := range []struct {
-		text, version string
-		name          cluster.DataplaneName
+		override      cluster.Override
+		version       string
 		mode          cluster.ProxyMode
 		keepsSettings bool
 	}{
-		{"kube-proxy/ipvs@v1.20.15", "v1.20.15", cluster.KubeProxy, cluster.IPVS, true},
-		{"kube-proxy", "v1.29.3-minimal-eksbuild.2", cluster.KubeProxy, cluster.IPTables, true},
-		{"cilium@1.19", "1.19", cluster.Cilium, "", false},
-		{"ovn-kubernetes", "", cluster.OVNKubernetes, "", false},
+		{cluster.Override{Name: cluster.KubeProxy, Mode: cluster.IPVS, Version: version("v1.20.15")}, "v1.20.15", cluster.IPVS, true},
+		{cluster.Override{Name: cluster.KubeProxy}, "v1.29.3-minimal-eksbuild.2", cluster.IPTables, true},
+		{cluster.Override{Name: cluster.Cilium, Version: version("1.19")}, "1.19", "", false},
+		{cluster.Override{Name: cluster.OVNKubernetes}, "", "", false},
 	} {
-		override, err := ParseDataplane(test.text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d := snapshot(t, o, Query{Dataplane: override}).Dataplane
-		if d.Name != test.name || d.Mode != test.mode || d.Version.String() != test.version || d.Source != "--dataplane" || d.Confidence != cluster.Observed || (d.KubeProxy != nil) != test.keepsSettings {
-			t.Errorf("%s: %+v", test.text, d)
+		d := read(t, "testdata/eks.yaml", nil, &test.override).Dataplane
+		if d.Name != test.override.Name || d.Mode != test.mode || d.Version.String() != test.version || d.Source != "--dataplane" || d.Confidence != cluster.Observed ||
+			(d.KubeProxy != nil) != test.keepsSettings {
+			t.Errorf("%+v: %+v", test.override, d)
 		}
 	}
-	for _, bad := range []string{"", "iptables", "kube-proxy/userspace", "cilium/dsr", "kube-proxy@new", "kube-proxy/"} {
-		if override, err := ParseDataplane(bad); err == nil {
-			t.Errorf("%q is taken as %+v", bad, override)
+	for name, want := range map[cluster.DataplaneName]map[string]cluster.DataplaneName{
+		cluster.Cilium:  {"cn-a": cluster.Cilium, "win": cluster.Windows, "virtual-kubelet-h": cluster.UnknownDataplane},
+		cluster.Windows: {"cn-a": cluster.Windows, "win": cluster.Windows, "virtual-kubelet-h": cluster.UnknownDataplane},
+	} {
+		s := read(t, "testdata/ack-terway.yaml", nil, &cluster.Override{Name: name})
+		for node, is := range want {
+			if got := s.DataplaneOf(&s.Nodes[s.NodeIndex(node)]); got.Name != is {
+				t.Errorf("--dataplane %s: %s runs %s, want %s", name, node, got.Name, is)
+			}
 		}
 	}
 }
 
-// What a configuration leaves out has the default that kube-proxy gives it; what it says wins over flags, but for the host's name.
+// What a configuration leaves out has the default that kube-proxy gives it; what it says overrides flags, except for the host name.
 func TestKubeProxySettings(t *testing.T) {
 	const head = `apiVersion: apps/v1
 kind: DaemonSet
@@ -287,7 +330,7 @@ kind: Node
 metadata: {name: a}
 status: {nodeInfo: {kubeletVersion: v1.33.1}}
 `
-	d := snapshot(t, fromText(t, head), Query{}).Dataplane
+	d := read(t, "", strings.NewReader(head), nil).Dataplane
 	k := d.KubeProxy
 	if d.Mode != cluster.IPTables || d.Confidence != cluster.Inferred || d.Version.String() != "v1.33.1" || d.VersionConfidence != cluster.Inferred {
 		t.Errorf("data plane: %+v", d)

@@ -1,4 +1,4 @@
-package truth_test
+package recordings_test
 
 import (
 	"encoding/json"
@@ -8,22 +8,22 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubectl-etp/kubectl-etp/test/truth"
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
-// Every recording reads, is written as it stands, and does not contradict itself.
+// TestRecordings: every recording can be read, is formatted as Write formats it, and does not contradict itself.
 func TestRecordings(t *testing.T) {
-	files, err := truth.Files(".")
+	files, err := recordings.Files("../truth")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Fatal("no recordings")
+		t.Fatal("no recordings in test/truth")
 	}
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(file, ".json"), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			t.Parallel()
-			r, err := truth.Read(file)
+			r, err := recordings.Read(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,14 +32,14 @@ func TestRecordings(t *testing.T) {
 				t.Fatal(err)
 			}
 			if raw, err := os.ReadFile(file); err != nil || string(raw) != string(data) {
-				t.Errorf("written again it differs (%v)", err)
+				t.Errorf("it is not formatted as Write formats it (%v)", err)
 			}
 			name := r.Made.Dataplane + "-" + r.Made.KubeProxy
 			if r.Made.Variant != "" {
 				name += "-" + r.Made.Variant
 			}
-			if file != name+".json" {
-				t.Errorf("it says that it was made by %s", name)
+			if filepath.Base(file) != name+".json" {
+				t.Errorf("its contents call it %s", name)
 			}
 			endpoints, services := known(t, r)
 			order := map[string]int{}
@@ -53,7 +53,7 @@ func TestRecordings(t *testing.T) {
 				for _, res := range p.Results {
 					i, ok := order[res.From]
 					if !ok || i <= last {
-						t.Errorf("%s: %s is no source, or not in their order", p.Service, res.From)
+						t.Errorf("%s: %s is not a source, or is out of order", p.Service, res.From)
 					}
 					last = i
 					check(t, p.Service, res, endpoints)
@@ -61,7 +61,7 @@ func TestRecordings(t *testing.T) {
 			}
 			for s := range services {
 				if !probed[s] {
-					t.Errorf("service %s was not tried", s)
+					t.Errorf("Service %s has no probe", s)
 				}
 			}
 			for _, f := range r.Flips {
@@ -71,8 +71,8 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// known are the addresses of all endpoints, and all Services.
-func known(t *testing.T, r *truth.Recording) (endpoints, services map[string]bool) {
+// known returns the addresses of all endpoints, and all Services.
+func known(t *testing.T, r *recordings.Recording) (endpoints, services map[string]bool) {
 	endpoints, services = map[string]bool{}, map[string]bool{}
 	for _, raw := range r.Objects {
 		var o struct {
@@ -95,69 +95,69 @@ func known(t *testing.T, r *truth.Recording) (endpoints, services map[string]boo
 	return endpoints, services
 }
 
-func check(t *testing.T, service string, r truth.Result, endpoints map[string]bool) {
+func check(t *testing.T, service string, r recordings.Result, endpoints map[string]bool) {
 	t.Helper()
 	answered := 0
 	for a, n := range r.Answered {
 		answered += n
 		if !endpoints[a] {
-			t.Errorf("%s from %s: %s answered, which is no endpoint", service, r.From, a)
+			t.Errorf("%s from %s: %s answered, but is not an endpoint", service, r.From, a)
 		}
 	}
 	if answered+r.Refused+r.TimedOut != r.Tries || r.Tries == 0 {
 		t.Errorf("%s from %s: %d answered, %d refused, %d timed out, of %d", service, r.From, answered, r.Refused, r.TimedOut, r.Tries)
 	}
-	want := truth.Partial
+	want := recordings.Partial
 	switch r.Tries {
 	case answered:
-		want = truth.Reachable
+		want = recordings.Reachable
 	case r.Refused:
-		want = truth.Refused
+		want = recordings.Refused
 	case r.TimedOut:
-		want = truth.TimedOut
+		want = recordings.TimedOut
 	}
 	if r.Outcome != want {
-		t.Errorf("%s from %s: %s is called %s", service, r.From, want, r.Outcome)
+		t.Errorf("%s from %s: outcome %s, want %s", service, r.From, r.Outcome, want)
 	}
 	if !slices.IsSorted(r.Saw) || (len(r.Saw) > 0) != (answered > 0) {
 		t.Errorf("%s from %s: endpoints saw %v", service, r.From, r.Saw)
 	}
 }
 
-func TestReadSaysWhatIsWrong(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := truth.Read(filepath.Join(dir, "none.json")); err == nil || !strings.Contains(err.Error(), "none.json") {
-		t.Errorf("of a file that is not there: %v", err)
+	if _, err := recordings.Read(filepath.Join(dir, "none.json")); err == nil || !strings.Contains(err.Error(), "none.json") {
+		t.Errorf("error for a missing file: %v", err)
 	}
 	path := filepath.Join(dir, "typo.json")
 	if err := os.WriteFile(path, []byte(`{"maid": {}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := truth.Read(path); err == nil || !strings.Contains(err.Error(), "maid") || !strings.Contains(err.Error(), "typo.json") {
-		t.Errorf("of an unknown field: %v", err)
+	if _, err := recordings.Read(path); err == nil || !strings.Contains(err.Error(), "maid") || !strings.Contains(err.Error(), "typo.json") {
+		t.Errorf("error for an unknown field: %v", err)
 	}
 }
 
 func TestSame(t *testing.T) {
-	base := truth.Result{From: "node/n1", Outcome: truth.Reachable, Answered: map[string]int{"a": 3, "b": 3}, Saw: []string{"x"}, Tries: 6}
+	base := recordings.Result{From: "node/n1", Outcome: recordings.Reachable, Answered: map[string]int{"a": 3, "b": 3}, Saw: []string{"x"}, Tries: 6}
 	counts := base
 	counts.Answered, counts.Tries = map[string]int{"a": 1, "b": 39}, 40
 	if !base.Same(counts) {
-		t.Error("how often each endpoint answered is chance")
+		t.Error("results that differ only in how often each endpoint answered are not the same")
 	}
-	for name, change := range map[string]func(*truth.Result){
-		"source":   func(r *truth.Result) { r.From = "node/n2" },
-		"outcome":  func(r *truth.Result) { r.Outcome = truth.Partial },
-		"endpoint": func(r *truth.Result) { r.Answered = map[string]int{"a": 6} },
-		"another":  func(r *truth.Result) { r.Answered = map[string]int{"a": 3, "c": 3} },
-		"address":  func(r *truth.Result) { r.Saw = []string{"y"} },
-		"refusals": func(r *truth.Result) { r.Refused = 1 },
-		"timeouts": func(r *truth.Result) { r.TimedOut = 1 },
+	for name, change := range map[string]func(*recordings.Result){
+		"source":   func(r *recordings.Result) { r.From = "node/n2" },
+		"outcome":  func(r *recordings.Result) { r.Outcome = recordings.Partial },
+		"endpoint": func(r *recordings.Result) { r.Answered = map[string]int{"a": 6} },
+		"another":  func(r *recordings.Result) { r.Answered = map[string]int{"a": 3, "c": 3} },
+		"address":  func(r *recordings.Result) { r.Saw = []string{"y"} },
+		"refusals": func(r *recordings.Result) { r.Refused = 1 },
+		"timeouts": func(r *recordings.Result) { r.TimedOut = 1 },
 	} {
 		other := base
 		change(&other)
 		if base.Same(other) {
-			t.Errorf("%s: not told apart", name)
+			t.Errorf("results that differ in %s are the same", name)
 		}
 	}
 }

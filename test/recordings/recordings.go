@@ -1,5 +1,6 @@
-// Package truth knows the form of a recording: one cluster, and what real packets met in it, from every source to every address of every Service.
-package truth
+// Package recordings knows the form of the files in test/truth: each is one cluster, and the result of real connections in it, from every source to every address
+// of every Service.
+package recordings
 
 import (
 	"bytes"
@@ -11,22 +12,22 @@ import (
 	"sort"
 )
 
-// Outcome is what became of the connections of one cell, judged over all of them.
+// Outcome is how the connections of one cell ended: one value for all of them.
 type Outcome string
 
-// The outcomes. All but Partial mean that every connection ended so; Partial that they did not all end the same way.
+// The outcomes. Partial: the connections ended in different ways. Every other outcome is that of all connections.
 const (
 	Reachable   Outcome = "Reachable"
 	Refused     Outcome = "Refused"
 	TimedOut    Outcome = "TimedOut"
 	Partial     Outcome = "Partial"
-	Unreachable Outcome = "Unreachable" // connect failed at once with another error than refused
+	Unreachable Outcome = "Unreachable" // connect failed immediately, with an error other than "connection refused"
 )
 
 // The kinds of source.
 const (
-	SourceNode     = "Node"     // a process in a node's own network
-	SourcePod      = "Pod"      // a process in a pod's network
+	SourceNode     = "Node"     // a process in the network namespace of the node
+	SourcePod      = "Pod"      // a process in the network namespace of a pod
 	SourceExternal = "External" // a machine outside the cluster
 )
 
@@ -39,122 +40,122 @@ const (
 	TargetClusterIP            = "ClusterIP"
 )
 
-// Recording is one cluster with one data plane, and what connections met in it.
+// Recording is one cluster with one data plane, and the result of every connection in it.
 type Recording struct {
 	Made    Made    `json:"made"`
 	Network Network `json:"network"`
-	// Sources, in the order in which results name them.
+	// Sources, in the order of the results.
 	Sources []Source `json:"sources"`
-	// Objects are the cluster's API objects, each as `kubectl get -o json` gives it, without managedFields: Nodes, Services, EndpointSlices, Pods, and the
-	// ConfigMap and DaemonSet of kube-proxy. The ConfigMap holds the configuration that the recorded kube-proxies really ran with.
+	// Objects are the cluster's API objects, each as `kubectl get -o json` prints it, without managedFields: Nodes, Services, EndpointSlices, Pods, and the ConfigMap
+	// and DaemonSet of kube-proxy. The ConfigMap holds the configuration with which the recorded kube-proxies ran.
 	Objects []json.RawMessage `json:"objects"`
 	Probes  []Probe           `json:"probes"`
 	Flips   []Flip            `json:"flips,omitempty"`
 }
 
-// Made says what made a recording.
+// Made is the software that made a recording, and when.
 type Made struct {
 	Dataplane string `json:"dataplane"`         // iptables, ipvs or nftables
-	KubeProxy string `json:"kubeProxy"`         // version of the kube-proxy that ran, v1.36.3
+	KubeProxy string `json:"kubeProxy"`         // version of kube-proxy, such as v1.36.3
 	Variant   string `json:"variant,omitempty"` // empty: the default settings
-	// Changed names what the variant has different from the default settings, in one sentence.
+	// Changed describes in one sentence how the variant differs from the default settings.
 	Changed       string            `json:"changed,omitempty"`
 	KubeAPIServer string            `json:"kubeAPIServer"`
 	Kernel        string            `json:"kernel"`
-	Tools         map[string]string `json:"tools"` // iptables, nft, ipset, ipvsadm: what each says of its version
+	Tools         map[string]string `json:"tools"` // iptables, nft, ipset, ipvsadm: the version that each prints
 	Date          string            `json:"date"`  // the day on which the recording was last made, 2006-01-02
 }
 
-// Network holds what decides about packets and cannot be read from the API.
+// Network holds the properties of the cluster that affect packets and that the API does not show.
 type Network struct {
-	// PodMasquerade: connections from a pod to anything that is not a pod leave its node with the node's address.
+	// PodMasquerade: connections from a pod to a destination that is not a pod leave the node with the node's address.
 	PodMasquerade bool `json:"podMasquerade"`
-	// Nodes: all addresses that each node holds, the API's own first.
+	// Nodes lists all addresses of each node, those in the API first.
 	Nodes []NodeNetwork `json:"nodes"`
-	// LoadBalancer is the machine outside the cluster that owns every load balancer address.
+	// LoadBalancer is the machine outside the cluster that holds every load balancer address.
 	LoadBalancer LoadBalancer `json:"loadBalancer"`
 }
 
-// NodeNetwork is one node's own network.
+// NodeNetwork is the network of one node.
 type NodeNetwork struct {
 	Name      string   `json:"name"`
 	Addresses []string `json:"addresses"`
-	// HostnameOverride is the node name that kube-proxy was told; empty where it is the node's real name.
+	// HostnameOverride is the value of kube-proxy's hostnameOverride; empty where it is the name of the node.
 	HostnameOverride string `json:"hostnameOverride,omitempty"`
 }
 
-// LoadBalancer is how the load balancer outside the cluster behaves. It sends to nodePorts of the nodes whose health check succeeds: healthCheckNodePort under
-// externalTrafficPolicy Local, kube-proxy's :10256/healthz otherwise. It drops what it has no node for. It answers clients inside the cluster too, always
-// with its own address.
+// LoadBalancer is the behaviour of the load balancer outside the cluster. It forwards to the node ports of the nodes whose health check succeeds: the
+// healthCheckNodePort with externalTrafficPolicy Local, kube-proxy's :10256/healthz otherwise. With no healthy node it drops the packet. It also serves clients inside
+// the cluster, and then always replaces the client IP with its own address.
 type LoadBalancer struct {
-	Addresses []string `json:"addresses"` // that nodes see from it, when it does not keep the client's
-	// Services: how each Service was treated, by namespace/name; Services that it does not serve are absent.
+	Addresses []string `json:"addresses"` // its own, which nodes see as the source when it does not keep the client IP
+	// Services by namespace/name; a Service that it does not serve is absent.
 	Services map[string]LoadBalancing `json:"services"`
 }
 
-// LoadBalancing is what the load balancer did for one Service.
+// LoadBalancing is the behaviour of the load balancer for one Service.
 type LoadBalancing struct {
 	KeepsClientAddress bool     `json:"keepsClientAddress"` // for clients outside the cluster
 	HealthyNodes       []string `json:"healthyNodes"`       // never nil; by name
 }
 
-// Source is where connections start.
+// Source is a place where connections start.
 type Source struct {
 	ID        string   `json:"id"` // node/n1, pod/client-1, external
 	Kind      string   `json:"kind"`
 	Node      string   `json:"node,omitempty"` // empty for External
 	Pod       string   `json:"pod,omitempty"`  // namespace/name of the pod, for Pod
-	Addresses []string `json:"addresses"`      // the addresses that it dials from, before anything rewrites them
+	Addresses []string `json:"addresses"`      // source addresses of its connections, before any SNAT
 }
 
-// Target is what connections are made to.
+// Target is the destination of connections.
 type Target struct {
 	Kind    string `json:"kind"`
-	Address string `json:"address"` // an IP address; for LoadBalancerHostname the address that the name stands for
-	// Node is the node that holds the address of a NodePort; for a source External and another kind of target the node at which the packet arrives, empty
-	// where the load balancer chooses it. Empty for everything else.
+	Address string `json:"address"` // an IP address; for LoadBalancerHostname the address that the name resolves to
+	// Node: for a NodePort, the node that holds the address. For any other kind of target and an External source, the node at which the packet arrives; empty where the
+	// load balancer chooses it. Empty in every other case.
 	Node     string `json:"node,omitempty"`
 	Hostname string `json:"hostname,omitempty"` // for LoadBalancerHostname
 	Port     int    `json:"port"`
 	Protocol string `json:"protocol"` // TCP or UDP
 }
 
-// Probe is one target of one Service and what every source met there.
+// Probe is one target of one Service, with the result of every source.
 type Probe struct {
 	Service string `json:"service"` // namespace/name
 	Target  Target `json:"target"`
-	// Sticky: the Service has session affinity, so that a source keeps to one of the endpoints it could reach. Which one is chance.
+	// Sticky: the Service has session affinity, so all connections of a source reach the same endpoint. Which one is random.
 	Sticky  bool     `json:"sticky,omitempty"`
-	Results []Result `json:"results"` // in the order of the recording's Sources
+	Results []Result `json:"results"` // in the order of Recording.Sources
 }
 
-// Result is what one source met at one target.
+// Result is the result of the connections from one source to one target.
 type Result struct {
 	From    string  `json:"from"` // a Source's ID
 	Outcome Outcome `json:"outcome"`
-	// Answered counts the connections that each endpoint answered, by the endpoint's address. Absent where none did.
+	// Answered counts the connections that each endpoint answered, by endpoint address. Nil where no endpoint answered.
 	Answered map[string]int `json:"answered,omitempty"`
 	// Saw are the source addresses that the endpoints saw, sorted.
 	Saw []string `json:"saw,omitempty"`
-	// Tries is the number of connections tried: those answered, those refused and those that timed out.
+	// Tries is the number of connections: the sum of those answered, refused and timed out.
 	Tries    int `json:"tries"`
 	Refused  int `json:"refused,omitempty"`
 	TimedOut int `json:"timedOut,omitempty"`
 }
 
-// Flip is a change made to a Service while a connection was open, and what became of that connection and of new ones.
+// Flip is a change of a Service while a connection is open, and its effect on that connection and on new ones.
 type Flip struct {
 	Service string `json:"service"`
 	Target  Target `json:"target"`
 	From    string `json:"from"`
-	// Change is the patch made to the Service: a merge patch as JSON.
+	// Change is the JSON merge patch of the Service.
 	Change string `json:"change"`
 	// Survived: the connection opened before the change still carried data after it.
 	Survived bool   `json:"survived"`
 	After    Result `json:"after"` // new connections, after the change
 }
 
-// Same says whether two results are the same truth: outcome, endpoints and source addresses seen. How many connections each endpoint happened to get is chance.
+// Same reports whether two results agree in outcome, endpoints and source addresses. How many connections each endpoint got is random, and is not compared.
 func (r Result) Same(o Result) bool {
 	if r.From != o.From || r.Outcome != o.Outcome || len(r.Answered) != len(o.Answered) || len(r.Saw) != len(o.Saw) ||
 		(r.Refused > 0) != (o.Refused > 0) || (r.TimedOut > 0) != (o.TimedOut > 0) {
@@ -173,7 +174,7 @@ func (r Result) Same(o Result) bool {
 	return true
 }
 
-// String is the result in one line, for a difference shown to a person.
+// String returns the result in one line, for error messages.
 func (r Result) String() string {
 	s := string(r.Outcome)
 	if len(r.Answered) > 0 {
@@ -190,7 +191,7 @@ func (r Result) String() string {
 	return s
 }
 
-// Read reads one recording. Errors name the file and what is wrong with it.
+// Read reads one recording. An unknown field is an error.
 func Read(path string) (*Recording, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -205,7 +206,7 @@ func Read(path string) (*Recording, error) {
 	return r, nil
 }
 
-// Files are the paths of all recordings in a directory, sorted. Empty where it holds none.
+// Files returns the sorted paths of all recordings in a directory; empty if there is none.
 func Files(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -215,7 +216,7 @@ func Files(dir string) ([]string, error) {
 	return files, nil
 }
 
-// Write writes a recording as JSON with one object, source, probe result and flip a line, so that a difference between two recordings reads as what changed.
+// Write writes a recording as JSON with one object, source, probe result or flip per line, so that diffs are readable.
 func (r *Recording) Write(path string) error {
 	data, err := r.Encode()
 	if err != nil {
@@ -227,7 +228,7 @@ func (r *Recording) Write(path string) error {
 	return nil
 }
 
-// Encode is the recording as Write writes it.
+// Encode returns the JSON that Write writes.
 func (r *Recording) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	e := encoder{b: &b}

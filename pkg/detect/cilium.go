@@ -1,0 +1,194 @@
+package detect
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+const (
+	ciliumName   programName = "cilium"
+	ciliumConfig             = "cilium-config"
+)
+
+// Keys of cilium-config.
+const (
+	ciliumReplacement     = "kube-proxy-replacement"
+	ciliumMode            = "bpf-lb-mode"
+	ciliumNoBackend       = "service-no-backend-response"
+	ciliumHostSockets     = "bpf-lb-sock-hostns-only"
+	ciliumNodePort        = "enable-node-port"
+	ciliumInClusterLoad   = "enable-in-cluster-loadbalance"
+	ciliumModeAnnotation  = "bpf-lb-mode-annotation"
+	ciliumRoutable        = "enable-no-service-endpoints-routable"
+	ciliumSockets         = "bpf-lb-sock"
+	ciliumEnvoyConfig     = "enable-envoy-config"
+	ciliumIngress         = "enable-ingress-controller"
+	ciliumGateway         = "enable-gateway-api"
+	ciliumSCTP            = "enable-sctp"
+	ciliumBPFMasquerade   = "enable-bpf-masquerade"
+	ciliumMasquerade      = "enable-ipv4-masquerade"
+	ciliumEndpointRoutes  = "enable-endpoint-routes"
+	ciliumTopology        = "enable-service-topology"
+	ciliumOpenExternalIPs = "disable-external-ip-mitigation"
+)
+
+// CiliumKeys are the keys of cilium-config that are read, and kept.
+func CiliumKeys() []string {
+	return []string{
+		ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad, ciliumModeAnnotation, ciliumRoutable, ciliumSockets,
+		ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumEndpointRoutes, ciliumTopology, ciliumOpenExternalIPs,
+	}
+}
+
+// cilium replaces kube-proxy, or runs beside it.
+var cilium = program{
+	name:   ciliumName,
+	planes: []cluster.DataplaneName{cluster.Cilium},
+	recognise: func(d *appsv1.DaemonSet) match {
+		switch {
+		case d.Name == "cilium":
+			return byName
+		case hasContainer(&d.Spec.Template.Spec, "cilium-agent"):
+			return byContainer
+		}
+		return noMatch
+	},
+	configMaps: func(d *appsv1.DaemonSet) []Reference {
+		return configMapIn(d.Namespace, ciliumConfig)
+	},
+	guesses: []string{ciliumConfig},
+	keep: func(c *corev1.ConfigMap) (map[string]string, bool) {
+		return only(c.Data, CiliumKeys()...), c.Name == ciliumConfig
+	},
+	plane:  func(d *detector, _ *corev1.Node) (cluster.Dataplane, bool) { return d.ciliumPlane() },
+	beside: func(d *detector, out *cluster.Dataplane) { out.Cilium = d.ciliumBeside() },
+}
+
+// ciliumPlane is Cilium in place of kube-proxy. It is unknown where the two share the work, and where cilium-config was not read.
+func (d *detector) ciliumPlane() (cluster.Dataplane, bool) {
+	source, settings, replacement := d.readCilium()
+	out := cluster.Dataplane{Name: cluster.Cilium, Source: source, Confidence: cluster.Observed, Cilium: settings}
+	switch {
+	case settings == nil && d.has(dataplaneV2Name):
+		out.Source, out.Confidence = sourceOf(d.first(dataplaneV2Name)), cluster.Inferred
+		out.Cilium = &cluster.CiliumSettings{ReplacesKubeProxy: true}
+		d.noteGoogleBuild(&out)
+		return out, true
+	case settings == nil && d.has(ciliumName):
+		set := d.first(ciliumName)
+		return unknown("%s runs Cilium, and whether it replaces kube-proxy is in configmap %s/%s, which was not read", sourceOf(set), set.Namespace, ciliumConfig), true
+	case settings == nil:
+		return cluster.Dataplane{}, false
+	case d.knowsDaemonSets() && !d.has(ciliumName) && !d.has(dataplaneV2Name):
+		// The ConfigMap of a Cilium that was uninstalled.
+		return cluster.Dataplane{}, false
+	}
+	d.noteGoogleBuild(&out)
+	if set := d.first(ciliumName); set != nil {
+		setVersion(&out, agentImage(set, "cilium"), sourceOf(set))
+		if out.Version.Known() {
+			settings.Version = out.Version
+		}
+	}
+	switch {
+	case settings.ReplacesKubeProxy || d.has(dataplaneV2Name):
+		settings.ReplacesKubeProxy = true
+		if len(d.proxies) > 0 {
+			out.Confidence = cluster.Inferred
+		}
+		return out, true
+	case replacement == "probe":
+		return unknown("%s has %s=probe: it depends on each node's kernel", source, ciliumReplacement), true
+	case replacement == "nodeport":
+		return unknown("%s has %s=true without %s: Cilium and kube-proxy share the work", source, ciliumNodePort, ciliumReplacement), true
+	}
+	return cluster.Dataplane{}, false
+}
+
+// ciliumBeside is Cilium next to kube-proxy; nil where there is none.
+func (d *detector) ciliumBeside() *cluster.CiliumSettings {
+	if inside := d.terwayCilium(); inside != nil {
+		return inside
+	}
+	if d.knowsDaemonSets() && !d.has(ciliumName) {
+		return nil
+	}
+	_, settings, _ := d.readCilium()
+	if set := d.first(ciliumName); set != nil {
+		if settings == nil {
+			// What Cilium does beside kube-proxy depends on its settings, and they were not read.
+			settings = &cluster.CiliumSettings{}
+		}
+		settings.Version = imageVersion(agentImage(set, "cilium"))
+	}
+	return settings
+}
+
+// isCiliumConfig says whether a ConfigMap is the one that the Cilium agents read, which is in their own namespace (install/kubernetes/cilium in Cilium). One in
+// another namespace is of a Cilium that was moved or uninstalled.
+func (f *facts) isCiliumConfig(c *corev1.ConfigMap) bool {
+	if c.Name != ciliumConfig {
+		return false
+	}
+	for _, name := range []programName{ciliumName, dataplaneV2Name} {
+		if set := f.first(name); set != nil {
+			return c.Namespace == set.Namespace
+		}
+	}
+	return true
+}
+
+// readCilium reads cilium-config; settings is nil where it was not read. replacement is kube-proxy-replacement where that is neither yes nor no: "probe", or "nodeport"
+// for a Cilium that serves node ports without replacing kube-proxy.
+func (f *facts) readCilium() (source string, settings *cluster.CiliumSettings, replacement string) {
+	for i := range f.ConfigMaps {
+		found := &f.ConfigMaps[i]
+		if !f.isCiliumConfig(found) {
+			continue
+		}
+		settings = ciliumSettings(found.Data)
+		switch value := found.Data[ciliumReplacement]; {
+		case value == "true", value == "strict":
+			settings.ReplacesKubeProxy = true
+		case value == "probe":
+			replacement = "probe"
+		case isTrue(found.Data[ciliumNodePort]):
+			replacement = "nodeport"
+		}
+		return fmt.Sprintf("configmap %s/%s", found.Namespace, found.Name), settings, replacement
+	}
+	return "", nil, ""
+}
+
+// ciliumSettings reads cilium-config, but for kube-proxy-replacement. Defaults are those of pkg/option/config.go and pkg/loadbalancer/config.go in cilium/cilium v1.20.2.
+func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
+	on := func(key string) bool { return isTrue(data[key]) }
+	// isOff is for settings that are on by default.
+	isOff := func(key string) bool { return data[key] != "" && !isTrue(data[key]) }
+	settings := &cluster.CiliumSettings{
+		Mode:                 data[ciliumMode],
+		ModeAnnotation:       on(ciliumModeAnnotation),
+		DropsWithoutBackend:  data[ciliumNoBackend] == "drop",
+		RoutesWithoutBackend: isOff(ciliumRoutable),
+		SocketLoadBalancing:  on(ciliumSockets),
+		HostSocketsOnly:      on(ciliumHostSockets),
+		PerPacket:            on(ciliumEnvoyConfig) || on(ciliumIngress) || on(ciliumGateway) || on(ciliumSCTP),
+		SCTP:                 on(ciliumSCTP),
+		BPFMasquerade:        on(ciliumBPFMasquerade),
+		NoMasquerade:         isOff(ciliumMasquerade),
+		EndpointRoutes:       on(ciliumEndpointRoutes),
+		ServiceTopology:      on(ciliumTopology),
+		OpenExternalIPs:      on(ciliumOpenExternalIPs),
+	}
+	if value, ok := data[ciliumInClusterLoad]; ok {
+		settings.InClusterLoadBalance = cluster.Is(isTrue(value))
+	}
+	if settings.Mode == "" {
+		settings.Mode = "snat"
+	}
+	return settings
+}

@@ -1,0 +1,143 @@
+package finding
+
+import (
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
+)
+
+// hit is one path of one row.
+type hit struct {
+	row  *Row
+	path *dataplane.Path
+}
+
+// worstHits is the worst path of each row among those wanted, for rows that have one at least as bad as Unknown, and how many rows have a wanted path.
+func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) {
+	for i := range f.Rows {
+		row := &f.Rows[i]
+		if row.Node.VirtualKubelet {
+			continue
+		}
+		var bad *dataplane.Path
+		wanted := false
+		for j := range row.Paths {
+			path := &row.Paths[j]
+			if !want(path) {
+				continue
+			}
+			wanted = true
+			if bad == nil || path.Outcome.Badness() > bad.Outcome.Badness() {
+				bad = path
+			}
+		}
+		if wanted {
+			of++
+		}
+		if bad != nil && bad.Outcome.Badness() > 0 {
+			hits = append(hits, hit{row, bad})
+		}
+	}
+	return hits, of
+}
+
+// failing are the rows on which a wanted path surely fails.
+func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
+	hits, of = f.worstHits(want)
+	hits = slices.DeleteFunc(hits, func(h hit) bool { return !h.path.Fails() })
+	return hits, of
+}
+
+// group is what connections to some addresses and ports meet, on the rows where they do not all work.
+type group struct {
+	dialled []*dataplane.Path
+	hits    []hit
+	of      int
+}
+
+// alike groups the published addresses and ports by what connections meet on the rows that matter.
+func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []group) {
+	if len(f.Rows) == 0 {
+		return nil
+	}
+	for _, target := range f.published(from) {
+		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && sameTarget(p, target) })
+		hits = slices.DeleteFunc(hits, func(h hit) bool { return !matters(h) })
+		if len(hits) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.of == of && slices.EqualFunc(g.hits, hits, fareAlike) })
+		if i < 0 {
+			groups = append(groups, group{hits: hits, of: of})
+			i = len(groups) - 1
+		}
+		groups[i].dialled = append(groups[i].dialled, target)
+	}
+	return groups
+}
+
+func fareAlike(a, b hit) bool {
+	return a.row == b.row && a.path.Outcome == b.path.Outcome && a.path.Rule == b.path.Rule
+}
+
+// published are the paths of the first row that dial an address meant for clients, at ports that some ready endpoint serves: the same ones on every row.
+func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
+	for i := range f.Rows[0].Paths {
+		p := &f.Rows[0].Paths[i]
+		if p.From == from && p.To != dataplane.NodePort && dataplane.Publishes(f.Service, p.To) && dataplane.Served(f.Service, f.portIndex(p)) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
+func sameTarget(a, b *dataplane.Path) bool {
+	return a.To == b.To && a.Address == b.Address && a.Hostname == b.Hostname && a.Port == b.Port && a.Protocol == b.Protocol
+}
+
+// path is the row's to the same target from somewhere else, nil where it has none.
+func (row *Row) path(from dataplane.From, like *dataplane.Path) *dataplane.Path {
+	for i := range row.Paths {
+		if p := &row.Paths[i]; p.From == from && sameTarget(p, like) {
+			return p
+		}
+	}
+	return nil
+}
+
+// name lists what is dialled: addresses alone where all their ports are meant, else each address with its port.
+func (f *Facts) name(dialled []*dataplane.Path) string {
+	ports := map[string]int{}
+	for _, p := range dialled {
+		ports[host(p)]++
+	}
+	var names []string
+	for _, p := range dialled {
+		name := host(p)
+		if ports[name] < len(f.Service.Ports) {
+			name = net.JoinHostPort(name, fmt.Sprint(p.Port))
+			if p.Protocol != cluster.TCP {
+				name += "/" + string(p.Protocol)
+			}
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return english.And(names)
+}
+
+func host(p *dataplane.Path) string {
+	if p.Hostname != "" {
+		return p.Hostname
+	}
+	return p.Address.String()
+}
+
+func (f *Facts) portIndex(path *dataplane.Path) int {
+	return max(0, slices.IndexFunc(f.Service.Ports, func(p cluster.Port) bool { return p.Port == path.Port && p.Protocol == path.Protocol }))
+}
