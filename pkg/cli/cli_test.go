@@ -201,11 +201,11 @@ func TestHowItEnds(t *testing.T) {
 		{"well", t.Context(), nil, 0, ""},
 		{"findings say themselves", t.Context(), &ExitError{Code: exitFound}, 3, ""},
 		{"with the next step", t.Context(), fmt.Errorf("more: %w", misuse("do this", "boom")), 2, "error: more: boom\ndo this\n"},
-		{"without one", t.Context(), failed(errors.New("boom\x1b[2J\ntwice")), 1, "error: boom\\x1b[2J\ntwice\n"},
+		{"without one", t.Context(), asFailure(errors.New("boom\x1b[2J\ntwice")), 1, "error: boom\\x1b[2J\ntwice\n"},
 		{"usage", t.Context(), misuse("", "no"), 2, "error: no\nsee 'etp --help'\n"},
 		{"what cobra says", t.Context(), errors.New("unknown flag"), 2, "error: unknown flag\nsee 'etp --help'\n"},
-		{"interrupted", cancelled, failed(errors.New("cancelled")), 130, ""},
-		{"nobody reads", t.Context(), failed(fmt.Errorf("write: %w", syscall.EPIPE)), 1, ""},
+		{"interrupted", cancelled, asFailure(errors.New("cancelled")), 130, ""},
+		{"nobody reads", t.Context(), asFailure(fmt.Errorf("write: %w", syscall.EPIPE)), 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer

@@ -317,7 +317,7 @@ func (a *app) unanswered(err error) error {
 	case errors.Is(err, prompt.ErrNoAnswer):
 		return &ExitError{Code: exitDeclined, Err: err}
 	}
-	return failed(err)
+	return asFailure(err)
 }
 
 // note says something beside the output.
@@ -326,7 +326,7 @@ func (a *app) note(text string) error { return a.writeErr(render.Escape(text)) }
 // writeErr puts text out that package render has made, beside the output.
 func (a *app) writeErr(text string) error {
 	if _, err := io.WriteString(a.streams.Err, text); err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	return nil
 }

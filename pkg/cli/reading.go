@@ -6,10 +6,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// reading ends a command that could not read what it needs. The reader's errors say themselves what to do next.
+// reading gives an error of pkg/collect its exit code. These errors name the next step themselves.
 func reading(err error) error {
 	if _, usage := errors.AsType[*collect.UsageError](err); usage {
 		return &ExitError{Code: exitUsage, Err: err}
 	}
-	return failed(err)
+	return asFailure(err)
 }
