@@ -125,6 +125,12 @@ func TestRBAC(t *testing.T) {
 			}
 		}
 	}
+	for _, args := range [][]string{{"--user", "jane"}, {"--as", "jane"}, {"-n", "shop"}, {"--context", "other"}} {
+		w := &world{}
+		if code := w.main(t, append([]string{"rbac"}, args...)...); code != exitUsage || !strings.Contains(w.err.String(), "has no effect") {
+			t.Errorf("%v: exit code %d: %s", args, code, w.err.String())
+		}
+	}
 	w := &world{}
 	if code := w.main(t, "rbac", "--for", "everything"); code != exitUsage {
 		t.Errorf("exit code %d", code)

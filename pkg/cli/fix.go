@@ -248,7 +248,7 @@ func fixWording(c *fix.Change) wording {
 func (o *fixOptions) chooseMode(ctx context.Context, before *fix.State) (done bool, err error) {
 	offers := remedy.Offers(before.Facts())
 	title := before.Report.Title()
-	if len(offers) == 0 {
+	if !slices.ContainsFunc(offers, func(offer remedy.Offer) bool { return offer.Against == "" }) {
 		if !slices.ContainsFunc(before.Report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
 			if undecidedAbout(before.Report) {
 				return true, o.note("nothing to fix was found for " + title + ", but not everything could be checked: kubectl etp status shows what is not known\n")

@@ -90,11 +90,99 @@ func (c *Client) names(ctx context.Context, resource string) ([]string, error) {
 
 // columns are those that `kubectl get -o wide` shows of a resource of the core group.
 func (c *Client) columns(ctx context.Context, namespace, resource string) (*printed, error) {
+	return c.columnsOf(ctx, "/api/v1", namespace, resource)
+}
+
+// columnsOf is the same for a resource of any group.
+func (c *Client) columnsOf(ctx context.Context, prefix, namespace, resource string) (*printed, error) {
 	var shown printed
 	parameters := fromCache()
 	parameters.Set("includeObject", "None")
-	if err := c.json(ctx, request{path: resourcePath("/api/v1", namespace, resource, ""), accept: table, parameters: parameters}, &shown); err != nil {
+	if err := c.json(ctx, request{path: resourcePath(prefix, namespace, resource, ""), accept: table, parameters: parameters}, &shown); err != nil {
 		return nil, c.explain(err, "list", resource, namespace)
 	}
 	return &shown, nil
+}
+
+// IngressNames lists the names of the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.cells(ctx, "/apis/networking.k8s.io/v1", namespace, "ingresses", "Name")
+}
+
+// GatewayNames lists the names of the Gateways of a namespace, that of the context where it is "", in order.
+func (c *Client) GatewayNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.cells(ctx, "/apis/gateway.networking.k8s.io/v1", namespace, "gateways", "Name")
+}
+
+// IngressHosts lists the host names of the Ingresses of a namespace, that of the context where it is "", in order: as many of each Ingress as `kubectl get` shows.
+func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, error) {
+	shown, err := c.cells(ctx, "/apis/networking.k8s.io/v1", namespace, "ingresses", "Hosts")
+	var out []string
+	for _, hosts := range shown {
+		// shop.example,www.example + 2 more...
+		hosts, _, _ = strings.Cut(hosts, " + ")
+		out = append(out, strings.Split(hosts, ",")...)
+	}
+	return hostNames(out), err
+}
+
+// cells is one column of all objects of a resource.
+func (c *Client) cells(ctx context.Context, prefix, namespace, resource, column string) ([]string, error) {
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	shown, err := c.columnsOf(ctx, prefix, namespace, resource)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(shown.Rows))
+	for row := range shown.Rows {
+		out = append(out, shown.cell(row, column))
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// hostNames are in order, each once, without those that name no single host.
+func hostNames(hosts []string) []string {
+	slices.Sort(hosts)
+	return slices.DeleteFunc(slices.Compact(hosts), func(host string) bool { return host == "" || strings.HasPrefix(host, "*") })
+}
+
+// IngressNames are those of the namespace, any where it is "", in order.
+func (o *Objects) IngressNames(namespace string) []string {
+	var out []string
+	for i := range o.Ingresses {
+		if namespace == "" || namespaceOf(o.Ingresses[i].Namespace, Query{}) == namespace {
+			out = append(out, o.Ingresses[i].Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// GatewayNames are those of the namespace, any where it is "", in order.
+func (o *Objects) GatewayNames(namespace string) []string {
+	var out []string
+	for i := range o.Others {
+		if g := &o.Others[i]; g.GetKind() == "Gateway" && (namespace == "" || namespaceOf(g.GetNamespace(), Query{}) == namespace) {
+			out = append(out, g.GetName())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// IngressHosts are the host names of the Ingresses of the namespace, any where it is "", in order.
+func (o *Objects) IngressHosts(namespace string) []string {
+	var out []string
+	for i := range o.Ingresses {
+		if namespace != "" && namespaceOf(o.Ingresses[i].Namespace, Query{}) != namespace {
+			continue
+		}
+		for _, rule := range o.Ingresses[i].Spec.Rules {
+			out = append(out, rule.Host)
+		}
+	}
+	return hostNames(out)
 }

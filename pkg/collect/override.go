@@ -12,6 +12,18 @@ type Override = cluster.Override
 
 const overrideForm = "NAME[/MODE][@VERSION], as in kube-proxy/ipvs@v1.20.15, kube-proxy/iptables or cilium@1.19"
 
+// DataplaneWords are the names that ParseDataplane reads, without a version: those of kube-proxy with each mode.
+func DataplaneWords() []string {
+	words := []string{string(cluster.KubeProxy)}
+	for _, mode := range []cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables} {
+		words = append(words, string(cluster.KubeProxy)+"/"+string(mode))
+	}
+	for _, name := range []cluster.DataplaneName{cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows} {
+		words = append(words, string(name))
+	}
+	return words
+}
+
 // ParseDataplane reads NAME[/MODE][@VERSION]. Its errors are UsageErrors.
 func ParseDataplane(s string) (*Override, error) {
 	fail := func(format string, args ...any) (*Override, error) {

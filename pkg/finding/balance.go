@@ -8,10 +8,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-var uneven = Kind{
-	Code: UnevenLoad, Severity: Warning, Title: "Uneven load under externalTrafficPolicy Local",
-	Explain: "The load balancer gives each node the same share, and the node divides it among its own endpoints: where one node has two endpoints and another has one, " +
-		"the one gets twice the traffic. Spread the pods evenly over nodes.",
+var unevenLoad = Kind{
+	Code: UnevenLoad, Severity: Warning, degrades: true, Title: "Uneven load with externalTrafficPolicy Local",
+	Explain: "The load balancer gives every node the same share, and with policy Local the node divides it among its own endpoints only. The pod on a node with one endpoint gets " +
+		"twice the traffic of a pod on a node with two. Spread the pods evenly over nodes.",
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "no pod gets twice the traffic of another",
 	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy, needsSpreading),
@@ -38,15 +38,16 @@ var uneven = Kind{
 			return nil
 		}
 		r := f.finding(Warning)
-		r.Message = fmt.Sprintf("uneven load: a pod on %s gets %.1fx the traffic of a pod on %s", most.Node.Name, times, least.Node.Name)
-		if !known {
+		compared := fmt.Sprintf("%.1fx the traffic of a pod on %s", times, least.Node.Name)
+		switch {
+		case known:
+			r.Message = fmt.Sprintf("uneven load: %s gets %s", podOn(most), compared)
+		case lb.Weights == provider.ByZone:
 			r.Result = Unknown
-			r.Message = fmt.Sprintf("the load may be uneven: a pod on %s would get %.1fx the traffic of a pod on %s; how this load balancer divides connections is not known",
-				most.Node.Name, times, least.Node.Name)
-			if lb.Weights == provider.ByZone {
-				r.Message = fmt.Sprintf("the load may be uneven: without cross-zone load balancing a pod on %s gets %.1fx the traffic of a pod on %s, where clients use the addresses of all zones alike",
-					most.Node.Name, times, least.Node.Name)
-			}
+			r.Message = fmt.Sprintf("the load may be uneven: without cross-zone load balancing %s gets %s, if clients use the addresses of all zones equally", podOn(most), compared)
+		default:
+			r.Result = Unknown
+			r.Message = fmt.Sprintf("the load may be uneven: %s gets %s, if the load balancer gives every node the same share, which is not known", podOn(most), compared)
 		}
 		for _, row := range []*Row{most, least} {
 			r.Evidence = append(r.Evidence, Evidence{
@@ -54,14 +55,16 @@ var uneven = Kind{
 				Source: f.slices(row.Node),
 			})
 		}
-		if known {
-			r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
-		}
 		return []Finding{r}
 	},
 }
 
-// unevenness finds the rows of which a pod gets the most and the least, by what a pod of a row gets, and how many times the least the most is.
+// podOn is one of the pods on a node, or the only one.
+func podOn(row *Row) string {
+	return english.Word(row.Endpoints.Ready, "the pod", "a pod") + " on " + row.Node.Name
+}
+
+// unevenness finds the rows whose pods get the most and the least, given what each pod of a row gets, and how many times the least the most is.
 func unevenness(rows []*Row, each func(*Row) float64) (most, least *Row, times float64) {
 	for _, row := range rows {
 		if most == nil || each(row) > each(most) {
@@ -77,7 +80,7 @@ func unevenness(rows []*Row, each func(*Row) float64) (most, least *Row, times f
 	return most, least, each(most) / each(least)
 }
 
-// byZone is what a pod of a row gets where each zone with a row gets the same, and each row of a zone.
+// byZone is what each pod of a row gets where every zone that has a row gets the same share, and every row in a zone.
 func byZone(rows []*Row) func(*Row) float64 {
 	in := map[string]int{}
 	for _, row := range rows {
@@ -87,8 +90,8 @@ func byZone(rows []*Row) func(*Row) float64 {
 }
 
 var singleNode = Kind{
-	Code: SingleNode, Severity: Warning, Title: "All external traffic depends on one node",
-	Explain:  "Under externalTrafficPolicy Local only nodes with a ready endpoint receive traffic. With one such node, its end is the end of the Service from outside.",
+	Code: SingleNode, Severity: Warning, degrades: true, Title: "All traffic from outside depends on one node",
+	Explain:  "With externalTrafficPolicy Local only nodes that have a ready endpoint get traffic from outside. Here that is one node: if it goes down, the Service is down.",
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "more than one node has a ready endpoint",
 	applies:  every(needsLocalPolicy, needsNodesAsBackends, needsNoPending),
@@ -106,10 +109,12 @@ var singleNode = Kind{
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
 		if f.Provider.Announced && only.LoadBalancer.Receives != cluster.Yes && f.Provider.Name != "metallb" {
 			r.Result = Unknown
-			r.Message = fmt.Sprintf("only node %s has a ready endpoint; whether it is the node that announces the address is not known", only.Node.Name)
+			r.Message = fmt.Sprintf("only node %s has a ready endpoint; it is not known whether this node announces the address", only.Node.Name)
 			return []Finding{r}
 		}
-		r.Remedies = []Remedy{{Mode: "spread"}, {Mode: "anti-affinity"}}
+		if len(f.Service.Backends(nil)) == 1 {
+			r.Remedies = []Remedy{{Text: "Run at least 2 replicas, on different nodes"}}
+		}
 		return []Finding{r}
 	},
 }
@@ -128,7 +133,7 @@ func (f *Facts) onlyNode() (only *Row) {
 	return only
 }
 
-// sentNothing: the load balancer is known not to send to the node.
+// sentNothing says whether the load balancer is known not to send to the node.
 func (f *Facts) sentNothing(row *Row) bool {
 	return f.Service.Type == cluster.TypeLoadBalancer && row.LoadBalancer.Receives == cluster.No
 }

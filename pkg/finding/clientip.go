@@ -108,9 +108,9 @@ func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalanc
 func (c ClientIP) Words() string {
 	switch c.Effect {
 	case ClientIPKept:
-		return "client IP kept"
+		return "keeps the client IP"
 	case ClientIPHidden:
-		return "the client IP is not seen now either"
+		return "client IP already hidden"
 	case ClientIPLost:
 		return "loses the client IP"
 	case ClientIPMayBeLost:

@@ -68,7 +68,9 @@ type Finding struct {
 	Message, Detail string
 	Subject         Subject
 	Evidence        []Evidence
-	// Remedies are ordered best first.
+	// Confirm is the command, one line, that shows the finding on this very node, address and port; "" where there is none.
+	Confirm string
+	// Remedies are ordered best first. Checks give those that change nothing in the cluster by this tool.
 	Remedies []Remedy
 }
 
@@ -80,10 +82,6 @@ type Facts struct {
 	Rows     []Row
 	// Nowhere counts the backends that name no node, or none of the cluster's.
 	Nowhere dataplane.Count
-	// PredictCluster predicts for the Service as it would be with externalTrafficPolicy Cluster.
-	PredictCluster func(dataplane.Client, dataplane.Target) dataplane.Path
-	// AnsweredInside lists the public names that the cluster's DNS answers with the Service itself; nil where that was not read.
-	AnsweredInside func() []string
 }
 
 // Row is one node of the map. Node.Dataplane is set only where the node differs from the cluster.
@@ -143,6 +141,8 @@ type Kind struct {
 	reads []fact
 	// check returns what fails, or what it finds to be Unknown, as far as the facts are there.
 	check func(*Facts) []Finding
+	// degrades: connections work all the same. Such findings come after those of the same severity that make connections fail.
+	degrades bool
 	// hiddenBy are codes of causes: where one of them fails, this one is only its effect and is not checked.
 	hiddenBy []string
 }
@@ -150,8 +150,8 @@ type Kind struct {
 // Catalogue lists every kind by code.
 func Catalogue() []Kind {
 	return []Kind{
-		noReadyEndpoint, unreachableInside, unreachableFromHost, uneven, singleNode, nowhereToSend, nodePortSomewhere, withoutNode, pending, disagrees, unservedPort,
-		otherMode, sentInVain,
+		noReadyEndpoint, failsFromPods, failsFromHost, unevenLoad, singleNode, sendsToNoEndpoint, nodePortOnSomeNodes, endpointWithoutNode, noAddress, countsDiffer, unservedPort,
+		otherProxyMode, sendsToFailingNodes,
 	}
 }
 
@@ -160,10 +160,14 @@ func Hides(cause, effect string) bool {
 	return slices.ContainsFunc(Catalogue(), func(k Kind) bool { return k.Code == effect && slices.Contains(k.hiddenBy, cause) })
 }
 
-// Check runs the whole catalogue: what failed or is not known, worst first and then by code, and what passed or was not checked, by code.
+// Check runs the whole catalogue. found is what failed or is not known: the worst severity first, within it what makes connections fail before what only degrades them, then
+// by code. silent is what passed or was not checked, by code.
 func Check(f *Facts) (found, silent []Finding) {
-	failed := map[string]bool{}
+	failed, degrades := map[string]bool{}, map[string]int{}
 	for _, kind := range Catalogue() {
+		if kind.degrades {
+			degrades[kind.Code] = 1
+		}
 		for _, result := range kind.run(f, failed) {
 			result.Code, result.Title = kind.Code, kind.Title
 			failed[kind.Code] = failed[kind.Code] || result.Result == Fail
@@ -175,7 +179,7 @@ func Check(f *Facts) (found, silent []Finding) {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(a.Code, b.Code))
+		return cmp.Or(cmp.Compare(rank(b), rank(a)), cmp.Compare(degrades[a.Code], degrades[b.Code]), cmp.Compare(a.Code, b.Code))
 	})
 	return found, silent
 }

@@ -2,17 +2,20 @@ package finding
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-var unreachableInside = Kind{
-	Code: FailsFromPods, Severity: Error, Title: "In-cluster clients cannot use the load balancer address on some nodes",
-	Explain: "A node answers for a load balancer address (or an external IP) itself, so connections from pods never leave it. Where its data plane then has nowhere to " +
-		"hand them to, they are refused or time out, from this node only. Confirm with: kubectl debug node/NAME -it --image=busybox -- wget -T 3 -O- http://ADDRESS:PORT",
+var failsFromPods = Kind{
+	Code: FailsFromPods, Severity: Error, Title: "Connections to the load balancer address fail from pods on some nodes",
+	Explain: "Most data planes handle a load balancer address (or an external IP) on the node itself, so connections from pods never leave the node. Where the node has no " +
+		"endpoint that it may use, it refuses or drops them. Clients outside are not affected. Confirm with: " + fromHost("NODE", "ADDRESS:PORT") + " (this connects from the " +
+		"host network; where only pods fail, status prints a command that connects from a pod on that node)",
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "pods on every node can reach its addresses",
 	applies:  needsAddress,
@@ -20,9 +23,10 @@ var unreachableInside = Kind{
 	check:    func(f *Facts) []Finding { return f.inside(dataplane.Pod) },
 }
 
-var unreachableFromHost = Kind{
-	Code: FailsFromHost, Severity: Warning, Title: "Processes on the host network cannot use the load balancer address on some nodes",
-	Explain:  "Pods reach the address, but host-network pods, kubelets (image pulls) and processes on the node do not. Confirm on the node with: curl ADDRESS:PORT",
+var failsFromHost = Kind{
+	Code: FailsFromHost, Severity: Warning, Title: "Connections to the load balancer address fail from the host network of some nodes",
+	Explain: "Pods can reach the address, but processes on the node cannot: the kubelet (which pulls images), host-network pods and daemons. Confirm with: " +
+		fromHost("NODE", "ADDRESS:PORT"),
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "processes on the host network of every node can reach its addresses",
 	applies:  needsAddress,
@@ -30,8 +34,8 @@ var unreachableFromHost = Kind{
 	check:    func(f *Facts) []Finding { return f.inside(dataplane.Node) },
 }
 
-// inside judges connections from pods, or from processes on nodes, to the addresses that are published for clients: one finding for all addresses and ports that
-// fare alike on the same nodes.
+// inside checks connections from pods, or from processes on nodes, to the addresses that are published for clients. It gives one finding for all addresses and ports
+// that have the same outcomes on the same nodes.
 func (f *Facts) inside(from dataplane.From) (found []Finding) {
 	if !f.Service.EndpointsKnown {
 		return nil
@@ -40,7 +44,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 		if from != dataplane.Node || h.path.Outcome == dataplane.Unknown {
 			return true
 		}
-		// Where a pod fares no better, that is said of both.
+		// Where pods fail as well, the finding about pods names the host network too.
 		pod := h.row.path(dataplane.Pod, h.path)
 		return pod == nil || pod.Outcome.Badness() < h.path.Outcome.Badness()
 	}) {
@@ -49,7 +53,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 	return found
 }
 
-// judge says what a group meets: what surely fails on some nodes, else what fails for some endpoints, else what is not known.
+// judge makes the finding of a group: of the nodes where connections fail, else of those where some fail, else of those where the outcome is not known.
 func (f *Facts) judge(from dataplane.From, g group) Finding {
 	of := func(wanted func(*dataplane.Path) bool) (hits []hit) {
 		for _, h := range g.hits {
@@ -68,104 +72,77 @@ func (f *Facts) judge(from dataplane.From, g group) Finding {
 		return f.failure(r, from, where, hits, g.of)
 	}
 	hits := of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Partial })
-	if len(hits) > 0 {
-		r.Severity = Warning
-		r.Message = fmt.Sprintf("on %d of %d nodes some connections to %s from %s fail", len(hits), g.of, where, people(from))
-	} else {
-		l := f.unknownPaths(people(from), where, of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Unknown }), g.of)
+	if len(hits) == 0 {
+		l := f.unknownPaths(clients(from), where, of(func(p *dataplane.Path) bool { return p.Outcome == dataplane.Unknown }), g.of)
 		r.Result, r.Message, r.Detail, r.Evidence = Unknown, l.message, l.detail, l.evidence
 		return r
 	}
-	r.Detail = "Why: " + hits[0].path.Rule.Reason + "."
+	r.Severity = Warning
+	r.Message = fmt.Sprintf("%s: some connections to %s from %s fail", onNodes(len(hits), g.of), where, place(from))
+	r.Detail = "Reason" + f.onDataplane(hits[0].row.Node) + ": " + hits[0].path.Rule.Reason + "."
 	r.Evidence = f.evidence(hits)
+	r.Confirm = f.confirm(from, hits[0])
+	r.Remedies = f.insideAdvice(from, hits)
 	return r
 }
 
-// failure describes connections that surely fail, with what would cure them.
+// failure describes connections that fail on every one of the hits.
 func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit, of int) Finding {
-	path := hits[0].path
 	var met dataplane.Outcomes
 	together := true
 	for _, h := range hits {
 		met |= 1 << h.path.Outcome
-		host := h.row.path(dataplane.Node, h.path)
-		together = together && host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
+		together = together && f.hostFails(h)
 	}
-	who := people(from)
-	r.Message = fmt.Sprintf("%d of %d nodes cannot reach %s from inside the cluster", len(hits), of, where)
-	switch {
-	case from == dataplane.Node:
-		r.Message = fmt.Sprintf("processes on the host network of %d of %d nodes cannot reach %s", len(hits), of, where)
-	case together:
-		who = "pods and processes on the host network"
+	origin := place(from)
+	if from == dataplane.Pod && together {
+		origin = "inside the cluster"
 	}
-	var symptoms []string
+	var verbs, symptoms []string
 	for _, o := range met.All() {
-		symptoms = append(symptoms, symptom(o))
+		verbs, symptoms = append(verbs, verb(o)), append(symptoms, symptom(o))
 	}
-	r.Detail = fmt.Sprintf("%s there get %s. Why, with %s: %s.", strings.ToUpper(who[:1])+who[1:], strings.Join(symptoms, " or "), f.dataplane(hits[0].row.Node), path.Rule.Reason)
+	r.Message = fmt.Sprintf("%s: connections to %s from %s %s", onNodes(len(hits), of), where, origin, strings.Join(verbs, " or "))
+	r.Detail = fmt.Sprintf("Clients get %s%s: %s.", strings.Join(symptoms, " or "), f.onDataplane(hits[0].row.Node), hits[0].path.Rule.Reason)
 	r.Evidence = f.evidence(hits)
-	r.Remedies = f.remedies(hits[0])
+	r.Confirm = f.confirm(from, hits[0])
+	r.Remedies = f.insideAdvice(from, hits)
 	return r
 }
 
-// remedies for connections from inside: not to use the address, or what a prediction with policy Cluster shows to help.
-func (f *Facts) remedies(h hit) []Remedy {
+// hostFails says whether processes on the host network of the node fail at the same target.
+func (f *Facts) hostFails(h hit) bool {
+	host := h.row.path(dataplane.Node, h.path)
+	return host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
+}
+
+// insideAdvice is what clients inside the cluster can use as things are, or what would let them: the Service's name, or its cluster IP where names are not resolved.
+// There is nothing where backends wait for a PROXY protocol header, which only the load balancer sends.
+func (f *Facts) insideAdvice(from dataplane.From, hits []hit) []Remedy {
 	s := f.Service
-	// Backends that wait for a PROXY protocol header refuse connections that do not come through the load balancer.
-	byName := !s.Headless && len(s.ClusterIPs) > 0 && provider.ProxyProtocol(s) == ""
-	var list []Remedy
-	if byName {
-		list = append(list, Remedy{Text: fmt.Sprintf("call %s.%s from inside", s.Name, s.Namespace)})
+	if family := hits[0].path.Address; family.IsValid() && !slices.ContainsFunc(s.Endpoints, func(e cluster.Endpoint) bool { return e.Ready && e.Address.Is4() == family.Is4() }) {
+		version := map[bool]string{true: "IPv4", false: "IPv6"}[family.Is4()]
+		return []Remedy{{Text: fmt.Sprintf("Give the pods %s addresses, or connect to an address of the other family: no ready endpoint has an %s address", version, version)}}
 	}
-	var answered []string
-	if byName && f.AnsweredInside != nil {
-		answered = f.AnsweredInside()
+	if s.Headless || len(s.ClusterIPs) == 0 || provider.ProxyProtocol(s) != "" {
+		return nil
 	}
-	if len(answered) > 0 {
-		list = append(list, Remedy{Text: "or by name: inside the cluster CoreDNS already answers " + strings.Join(answered, ", ") + " with the Service"})
-	}
-	client := dataplane.Client{From: h.path.From, Node: h.row.Index}
-	target := dataplane.Target{To: h.path.To, Address: h.path.Address, Hostname: h.path.Hostname, Port: f.portIndex(h.path)}
-	if s.ExternalTrafficPolicy == cluster.PolicyLocal && f.PredictCluster(client, target).Outcome == dataplane.Reachable {
-		fix := fmt.Sprintf("kubectl etp fix svc/%s -n %s --mode=", s.Name, s.Namespace)
-		if f.Provider.Backends != provider.Pods && f.canAttachPods() {
-			list = append(list, Remedy{
-				Mode: "eni",
-				Text: fix + "eni",
-				Gain: "keeps the client IP (Terway)",
-			})
+	if slices.ContainsFunc(hits, func(h hit) bool {
+		return slices.ContainsFunc(h.row.Paths, func(p dataplane.Path) bool {
+			return p.From == from && p.To == dataplane.ClusterIP && p.Port == h.path.Port && p.Protocol == h.path.Protocol && p.Outcome != dataplane.Reachable
+		})
+	}) {
+		if s.InternalTrafficPolicy == cluster.PolicyLocal {
+			return []Remedy{{Text: "Set internalTrafficPolicy to Cluster, or run a pod on every node: with Local, clients inside get only the endpoints of their own node"}}
 		}
-		list = append(list, Remedy{Mode: "cluster", Text: fix + "cluster", Gain: f.clientIPWithCluster().Words()})
+		return nil
 	}
-	if byName && len(answered) == 0 {
-		list = append(list, Remedy{Mode: "dns"})
+	if from == dataplane.Node {
+		// The kubelet and other processes on a node do not ask the cluster's DNS.
+		return []Remedy{{Text: "No change needed: processes on the host network can use the cluster IP " + s.ClusterIPs[0].String()}}
 	}
-	return list
+	return []Remedy{{Text: fmt.Sprintf("No change needed: clients inside the cluster can use %s.%s", s.Name, s.Namespace)}}
 }
 
-// clientIPWithCluster is what externalTrafficPolicy Cluster does to the client IP.
-func (f *Facts) clientIPWithCluster() ClientIP {
-	predictor := dataplane.New(f.Snapshot, f.Service)
-	return ClientIPAfter(f.Snapshot, f.Service, f.Provider, predictor.Path, f.PredictCluster)
-}
-
-// canAttachPods: the load balancer is Alibaba Cloud's, and no endpoint lies in a node's podCIDR, as far as is known.
-func (f *Facts) canAttachPods() bool {
-	if f.Provider.Name != "alibaba" {
-		return false
-	}
-	for i := range f.Service.Endpoints {
-		e := &f.Service.Endpoints[i]
-		node := f.Snapshot.NodeIndex(e.Node)
-		if node < 0 {
-			continue
-		}
-		for _, cidr := range f.Snapshot.Nodes[node].PodCIDRs {
-			if cidr.Contains(e.Address) {
-				return false
-			}
-		}
-	}
-	return true
-}
+// onNodes is how many nodes a finding is about: 38 of 40 nodes.
+func onNodes(n, of int) string { return fmt.Sprintf("%d of %s", n, english.Count(of, "node", "")) }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-var pending = Kind{
-	Code: NoAddress, Severity: Warning, Title: "The load balancer has no address",
+var noAddress = Kind{
+	Code: NoAddress, Severity: Warning, Title: "The load balancer has no address yet",
 	Explain: "The Service is of type LoadBalancer, and its status has no address. A load balancer controller has not assigned one yet, has failed to, or does not run: " +
 		"on bare metal one such as MetalLB has to be installed. A controller that fails writes events about the Service. Confirm with: kubectl describe service NAME",
 	passed:  "the load balancer has an address",

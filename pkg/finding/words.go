@@ -34,6 +34,14 @@ func (f *Facts) evidence(hits []hit) []Evidence {
 	return list
 }
 
+// onDataplane names the data plane of a node in brackets where it is not the cluster's.
+func (f *Facts) onDataplane(node *cluster.Node) string {
+	if node.Dataplane == nil && node.ProxyMode == "" {
+		return ""
+	}
+	return " (" + f.dataplane(node) + ")"
+}
+
 // dataplane names what runs on a node: kube-proxy ipvs v1.20.15.
 func (f *Facts) dataplane(node *cluster.Node) string {
 	d := f.Snapshot.DataplaneOf(node)
@@ -77,11 +85,17 @@ func (f *Facts) total() dataplane.Count {
 	return total
 }
 
-func people(from dataplane.From) string {
+// clients are those who connect from a place.
+func clients(from dataplane.From) string {
 	return [...]string{"processes on the host network", "pods", "clients outside"}[from]
 }
 
-// symptom is what a client of a connection that fails is told.
+// place is where connections start.
+func place(from dataplane.From) string {
+	return [...]string{"the host network", "pods", "outside"}[from]
+}
+
+// symptom is the error that the client of a failed connection sees.
 func symptom(o dataplane.Outcome) string {
 	switch o {
 	case dataplane.Refused:
@@ -93,15 +107,14 @@ func symptom(o dataplane.Outcome) string {
 	}
 }
 
-func did(o dataplane.Outcome, n int) string {
-	switch {
-	case o == dataplane.TimedOut && n == 1:
-		return "drops"
-	case o == dataplane.TimedOut:
-		return "drop"
-	case n == 1:
-		return "refuses"
+// verb is what connections that fail do.
+func verb(o dataplane.Outcome) string {
+	switch o {
+	case dataplane.Refused:
+		return "are refused"
+	case dataplane.Unreachable:
+		return "fail at once"
 	default:
-		return "refuse"
+		return "time out"
 	}
 }

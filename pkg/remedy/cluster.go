@@ -41,7 +41,7 @@ func (p *planner) outsideAfter() {
 	if p.Provider.Backends == provider.Pods {
 		return
 	}
-	r := p.reach(p.after())[dataplane.External]
+	r := p.reachedLater()[dataplane.External]
 	if len(r.fails) == 0 {
 		return
 	}

@@ -107,7 +107,7 @@ func corefilePath() []string { return []string{"data", "Corefile"} }
 // byName predicts what pods meet that connect by a name, which then stands for the cluster IP, and compares it with what they meet at the address.
 func (p *planner) byName(hosts []string) {
 	predictor := dataplane.New(p.Snapshot, p.Facts.Service)
-	published := p.reach(p.Facts.Service)[dataplane.Pod]
+	published := p.reachedNow()[dataplane.Pod]
 	inside := p.clusterIP(predictor)
 	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no pod that works now is expected to fail by name"}
 	switch fails, unknown := newly(inside.fails, published.fails), newly(inside.unknown, slices.Concat(published.unknown, published.fails)); {

@@ -115,7 +115,7 @@ func (p *planner) stopReceiving() {
 // before is no reason against it.
 func (p *planner) insideAfter() {
 	changed := p.after()
-	before, after := p.reach(p.Facts.Service), p.reach(changed)
+	before, after := p.reachedNow(), p.reachedLater()
 	local := changed.ExternalTrafficPolicy == cluster.PolicyLocal
 	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no client inside the cluster that works now is expected to fail"}
 	places := []struct {

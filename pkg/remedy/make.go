@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
@@ -52,14 +53,7 @@ func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
 	if len(o.With) > 1 {
 		return nil, fmt.Errorf("--mode=%s takes anti-affinity or spread with it, not both", mode)
 	}
-	facts := *f
-	if facts.Surroundings == nil {
-		facts.Surroundings = unread()
-	}
-	p := &planner{Facts: &facts, Plan: &Plan{
-		Mode:    mode,
-		Service: cluster.Object{APIVersion: "v1", Kind: "Service", Namespace: f.Service.Namespace, Name: f.Service.Name, ResourceVersion: facts.Surroundings.Service.ResourceVersion},
-	}}
+	p := newPlanner(mode, f)
 	if err := p.plan(mode, o); err != nil {
 		return nil, err
 	}
@@ -92,6 +86,25 @@ const (
 type planner struct {
 	*Facts
 	*Plan
+	// now and later are what connections come to before the change and after it.
+	now, later *states
+}
+
+// states are what connections to a Service come to, predicted once for each number of effects that its plan had.
+type states struct {
+	effects int
+	reached map[dataplane.From]*reached
+}
+
+func newPlanner(mode Mode, f *Facts) *planner {
+	facts := *f
+	if facts.Surroundings == nil {
+		facts.Surroundings = unread()
+	}
+	return &planner{Facts: &facts, now: &states{}, later: &states{}, Plan: &Plan{
+		Mode:    mode,
+		Service: cluster.Object{APIVersion: "v1", Kind: "Service", Namespace: f.Service.Namespace, Name: f.Service.Name, ResourceVersion: facts.Surroundings.Service.ResourceVersion},
+	}}
 }
 
 func (p *planner) plan(mode Mode, o Options) error {

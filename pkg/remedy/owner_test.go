@@ -115,32 +115,44 @@ func TestOffers(t *testing.T) {
 		name, text string
 		around     func(*cluster.Surroundings)
 		found      []string
-		want       []Mode
+		want       string
 	}{
-		{"nothing found", story, terwayRuns, nil, nil},
-		{"the story", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP002"}, []Mode{ENI, Cluster, Hostname, DNS}},
-		{"no Terway, no CoreDNS", story, nil, []string{"ETP002"}, []Mode{Cluster, Hostname}},
-		{"processes on the host alone", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP003"}, []Mode{ENI, Cluster, Hostname}},
-		{"the client IP is not seen now either", with(elsewhere, "hcloud://"), nil, []string{"ETP002"}, []Mode{Cluster, Hostname}},
-		{"crowded", crowded(), deployment(nil), []string{"ETP008"}, []Mode{Spread, AntiAffinity, Cluster}},
+		{"nothing found", story, terwayRuns, nil, ""},
+		{"the story", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP002"}, "eni cluster hostname dns"},
+		{"no Terway, no CoreDNS", story, nil, []string{"ETP002"}, "(eni) cluster hostname (dns)"},
+		{"processes on the host alone", story, func(s *cluster.Surroundings) { terwayRuns(s); corednsWith(kubeadm)(s) }, []string{"ETP003"}, "eni cluster hostname"},
+		{"the client IP is not seen now either", with(elsewhere, "hcloud://"), nil, []string{"ETP002"}, "cluster hostname (dns)"},
+		{"crowded", crowded(), deployment(nil), []string{"ETP008"}, "spread anti-affinity (eni) cluster"},
 		{"shared address of MetalLB", with("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a,metallb.io/allow-shared-ip=k etp=Local"), func(s *cluster.Surroundings) {
 			s.Sharers = []cluster.Sharer{{Name: "dns"}}
-		}, []string{"ETP002"}, nil},
+		}, []string{"ETP002"}, "(cluster) (dns)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := facts(t, c.text, c.found...)
 			if c.around != nil {
 				c.around(f.Surroundings)
 			}
-			var got []Mode
+			var got []string
 			for _, o := range Offers(f) {
-				got = append(got, o.Mode)
+				word := string(o.Mode)
+				if o.Against != "" {
+					word = "(" + word + ")"
+				}
+				got = append(got, word)
 				if o.Gain == "" || len(o.Fixes) == 0 {
 					t.Errorf("offer: %+v", o)
 				}
 			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("offered %v, want %v", got, c.want)
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("offered %v, want %s; what the surroundings rule out is in brackets", got, c.want)
+			}
+			// Without the surroundings they are the same ones.
+			f.Surroundings = nil
+			diagnosed := Offers(f)
+			for i, o := range diagnosed {
+				if i >= len(got) || strings.Trim(got[i], "()") != string(o.Mode) || o.Against != "" {
+					t.Errorf("offered without surroundings: %+v", diagnosed)
+				}
 			}
 		})
 	}

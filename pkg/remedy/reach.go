@@ -100,6 +100,22 @@ func (p *planner) sendsBack(svc *cluster.Service) func(node int) bool {
 	return func(node int) bool { return counts[node].Ready > 0 }
 }
 
+// reachedNow is what connections come to as things are.
+func (p *planner) reachedNow() map[dataplane.From]*reached {
+	if p.now.reached == nil {
+		p.now.reached = p.reach(p.Facts.Service)
+	}
+	return p.now.reached
+}
+
+// reachedLater is what connections come to after the change as far as it is planned.
+func (p *planner) reachedLater() map[dataplane.From]*reached {
+	if p.later.reached == nil || p.later.effects != len(p.effects) {
+		p.later.effects, p.later.reached = len(p.effects), p.reach(p.after())
+	}
+	return p.later.reached
+}
+
 // after is the Service as it would be.
 func (p *planner) after() *cluster.Service {
 	// The Service of the facts need not be one of the snapshot's own.
@@ -109,12 +125,8 @@ func (p *planner) after() *cluster.Service {
 
 // fixes are those of the codes that were found, and that the change takes away as far as can be predicted.
 func (p *planner) fixes(codes ...string) (fixed []string) {
-	var before, after map[dataplane.From]*reached
 	fewer := func(from dataplane.From) bool {
-		if before == nil {
-			before, after = p.reach(p.Facts.Service), p.reach(p.after())
-		}
-		return len(after[from].fails) < len(before[from].fails)
+		return len(p.reachedLater()[from].fails) < len(p.reachedNow()[from].fails)
 	}
 	for _, code := range codes {
 		if !p.failed(code) || slices.Contains(fixed, code) {

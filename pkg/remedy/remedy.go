@@ -137,6 +137,8 @@ const (
 	LosesClientIP = "loses-client-ip"
 	// BreaksInside is the risk that connections from inside the cluster fail afterwards.
 	BreaksInside = "breaks-in-cluster-clients"
+	// noEffect is the risk that a change is made in vain.
+	noEffect = "no-effect"
 )
 
 // Change is what one patch does to one object.

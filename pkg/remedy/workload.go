@@ -172,7 +172,7 @@ func (p *planner) feasible(w *cluster.Workload) {
 		{Fact: english.Count(w.Replicas, "replica", ""), Source: name},
 		{Fact: fmt.Sprintf("%s of %d can take its pods: %s", english.Count(len(fits.yes), "node", ""), len(p.Snapshot.Nodes), english.Some(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
 	}
-	need := Precondition{Name: "enough-nodes", Holds: cluster.Yes, Evidence: evidence, Risk: "no-effect"}
+	need := Precondition{Name: "enough-nodes", Holds: cluster.Yes, Evidence: evidence, Risk: noEffect}
 	gap := nodesGap(p.Snapshot)
 	switch {
 	case w.Replicas < 2:

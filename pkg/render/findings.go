@@ -47,6 +47,7 @@ func (p *screen) findings() {
 			p.put(span{lead + l, c.tone})
 		}
 	}
+	shown := map[string]bool{}
 	for i := range p.r.Findings {
 		f := &p.r.Findings[i]
 		if sharesReason(p.r.Findings[:i], f) {
@@ -78,7 +79,10 @@ func (p *screen) findings() {
 				p.put(span{"    " + p.clean(e.Fact), plain}, span{"   from " + p.clean(e.Source), faint})
 			}
 		}
-		p.remedies(f.Remedies)
+		if f.Confirm != "" {
+			p.put(span{"    to confirm: " + p.clean(f.Confirm), faint})
+		}
+		p.remedies(f.Remedies, shown)
 	}
 }
 
@@ -104,9 +108,23 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 }
 
 // remedies stand one below the other, with what each keeps or costs in a column of its own; below each where that would be too wide. They are never wrapped:
-// most are lines to copy. One without text has nothing to show here.
-func (p *screen) remedies(list []finding.Remedy) {
-	list = slices.DeleteFunc(slices.Clone(list), func(r finding.Remedy) bool { return r.Text == "" })
+// most are lines to copy. Modes that an earlier finding has shown are only named.
+func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
+	var list []finding.Remedy
+	var again []string
+	for _, r := range all {
+		switch {
+		case r.Text == "":
+		case shown[r.Mode]:
+			again = append(again, "--mode="+p.clean(r.Mode))
+		default:
+			list = append(list, r)
+			shown[r.Mode] = r.Mode != ""
+		}
+	}
+	if len(again) > 0 {
+		p.put(span{"    also fixed by " + strings.Join(again, ", ") + " above", plain})
+	}
 	longest, widest := 0, 0
 	for _, r := range list {
 		if r.Gain == "" {

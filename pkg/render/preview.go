@@ -396,6 +396,9 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
 		gain, cures := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Fixes, " "))
+		if offer.Against != "" {
+			gain, cures = "not possible here: "+p.clean(offer.Against), "would fix "+p.clean(strings.Join(offer.Fixes, " "))
+		}
 		if offer.ByName {
 			cures += " by name"
 		}

@@ -46,24 +46,18 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	}
 	balance(s, &r)
 	r.Outside = outside(&r)
-	r.Findings, r.Silent = finding.Check(&finding.Facts{
-		Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere,
-		PredictCluster: asCluster(s, svc), AnsweredInside: func() []string { return remedy.AnsweredInside(s.Corefile, svc) },
-	})
+	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
+	advise(s, &r)
 	r.Doubt, r.Verdict = doubt(&r), verdict(&r)
 	return r
 }
 
-// asCluster predicts for the Service as it would be with externalTrafficPolicy Cluster. Nothing is prepared until it is asked.
-func asCluster(s *cluster.Snapshot, svc *cluster.Service) func(dataplane.Client, dataplane.Target) dataplane.Path {
-	var predictor *dataplane.Predictor
-	return func(client dataplane.Client, target dataplane.Target) dataplane.Path {
-		if predictor == nil {
-			flipped := *svc
-			flipped.ExternalTrafficPolicy, flipped.HealthCheckNodePort = cluster.PolicyCluster, 0
-			predictor = dataplane.New(s, &flipped)
-		}
-		return predictor.Path(client, target)
+// advise adds to each finding what can be done about it.
+func advise(s *cluster.Snapshot, r *Report) {
+	facts := &remedy.Facts{Snapshot: s, Service: r.Service, Provider: r.Provider, Findings: r.Findings}
+	offers := remedy.Offers(facts)
+	for i := range r.Findings {
+		r.Findings[i].Remedies = remedy.Advice(facts, offers, &r.Findings[i])
 	}
 }
 

@@ -27,10 +27,10 @@ ep 10.244.1.10 node=a target=shop/web-1
 		modes                []string
 		says, silent         string
 	}{
-		{"no rewrite", text, "", []string{"", "cluster", "dns"}, "call web.shop from inside", "CoreDNS"},
-		{"a rewrite of another Service", text, strings.Replace(rewritten, "web.shop", "api.shop", 1), []string{"", "cluster", "dns"}, "call web.shop from inside", "CoreDNS"},
-		{"a rewrite that is in place", text, rewritten, []string{"", "", "cluster"}, "CoreDNS already answers www.example.com with the Service", "--mode=dns"},
-		{"backends that wait for a PROXY protocol header", strings.Replace(text, "etp=Local", proxied, 1), rewritten, []string{"cluster"}, "client IP kept", "web.shop from inside"},
+		{"no rewrite", text, "", []string{"", "cluster", "dns"}, "clients inside the cluster can use web.shop", "CoreDNS"},
+		{"a rewrite of another Service", text, strings.Replace(rewritten, "web.shop", "api.shop", 1), []string{"", "cluster", "dns"}, "clients inside the cluster can use web.shop", "CoreDNS"},
+		{"a rewrite that is in place", text, rewritten, []string{"", "", "cluster"}, "CoreDNS already answers www.example.com with this Service", "--mode=dns"},
+		{"backends that wait for a PROXY protocol header", strings.Replace(text, "etp=Local", proxied, 1), rewritten, []string{"cluster"}, "keeps the client IP", "No change needed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := clustertest.Parse(c.text)

@@ -31,7 +31,7 @@ var arrows = map[string]imports{
 	"pkg/cli": {
 		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/explain", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
-			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
+			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog",
 			"sigs.k8s.io/yaml",
 		},
 	},

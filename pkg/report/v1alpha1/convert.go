@@ -201,7 +201,7 @@ func rules(rows []report.Row) []Rule {
 
 func one(f *finding.Finding) Finding {
 	out := Finding{
-		Code: f.Code, Severity: Severity(f.Severity.String()), Result: Result(f.Result.String()), Title: f.Title, Message: f.Message, Detail: f.Detail,
+		Code: f.Code, Severity: Severity(f.Severity.String()), Result: Result(f.Result.String()), Title: f.Title, Message: f.Message, Detail: f.Detail, Confirm: f.Confirm,
 		Subject:  Subject(f.Subject),
 		Evidence: each(f.Evidence, func(e *finding.Evidence) Evidence { return Evidence(*e) }),
 		Remedies: []string{},

@@ -232,7 +232,9 @@ type Finding struct {
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
 	// Detail is what people see there and why; left out where the message says all.
-	Detail   string     `json:"detail,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Confirm is a command that shows the finding on one of its nodes; left out where there is none.
+	Confirm  string     `json:"confirm,omitempty"`
 	Subject  Subject    `json:"subject"`
 	Evidence []Evidence `json:"evidence"`
 	// Remedies are modes of kubectl etp fix, best first.
