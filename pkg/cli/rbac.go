@@ -87,8 +87,8 @@ The role has to be bound to a user, as in the example.`,
 // ignoredFlags is an error if a flag was given that this command cannot heed: kubectl's flags for a cluster. rbac --user jane would look as if it bound the role to jane.
 func ignoredFlags(c *cobra.Command) error {
 	ignored := ""
-	c.InheritedFlags().Visit(func(f *pflag.Flag) {
-		if f.Name != "v" {
+	c.InheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "v" {
 			ignored = f.Name
 		}
 	})

@@ -6,8 +6,8 @@ import "slices"
 func Risks() []string {
 	risks := []string{
 		BreaksInside, LosesClientIP, WillBeReverted, "backends-were-skipped", "below-disruption-budget", "breaks-outside-clients", "bypassed-by-node-cache", "downtime",
-		"drops-connections", "interrupts-rollout", "ip-mode-ignored", "loses-address", "no-effect", "no-endpoint", "no-proxy-header", "over-quota", "pod-network-unknown",
-		"probe-may-fail", "rollout-may-stall", "terway-not-ready", "terway-unknown",
+		"drops-connections", "host-network-backends", "interrupts-rollout", "ip-mode-ignored", "loses-address", "network-may-not-support", "no-effect", "no-endpoint", "no-proxy-header", "over-quota", "pod-network-unknown", "policy-may-be-refused",
+		"probe-may-fail", "rollout-may-stall", "terway-not-ready", "terway-unknown", "unconfirmed-in-place",
 	}
 	slices.Sort(risks)
 	return risks
