@@ -201,7 +201,7 @@ func TestThereAndBack(t *testing.T) {
 	if want := "kubectl patch svc web -n " + w.namespace + ` --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`; p.Command != want {
 		t.Errorf("command %s, want %s", p.Command, want)
 	}
-	for _, want := range []string{"\n-  externalTrafficPolicy: Local\n", "\n+  externalTrafficPolicy: Cluster\n", "\n-  healthCheckNodePort: ", "kubectl-etp.github.io/undo: (how to take this back)"} {
+	for _, want := range []string{"\n-  externalTrafficPolicy: Local\n", "\n+  externalTrafficPolicy: Cluster\n", "\n-  healthCheckNodePort: ", "kubectl-etp.github.io/undo: (what kubectl etp undo needs)"} {
 		if !strings.Contains(p.Diff, want) {
 			t.Errorf("the diff lacks %q:\n%s", want, p.Diff)
 		}

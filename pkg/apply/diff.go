@@ -1,13 +1,13 @@
 package apply
 
 import (
-	"strings"
+	"bytes"
 
-	"github.com/pmezard/go-difflib/difflib"
+	"github.com/rogpeppe/go-internal/diff"
 	"sigs.k8s.io/yaml"
 )
 
-// noise is what a server writes by itself at every change, and what would hide the change from the eye.
+// noise are the fields that the server writes by itself at every change, and that would hide the change in a diff.
 var noise = [][]string{
 	{"status"},
 	{"metadata", "managedFields"},
@@ -16,14 +16,14 @@ var noise = [][]string{
 	{"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"},
 }
 
-// legible is an object without what nobody looks for in a diff. A record is long and says what the diff says.
+// legible is a copy of an object as a diff shows it: without noise, and with a short text in place of the undo record, which is long and says what the diff says.
 func legible(object map[string]any, masks []mask) map[string]any {
 	out := clone(object)
 	for _, path := range noise {
 		remove(out, path, len(path)-1)
 	}
 	if at(out, recordPath) != nil {
-		put(out, recordPath, "(how to take this back)")
+		put(out, recordPath, "(what kubectl etp undo needs)")
 	}
 	for _, m := range masks {
 		if at(out, m.path) != nil {
@@ -33,16 +33,13 @@ func legible(object map[string]any, masks []mask) map[string]any {
 	return out
 }
 
-// mask is a text in the place of a value that a dry run only makes up.
+// mask is a text that a diff shows in place of a value, because a dry run only makes that value up.
 type mask struct {
 	path []string
 	text string
 }
 
-// around is how many lines a diff shows around a change.
-const around = 3
-
-// unified is the difference between two objects as YAML, "" where there is none to see.
+// unified is the unified diff of two objects as YAML, "" where they show no difference.
 func unified(name string, before, after map[string]any, masks []mask, how string) (string, error) {
 	a, err := yaml.Marshal(legible(before, nil))
 	if err != nil {
@@ -52,13 +49,7 @@ func unified(name string, before, after map[string]any, masks []mask, how string
 	if err != nil {
 		return "", err
 	}
-	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: lines(a), B: lines(b), FromFile: name, ToFile: name + ", " + how, Context: around,
-	})
-}
-
-// lines keep their line breaks; YAML ends with one.
-func lines(text []byte) []string {
-	list := strings.SplitAfter(string(text), "\n")
-	return list[:len(list)-1]
+	// The first line repeats both names.
+	_, text, _ := bytes.Cut(diff.Diff(name, a, name+", "+how, b), []byte("\n"))
+	return string(text), nil
 }

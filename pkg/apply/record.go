@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
 // UndoAnnotation holds the records of all fixes of an object that have not been taken back, the last one at the end. A record is written by the patch that makes its
 // change, so that there is never one without the other.
-const UndoAnnotation = "kubectl-etp.github.io/undo"
+const UndoAnnotation = collect.UndoAnnotation
 
 var recordPath = []string{"metadata", "annotations", UndoAnnotation}
 

@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/fix"
 	"github.com/kubectl-etp/kubectl-etp/pkg/prompt"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
@@ -57,7 +58,7 @@ type changeOptions struct {
 	risks     []string
 	timeout   time.Duration
 	all       bool
-	dataplane *collect.Override
+	dataplane *cluster.Override
 	// style is for standard output, beside for standard error.
 	style, beside func() *render.Style
 	prompter      *prompt.Prompter
@@ -71,7 +72,7 @@ func (f *changeFlags) options(a *app) (*changeOptions, error) {
 		return nil, misuse("", "--timeout %s: it cannot be negative", f.timeout)
 	}
 	if f.dataplane != "" {
-		override, err := collect.ParseDataplane(f.dataplane)
+		override, err := dataplane.ParseOverride(f.dataplane)
 		if err != nil {
 			return nil, misuse("", "--dataplane %s: %w", f.dataplane, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
@@ -212,7 +213,7 @@ func fixed(words ...string) cobra.CompletionFunc {
 
 // completeDataplane completes NAME or NAME/MODE; a version may follow, so that no space is added.
 func completeDataplane(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return collect.DataplaneWords(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder | cobra.ShellCompDirectiveNoSpace
+	return dataplane.Overrides(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder | cobra.ShellCompDirectiveNoSpace
 }
 
 // worded is a flag whose value is one of a few words.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
@@ -157,7 +158,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	}
 	o.query.Nodes = f.nodes
 	if f.dataplane != "" {
-		override, err := collect.ParseDataplane(f.dataplane)
+		override, err := dataplane.ParseOverride(f.dataplane)
 		if err != nil {
 			return nil, misuse("", "--dataplane %s: %w", f.dataplane, err)
 		}

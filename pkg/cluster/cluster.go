@@ -101,8 +101,16 @@ type Service struct {
 	// EventsKnown: the events of a Service that waits for a load balancer address were read. NewestEvent is the newest of them, nil where there is none.
 	EventsKnown bool
 	NewestEvent *Event
+	// LastFix is the newest fix that is recorded on the Service itself and not undone; nil where none is.
+	LastFix *Fix
 	// Live is what the nodes' own health checks said, by node name; nil unless asked for.
 	Live map[string]Live
+}
+
+// Fix is a change that `kubectl etp fix` made: its mode, and when.
+type Fix struct {
+	Mode string
+	Time time.Time
 }
 
 // Pending says whether a Service waits for its load balancer to give it an address.

@@ -25,7 +25,7 @@ func set(lists ...[]string) map[string]bool {
 
 // allowedKeys are those of labels, annotations and taints.
 var allowedKeys = set([]string{
-	"type", "k3s.io/node-args", partialAnnotation, "k8s.aliyun.com/no-kube-proxy", gatewayNameLabel,
+	"type", "k3s.io/node-args", partialAnnotation, UndoAnnotation, "k8s.aliyun.com/no-kube-proxy", gatewayNameLabel,
 	"app.kubernetes.io/name", "beta.kubernetes.io/os", "kubernetes.io/os", "kubernetes.io/arch", "kubernetes.io/hostname", "kubernetes.io/service-name", "metadata.name",
 	"topology.kubernetes.io/zone", "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region",
 	"endpointslice.kubernetes.io/managed-by",

@@ -415,6 +415,8 @@ func (a *anonymizer) valueOf(key, value string) string {
 		return a.name("gateway", value)
 	case "k3s.io/node-args":
 		return a.k3s(value)
+	case UndoAnnotation:
+		return a.records(value)
 	}
 	return a.value(value)
 }

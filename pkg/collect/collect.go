@@ -25,7 +25,7 @@ type Query struct {
 	// Nodes are those that are asked about; nil for all. Where there are too many to read each in full, these are, up to 6.
 	Nodes []string
 	// Dataplane overrides what is detected; nil where the user says nothing.
-	Dataplane *Override
+	Dataplane *cluster.Override
 }
 
 // UsageError is a mistake in what the user typed.

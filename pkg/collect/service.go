@@ -44,6 +44,7 @@ func convertService(s *corev1.Service, q Query) cluster.Service {
 		Labels:              maps.Clone(s.Labels),
 		Annotations:         maps.Clone(s.Annotations),
 		Finalizers:          slices.Clone(s.Finalizers),
+		LastFix:             lastFix(s.Annotations[UndoAnnotation]),
 	}
 	if waits(s) && !s.CreationTimestamp.IsZero() {
 		out.Created = s.CreationTimestamp.UTC()

@@ -61,31 +61,45 @@ func (c *connection) settingsOfAntrea() cluster.AntreaSettings {
 // antreaFallsBack to terminating endpoints since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
 func (c *connection) antreaFallsBack() bool { return !c.version.Before(1, 11, 0) }
 
-// meetsAntrea: without proxyAll Antrea answers pods, for ClusterIPs and, unless told otherwise, for load balancer addresses.
-func (c *connection) meetsAntrea() bool {
-	return c.from == Pod && (c.to == ClusterIP || c.to == LoadBalancerIP && !c.antrea.NoLoadBalancerIPs)
+// antreaHeedsIPMode since v2.0 (antrea-io/antrea#6102).
+func (c *connection) antreaHeedsIPMode() cluster.Tristate {
+	if c.version.Before(2, 0, 0) {
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
+
+// besideAntrea: without proxyAll Antrea answers pods, for ClusterIPs and, unless told otherwise, for load balancer addresses.
+func (c *connection) besideAntrea() bool {
+	return c.antrea != nil && c.from == Pod && (c.to == ClusterIP || c.to == LoadBalancerIP && !c.antrea.NoLoadBalancerIPs)
 }
 
 // antreaBeside is Antrea without proxyAll beside kube-proxy: the same flows, for pods. Before v1.12 there was no group of endpoints for policy Local then.
 func antreaBeside(c *connection) verdict {
-	as := *c
-	as.name, as.version, as.here = cluster.Antrea, c.pluginVersion, c.beside
-	if as.to == LoadBalancerIP && as.localOnly() && as.version.Before(1, 12, 0) {
+	if c.to == LoadBalancerIP && c.localOnly() && c.version.Before(1, 12, 0) {
 		return unknown(ant18, Reachable, Refused, TimedOut)
 	}
-	return as.withinHints(antrea(&as))
+	return c.withinHints(antrea(c))
 }
 
 var antreaPlane = &plane{
-	table: antrea, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, narrow: true,
-	turns: []cluster.Version{version("1.13")}, // DSR (antrea-io/antrea#5202)
+	name: cluster.Antrea, title: "Antrea with AntreaProxy", letters: "ANT",
+	table: antrea, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, needsVersion: true,
+	changes: []cluster.Version{version("1.13")}, // DSR (antrea-io/antrea#5202)
 	rules: []*Rule{
 		ant01, ant02, ant03, ant04, ant05, ant06, ant07, ant08, ant09, ant10, ant11, ant12, ant13, ant14, ant15, ant16, ant17,
 	},
+	usesTerminating: (*connection).antreaFallsBack, heedsIPMode: (*connection).antreaHeedsIPMode, settlesRanges: true,
+	beside: antreaBesidePlane,
+}
+
+var unreadAntrea = &Rule{
+	ID: "UNK-34", Source: "antrea-io/antrea pkg/agent/openflow/pipeline.go, pkg/agent/proxy/proxier.go and CHANGELOG, v1.6 to v2.7",
+	Reason: "this release of Antrea has not been read, or is not known; known are v1.6 to v2.7",
 }
 
 var antreaBesidePlane = &plane{
-	table: antreaBeside, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, narrow: true,
+	name: cluster.Antrea, takes: (*connection).besideAntrea, table: antreaBeside, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, needsVersion: true,
 	rules: []*Rule{ant02, ant03, ant05, ant08, ant12, ant13, ant15, ant18},
 }
 

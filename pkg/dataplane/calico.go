@@ -30,6 +30,14 @@ func calico(c *connection) verdict {
 	}
 }
 
+// calicoHeedsIPMode since v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs).
+func (c *connection) calicoHeedsIPMode() cluster.Tristate {
+	if c.version.Before(3, 30, 0) {
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
+
 // calicoNothing is for clients inside where no endpoint is left: where connections are translated when they connect, connect() itself fails, and elsewhere the packet
 // is answered.
 func (c *connection) calicoNothing(r *Rule) verdict {
@@ -44,8 +52,15 @@ func (c *connection) calicoNothing(r *Rule) verdict {
 }
 
 var calicoPlane = &plane{
-	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico, narrow: true,
-	rules: []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
+	name: cluster.CalicoEBPF, title: "Calico with its eBPF data plane", letters: "CAL",
+	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico, needsVersion: true,
+	rules:       []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
+	heedsIPMode: (*connection).calicoHeedsIPMode, settlesRanges: true, rangesOfExternalIPs: true, // felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys
+}
+
+var unreadCalico = &Rule{
+	ID: "UNK-33", Source: "projectcalico/calico felix/bpf-gpl and felix/bpf/proxy, v3.28.0 to v3.32.0",
+	Reason: "this release of Calico has not been read, or is not known; known are v3.28 to v3.32",
 }
 
 var (

@@ -1,6 +1,8 @@
 package dataplane
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
 
 // cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
 // inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
@@ -148,20 +150,24 @@ func (c *connection) translated() *connection {
 	return &as
 }
 
-// anybodyAs is v where it is not known whose address the endpoints see.
-func (c *connection) anybodyAs(v verdict) verdict {
-	v.clientIP = ClientIPUnknown
-	return v
-}
-
 // ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).
 func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
 
-// passesCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
+// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not in v1.18.0, and v1.18.1 was not read.
+func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
+	if v := c.version; v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) {
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
+
+// besideCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
 // are balanced.
-func (c *connection) passesCilium() bool {
+func (c *connection) besideCilium() bool {
 	s := c.cilium
 	switch {
+	case s == nil:
+		return false
 	case c.from == External, c.to == NodePort, c.inTerway():
 		return false
 	case c.from == Node && !s.SocketLoadBalancing && (s.Read() || s.InClusterLoadBalance != cluster.Undetermined):
@@ -173,14 +179,11 @@ func (c *connection) passesCilium() bool {
 
 // ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external IPs, and from v1.19.0 until before v1.19.7 for
 // load balancer addresses too. The verdict has no rule where kube-proxy decides.
-func ciliumBeside(k *connection) verdict {
-	s, v := k.cilium, k.pluginVersion
-	sockets := s.SocketLoadBalancing && !(k.from == Pod && s.HostSocketsOnly) && k.protocol != cluster.SCTP
+func ciliumBeside(c *connection) verdict {
+	s, v := c.cilium, c.version
+	sockets := s.SocketLoadBalancing && !(c.from == Pod && s.HostSocketsOnly) && c.protocol != cluster.SCTP
 	inside := sockets || s.BPFMasquerade
-	as := *k
-	as.name, as.version, as.here = cluster.Cilium, v, k.beside
-	as.itself = k.itself && !sockets
-	c := &as
+	c.itself = c.itself && !sockets
 	policy, rule := c.external, cil13
 	switch {
 	case c.to != ClusterIP && v.Before(1, 19, 0), c.to == LoadBalancerIP && !v.Before(1, 19, 7):
@@ -304,19 +307,41 @@ func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
 	}
 }
 
-// ciliumTurns: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
-var ciliumTurns = []cluster.Version{version("1.14"), version("1.15")}
+// ciliumChanges: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
+var ciliumChanges = []cluster.Version{version("1.14"), version("1.15")}
 
 var ciliumPlane = &plane{
-	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	name: cluster.Cilium, title: "Cilium, in place of kube-proxy or beside it", letters: "CIL",
+	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
 		cil30, cil31,
 	},
+	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
+	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
+	settings: func(c *connection) []connection {
+		if c.cilium != nil && c.cilium.Read() {
+			return nil
+		}
+		return c.withEach(ciliumVariants)
+	},
+	beside: ciliumBesidePlane,
+}
+
+var unreadCilium = &Rule{
+	ID: "UNK-32", Source: "cilium/cilium bpf, pkg/loadbalancer and before v1.18 pkg/service and pkg/k8s, v1.13.0 to v1.20.2",
+	Reason: "this release of Cilium has not been read; known are v1.13 to v1.20",
 }
 
 var ciliumBesidePlane = &plane{
-	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, turns: ciliumTurns,
+	name: cluster.Cilium, takes: (*connection).besideCilium,
+	settings: func(c *connection) []connection {
+		if c.cilium.Read() || c.cilium.InClusterLoadBalance != cluster.Undetermined {
+			return nil
+		}
+		return c.withEach(besideVariants)
+	},
+	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34},
 }
 

@@ -18,9 +18,11 @@ type connection struct {
 	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
 	clusterIPType bool
 	dataplane     *cluster.Dataplane
-	name          cluster.DataplaneName
-	mode          cluster.ProxyMode
-	version       cluster.Version
+	// plane is nil as long as the data plane, or kube-proxy's mode, is not known.
+	plane   *plane
+	name    cluster.DataplaneName
+	mode    cluster.ProxyMode
+	version cluster.Version
 	// cilium are the settings of Cilium in place of kube-proxy or beside it, antrea those of Antrea; nil where it does not run. pluginVersion is its version where it
 	// runs beside kube-proxy.
 	cilium        *cluster.CiliumSettings
@@ -141,28 +143,32 @@ func (t tally) usable(fallsBack bool) usable {
 	return usable{t.terminating, t.terminatingHost}
 }
 
-// fallsBack: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing); of the other
-// data planes Cilium and Antrea have come to it, and mayFallBack says of which it is not known.
+func (t *tally) add(o tally) {
+	t.ready += o.ready
+	t.terminating += o.terminating
+	t.readyHost += o.readyHost
+	t.terminatingHost += o.terminatingHost
+	t.zoneHinted += o.zoneHinted
+	t.nodeHinted += o.nodeHinted
+}
+
+// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data plane, it is taken to be so; mayFallBack asks.
 func (c *connection) fallsBack() bool {
-	switch {
-	case c.name == cluster.Cilium:
-		return c.ciliumFallsBack()
-	case c.name == cluster.Antrea:
-		return c.antreaFallsBack()
-	case c.name != cluster.KubeProxy || !c.before(28, 0):
-		return true
-	}
-	return !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
+	return c.plane.usesTerminating == nil || c.plane.usesTerminating(c)
 }
 
 // mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
 func (c *connection) mayFallBack() bool {
-	switch c.name {
-	case cluster.CalicoEBPF, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows:
-		return !c.fallback && (c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
-	default:
-		return false
+	return c.plane.usesTerminating == nil && !c.fallback &&
+		(c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
+}
+
+// heedsIPMode: nodes leave load balancer addresses with ipMode Proxy alone.
+func (c *connection) heedsIPMode() cluster.Tristate {
+	if c.plane.heedsIPMode == nil {
+		return cluster.Undetermined
 	}
+	return c.plane.heedsIPMode(c)
 }
 
 // withoutTerminating is the connection where terminating endpoints are not used.
@@ -172,40 +178,6 @@ func (c *connection) withoutTerminating() connection {
 		t.terminating, t.terminatingHost = 0, 0
 	}
 	return as
-}
-
-// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
-// (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
-func (c *connection) confinedByInternalPolicy() bool {
-	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && !c.localToOutside() &&
-		c.before(24, 0) && c.knowsInternalPolicy()
-}
-
-// localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
-func (c *connection) localToOutside() bool {
-	return c.external == cluster.PolicyLocal && !c.clusterIPType
-}
-
-// guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
-// and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
-func (c *connection) guarded() bool {
-	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
-}
-
-// knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
-func (c *connection) knowsInternalPolicy() bool {
-	return !c.before(26, 0) || (!c.before(21, 0) && c.gate("ServiceInternalTrafficPolicy", !c.before(22, 0)))
-}
-
-// gate is a feature gate of kube-proxy, or its default in the release where it is not set.
-func (c *connection) gate(name string, otherwise bool) bool {
-	if c.dataplane.KubeProxy == nil {
-		return otherwise
-	}
-	if on, set := c.dataplane.KubeProxy.FeatureGates[name]; set {
-		return on
-	}
-	return otherwise
 }
 
 // policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy only for types LoadBalancer and NodePort
@@ -223,246 +195,28 @@ func (c *connection) policy() cluster.Policy {
 
 func (c *connection) localOnly() bool { return c.policy() == cluster.PolicyLocal }
 
-// verdict is a Path without what was dialled.
-type verdict struct {
-	outcome   Outcome
-	endpoints Endpoints
-	clientIP  ClientIP
-	extraHop  ExtraHop
-	topology  string
-	could     Outcomes
-	rule      *Rule
-	basis     Basis
+// outside: an address for clients from outside, as opposed to a ClusterIP.
+func (c *connection) outside() bool { return c.to != ClusterIP }
+
+// startsOnHost: a process on the judging node's own host network.
+func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
+
+// advertised: a load balancer address or an external IP, which no node owns unless it is bound there.
+func (c *connection) advertised() bool { return c.to == LoadBalancerIP || c.to == ExternalIP }
+
+// inEach is the connection once for each of the releases.
+func (c *connection) inEach(releases []cluster.Version, set func(*connection, cluster.Version)) []connection {
+	cases := make([]connection, len(releases))
+	for i, v := range releases {
+		cases[i] = *c
+		set(&cases[i], v)
+	}
+	return cases
 }
 
-// none is r, or the rule that says that endpoints there are, and a policy keeps them from this node.
-func (c *connection) none(r *Rule) *Rule {
-	if c.confinedByInternalPolicy() && c.total.ready > 0 {
-		return confined
-	}
-	return r
-}
-
-func refused(r *Rule) verdict  { return verdict{outcome: Refused, endpoints: NoEndpoints, rule: r} }
-func timedOut(r *Rule) verdict { return verdict{outcome: TimedOut, endpoints: NoEndpoints, rule: r} }
-
-// unknown is the answer where nobody has established which of the outcomes it is.
-func unknown(r *Rule, could ...Outcome) verdict {
-	return verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: either(could...), rule: r}
-}
-
-// leaves: the node does not answer for the address, and the packet goes where the network sends it.
-func (c *connection) leaves(r *Rule) verdict {
-	if c.total.usable(c.fallsBack()).n == 0 {
-		return verdict{outcome: ViaLoadBalancer, endpoints: NoEndpoints, rule: r}
-	}
-	return verdict{outcome: ViaLoadBalancer, endpoints: AllEndpoints, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r}
-}
-
-// rewriting says what the node does to the client's address on the way to an endpoint.
-type rewriting uint8
-
-const (
-	keeps rewriting = iota
-	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own host network never pass.
-	masquerades
-	// masqueradesRemote: the node does so only where the endpoint is on another node.
-	masqueradesRemote
-	// dials: the source is the dialled address itself, and stays so.
-	dials
-)
-
-// reachesAll: any usable endpoint of the cluster, within topology hints.
-func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
-	if c.confinedByInternalPolicy() {
-		return c.reachesLocal(w, r)
-	}
-	all, local := c.all(), c.local()
-	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
-	if c.itself && w == keeps && c.losesItself() {
-		return c.withoutItself(v, all.n)
-	}
-	h := c.hinted()
-	if h.by == "" || h.n == all.n {
-		return v
-	}
-	v.topology, v.extraHop = h.by, hops(h.n, h.here, h.nowhere > 0)
-	if h.n == h.here && h.here == local.n {
-		v.endpoints = LocalEndpoints
-	} else {
-		v.endpoints = EndpointsUnknown
-	}
-	if all.host > 0 || w == masqueradesRemote {
-		v.clientIP = ClientIPUnknown
-	}
-	return v
-}
-
-// reachesLocal: the usable endpoints on the node that judges.
-func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
-	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.itself && c.besideJudge), rule: r}
-}
-
-// confinement is what topology hints leave of the ready endpoints: n of them, here of them on the judging node and nowhere of them on none; by is "" where hints are
-// not followed.
-type confinement struct {
-	by               string
-	n, here, nowhere int
-}
-
-// hinted is the confinement of a connection.
-//
-// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32, topologyModeFromHints from v1.33.
-func (c *connection) hinted() confinement {
-	if c.name != cluster.KubeProxy || c.total.ready == 0 {
-		return confinement{}
-	}
-	h := c.hints
-	sameNode := !c.before(35, 0) || (!c.before(33, 0) && c.gate("PreferSameTrafficDistribution", !c.before(34, 0)))
-	if h.everyNode && h.node > 0 && sameNode {
-		return confinement{"Node", h.node, c.here.nodeHinted, h.nodeNowhere}
-	}
-	byAnnotation := c.gate("TopologyAwareHints", !c.before(24, 0))
-	byDistribution := !c.before(33, 0) || (!c.before(30, 0) && c.gate("ServiceTrafficDistribution", !c.before(31, 0)))
-	var follows bool
-	switch {
-	case c.before(21, 0):
-	case c.before(27, 0):
-		follows = byAnnotation && h.annotatedBefore == "auto" && !(c.before(24, 0) && c.localToOutside())
-	default:
-		follows = byDistribution || (byAnnotation && h.annotated != "")
-	}
-	if follows && h.everyZone && h.zone > 0 {
-		return confinement{"Zone", h.zone, c.here.zoneHinted, h.zoneNowhere}
-	}
-	return confinement{}
-}
-
-// withinHints: under which conditions data planes other than kube-proxy follow topology hints has not been read, and where there are hints, which endpoints they choose
-// is not known. Cilium does with enable-service-topology only; kube-router has no code for hints.
-func (c *connection) withinHints(v verdict) verdict {
-	h := c.hints
-	divided := h.everyZone && h.zone > 0 && h.zone < c.total.ready || h.everyNode && h.node > 0 && h.node < c.total.ready
-	switch {
-	case !divided, v.outcome != Reachable, v.endpoints != AllEndpoints:
-		return v
-	case c.name == cluster.KubeProxy, c.name == cluster.KubeRouter, c.name == cluster.Cilium && !c.cilium.ServiceTopology:
-		return v
-	}
-	v.endpoints = EndpointsUnknown
-	if v.clientIP == Mixed {
-		v.clientIP = ClientIPUnknown
-	}
-	return v
-}
-
-// losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
-// nftables since v1.36, only for endpoints that kube-proxy takes for the node's own.
-func (c *connection) losesItself() bool {
-	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.before(36, 0))
-	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
-}
-
-// withoutItself is v where one of n endpoints cannot answer, being the client.
-func (c *connection) withoutItself(v verdict, n int) verdict {
-	if n == 1 {
-		return timedOut(ownConnection)
-	}
-	v.outcome, v.endpoints, v.clientIP, v.rule = Partial, EndpointsUnknown, ClientIPUnknown, ownConnection
-	return v
-}
-
-var ownConnection = &Rule{
-	ID: "SVC-09", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/nftables/proxier.go hairpin-connections, pkg/proxy/ipvs/proxier.go KUBE-LOOP-BACK",
-	Reason: "the pod can be handed its own connection, and kube-proxy does not know it for a pod of this node and leaves the address as it is: the pod does not take it",
-}
-
-// client says whose address the endpoints of a set see; itself: the client is one of them.
-//
-// Three things happen outside the tables: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its source; a CNI
-// that masquerades pods towards other nodes' addresses also does so where such an address is an endpoint; and a pod that is handed its own connection sees an
-// address of the node.
-func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
-	hereOnHost := min(c.near().host, set.host)
-	thereOnHost := set.host - hereOnHost
-	keeping := set.n
-	switch {
-	case w == dials, c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
-		return Rewritten
-	case c.from == Node && !c.elsewhere:
-		return Preserved
-	case w == masquerades:
-		return share(hereOnHost, set.n)
-	case w == masqueradesRemote:
-		return share(min(c.near().n, set.n), set.n)
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Undetermined:
-		return ClientIPUnknown
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Yes:
-		keeping -= thereOnHost
-	}
-	if itself {
-		keeping--
-	}
-	return share(keeping, set.n)
-}
-
-// share is what clients meet where keeping of n endpoints see their own address.
-func share(keeping, n int) ClientIP {
-	switch {
-	case keeping <= 0:
-		return Rewritten
-	case keeping >= n:
-		return Preserved
-	default:
-		return Mixed
-	}
-}
-
-// hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one; unplaced: some may be anywhere.
-func hops(n, local int, unplaced bool) ExtraHop {
-	switch {
-	case unplaced:
-		return Sometimes
-	case local >= n:
-		return Never
-	case local == 0:
-		return Always
-	default:
-		return Sometimes
-	}
-}
-
-// merge is what can be said where either a or b holds, as r says.
-func merge(a, b verdict, r *Rule) verdict {
-	if a.outcome != b.outcome {
-		return verdict{
-			outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r,
-			could: a.could | b.could | known(a.outcome) | known(b.outcome),
-		}
-	}
-	a.could |= b.could
-	if a.topology != b.topology {
-		a.topology = ""
-	}
-	a.basis = min(a.basis, b.basis)
-	if a.rule != b.rule {
-		a.rule = r
-	}
-	if a.endpoints != b.endpoints {
-		a.endpoints = EndpointsUnknown
-	}
-	if a.clientIP != b.clientIP {
-		a.clientIP = ClientIPUnknown
-	}
-	if a.extraHop != b.extraHop {
-		a.extraHop = Sometimes
-	}
-	return a
-}
-
-func known(o Outcome) Outcomes {
-	if o == Unknown {
-		return 0
-	}
-	return either(o)
+func (c *connection) either(set func(*connection, cluster.Tristate)) []connection {
+	yes, no := *c, *c
+	set(&yes, cluster.Yes)
+	set(&no, cluster.No)
+	return []connection{yes, no}
 }

@@ -1,6 +1,9 @@
 package dataplane
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
@@ -65,4 +68,122 @@ func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, 
 		}
 	}
 	return true
+}
+
+// believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
+// name, or has not heard of them: it knows none of any Service. Where this Service has no health check, others tell.
+func (p *Predictor) believe() {
+	switch s := p.service; {
+	case s.Live != nil:
+		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
+		p.eachCount(s, func(node int, _ Count, counted int, disagrees bool) {
+			p.disowned[node], p.doubted[node] = disagrees && counted == 0, disagrees && counted > 0
+		})
+	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
+		// Every Service tells the same, so that one for each node is enough.
+		untold := len(p.snapshot.Nodes)
+		told := make([]bool, untold)
+		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
+			p.eachCount(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
+				// A count of none that the EndpointSlices explain says nothing of other Services.
+				if here.Ready == 0 || counted == 0 && !disagrees || told[node] {
+					return
+				}
+				if p.disowned == nil {
+					p.disowned = make([]bool, len(p.snapshot.Nodes))
+				}
+				p.disowned[node], told[node] = counted == 0, true
+				untold--
+			})
+		}
+	}
+}
+
+// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
+func (p *Predictor) eachCount(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
+	if s.Live == nil {
+		return
+	}
+	on, nowhere := Counts(p.snapshot, s)
+	for i := range p.snapshot.Nodes {
+		n := &p.snapshot.Nodes[i]
+		if live, ok := s.Live[n.Name]; ok && live.LocalEndpoints >= 0 {
+			f(i, on[i], live.LocalEndpoints, Disagrees(p.snapshot.DataplaneOf(n), s, on[i], nowhere, live.LocalEndpoints))
+		}
+	}
+}
+
+// group is the endpoints of one Service port in one address family.
+type group struct {
+	total tally
+	// on counts by node, in the snapshot's order; named by the name that endpoints carry.
+	on                   []tally
+	named                map[string]tally
+	everyZone, everyNode bool
+	zones, nodes         map[string]int
+	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are hinted for it.
+	nowhere                    tally
+	zonesNowhere, nodesNowhere map[string]int
+	addresses                  []netip.Addr
+}
+
+func (p *Predictor) group(port int, f family) *group { return &p.groups[2*port+int(f)] }
+
+func (p *Predictor) fill(g *group, port int, f family) {
+	*g = group{
+		on: make([]tally, len(p.snapshot.Nodes)), named: map[string]tally{}, everyZone: true, everyNode: true,
+		zones: map[string]int{}, nodes: map[string]int{}, zonesNowhere: map[string]int{}, nodesNowhere: map[string]int{},
+	}
+	for i := range p.service.Endpoints {
+		e := &p.service.Endpoints[i]
+		if familyOf(e.Address) != f || !e.Serves(&p.service.Ports[port]) || e.IsPlaceholder() {
+			continue
+		}
+		one := tally{}
+		host := 0
+		if _, own := p.own[e.Address]; own {
+			host = 1
+		}
+		node := p.snapshot.NodeIndex(e.Node)
+		switch {
+		case e.Ready:
+			one.ready, one.readyHost = 1, host
+			g.everyZone = g.everyZone && len(e.ForZones) > 0
+			g.everyNode = g.everyNode && len(e.ForNodes) > 0
+			for _, z := range e.ForZones {
+				g.zones[z]++
+				if node < 0 {
+					g.zonesNowhere[z]++
+				}
+			}
+			for _, n := range e.ForNodes {
+				g.nodes[n]++
+				if node < 0 {
+					g.nodesNowhere[n]++
+				}
+			}
+			if node >= 0 && slices.Contains(e.ForZones, p.snapshot.Nodes[node].Zone) {
+				one.zoneHinted = 1
+			}
+			if slices.Contains(e.ForNodes, e.Node) {
+				one.nodeHinted = 1
+			}
+		case e.Serving && e.Terminating:
+			one.terminating, one.terminatingHost = 1, host
+		default:
+			continue
+		}
+		g.addresses = append(g.addresses, e.Address)
+		g.total.add(one)
+		if node >= 0 {
+			g.on[node].add(one)
+		} else {
+			g.nowhere.add(one)
+		}
+		if e.Node != "" {
+			t := g.named[e.Node]
+			t.add(one)
+			g.named[e.Node] = t
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package dataplane
 
-import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
 
 // iptables: chains of nat catch an address where it enters or leaves the node; pods and processes of the node are let past externalTrafficPolicy ("short-circuit"),
 // everybody else is held to it. What no chain of nat catches meets the filter table, which looks at what arrives and what is forwarded, not at what starts here.
@@ -49,80 +51,8 @@ func iptables(c *connection) verdict {
 	}
 }
 
-// outside: an address for clients from outside, as opposed to a ClusterIP.
-func (c *connection) outside() bool { return c.to != ClusterIP }
-
-// startsOnHost: a process on the judging node's own host network.
-func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
-
-// advertised: a load balancer address or an external IP, which no node owns unless it is bound there.
-func (c *connection) advertised() bool { return c.to == LoadBalancerIP || c.to == ExternalIP }
-
-// detected: kube-proxy sees a pod's own address and takes it for a pod's.
-func (c *connection) detected() bool {
-	return c.from == Pod && c.isPod == cluster.Yes && !(c.elsewhere && c.masqueraded == cluster.Yes)
-}
-
-// escapes: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets looks at what arrives for the node itself and
-// at what it sends, not at what it forwards.
-func (c *connection) escapes() bool {
-	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
-}
-
-// passesOn: the packet is forwarded with the address that was dialled. A pod's goes to the real load balancer; what becomes of one from outside is the network's affair.
-func (c *connection) passesOn(r *Rule) verdict {
-	if c.from == External {
-		return unknown(r, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	}
-	return c.leaves(r)
-}
-
-// bypassed: the node sends a client that is not its own on to any endpoint without putting its own address on it. Only endpoints on this node answer back through
-// it; answers of the others reach the client from an address that it never dialled, or nobody at all.
-func (c *connection) bypassed(w rewriting, r *Rule) verdict {
-	all, answering := c.all(), c.near()
-	unplaced := c.unplaced()
-	h := c.hinted()
-	if h.by != "" && h.n != all.n {
-		all.n, answering.n, unplaced = h.n, h.here, h.nowhere > 0
-	}
-	own := c.itself && !c.besideJudge && w == keeps && !c.losesItself()
-	switch {
-	case unplaced, own && all.n != c.all().n:
-		return unknown(r, Reachable, TimedOut, Partial)
-	case own:
-		// Its own connection comes back to it with this node's address on it, and its answer through this node.
-		answering.n++
-	}
-	v := verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, w, own), topology: h.by, rule: r}
-	switch {
-	case answering.n == 0:
-		return timedOut(r)
-	case answering.n >= all.n:
-		return c.reachesAll(w, r)
-	case own:
-		v.endpoints, v.extraHop = EndpointsUnknown, hops(answering.n, answering.n-1, false)
-	case answering.n != c.local().n || answering.n != c.near().n:
-		v.endpoints = EndpointsUnknown
-	}
-	return v
-}
-
-// clusterIP is what iptables and nftables share: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded for all or for strangers.
-func (c *connection) clusterIP(none, local, all *Rule) verdict {
-	w := keeps
-	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
-		w = masquerades
-	}
-	switch {
-	case c.internal != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
-		return c.reachesAll(w, all)
-	case c.local().n == 0:
-		return timedOut(none)
-	default:
-		return c.reachesLocal(w, local)
-	}
-}
+var iptablesPlane = kubeProxy(cluster.IPTables, "IPT", "1.15", iptables,
+	ipt01, ipt02, ipt03, ipt04, ipt05, ipt06, ipt07, ipt08, ipt09, ipt10, ipt11, ipt12, ipt14, ipt15, ipt16, ipt17, ipt18, ipt19, ipt20, ipt21)
 
 const iptablesSource = "kubernetes/kubernetes pkg/proxy/iptables/proxier.go"
 

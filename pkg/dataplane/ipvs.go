@@ -88,7 +88,7 @@ func (c *connection) dualStack() bool {
 }
 
 func (c *connection) isAccessible() bool {
-	return c.accessible || c.accessibleAsProxied && !c.honoursIPMode()
+	return c.accessible || c.accessibleAsProxied && c.heedsIPMode() != cluster.Yes
 }
 
 // emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
@@ -107,6 +107,9 @@ func (c *connection) forgetsLocalExternalIPs() bool {
 	}
 	return !c.before(26, 0) && (c.before(28, 6) || (!c.before(29, 0) && c.before(29, 1)))
 }
+
+var ipvsPlane = kubeProxy(cluster.IPVS, "IPVS", "1.15", ipvs,
+	ipvs01, ipvs02, ipvs03, ipvs04, ipvs05, ipvs06, ipvs07, ipvs08, ipvs09, ipvs10, ipvs11, ipvs12, ipvs13, ipvs14, ipvs15)
 
 const ipvsSource = "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go"
 

@@ -75,7 +75,7 @@ func (p *Predictor) settled(c *connection) verdict {
 // first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
-	since := c.plane().since
+	since := c.plane.since
 	first := release{since.Minor, since.Patch}
 	var v verdict
 	for at := first; ; {
@@ -122,23 +122,27 @@ func (c *connection) before(minor, patch int) bool {
 	return c.version.Before(1, minor, patch)
 }
 
+// releaseless: what is said beforehand is the same in every release of every data plane.
+func (c *connection) releaseless() bool {
+	return c.endpointsUnread || c.virtual || c.otherProxy || c.asked == NodePort && c.noNodePort || c.asked == LoadBalancerHostname && !c.throughNodePort
+}
+
 func table(c *connection) verdict {
-	p := c.plane()
-	if c.envoy && p != ciliumPlane {
+	if c.envoy && c.name != cluster.Cilium {
 		return c.anything(placeholder)
 	}
 	if c.inTerway() {
 		return c.terway()
 	}
 	if plugin := c.plugin(); plugin != nil {
-		if v := plugin.table(c); v.rule != nil {
+		if v := plugin.table(c.asPlugin(planeOf(plugin.name, ""))); v.rule != nil {
 			return v
 		}
 	}
-	if (p == ovnPlane || p == kubeRouterPlane || p == windowsPlane) && c.guarded() && c.admitted != cluster.Yes {
+	if !c.plane.settlesRanges && c.guarded() && c.admitted != cluster.Yes {
 		return c.anything(unknownGuard)
 	}
-	v := p.table(c)
+	v := c.plane.table(c)
 	if c.name == cluster.KubeProxy && c.cilium != nil {
 		return c.pastCilium(v)
 	}
@@ -148,46 +152,57 @@ func table(c *connection) verdict {
 // unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
 func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
-	case c.name == cluster.UnknownDataplane || c.name == "":
+	case c.plane == nil && c.name == cluster.KubeProxy:
 		var cases []connection
-		for _, name := range []cluster.DataplaneName{
-			cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows,
-		} {
+		for i, mode := range proxyModes {
+			p := planeOf(cluster.KubeProxy, mode)
+			if c.version.Known() && c.version.Less(p.since) && mode == cluster.NFTables {
+				continue // there was none yet
+			}
 			as := *c
-			as.name = name
-			if name != cluster.KubeProxy && name != cluster.Windows {
+			as.on(p)
+			as.served = c.servedBy[i]
+			cases = append(cases, as)
+		}
+		return unknownMode, cases
+	case c.plane == nil:
+		var cases []connection
+		for _, name := range Names() {
+			as := *c
+			as.name, as.plane = name, planeOf(name, "")
+			if as.plane != nil && !as.plane.versionOfKubernetes {
 				as.version = cluster.Version{}
 			}
 			cases = append(cases, as)
 		}
 		return unknownDataplane, cases
-	case c.name == cluster.KubeProxy && c.mode == "":
-		var cases []connection
-		for i, mode := range proxyModes {
-			if mode == cluster.NFTables && c.version.Known() && c.version.Less(kubeProxies[mode].since) {
-				continue // there was none yet
-			}
-			as := *c
-			as.mode, as.served = mode, c.servedBy[i]
-			cases = append(cases, as)
-		}
-		return unknownMode, cases
-	case (c.name == cluster.KubeProxy || c.name == cluster.Windows) && !c.version.Known():
+	case c.plane.versionOfKubernetes && !c.version.Known():
 		return unknownVersion, nil
-	case c.name != cluster.KubeProxy && !c.version.Known():
-		return unknownRelease, c.inEach(planes[c.name].stretches(), func(as *connection, v cluster.Version) { as.version = v })
-	case c.name == cluster.Cilium && (c.cilium == nil || !c.cilium.Read()):
-		return unknownSettings, c.withEach(ciliumVariants)
+	case !c.version.Known():
+		return unknownRelease, c.inEach(c.plane.stretches(), func(as *connection, v cluster.Version) { as.version = v })
+	}
+	if c.plane.settings != nil {
+		if cases := c.plane.settings(c); cases != nil {
+			return unknownSettings, cases
+		}
+	}
+	plugin := c.plugin()
+	switch {
 	case c.mayFallBack():
 		as := *c
 		as.fallback = true
 		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
-	case c.plugin() != nil && !c.pluginVersion.Known():
-		return unknownPlugin, c.inEach(c.plugin().stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
-	case c.plugin() == ciliumBesidePlane && !c.cilium.Read() && c.cilium.InClusterLoadBalance == cluster.Undetermined:
-		return unknownSettings, c.withEach(besideVariants)
+	case plugin != nil && !c.pluginVersion.Known():
+		return unknownPlugin, c.inEach(plugin.stretches(), func(as *connection, v cluster.Version) { as.pluginVersion = v })
+	}
+	if plugin != nil && plugin.settings != nil {
+		if cases := plugin.settings(c); cases != nil {
+			return unknownSettings, cases
+		}
+	}
+	switch {
 	case c.mayBeBound:
 		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
 	case c.doubted:
@@ -209,133 +224,5 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.isPod, as.detects = t, cluster.Yes })
 	default:
 		return nil, nil
-	}
-}
-
-// proxyModes are the modes that have a table.
-var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
-
-// inEach is the connection once for each of the releases.
-func (c *connection) inEach(releases []cluster.Version, set func(*connection, cluster.Version)) []connection {
-	cases := make([]connection, len(releases))
-	for i, v := range releases {
-		cases[i] = *c
-		set(&cases[i], v)
-	}
-	return cases
-}
-
-func (c *connection) either(set func(*connection, cluster.Tristate)) []connection {
-	yes, no := *c, *c
-	set(&yes, cluster.Yes)
-	set(&no, cluster.No)
-	return []connection{yes, no}
-}
-
-// Rules of facts that are not known, and of what no data plane answers for.
-var (
-	endpointsNotRead = &Rule{ID: "SVC-01", Basis: Source, Reason: "the Service's EndpointSlices could not be read, so nobody knows what is behind it"}
-	virtualNode      = &Rule{ID: "SVC-02", Basis: Documented, Reason: "the node is a virtual kubelet: no kube-proxy runs there, and its pods have a network of their own"}
-	otherProxy       = &Rule{
-		ID: "SVC-03", Basis: Source, Source: "kubernetes/kubernetes cmd/kube-proxy/app/server.go, label service.kubernetes.io/service-proxy-name",
-		Reason: "the Service's label service.kubernetes.io/service-proxy-name hands it to another proxy than the node's own",
-	}
-	noNodePort = &Rule{
-		ID: "SVC-04", Basis: Source, Source: "Service spec.allocateLoadBalancerNodePorts",
-		Reason: "the Service has no node port, and nothing listens on the node for it",
-	}
-	noWayToNode = &Rule{
-		ID: "SVC-05", Basis: Source, Source: "Service spec.allocateLoadBalancerNodePorts",
-		Reason: "the Service has no node port and the node does not answer for the load balancer address: how the load balancer reaches pods is its own affair",
-	}
-	hostnameOnly = &Rule{
-		ID: "SVC-06", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/serviceport.go",
-		Reason: "only a host name is published, so no node answers for the address and the connection goes to the real load balancer",
-	}
-	proxyMode = &Rule{
-		ID: "SVC-07", Basis: Source, Since: "1.29", Source: "KEP-1860, gate LoadBalancerIPMode (on since v1.30); kubernetes/kubernetes pkg/proxy/serviceport.go",
-		Reason: "ipMode is Proxy, so no node answers for the address and the connection goes to the real load balancer",
-	}
-	otherFamily = &Rule{
-		ID: "SVC-08", Basis: Source, Source: "kubernetes/kubernetes pkg/proxy/servicechangetracker.go",
-		Reason: "the Service has no ClusterIP of the address's family, so no node answers for it",
-	}
-
-	singleStack = &Rule{
-		ID: "SVC-12", Until: "1.21", Source: "kubernetes/kubernetes cmd/kube-proxy/app/server_others.go, gate IPv6DualStack",
-		Reason: "before v1.21 kube-proxy serves only the family of the node's first address, unless its gate IPv6DualStack is on",
-	}
-	ignoredExternalIP = &Rule{
-		ID: "SVC-11", Basis: Source, Since: "1.36", Source: "kubernetes/kubernetes pkg/proxy/serviceport.go, gate AllowServiceExternalIPs",
-		Reason: "kube-proxy's gate AllowServiceExternalIPs is off, so no node answers for external IPs",
-	}
-	confined = &Rule{
-		ID: "SVC-10", Basis: Source, Since: "1.22", Until: "1.24", Source: "kubernetes/kubernetes pkg/proxy/topology.go FilterEndpoints; kubernetes/kubernetes#106497",
-		Reason: "in v1.22 and v1.23 internalTrafficPolicy Local takes remote endpoints away for every address, and this node has none of its own",
-	}
-
-	unknownDataplane = &Rule{ID: "UNK-01", Reason: "the node's data plane is not known; --dataplane says it"}
-	unknownMode      = &Rule{ID: "UNK-02", Reason: "kube-proxy's mode is not known, and what happens here, or why, depends on it; --dataplane kube-proxy/MODE says it"}
-	unknownVersion   = &Rule{ID: "UNK-03", Reason: "kube-proxy's version is not known, and what happens here, or why, depends on it; --dataplane kube-proxy/MODE@VERSION says it"}
-	someAdmitted     = &Rule{ID: "UNK-04", Reason: "loadBalancerSourceRanges may admit the client or not: its address is not known, or only a part of its range is admitted"}
-	unknownSelf      = &Rule{
-		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app/server_others.go nodeIPTuple",
-		Reason: "a process on the node speaks from the load balancer address, and whether loadBalancerSourceRanges admit it depends on what kube-proxy takes for its own address (bindAddress, dual stack)",
-	}
-	unknownAddress = &Rule{ID: "UNK-05", Reason: "the node's address is not known, and nodePortAddresses serve only some"}
-
-	patchedByTencent = &Rule{
-		ID: "UNK-15", Source: "tencentyun/qcloud-documents product/计算与网络/容器服务/故障处理/CLB 回环问题.md; kubernetes/kubernetes#79783",
-		Reason: "Tencent's builds of kube-proxy (-tke.) do not put load balancer addresses on kube-ipvs0 in ipvs mode, so the connection may leave for the real load balancer, " +
-			"and what becomes of it there is not known",
-	}
-	unknownHolder = &Rule{
-		ID: "UNK-16",
-		Source: "GoogleCloudPlatform/guest-agent google_guest_agent/addresses.go; kube-vip/kube-vip pkg/vip/address.go; purelb/purelb internal/local/network.go; " +
-			"kubernetes/kubernetes#97836",
-		Reason: "a program on the node may hold the load balancer address there (Google's guest agent, kube-vip, PureLB, IBM's keepalived), which the API does not show, and it matters here",
-	}
-	unknownCount    = &Rule{ID: "UNK-09", Reason: "the node itself counts other endpoints of its own than the EndpointSlices place there, and it matters here which"}
-	unknownArrival  = &Rule{ID: "UNK-20", Reason: "whether the load balancer sends to node ports or keeps its own address as the destination is not known, and it matters here"}
-	sharedAddress   = &Rule{ID: "UNK-10", Reason: "another Service has the same address and port, and a node hands connections to either of them"}
-	borrowedName    = &Rule{ID: "UNK-13", Reason: "kube-proxy runs under the name of another node (hostnameOverride) and takes the endpoints there for its node's own: how far those answer is not known"}
-	capturedAddress = &Rule{
-		ID: "UNK-12", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go syncService",
-		Reason: "a Service claims a node's own address: ipvs puts it on every other node too, and from there neither connections nor answers reach that node at it",
-	}
-	sticky            = &Rule{ID: "UNK-11", Reason: "only some endpoints can be reached, and sessionAffinity keeps the client with the one that it met first"}
-	unknownMasquerade = &Rule{ID: "UNK-06", Reason: "the API does not show whether the CNI rewrites a pod's address towards other nodes, and it matters here"}
-	unknownDetection  = &Rule{ID: "UNK-07", Reason: "the API does not show whether kube-proxy takes the node's pods for pods (clusterCIDR, detectLocalMode), and it matters here"}
-)
-
-// honoursIPMode: kube-proxy does since v1.30 (in v1.29 behind the gate LoadBalancerIPMode), and of the other data planes every release of which doubtsIPMode is false.
-func (c *connection) honoursIPMode() bool {
-	switch c.name {
-	case cluster.KubeProxy, cluster.Windows:
-		return !c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0)))
-	default:
-		return true
-	}
-}
-
-// doubtsIPMode: this release of a data plane other than kube-proxy does not leave addresses with ipMode Proxy alone, or nobody knows.
-//
-// Cilium does in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go; not in v1.18.0, and v1.18.1 was not read), Calico since
-// v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs), Antrea since v2.0 (antrea-io/antrea#6102), kube-router in v2.11 (service_endpoints_sync.go).
-func (c *connection) doubtsIPMode() bool {
-	v := c.version
-	switch c.name {
-	case cluster.Cilium:
-		return v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) || !ciliumPlane.covers(v)
-	case cluster.CalicoEBPF:
-		return v.Before(3, 30, 0) || !calicoPlane.covers(v)
-	case cluster.Antrea:
-		return v.Before(2, 0, 0) || !antreaPlane.covers(v)
-	case cluster.KubeRouter:
-		return v.Before(2, 11, 0) || !kubeRouterPlane.covers(v)
-	case cluster.OVNKubernetes:
-		return true
-	default:
-		return false
 	}
 }

@@ -39,9 +39,24 @@ func (c *connection) withoutRouter() bool {
 	return s != nil && s.NoRouter
 }
 
+// kubeRouterHeedsIPMode in v2.11 (service_endpoints_sync.go).
+func (c *connection) kubeRouterHeedsIPMode() cluster.Tristate {
+	if c.version.Before(2, 11, 0) {
+		return cluster.Undetermined
+	}
+	return cluster.Yes
+}
+
 var kubeRouterPlane = &plane{
-	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter, narrow: true,
-	rules: []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
+	name: cluster.KubeRouter, title: "kube-router as a service proxy", letters: "KR",
+	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter, needsVersion: true,
+	rules:       []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
+	heedsIPMode: (*connection).kubeRouterHeedsIPMode, settlesHints: always,
+}
+
+var unreadKubeRouter = &Rule{
+	ID: "UNK-36", Source: "cloudnativelabs/kube-router pkg/controllers/proxy, v2.1.0 and v2.11.0",
+	Reason: "this release of kube-router has not been read, or is not known; known are v2.1 to v2.11",
 }
 
 const (

@@ -48,6 +48,9 @@ func (c *connection) mistakesInterfaces() bool {
 	return c.before(33, 6) || (!c.before(34, 0) && c.before(34, 2))
 }
 
+var nftablesPlane = kubeProxy(cluster.NFTables, "NFT", "1.29", nftables,
+	nft01, nft02, nft03, nft04, nft05, nft06, nft07, nft08, nft09, nft10, nft11, nft12, nft13, nft14, nft15, nft16)
+
 const nftablesSource = "kubernetes/kubernetes pkg/proxy/nftables/proxier.go"
 
 var (

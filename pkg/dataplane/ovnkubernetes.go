@@ -26,8 +26,14 @@ func ovnKubernetes(c *connection) verdict {
 }
 
 var ovnPlane = &plane{
-	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN, narrow: true,
+	name: cluster.OVNKubernetes, title: "OVN-Kubernetes", letters: "OVN",
+	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN, needsVersion: true,
 	rules: []*Rule{ovn01, ovn02, ovn03, ovn04, ovn05, ovn06, ovn07, ovn08},
+}
+
+var unreadOVN = &Rule{
+	ID: "UNK-35", Source: "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md",
+	Reason: "this release of OVN-Kubernetes has not been read, or is not known; known are v1.0 and v1.1",
 }
 
 const ovnSource = "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md (commit 6c366bb49)"

@@ -8,22 +8,24 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// tested is a plane, with the data plane of the connections that it is asked about and the way to put its release into one.
+// tested is a plane, the data plane of the connections that it is asked about, and the way to put its release into one.
 type tested struct {
 	*plane
-	name cluster.DataplaneName
+	runs cluster.DataplaneName
 	set  func(*connection, cluster.Version)
 }
 
 func testedPlanes() []tested {
 	own := func(c *connection, v cluster.Version) { c.version = v }
 	beside := func(c *connection, v cluster.Version) { c.pluginVersion = v }
-	list := []tested{
-		{ciliumBesidePlane, cluster.KubeProxy, beside},
-		{antreaBesidePlane, cluster.KubeProxy, beside},
-	}
-	for name, p := range planes {
-		list = append(list, tested{p, name, own})
+	var list []tested
+	for _, p := range planes {
+		if p.name != cluster.KubeProxy {
+			list = append(list, tested{p, p.name, own})
+		}
+		if p.beside != nil {
+			list = append(list, tested{p.beside, cluster.KubeProxy, beside})
+		}
 	}
 	return list
 }
@@ -38,13 +40,13 @@ func drawn(r *rand.Rand, t tested) *connection {
 		return tally{ready: r.IntN(3), terminating: r.IntN(2), readyHost: r.IntN(2) * r.IntN(2)}
 	}
 	c := &connection{
-		name: t.name, from: From(r.IntN(3)), to: []To{LoadBalancerIP, ExternalIP, NodePort, ClusterIP}[r.IntN(4)],
+		name: t.runs, plane: planeOf(t.runs, ""), from: From(r.IntN(3)), to: []To{LoadBalancerIP, ExternalIP, NodePort, ClusterIP}[r.IntN(4)],
 		protocol: []cluster.Protocol{cluster.TCP, cluster.TCP, cluster.UDP, cluster.SCTP}[r.IntN(4)],
 		internal: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
 		external: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
 		beside:   some(), home: some(), bound: pick(true, false), envoy: r.IntN(20) == 0, ranged: r.IntN(5) == 0,
 		admitted: cluster.Tristate(1 + r.IntN(2)), masqueraded: cluster.Tristate(r.IntN(3)),
-		dataplane: &cluster.Dataplane{Name: t.name, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)}},
+		dataplane: &cluster.Dataplane{Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)}},
 		antrea: &cluster.AntreaSettings{
 			NoLoadBalancerIPs: r.IntN(5) == 0, DSR: pick(true, false), PolicyOnly: pick(true, false), BesideKubeProxy: r.IntN(3) == 0,
 		},
@@ -79,11 +81,11 @@ func (t tested) asked(c *connection) bool {
 	switch t.plane {
 	case ciliumBesidePlane:
 		c.antrea = nil
-		return !c.envoy && c.passesCilium()
+		return !c.envoy && c.besideCilium()
 	case antreaBesidePlane:
 		c.cilium = nil
 		c.antrea.BesideKubeProxy = false
-		return !c.envoy && c.meetsAntrea()
+		return !c.envoy && c.besideAntrea()
 	case ciliumPlane:
 		return true
 	default:
@@ -128,6 +130,9 @@ func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 			in := func(v cluster.Version) verdict {
 				as := *c
 				p.set(&as, v)
+				if p.takes != nil {
+					return p.table(as.asPlugin(planeOf(p.name, "")))
+				}
 				return p.table(&as)
 			}
 			v := releases[r.IntN(len(releases))]
@@ -179,8 +184,9 @@ func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 		one := list[r.IntN(len(list))]
 		c := drawn(r, one)
 		c.envoy = false
-		if one.name == cluster.KubeProxy {
-			c.mode, c.version = cluster.IPTables, version("1.30")
+		if one.runs == cluster.KubeProxy {
+			c.on(iptablesPlane)
+			c.version = version("1.30")
 		}
 		if !one.asked(c) {
 			continue
@@ -195,11 +201,12 @@ func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 			}
 		}
 	}
-	for mode, one := range kubeProxies {
-		c := &connection{name: cluster.KubeProxy, mode: mode, dataplane: &cluster.Dataplane{}, detects: cluster.Yes, isPod: cluster.Yes, served: cluster.Yes}
+	for _, mode := range proxyModes {
+		one := planeOf(cluster.KubeProxy, mode)
+		c := &connection{plane: one, name: one.name, mode: one.mode, dataplane: &cluster.Dataplane{}, detects: cluster.Yes, isPod: cluster.Yes, served: cluster.Yes}
 		for _, v := range []cluster.Version{before(one.since), one.until} {
 			if got := judged(c, v, func(c *connection, v cluster.Version) { c.version = v }); got.outcome != Unknown || got.rule != unreadKubeProxy {
-				t.Errorf("kube-proxy %s %d.%d: %+v", mode, v.Major, v.Minor, got)
+				t.Errorf("kube-proxy %s %d.%d: %+v", one.mode, v.Major, v.Minor, got)
 			}
 		}
 	}

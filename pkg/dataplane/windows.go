@@ -25,8 +25,15 @@ func windows(c *connection) verdict {
 }
 
 var windowsPlane = &plane{
+	name: cluster.Windows, title: "kube-proxy on Windows", letters: "WIN",
 	table: windows, since: version("1.20"), until: version("1.38"), unread: unreadWindows,
-	rules: []*Rule{win01, win02, win03, win04, win05},
+	rules:               []*Rule{win01, win02, win03, win04, win05},
+	versionOfKubernetes: true, heedsIPMode: (*connection).proxyHeedsIPMode,
+}
+
+var unreadWindows = &Rule{
+	ID: "UNK-37", Source: "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go",
+	Reason: "this release of kube-proxy for Windows has not been read; known are v1.20, with which policy Local came there, to v1.37",
 }
 
 const windowsSource = "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go"

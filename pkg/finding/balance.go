@@ -107,7 +107,7 @@ var singleNode = Kind{
 			r.Message = fmt.Sprintf("if node %s goes down, nothing works from outside: it has all %d ready endpoints", only.Node.Name, only.Endpoints.Ready)
 		}
 		r.Evidence = []Evidence{{Fact: fmt.Sprintf("only node %s has a ready endpoint", only.Node.Name), Source: f.slices(only.Node)}}
-		if f.Provider.Announced && only.LoadBalancer.Receives != cluster.Yes && f.Provider.Name != "metallb" {
+		if f.Provider.Announced && only.LoadBalancer.Receives != cluster.Yes && !f.Provider.FollowsEndpoints() {
 			r.Result = Unknown
 			r.Message = fmt.Sprintf("only node %s has a ready endpoint; it is not known whether this node announces the address", only.Node.Name)
 			return []Finding{r}

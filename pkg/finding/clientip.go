@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // ClientIPEffect is what a change of externalTrafficPolicy does to the client IP that backends see of connections from outside the cluster.
@@ -82,7 +83,7 @@ func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalanc
 			if !t.At(&s.Nodes[i]) {
 				continue
 			}
-			t.Node, t.Arrival = i, Arrival(lb, svc, t)
+			t.Node, t.Arrival = i, route.Arrival(lb, svc, t)
 			path := predict(dataplane.Client{From: dataplane.External, Node: i}, t)
 			switch {
 			case path.Fails():

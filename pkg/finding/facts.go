@@ -70,7 +70,7 @@ func (f *Facts) handedOn(from dataplane.From) *lack {
 	for _, target := range f.published(from) {
 		on, of := 0, 0
 		for i := range f.Rows {
-			if path := f.Rows[i].path(from, target); path != nil && !f.Rows[i].Node.VirtualKubelet {
+			if path := f.Rows[i].Path(from, target); path != nil && !f.Rows[i].Node.VirtualKubelet {
 				of++
 				if path.Outcome == dataplane.ViaLoadBalancer {
 					on++
@@ -111,17 +111,12 @@ var weightsFact = fact{"weights of the load balancer", func(f *Facts) *lack {
 // receiverFact is whether the load balancer sends to some node that has a ready endpoint: one is enough, whatever is known of the others.
 var receiverFact = fact{receivesFact.name, func(f *Facts) *lack {
 	if slices.ContainsFunc(f.Rows, func(r Row) bool {
-		return r.LoadBalancer.Receives == cluster.Yes && r.Endpoints.Ready > 0 || r.podsReceive()
+		return r.LoadBalancer.Receives == cluster.Yes && r.Endpoints.Ready > 0 || r.PodsReceive()
 	}) {
 		return nil
 	}
 	return receivesFact.lack(f)
 }}
-
-// podsReceive: the load balancer sends to the pods on the node, and not to the node.
-func (row *Row) podsReceive() bool {
-	return row.LoadBalancer.Reason == "SendsToPods" && row.Endpoints.Ready > 0
-}
 
 // reachedNodeFact is that the load balancer may send to the one node that has ready endpoints, where it is only one.
 var reachedNodeFact = fact{receivesFact.name, func(f *Facts) *lack {

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Severity orders findings; the zero Severity is Info.
@@ -84,46 +85,8 @@ type Facts struct {
 	Nowhere dataplane.Count
 }
 
-// Row is one node of the map. Node.Dataplane is set only where the node differs from the cluster.
-type Row struct {
-	Node *cluster.Node
-	// Index is the node's place in the snapshot.
-	Index     int
-	Endpoints dataplane.Count
-	// LoadBalancer says whether the load balancer sends to this node, and why not.
-	LoadBalancer Receives
-	// Live is nil unless asked for; Disagrees: its count of ready endpoints contradicts the EndpointSlices.
-	Live      *cluster.Live
-	Disagrees bool
-	Paths     []dataplane.Path
-}
-
-// Receives says whether the load balancer sends to a node, and what part of the connections from outside.
-type Receives struct {
-	// Receives is Undetermined where nothing that is known of the load balancer says it.
-	Receives cluster.Tristate
-	// Reason is "" where it receives, NotKnown where that is not known, else one word, such as NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer,
-	// NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or HealthCheckFails.
-	Reason string
-	// Rule decided; nil where it receives.
-	Rule *provider.Rule
-	// Share is 0 to 1, and 0 where it is not known; PodShare is what each ready endpoint on the node gets of all connections, 0 where it is not known.
-	Share, PodShare float64
-}
-
-// Arrival says where a packet from outside to the target arrives, where the load balancer sends it to a node. Of a load balancer that is not known to send to nodes at
-// all it is the node port, as the published report defines it.
-func Arrival(lb provider.LoadBalancer, svc *cluster.Service, t dataplane.Target) dataplane.Arrival {
-	switch {
-	case t.To != dataplane.LoadBalancerIP:
-		return dataplane.AtNodePort
-	case svc.Ports[t.Port].NodePort == 0, lb.Delivery == provider.ToAddress:
-		return dataplane.AtAddress
-	case lb.Delivery == provider.UnknownDelivery && lb.SendsToNodes():
-		return dataplane.AtEither
-	}
-	return dataplane.AtNodePort
-}
+// Row is one node of the map.
+type Row = route.Row
 
 // Kind is one entry of the catalogue. Codes are for ever and never used for something else.
 type Kind struct {

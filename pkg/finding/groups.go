@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // hit is one path of one row.
@@ -65,7 +66,7 @@ func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []gro
 		return nil
 	}
 	for _, target := range f.published(from) {
-		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && sameTarget(p, target) })
+		hits, of := f.worstHits(func(p *dataplane.Path) bool { return p.From == from && route.SameTarget(p, target) })
 		hits = slices.DeleteFunc(hits, func(h hit) bool { return !matters(h) })
 		if len(hits) == 0 {
 			continue
@@ -93,20 +94,6 @@ func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
 		}
 	}
 	return paths
-}
-
-func sameTarget(a, b *dataplane.Path) bool {
-	return a.To == b.To && a.Address == b.Address && a.Hostname == b.Hostname && a.Port == b.Port && a.Protocol == b.Protocol
-}
-
-// path is the row's to the same target from somewhere else, nil where it has none.
-func (row *Row) path(from dataplane.From, like *dataplane.Path) *dataplane.Path {
-	for i := range row.Paths {
-		if p := &row.Paths[i]; p.From == from && sameTarget(p, like) {
-			return p
-		}
-	}
-	return nil
 }
 
 // name lists what is dialled: addresses alone where all their ports are meant, else each address with its port.

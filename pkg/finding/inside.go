@@ -45,7 +45,7 @@ func (f *Facts) inside(from dataplane.From) (found []Finding) {
 			return true
 		}
 		// Where pods fail as well, the finding about pods names the host network too.
-		pod := h.row.path(dataplane.Pod, h.path)
+		pod := h.row.Path(dataplane.Pod, h.path)
 		return pod == nil || pod.Outcome.Badness() < h.path.Outcome.Badness()
 	}) {
 		found = append(found, f.judge(from, group))
@@ -112,7 +112,7 @@ func (f *Facts) failure(r Finding, from dataplane.From, where string, hits []hit
 
 // hostFails says whether processes on the host network of the node fail at the same target.
 func (f *Facts) hostFails(h hit) bool {
-	host := h.row.path(dataplane.Node, h.path)
+	host := h.row.Path(dataplane.Node, h.path)
 	return host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
 }
 

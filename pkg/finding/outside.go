@@ -25,7 +25,7 @@ var sendsToNoEndpoint = Kind{
 		var out *Row
 		for i := range f.Rows {
 			row := &f.Rows[i]
-			if row.LoadBalancer.Receives != cluster.No || row.podsReceive() {
+			if row.LoadBalancer.Receives != cluster.No || row.PodsReceive() {
 				return nil
 			}
 			if row.Endpoints.Ready == 0 {

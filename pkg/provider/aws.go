@@ -7,11 +7,23 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// aws recognises the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller manager.
+// aws is the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller manager.
 //
 // Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go, model_build_load_balancer.go; kubernetes/cloud-provider-aws
 // pkg/providers/v1/aws.go, aws_loadbalancer.go.
-func aws(c candidate) (LoadBalancer, bool) {
+type aws struct{ unknown }
+
+func (aws) about() (name, title string) { return "aws", "AWS NLB and CLB" }
+
+func (aws) rules() []*Rule { return []*Rule{aws01, aws02, aws03, aws04, aws05, aws06} }
+
+const (
+	awsType       = "service.beta.kubernetes.io/aws-load-balancer-type"
+	awsTargetType = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"
+	awsAttributes = "service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"
+)
+
+func (aws) recognise(c candidate) (LoadBalancer, bool) {
 	lb := LoadBalancer{Name: "aws", Title: "AWS NLB", Product: "NLB"}
 	legacy := c.service.Annotations[awsType]
 	switch f := c.finalizer("service.k8s.aws/"); {
@@ -59,6 +71,13 @@ func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 		lb.Product, lb.Title, lb.ClientIP = "CLB", "AWS CLB", Rewritten
 	}
 	return lb, true
+}
+
+// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the cloud controller manager.
+func awsController(svc *cluster.Service) bool {
+	return svc.LoadBalancerClass == "service.k8s.aws/nlb" || svc.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
+		svc.Annotations[awsType] == "nlb-ip" || svc.Annotations[awsType] == "external" ||
+		slices.ContainsFunc(svc.Finalizers, func(f string) bool { return strings.HasPrefix(f, "service.k8s.aws/") })
 }
 
 // awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an annotation sets is asked instead.
@@ -131,6 +150,13 @@ var (
 	}
 )
 
+func (aws) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+	if awsController(svc) {
+		return func(n *cluster.Node) Member { return awsControllerMember(svc, n) }
+	}
+	return anyOut(awsFargate, upstream(s))
+}
+
 func awsFargate(n *cluster.Node) Member {
 	if n.Labels["eks.amazonaws.com/compute-type"] == "fargate" {
 		return perhaps(aws06)
@@ -158,29 +184,24 @@ func awsControllerMember(svc *cluster.Service, n *cluster.Node) Member {
 	return m
 }
 
-const (
-	awsType       = "service.beta.kubernetes.io/aws-load-balancer-type"
-	awsTargetType = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"
-	awsAttributes = "service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"
-)
-
-// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the cloud controller manager.
-func awsController(svc *cluster.Service) bool {
-	return svc.LoadBalancerClass == "service.k8s.aws/nlb" || svc.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
-		svc.Annotations[awsType] == "nlb-ip" || svc.Annotations[awsType] == "external" ||
-		slices.ContainsFunc(svc.Finalizers, func(f string) bool { return strings.HasPrefix(f, "service.k8s.aws/") })
+func (aws) proxyProtocol(svc *cluster.Service) string {
+	key := turnedOn(svc, "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol", "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol-per-target-group")
+	if key == "" && strings.Contains(svc.Annotations[awsAttributes], "proxy_protocol_v2.enabled=true") {
+		return awsAttributes
+	}
+	return key
 }
 
-func awsToCluster(lb LoadBalancer) Change {
+func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
 	if lb.Backends == Pods {
 		return Change{}
 	}
 	return Change{Costs: []string{"the load balancer's health check moves from the health check node port to the node port, and nodes may count as unhealthy for a moment"}}
 }
 
-// awsToLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic that they drop
+// toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic that they drop
 // (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
-func awsToLocal(lb LoadBalancer, f Facts) Change {
+func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	var c Change
 	for _, key := range []string{"service.beta.kubernetes.io/aws-load-balancer-healthcheck-port", "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"} {
 		if lb.Backends != Pods && annotated(f.Service, key) {
@@ -190,18 +211,10 @@ func awsToLocal(lb LoadBalancer, f Facts) Change {
 	return c
 }
 
-func healthCheckByHand(svc *cluster.Service, key string) Check {
-	return Check{
-		Name: "health-check-follows", Holds: cluster.No, Risk: "drops-connections",
-		Message: "annotation " + key + " sets the health check by hand: it would not ask which nodes have a pod, and connections to the others would be dropped",
-		Fact:    key + " is " + svc.Annotations[key], Source: annotationSource(svc, key),
-	}
-}
-
-// awsToPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the
+// toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the
 // address themselves and the policy may stay.
-func awsToPods(lb LoadBalancer, f Facts) Change {
-	c := Change{Gains: []string{"the load balancer sends to pods directly, without a hop over a node port"}}
+func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
+	c = Change{Gains: []string{"the load balancer sends to pods directly, without a hop over a node port"}}
 	owned := Check{
 		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller owns the load balancer",
 		Fact: lb.Source, Source: "service " + f.Service.Namespace + "/" + f.Service.Name,
@@ -232,5 +245,5 @@ func awsToPods(lb LoadBalancer, f Facts) Change {
 	default:
 		c.Costs = append(c.Costs, "pods see the load balancer's address for TCP, unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")
 	}
-	return c
+	return c, false
 }

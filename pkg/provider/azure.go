@@ -8,12 +8,18 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// azure recognises Azure Load Balancer, which sends to nodes and keeps the client's address. With floating IP, the default, it keeps the destination too
+// azure is Azure Load Balancer, which sends to nodes and keeps the client's address. With floating IP, the default, it keeps the destination too
 // (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go, consts.ServiceAnnotationDisableLoadBalancerFloatingIP); for an internal IPv6 frontend there is none.
 //
 // Under policy Local the probe asks the health check node port. Under Cluster it asks the node port, or kube-proxy in the shared probe mode, which is a setting of
 // the cluster and not in the API.
-func azure(c candidate) (LoadBalancer, bool) {
+type azure struct{ unknown }
+
+func (azure) about() (name, title string) { return "azure", "Azure Load Balancer" }
+
+func (azure) rules() []*Rule { return []*Rule{azure01, azure02} }
+
+func (azure) recognise(c candidate) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts("azure://"))
 	lb := LoadBalancer{
 		Name: "azure", Title: "Azure Load Balancer", Product: "Load Balancer", Backends: Nodes, Source: source,
@@ -61,6 +67,10 @@ var (
 	}
 )
 
+func (azure) members(*cluster.Snapshot, *cluster.Service) func(*cluster.Node) Member {
+	return azureMember
+}
+
 func azureMember(n *cluster.Node) Member {
 	switch {
 	case n.VirtualKubelet:
@@ -77,9 +87,9 @@ func azureMember(n *cluster.Node) Member {
 
 const azureProbePath = "service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"
 
-// azureToCluster: with policy Local the probe asks the health check node port; with Cluster it asks the node port, and for a port whose appProtocol is http or https
+// toCluster: with policy Local the probe asks the health check node port; with Cluster it asks the node port, and for a port whose appProtocol is http or https
 // it asks for "/" and wants a 200, which an ingress controller does not give (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go; AKS #3210).
-func azureToCluster(f Facts) Change {
+func (azure) toCluster(_ LoadBalancer, f Facts) Change {
 	var c Change
 	for i := range f.Service.Ports {
 		p := &f.Service.Ports[i]

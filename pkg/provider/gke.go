@@ -6,9 +6,15 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// gke recognises Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still and keep the client's
+// gke is Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still and keep the client's
 // address. Under policy Local they ask the health check node port, under Cluster kube-proxy (kubernetes/ingress-gce pkg/healthchecksl4/healthchecksl4.go).
-func gke(c candidate) (LoadBalancer, bool) {
+type gke struct{ unknown }
+
+func (gke) about() (name, title string) { return "gke", "Google Cloud passthrough NLB" }
+
+func (gke) rules() []*Rule { return []*Rule{gke01, gke02, gke03, gke04} }
+
+func (gke) recognise(c candidate) (LoadBalancer, bool) {
 	lb := LoadBalancer{
 		Name: "gke", Title: "Google Cloud passthrough NLB", Product: "passthrough NLB", Backends: Nodes,
 		Delivery: ToAddress, ClientIP: Preserved, Weights: EqualWeights, Checks: []HealthCheck{ChecksKubeProxy},
@@ -47,6 +53,11 @@ var (
 	}
 )
 
+func (gke) members(_ *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+	own := gkeOwn(svc)
+	return func(n *cluster.Node) Member { return gkeMember(own, n) }
+}
+
 func gkeMember(own bool, n *cluster.Node) Member {
 	switch {
 	case n.VirtualKubelet:
@@ -72,6 +83,8 @@ func gkeOwn(svc *cluster.Service) bool {
 	return candidate{service: svc}.finalizer("gke.networking.io/") != ""
 }
 
+func (gke) subset(svc *cluster.Service) (int, *Rule) { return gkeSubset(svc), gke03 }
+
 // gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works with instance groups. With subsetting the
 // finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3 (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
 func gkeSubset(svc *cluster.Service) int {
@@ -89,10 +102,18 @@ func gkeSubset(svc *cluster.Service) int {
 	return 0
 }
 
-// gkeToCluster: weights by pods are for Local only (kubernetes/ingress-gce pkg/l4/resources/l4.go).
-func gkeToCluster(f Facts) Change {
+func (gke) weighs(LoadBalancer, *cluster.Service) (Setting, string) {
+	return Setting{Key: gkeWeighted, Value: "pods-per-node"}, ""
+}
+
+// toCluster: weights by pods are for Local only (kubernetes/ingress-gce pkg/l4/resources/l4.go).
+func (gke) toCluster(_ LoadBalancer, f Facts) Change {
 	if f.Service.Annotations[gkeWeighted] == "pods-per-node" {
 		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster, and the controller says so in an event"}}
 	}
 	return Change{}
+}
+
+func (gke) toPods(LoadBalancer, Facts) (c Change, policy bool) {
+	return Change{Instead: "Google's load balancers send to pods for Ingress and Gateway only, not for a Service; use --mode=cluster or --mode=dns"}, false
 }

@@ -6,9 +6,15 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// hetzner recognises Hetzner Cloud's load balancers, also where the first nodes are dedicated servers. They open connections of their own, check the node port unless an
+// hetzner is Hetzner Cloud's load balancer, also where the first nodes are dedicated servers. They open connections of their own, check the node port unless an
 // annotation says otherwise, and know no traffic policy (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
-func hetzner(c candidate) (LoadBalancer, bool) {
+type hetzner struct{ unknown }
+
+func (hetzner) about() (name, title string) { return "hetzner", "Hetzner Cloud" }
+
+func (hetzner) rules() []*Rule { return []*Rule{hetzner01} }
+
+func (hetzner) recognise(c candidate) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts("hcloud://", "hrobot://"))
 	lb := LoadBalancer{
 		Name: "hetzner", Title: "Hetzner Cloud", Backends: Nodes, Delivery: ToNodePort, ClientIP: Rewritten, Source: source,
@@ -30,9 +36,21 @@ var hetzner01 = &Rule{
 	Reason: "the node is a dedicated server (providerID hrobot://): whether the controller adds those is one of its settings and not in the API",
 }
 
+func (hetzner) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+	return anyOut(selects(svc, "load-balancer.hetzner.cloud/node-selector"), upstream(s), hetznerRobot)
+}
+
 func hetznerRobot(n *cluster.Node) Member {
 	if strings.HasPrefix(n.ProviderID, "hrobot://") || strings.HasPrefix(n.ProviderID, "hcloud://bm-") {
 		return perhaps(hetzner01)
 	}
 	return in()
+}
+
+func (hetzner) proxyProtocol(svc *cluster.Service) string {
+	return turnedOn(svc, "load-balancer.hetzner.cloud/uses-proxyprotocol")
+}
+
+func (hetzner) toName(LoadBalancer) (p Published, instead string) {
+	return Published{Key: "load-balancer.hetzner.cloud/hostname", Source: "hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go"}, ""
 }

@@ -7,15 +7,21 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-const octaviaMonitor = "loadbalancer.openstack.org/enable-health-monitor"
-
-// openstack recognises load balancers of OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID; there the Service must
+// openstack is OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID; there the Service must
 // name Octavia.
 //
 // All nodes are members. A health monitor, which under policy Local asks the health check node port, is there only where the annotation or the controller's
 // create-monitor says so, which is off by default and not in the API (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go, openstack.go). Octavia's amphora,
 // the default driver, opens connections of its own; the driver OVN keeps the client's address: the API does not show which it is.
-func openstack(c candidate) (LoadBalancer, bool) {
+type openstack struct{ unknown }
+
+func (openstack) about() (name, title string) { return "openstack", "OpenStack Octavia" }
+
+func (openstack) rules() []*Rule { return []*Rule{octavia01} }
+
+const octaviaMonitor = "loadbalancer.openstack.org/enable-health-monitor"
+
+func (openstack) recognise(c candidate) (LoadBalancer, bool) {
 	key := c.annotated("loadbalancer.openstack.org/load-balancer-id")
 	source, ok := c.fromNodes(starts("openstack://"))
 	if key != "" {
@@ -62,4 +68,36 @@ func onOVHcloud(s *cluster.Snapshot) bool {
 var octavia01 = &Rule{
 	ID: "OCT-01", Basis: NotKnown, Origin: "kubernetes/cloud-provider-openstack pkg/openstack/openstack.go CreateMonitor",
 	Reason: "without a health monitor Octavia sends to every node; whether there is one is not in the API unless annotation " + octaviaMonitor + " says so",
+}
+
+func (openstack) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+	return anyOut(selects(svc, "loadbalancer.openstack.org/node-selector"), upstream(s))
+}
+
+func (openstack) unsureCheck() *Rule { return octavia01 }
+
+func (openstack) proxyProtocol(svc *cluster.Service) string {
+	return turnedOn(svc, "loadbalancer.openstack.org/proxy-protocol")
+}
+
+// toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
+// controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
+func (openstack) toLocal(_ LoadBalancer, f Facts) Change {
+	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, octaviaMonitor)}
+	switch f.Service.Annotations[octaviaMonitor] {
+	case "true":
+		c.Holds, c.Message, c.Fact = cluster.Yes, "the load balancer has a health monitor, so it knows which nodes have a pod", "it is true"
+	case "":
+		c.Risk, c.Fact = "drops-connections", "it is not there"
+		c.Message = "whether the load balancer has a health monitor is not known: the controller's own default is not in the API, and is off unless somebody set it; without one it sends to " +
+			"nodes that have no pod. Annotation " + octaviaMonitor + " turns it on"
+	default:
+		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[octaviaMonitor]
+		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + octaviaMonitor + " turns it on"
+	}
+	return Change{Checks: []Check{c}}
+}
+
+func (openstack) toName(LoadBalancer) (p Published, instead string) {
+	return Published{Key: "loadbalancer.openstack.org/hostname", Source: "kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go"}, ""
 }

@@ -1,10 +1,9 @@
-// Package provider knows whose load balancer stands before a Service and where it sends connections.
+// Package provider knows the load balancer's half of a connection: whose load balancer serves a Service, which nodes or pods it sends to, and how it divides connections
+// among them. There is one file for each load balancer; registry.go lists them.
 package provider
 
 import (
 	"cmp"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -118,10 +117,8 @@ func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 	}
 	c := candidate{service: svc, snapshot: s}
 	c.identify()
-	for _, recognise := range []func(candidate) (LoadBalancer, bool){
-		metalLB, kubeVIP, cilium, pureLB, alibaba, aws, gke, azure, openstack, hetzner, digitalOcean, oci, ibm, serviceLB, kind, proxies, elsewhere,
-	} {
-		if lb, ok := recognise(c); ok {
+	for _, known := range registry {
+		if lb, ok := known.recognise(c); ok {
 			return lb.settled(svc)
 		}
 	}
@@ -147,151 +144,67 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	return lb
 }
 
-// candidate is what a load balancer is recognised by.
-type candidate struct {
-	service  *cluster.Service
-	snapshot *cluster.Snapshot
-	// ids are providerIDs of nodes, one of each form.
-	ids []string
-	// onNodeAddresses: all addresses of the Service are nodes' own. foreignAddress: they are private, and nothing says that a cloud gave them.
-	onNodeAddresses, foreignAddress bool
-}
-
-// finalizer is the first of the Service's finalizers that starts so, "" where none does.
-func (c candidate) finalizer(prefix string) string {
-	for _, f := range c.service.Finalizers {
-		if strings.HasPrefix(f, prefix) {
-			return f
-		}
-	}
-	return ""
-}
-
-// annotated is the first of the keys that the Service carries, "" where it carries none.
-func (c candidate) annotated(keys ...string) string {
-	for _, key := range keys {
-		if _, ok := c.service.Annotations[key]; ok {
+// ProxyProtocol is the annotation that makes the load balancer put a PROXY protocol header before each connection; "" where no known one does. Connections that do
+// not come through the load balancer lack the header.
+func ProxyProtocol(svc *cluster.Service) string {
+	for _, known := range registry {
+		if key := known.proxyProtocol(svc); key != "" {
 			return key
 		}
 	}
 	return ""
 }
 
-// fromNodes says whether a node runs there and the Service is left to the cloud's own controller: it has no class, and its addresses do not contradict that. The
-// addresses of nodes are no cloud's, and a private one is the cloud's only where something says that its load balancer is an internal one: else an announcer may have
-// given it.
-func (c candidate) fromNodes(is func(providerID string) bool) (source string, ok bool) {
-	if c.service.LoadBalancerClass != "" || c.onNodeAddresses || c.foreignAddress {
-		return "", false
+// turnedOn is the first of the annotations whose value does not turn it off, "" where there is none.
+func turnedOn(svc *cluster.Service, keys ...string) string {
+	for _, key := range keys {
+		switch strings.ToLower(svc.Annotations[key]) {
+		case "", "false", "off", "none":
+		default:
+			return key
+		}
 	}
-	if slices.ContainsFunc(c.ids, is) {
-		return "providerID of the nodes", true
-	}
-	return "", false
+	return ""
 }
 
-// identify gathers of the nodes' providerIDs one of each form: those with the same scheme, and Alibaba Cloud's, which have none, by their region.
-func (c *candidate) identify() {
-	seen := map[string]bool{}
-	for i := range c.snapshot.Nodes {
-		n := &c.snapshot.Nodes[i]
-		if n.ProviderID == "" || n.VirtualKubelet {
-			continue
-		}
-		form, _, hasScheme := strings.Cut(n.ProviderID, "://")
-		if !hasScheme {
-			form, _, _ = strings.Cut(n.ProviderID, ".i-")
-		}
-		if !seen[form] {
-			seen[form] = true
-			c.ids = append(c.ids, n.ProviderID)
-		}
+// replacesAddress says why the pods see another address than the client's whatever the policy: the load balancer opens connections of its own. "" where it does not,
+// or is not known to, or passes the address on by the PROXY protocol.
+func replacesAddress(lb LoadBalancer) string {
+	if lb.ClientIP != Rewritten {
+		return ""
 	}
-	c.onNodeAddresses = c.allAddresses(c.isNodes)
-	c.foreignAddress = !c.controlled() && c.allAddresses(netip.Addr.IsPrivate)
+	return lb.Title + " opens a connection of its own and the pods see its address, unless the PROXY protocol is on"
 }
 
-// controlled says whether a cloud's controller has left a mark on the Service: the finalizer of the service controller of Kubernetes, or an annotation that asks for
-// an internal load balancer.
-func (c *candidate) controlled() bool {
-	if slices.Contains(c.service.Finalizers, "service.kubernetes.io/load-balancer-cleanup") {
-		return true
+// PassesClientIP says whether nodes and pods get connections with the client IP as their source: No, and why in one sentence, where the load balancer opens connections
+// of its own, whether or not it puts the client IP into a PROXY protocol header. It is Undetermined for a load balancer of which that is not known.
+func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) {
+	switch lb.ClientIP {
+	case Rewritten, ByProxyProtocol:
+		return cluster.No, lb.Title + " opens a connection of its own and the pods see its address"
+	case Preserved:
+		return cluster.Yes, ""
+	case UnknownClientIP:
 	}
-	for key, value := range c.service.Annotations {
-		for _, word := range []string{"internal", "intranet", "private", "subnet", "scheme", "load-balancer-id", "loadbalancer-id", "loadbalance-id"} {
-			if strings.Contains(strings.ToLower(key), word) || strings.ToLower(value) == word {
-				return true
-			}
-		}
-	}
-	return false
+	return cluster.Undetermined, ""
 }
 
-// starts recognises a providerID by its beginning.
-func starts(prefixes ...string) func(string) bool {
-	return func(id string) bool {
-		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(id, prefix) })
+// Hairpins says whether a node, or a pod on it, can connect through the load balancer to a backend on the same node; reason is one sentence where it cannot, or where
+// that is not known. A load balancer that passes the client IP on sends such a node a packet from one of its own addresses.
+func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
+	switch holds, _ := lb.PassesClientIP(); {
+	case holds == cluster.No:
+		return cluster.Yes, ""
+	case holds == cluster.Yes:
+		if reason := lb.controller().noHairpin(lb); reason != "" {
+			return cluster.No, reason
+		}
+		return cluster.Undetermined, "the load balancer keeps the client IP, and a connection that it sends back to the node that it comes from may fail"
 	}
+	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node that it comes from"
 }
 
-// allAddresses: the Service publishes addresses, and what is asked is true of each.
-func (c *candidate) allAddresses(is func(netip.Addr) bool) bool {
-	for _, in := range c.service.Ingress {
-		if !in.IP.IsValid() || !is(in.IP) {
-			return false
-		}
-	}
-	return len(c.service.Ingress) > 0
-}
-
-// isNodes: the address is one of a node's own.
-func (c *candidate) isNodes(a netip.Addr) bool {
-	for i := range c.snapshot.Nodes {
-		if n := &c.snapshot.Nodes[i]; slices.Contains(n.InternalIPs, a) || slices.Contains(n.ExternalIPs, a) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c candidate) local() bool { return c.service.ExternalTrafficPolicy == cluster.PolicyLocal }
-
-// elsewhere names clouds of which no more is known here than how their nodes' providerID looks.
-func elsewhere(c candidate) (LoadBalancer, bool) {
-	for _, cloud := range []struct{ prefix, name, title string }{
-		{"qcloud://", "tencent", "Tencent Cloud CLB"},
-		{"tencentcloud://", "tencent", "Tencent Cloud CLB"},
-		{"huaweicloud://", "huawei", "Huawei Cloud ELB"},
-		{"volcengine://", "volcengine", "Volcengine CLB"},
-		{"cce://", "baidu", "Baidu AI Cloud BLB"},
-		{"vultr://", "vultr", "Vultr"},
-		{"exoscale://", "exoscale", "Exoscale NLB"},
-	} {
-		source, ok := c.fromNodes(starts(cloud.prefix))
-		if !ok {
-			continue
-		}
-		lb := LoadBalancer{Name: cloud.name, Title: cloud.title, Source: source}
-		if directly(cloud.name, c.service) {
-			lb.Backends, lb.ClientIP = Pods, Preserved
-		}
-		if cloud.name == "vultr" {
-			lb.ClientIP = Rewritten
-		}
-		return lb, true
-	}
-	return LoadBalancer{}, false
-}
-
-// directly: the annotation by which a cloud's load balancer sends to pods is set.
-func directly(name string, svc *cluster.Service) bool {
-	switch name {
-	case "tencent":
-		return svc.Annotations[tencentDirect] == "true"
-	case "baidu":
-		return svc.Annotations[baiduBackendType] == "eni"
-	case "volcengine":
-		return svc.Annotations[volcenginePassThrough] == "true"
-	}
-	return false
+// proxies fills in what is true of a load balancer that opens connections of its own to the node ports of all nodes, shares them equally, and checks those ports.
+func (lb *LoadBalancer) proxies() {
+	lb.Backends, lb.Delivery, lb.ClientIP, lb.Weights, lb.Checks = Nodes, ToNodePort, Rewritten, EqualWeights, []HealthCheck{ChecksNodePort}
 }

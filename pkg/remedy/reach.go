@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // reached is on which nodes some connection to a published address fails, or is not known to work.
@@ -57,7 +58,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 				}
 				t.Node, tried = i, true
 				if from == dataplane.External {
-					t.Arrival = finding.Arrival(p.Provider, svc, t)
+					t.Arrival = route.Arrival(p.Provider, svc, t)
 				}
 				path := predictor.Path(dataplane.Client{From: from, Node: i}, t)
 				if w := path.Works(); w == cluster.No || w == cluster.Undetermined && works == cluster.Yes {

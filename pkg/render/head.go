@@ -110,6 +110,11 @@ func (p *screen) about() []fact {
 	if len(s.SourceRanges) > 0 {
 		facts = append(facts, fact{label: "source ranges", value: joined(s.SourceRanges)})
 	}
+	if f := s.LastFix; f != nil {
+		facts = append(facts, fact{
+			label: "last fix", value: "mode " + p.clean(f.Mode) + ", " + f.Time.UTC().Format("2006-01-02 15:04 UTC"), note: "undo: kubectl etp undo svc/" + s.Name + " -n " + s.Namespace,
+		})
+	}
 	if p.r.Unsupported != "" {
 		return facts
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // fewest is the smallest number of like nodes that one line stands for.
@@ -24,12 +25,9 @@ func (p *screen) nodes() {
 		p.put(span{text, doubtful})
 		return
 	}
-	parts := blocks(p.r)
+	parts := route.Parts(p.r.Service, p.r.Nodes)
 	if len(parts) == 0 {
-		parts = []block{{rows: make([]verdicts, len(p.r.Nodes))}}
-		for i := range parts[0].rows {
-			parts[0].rows[i] = verdicts{verdict{none: true}, verdict{none: true}, verdict{none: true}}
-		}
+		parts = []route.Part{{Rows: slices.Repeat([]route.Cells{route.NoCells()}, len(p.r.Nodes))}}
 	}
 	for i := range parts {
 		p.WriteByte('\n')
@@ -41,7 +39,7 @@ func (p *screen) nodes() {
 }
 
 // counts are the backends that each row has for a block: where it is one of several, those that serve one of its ports in the address family that is dialled.
-func (p *screen) counts(b *block, several bool) []report.Counts {
+func (p *screen) counts(b *route.Part, several bool) []report.Counts {
 	counts := make([]report.Counts, len(p.r.Nodes))
 	if !several {
 		for i := range p.r.Nodes {
@@ -54,7 +52,7 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 		on[p.r.Nodes[i].Node.Name] = &counts[i]
 	}
 	serving := p.r.Service.Backends(func(e *cluster.Endpoint) bool {
-		return slices.ContainsFunc(b.targets, func(t target) bool { return t.servedBy(e) })
+		return slices.ContainsFunc(b.Targets, func(t route.Target) bool { return t.ServedBy(e) })
 	})
 	for i := range serving {
 		if c := on[serving[i].Node]; c != nil {
@@ -64,20 +62,20 @@ func (p *screen) counts(b *block, several bool) []report.Counts {
 	return counts
 }
 
-func (p *screen) block(b *block, counts []report.Counts) {
+func (p *screen) block(b *route.Part, counts []report.Counts) {
 	t := table{columns: []column{{title: "NODE", give: inMiddle}, {title: "ZONE", spare: 1}}}
 	if p.o.Wide {
 		t.columns = append(t.columns, column{title: "ADDRESSES"}, column{title: "READY"}, column{title: "KUBELET"}, column{title: "DATA PLANE"})
 	}
 	from := "FROM OUTSIDE"
-	if b.balanced {
+	if b.Balanced {
 		from = "FROM LB"
 	}
 	t.columns = append(t.columns, column{title: "BACKENDS"}, column{title: from}, column{title: "FROM NODE"}, column{title: "FROM POD"})
 	if p.o.Wide {
 		t.columns = append(t.columns, column{title: "NODEPORT NODE"}, column{title: "NODEPORT POD"}, column{title: "CLUSTERIP NODE"}, column{title: "CLUSTERIP POD"})
 	}
-	shared := b.balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
+	shared := b.Balanced && slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.LoadBalancer.Share > 0 || r.LoadBalancer.PodShare > 0 })
 	if shared {
 		t.columns = append(t.columns, column{title: "SHARE", spare: 2})
 	}
@@ -86,9 +84,9 @@ func (p *screen) block(b *block, counts []report.Counts) {
 	lives := slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.Live != nil })
 	unread := !slices.ContainsFunc(p.r.Nodes, func(r report.Row) bool { return r.Node.Known })
 	zones := p.zones()
-	var wideNode, wideCluster []target
+	var wideNode, wideCluster []route.Target
 	if p.o.Wide {
-		wideNode, wideCluster = nodePorts(p.r), clusterIPs(p.r)
+		wideNode, wideCluster = route.NodePorts(p.r.Service, p.r.Nodes), route.ClusterIPs(p.r.Service)
 	}
 
 	type group struct{ first, others, line int }
@@ -96,24 +94,24 @@ func (p *screen) block(b *block, counts []report.Counts) {
 	var order []*group
 	for i := range p.r.Nodes {
 		row := &p.r.Nodes[i]
-		v := b.rows[i]
+		v := b.Rows[i]
 		cells := []cell{{text: p.clean(row.Node.Name)}, {text: zones[i]}}
 		if p.o.Wide {
 			cells = append(cells, p.node(row.Node, p.r.Dataplane)...)
 		}
-		arriving := p.verdict(v.external)
-		if b.balanced {
-			arriving = received(&row.LoadBalancer, v.external)
+		arriving := p.verdict(v.External)
+		if b.Balanced {
+			arriving = received(&row.LoadBalancer, v.External)
 			if row.LoadBalancer.Receives != cluster.No {
-				arriving = p.ruled(arriving, v.external)
+				arriving = p.ruled(arriving, v.External)
 			} else if p.o.Wide && row.LoadBalancer.Reason != "" {
 				arriving.text += " (" + row.LoadBalancer.Reason + ")"
 			}
 		}
-		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.node), p.verdict(v.pod))
+		cells = append(cells, backends(counts[i], p.r.Service.EndpointsKnown), arriving, p.verdict(v.Node), p.verdict(v.Pod))
 		if p.o.Wide {
-			np, ci := together(wideNode, row), together(wideCluster, row)
-			cells = append(cells, p.verdict(np.node), p.verdict(np.pod), p.verdict(ci.node), p.verdict(ci.pod))
+			np, ci := route.Together(wideNode, row), route.Together(wideCluster, row)
+			cells = append(cells, p.verdict(np.Node), p.verdict(np.Pod), p.verdict(ci.Node), p.verdict(ci.Pod))
 		}
 		if shared {
 			cells = append(cells, share(&row.LoadBalancer))
@@ -175,30 +173,20 @@ func likeness(cells []cell) string {
 	return b.String()
 }
 
-// together is what all the targets have in common on a node.
-func together(targets []target, row *report.Row) verdicts {
-	all := verdicts{verdict{none: true}, verdict{none: true}, verdict{none: true}}
-	for i := range targets {
-		v := targets[i].verdicts(row)
-		all.external, all.node, all.pod = all.external.and(v.external), all.node.and(v.node), all.pod.and(v.pod)
-	}
-	return all
-}
-
 // verdict is the cell of a verdict; the wide screen names the rules that decided.
-func (p *screen) verdict(v verdict) cell { return p.ruled(v.cell(), v) }
+func (p *screen) verdict(c route.Cell) cell { return p.ruled(verdict(c), c) }
 
-func (p *screen) ruled(c cell, v verdict) cell {
-	if !p.o.Wide || v.none {
+func (p *screen) ruled(c cell, of route.Cell) cell {
+	if !p.o.Wide || of.None {
 		return c
 	}
-	if v.rules != "" {
-		c.text += " " + p.clean(v.rules)
+	if of.Rules != "" {
+		c.text += " " + p.clean(of.Rules)
 	}
-	if v.outcome == dataplane.Unknown {
+	if of.Outcome == dataplane.Unknown {
 		var could []string
-		for _, o := range v.could.All() {
-			could = append(could, verdict{outcome: o}.cell().text)
+		for _, o := range of.Could.All() {
+			could = append(could, verdict(route.Cell{Outcome: o}).text)
 		}
 		if len(could) > 0 {
 			c.text += " (" + strings.Join(could, " or ") + ")"
@@ -303,15 +291,15 @@ func (p *screen) inside() {
 		n    int
 	}
 	first := true
-	for _, b := range divide(p.r, clusterIPs(p.r)) {
-		tally := func(pick func(verdicts) verdict) []count {
+	for _, b := range route.ClusterIPParts(p.r.Service, p.r.Nodes) {
+		tally := func(pick func(route.Cells) route.Cell) []count {
 			var counts []count
-			for _, row := range b.rows {
+			for _, row := range b.Rows {
 				v := pick(row)
-				if v.none || v.outcome == dataplane.Reachable {
+				if v.None || v.Outcome == dataplane.Reachable {
 					continue
 				}
-				c := v.cell()
+				c := verdict(v)
 				if i := slices.IndexFunc(counts, func(k count) bool { return k.cell == c }); i >= 0 {
 					counts[i].n++
 				} else {
@@ -320,14 +308,14 @@ func (p *screen) inside() {
 			}
 			return counts
 		}
-		pods, processes := tally(func(v verdicts) verdict { return v.pod }), tally(func(v verdicts) verdict { return v.node })
+		pods, processes := tally(func(c route.Cells) route.Cell { return c.Pod }), tally(func(c route.Cells) route.Cell { return c.Node })
 		say := func(who string, counts []count) {
 			for _, c := range counts {
 				if first {
 					p.WriteByte('\n')
 					first = false
 				}
-				places, ports := named(b.targets)
+				places, ports := named(b.Targets)
 				p.put(span{"cluster IP " + strings.Join(places, " ") + " " + strings.Join(ports, " ") + "   ", plain}, span{p.cellText(c.cell), c.cell.tone},
 					span{" from " + who + " on " + strconv.Itoa(c.n) + " of " + strconv.Itoa(len(p.r.Nodes)) + " nodes", plain})
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 var update = flag.Bool("update", false, "write the screens in testdata anew")
@@ -626,30 +627,39 @@ func FuzzNothingHarmfulPasses(f *testing.F) {
 	})
 }
 
-func TestWorseOfTwoVerdictsWins(t *testing.T) {
-	all := []verdict{
-		{outcome: dataplane.Reachable, endpoints: dataplane.AllEndpoints},
-		{outcome: dataplane.Reachable, endpoints: dataplane.LocalEndpoints},
-		{outcome: dataplane.ViaLoadBalancer, endpoints: dataplane.AllEndpoints},
-		{outcome: dataplane.ViaLoadBalancer, endpoints: dataplane.NoEndpoints},
-		{outcome: dataplane.Refused, endpoints: dataplane.NoEndpoints},
-		{outcome: dataplane.TimedOut, endpoints: dataplane.NoEndpoints},
-		{outcome: dataplane.Unreachable, endpoints: dataplane.NoEndpoints},
-		{outcome: dataplane.Partial, endpoints: dataplane.AllEndpoints},
-		{outcome: dataplane.Unknown},
+// Cells that a reader cannot tell apart are written the same way, and others are not.
+func TestVerdictIsWhatIsSeen(t *testing.T) {
+	var all []route.Cell
+	for o := dataplane.Unknown; o <= dataplane.Unreachable; o++ {
+		for e := dataplane.EndpointsUnknown; e <= dataplane.NoEndpoints; e++ {
+			for _, mixed := range []bool{false, true} {
+				for _, topology := range []string{"", "Zone", "Node"} {
+					all = append(all, route.Cell{Outcome: o, Endpoints: e, Mixed: mixed, Topology: topology})
+				}
+			}
+		}
 	}
-	fine := func(v verdict) bool { m := v.cell().mark; return m == ok || m == via }
+	all = append(all, route.Cell{None: true}, route.Cell{None: true, Outcome: dataplane.Refused})
 	for _, a := range all {
 		for _, b := range all {
-			both := a.and(b)
-			if fine(both) != (fine(a) && fine(b)) {
-				t.Errorf("%v and %v look like %v", a.cell(), b.cell(), both.cell())
+			if (a.Seen() == b.Seen()) != (verdict(a) == verdict(b)) {
+				t.Errorf("%+v and %+v are written %q and %q", a, b, verdict(a).text, verdict(b).text)
 			}
-			if (a.failing() && b.failing()) != both.failing() {
-				t.Errorf("%v and %v fail: %v", a.cell(), b.cell(), both.failing())
-			}
-			if both.cell() != b.and(a).cell() {
-				t.Errorf("%v and %v: the order matters", a.cell(), b.cell())
+		}
+	}
+}
+
+// A combination never looks better than the worse of the two.
+func TestWorseOfTwoVerdictsWins(t *testing.T) {
+	fine := func(c route.Cell) bool { m := verdict(c).mark; return m == ok || m == via }
+	var all []route.Cell
+	for o := dataplane.Unknown; o <= dataplane.Unreachable; o++ {
+		all = append(all, route.Cell{Outcome: o, Endpoints: dataplane.AllEndpoints}, route.Cell{Outcome: o, Endpoints: dataplane.NoEndpoints})
+	}
+	for _, a := range all {
+		for _, b := range all {
+			if fine(a.And(b)) != (fine(a) && fine(b)) {
+				t.Errorf("%q and %q look like %q", verdict(a).text, verdict(b).text, verdict(a.And(b)).text)
 			}
 		}
 	}

@@ -7,28 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
-
-// verdict is what a cell of the map says about one or several paths.
-type verdict struct {
-	outcome   dataplane.Outcome
-	endpoints dataplane.Endpoints
-	// none: there is no such path. mixed: the paths differ, and outcome is Partial or, where all of them fail or work, one of theirs.
-	none, mixed bool
-	// topology is Zone or Node where hints confine the choice among all endpoints.
-	topology string
-	rules    string
-	// could are the outcomes that remain possible where outcome is Unknown.
-	could dataplane.Outcomes
-}
-
-func of(p *dataplane.Path) verdict {
-	v := verdict{outcome: p.Outcome, endpoints: p.Endpoints, topology: p.Topology, could: p.Could}
-	if p.Rule != nil {
-		v.rules = p.Rule.ID
-	}
-	return v
-}
 
 // conclusion is said where no check found anything: that all is well only where what matters was judged.
 func conclusion(d report.Doubt) cell {
@@ -65,68 +45,26 @@ func starts(outside, pods, hosts bool) string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
-// failing says whether no connection of this verdict reaches an endpoint.
-func (v verdict) failing() bool {
-	return (&dataplane.Path{Outcome: v.outcome, Endpoints: v.endpoints}).Fails()
-}
-
-// and says both at once, without ever looking better than the worse of the two.
-func (v verdict) and(w verdict) verdict {
-	switch {
-	case v.none:
-		return w
-	case w.none:
-		return v
-	}
-	both := v
-	if !strings.Contains(" "+v.rules+" ", " "+w.rules+" ") {
-		both.rules = strings.TrimSpace(v.rules + " " + w.rules)
-	}
-	both.could |= w.could
-	if v.topology != w.topology {
-		both.topology = ""
-	}
-	if v.outcome == w.outcome && v.endpoints == w.endpoints && v.mixed == w.mixed {
-		return both
-	}
-	both.mixed = true
-	if v.endpoints != w.endpoints {
-		both.endpoints = dataplane.EndpointsUnknown
-	}
-	switch {
-	case v.outcome == w.outcome && v.failing() == w.failing():
-	case v.failing() && w.failing():
-		// Both fail, each in its own way.
-		both.outcome, both.endpoints = dataplane.Refused, dataplane.NoEndpoints
-	case v.failing() || w.failing() || v.outcome == dataplane.Partial || w.outcome == dataplane.Partial:
-		both.outcome = dataplane.Partial
-	case v.outcome == dataplane.Unknown || w.outcome == dataplane.Unknown:
-		both.outcome = dataplane.Unknown
-	default:
-		both.outcome = dataplane.Reachable
-	}
-	return both
-}
-
-func (v verdict) cell() cell {
-	if v.none {
+// verdict is how the map writes a cell. Cells that read the same have the same Seen.
+func verdict(c route.Cell) cell {
+	if c.None {
 		return cell{mark: nothing, tone: faint}
 	}
-	switch v.outcome {
+	switch c.Outcome {
 	case dataplane.Reachable:
 		switch {
-		case v.endpoints == dataplane.AllEndpoints && v.topology == "Zone":
+		case c.Endpoints == dataplane.AllEndpoints && c.Topology == "Zone":
 			return cell{ok, "own zone", good}
-		case v.endpoints == dataplane.AllEndpoints && v.topology == "Node":
+		case c.Endpoints == dataplane.AllEndpoints && c.Topology == "Node":
 			return cell{ok, "own node", good}
-		case v.endpoints == dataplane.AllEndpoints:
+		case c.Endpoints == dataplane.AllEndpoints:
 			return cell{ok, "any node", good}
-		case v.endpoints == dataplane.LocalEndpoints:
+		case c.Endpoints == dataplane.LocalEndpoints:
 			return cell{ok, "local", good}
 		}
 		return cell{ok, "reached", good}
 	case dataplane.Refused:
-		if v.mixed && v.endpoints == dataplane.NoEndpoints {
+		if c.Mixed && c.Endpoints == dataplane.NoEndpoints {
 			return cell{fails, "fails", bad}
 		}
 		return cell{fails, "refused", bad}
@@ -137,7 +75,7 @@ func (v verdict) cell() cell {
 	case dataplane.Partial:
 		return cell{partly, "partly", doubtful}
 	case dataplane.ViaLoadBalancer:
-		if v.endpoints == dataplane.NoEndpoints {
+		if c.Endpoints == dataplane.NoEndpoints {
 			return cell{fails, "via LB", bad}
 		}
 		return cell{via, "via LB", informing}
@@ -148,7 +86,7 @@ func (v verdict) cell() cell {
 
 // received is the cell about connections that come through the load balancer. Where it is not known whether it sends to the node, the cell says what becomes of a
 // connection that arrives: the node's half is known.
-func received(r *report.Receives, arriving verdict) cell {
+func received(r *report.Receives, arriving route.Cell) cell {
 	switch {
 	case r.Receives == cluster.No && r.Reason == "SendsToPods":
 		return cell{nothing, "to pods", faint}
@@ -158,10 +96,10 @@ func received(r *report.Receives, arriving verdict) cell {
 		return cell{nothing, "no address", faint}
 	case r.Receives == cluster.No:
 		return cell{nothing, "not sent", faint}
-	case arriving.none:
+	case arriving.None:
 		return cell{unsure, "unknown", doubtful}
 	}
-	c := arriving.cell()
+	c := verdict(arriving)
 	if r.Receives == cluster.Undetermined && c.mark != unsure {
 		c.text += ", if sent"
 		if c.mark != ok {

@@ -10,6 +10,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the snapshot and changes nothing in it.
@@ -44,8 +45,8 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 		backing = paths(backing, predictor, dialled, &r, row.Node, node)
 		row.Paths = backing[start:len(backing):len(backing)]
 	}
-	balance(s, &r)
-	r.Outside = outside(&r)
+	route.Balance(s, svc, r.Provider, r.Nodes)
+	r.Outside = route.FromOutside(svc, r.Provider, r.Nodes)
 	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
 	advise(s, &r)
 	r.Doubt, r.Verdict = doubt(&r), verdict(&r)
@@ -115,7 +116,7 @@ func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Ta
 			if from == dataplane.External && t.To == dataplane.ClusterIP {
 				continue
 			}
-			t.Arrival = finding.Arrival(r.Provider, r.Service, t)
+			t.Arrival = route.Arrival(r.Provider, r.Service, t)
 			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Report is the diagnosis of one Service, complete and ordered before anything is printed.
@@ -42,10 +43,13 @@ func (r *Report) Only(names []string) {
 }
 
 // Row is one node of the map.
-type Row = finding.Row
+type Row = route.Row
 
 // Receives is a node's part of the external connections.
-type Receives = finding.Receives
+type Receives = provider.Receives
+
+// Outside is what connections from outside come to.
+type Outside = route.Outside
 
 // Counts are a node's backends.
 type Counts = dataplane.Count

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node, also those that Only leaves out of the map. Ports that no
@@ -138,7 +139,7 @@ func (v *Verdict) balanced(r *Report, served []bool) {
 		if !served[i] {
 			continue
 		}
-		o := outsideOf(r, i)
+		o := route.FromOutsideTo(r.Service, r.Provider, r.Nodes, i)
 		if !v.Balanced || o.Outcome.Badness() > v.Outside.Outcome.Badness() || o.Outcome == v.Outside.Outcome && o.Failing > v.Outside.Failing {
 			v.Balanced, v.Outside = true, o
 		}

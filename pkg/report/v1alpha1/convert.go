@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
@@ -53,7 +54,7 @@ func service(s *cluster.Service) Service {
 	for t := range dataplane.Addresses(s) {
 		addresses = append(addresses, Address{Kind: AddressKind(t.To.String()), Address: t.Host(), IPMode: string(t.IPMode)})
 	}
-	return Service{
+	out := Service{
 		Namespace: s.Namespace, Name: s.Name, Type: string(s.Type),
 		ExternalTrafficPolicy: string(s.ExternalTrafficPolicy), InternalTrafficPolicy: string(s.InternalTrafficPolicy),
 		HealthCheckNodePort: int(s.HealthCheckNodePort),
@@ -62,6 +63,10 @@ func service(s *cluster.Service) Service {
 			return Port{Name: p.Name, Protocol: string(p.Protocol), Port: int(p.Port), NodePort: int(p.NodePort), TargetPort: p.TargetPort}
 		}),
 	}
+	if f := s.LastFix; f != nil {
+		out.LastFix = &Fix{Mode: f.Mode, Time: f.Time.UTC().Format(time.RFC3339), Undo: "kubectl etp undo svc/" + s.Name + " -n " + s.Namespace}
+	}
+	return out
 }
 
 func plane(d *cluster.Dataplane) Dataplane {

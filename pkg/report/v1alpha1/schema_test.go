@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -158,6 +159,7 @@ func example() report.Report {
 			ClusterIPs: []netip.Addr{netip.MustParseAddr("172.21.3.9")}, ExternalIPs: []netip.Addr{netip.MustParseAddr("2001:db8::1")},
 			Ingress:        []cluster.Ingress{{IP: ip, IPMode: cluster.VIP}, {Hostname: "lb.example.com", IPMode: cluster.VIP}},
 			Ports:          []cluster.Port{{Name: "https", Protocol: cluster.TCP, Port: 443, NodePort: 30443, TargetPort: "8443"}},
+			LastFix:        &cluster.Fix{Mode: "eni", Time: time.Date(2026, 11, 25, 3, 0, 0, 123, time.FixedZone("CET", 3600))},
 			EndpointsKnown: true,
 		},
 		Dataplane: &cluster.Dataplane{

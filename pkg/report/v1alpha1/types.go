@@ -91,6 +91,17 @@ type Service struct {
 	HealthCheckNodePort int       `json:"healthCheckNodePort"`
 	Addresses           []Address `json:"addresses"`
 	Ports               []Port    `json:"ports"`
+	// LastFix is the newest fix that is recorded on the Service and not undone; left out where none is.
+	LastFix *Fix `json:"lastFix,omitempty"`
+}
+
+// Fix is a change that kubectl etp fix made.
+type Fix struct {
+	Mode string `json:"mode"`
+	// Time is in UTC, as RFC 3339 writes it.
+	Time string `json:"time"`
+	// Undo is the command that undoes it.
+	Undo string `json:"undo"`
 }
 
 // Address is one address of a Service.

@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	known "github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
 // Parse reads a cluster. The Snapshot is in the order that its contract asks for, whatever the order of the lines. Errors start with the line's number.
@@ -100,8 +101,7 @@ func (p *parser) dataplane(words []string) error {
 		return err
 	}}
 	list := append(dataplane(&d), word("mode", &d.Mode, "", cluster.IPTables, cluster.IPVS, cluster.NFTables), nodes,
-		word("name", &d.Name, cluster.KubeProxy, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes, cluster.KubeRouter, cluster.Windows,
-			cluster.UnknownDataplane))
+		word("name", &d.Name, append(known.Names(), cluster.UnknownDataplane)...))
 	if err := assign(append([]string{"name=" + name, "mode=" + mode, "version=" + v}, words[1:]...), list); err != nil {
 		return err
 	}

@@ -1,0 +1,345 @@
+package dataplane
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// connection gathers what decides about a connection into c. It must not look at the version of kube-proxy, nor at its mode, but for what c keeps by mode: those may
+// not be known yet.
+func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) {
+	judging := client.Node
+	if t.To == NodePort {
+		judging = t.Node
+	}
+	node, s := &p.snapshot.Nodes[judging], p.service
+	arriving := f
+	if (t.To == LoadBalancerIP || t.To == LoadBalancerHostname) && !p.hasFamily(f) {
+		// A load balancer may speak one family to its clients and another to nodes: what it can hand on is the Service's own.
+		arriving = 1 - f
+	}
+	g := p.group(t.Port, arriving)
+	d := p.snapshot.DataplaneOf(node)
+	*c = connection{
+		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
+		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
+		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
+		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
+		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
+		bound:           slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
+		endpointsUnread: !s.EndpointsKnown, virtual: node.VirtualKubelet, otherProxy: s.ProxyName != "",
+		otherFamilyFirst: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
+		noNodePort:       s.Ports[t.Port].NodePort == 0, proxied: t.IPMode == cluster.Proxy, noFamily: !p.hasFamily(f),
+		sticky: s.ClientIPAffinity && client.Address.IsValid(),
+		home:   g.on[client.Node],
+	}
+	_, c.owned = p.own[dialled]
+	c.settings(d)
+	c.annotated, c.envoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
+	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
+		c.mode = cluster.ProxyMode(node.ProxyMode)
+	}
+	if c.plane = planeOf(c.name, c.mode); c.plane == nil && (c.name != cluster.KubeProxy || c.mode != "") {
+		// A mode without a table: userspace, which ended with v1.25, or a newer one.
+		c.name, c.mode = cluster.UnknownDataplane, ""
+	}
+	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
+	if name := d.ProxyNodeName(node); name != node.Name {
+		c.here, c.ownPod = g.named[name], false
+		zone := ""
+		if other := p.snapshot.NodeIndex(name); other >= 0 {
+			zone, c.borrowed = p.snapshot.Nodes[other].Zone, c.here.usable(true).n > 0
+		}
+		p.hint(c, g, zone, name)
+	} else if p.disowned != nil && p.disowned[judging] {
+		c.here, c.ownPod = tally{}, false
+		p.hint(c, g, "", "")
+	} else {
+		c.doubted = p.doubted != nil && p.doubted[judging]
+		p.hint(c, g, node.Zone, node.Name)
+	}
+	c.accessible, c.accessibleAsProxied = p.accessible(t.Port, arriving)
+	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
+	c.throughNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
+	if c.mayBeKubeProxy() {
+		c.detects = detects(d, node, f)
+		if client.From == Pod {
+			c.isPod = p.isPod(c, client, node, f)
+		}
+	}
+	if c.throughNodePort {
+		c.to = NodePort
+		at := dialled
+		if t.To != NodePort {
+			at, _ = first(node.InternalIPs, arriving)
+		}
+		c.loopback = at.IsLoopback()
+		c.serve(d, node, at, arriving)
+		return
+	}
+	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
+	if t.To == LoadBalancerIP {
+		c.mayBeBound = p.held && !c.bound
+		p.guard(c, client, t.Address, f)
+	} else if t.To == ExternalIP && c.plane != nil && c.plane.rangesOfExternalIPs {
+		p.guard(c, client, t.Address, f)
+	}
+}
+
+// settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
+func (c *connection) settings(d *cluster.Dataplane) {
+	c.cilium, c.antrea = d.Cilium, d.Antrea
+	switch {
+	case d.Cilium != nil:
+		c.pluginVersion = d.Cilium.Version
+	case d.Antrea != nil:
+		c.pluginVersion = d.Antrea.Version
+	}
+}
+
+// hint fills in the topology hints for a kube-proxy that takes itself for that node.
+func (p *Predictor) hint(c *connection, g *group, zone, node string) {
+	c.hints = hints{
+		annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode,
+		node: g.nodes[node], nodeNowhere: g.nodesNowhere[node],
+	}
+	if zone != "" {
+		c.hints.zone, c.hints.zoneNowhere = g.zones[zone], g.zonesNowhere[zone]
+	}
+}
+
+const hintsAnnotation = "service.kubernetes.io/topology-aware-hints"
+
+// annotation is the Service's wish for topology aware routing, in the two spellings that Kubernetes has had for it.
+func annotation(svc *cluster.Service, keys ...string) string {
+	for _, key := range keys {
+		switch svc.Annotations[key] {
+		case "":
+		case "Auto", "auto":
+			return "auto"
+		case "Disabled", "disabled":
+			return ""
+		default:
+			return "other"
+		}
+	}
+	return ""
+}
+
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: outright, or by an address with ipMode Proxy for those who do not heed that.
+func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
+	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
+		return true, false
+	}
+	for _, in := range p.service.Ingress {
+		if in.IP.IsValid() && familyOf(in.IP) == f {
+			outright, asProxied = outright || in.IPMode != cluster.Proxy, asProxied || in.IPMode == cluster.Proxy
+		}
+	}
+	return outright, asProxied
+}
+
+// hasFamily: the Service has a ClusterIP of that family; without one, kube-proxy and its kin know nothing of the Service in that family.
+func (p *Predictor) hasFamily(f family) bool {
+	_, ok := first(p.service.ClusterIPs, f)
+	return ok
+}
+
+// detects says whether kube-proxy on a node can tell pods from others in a family at all.
+func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristate {
+	switch d.PodDetection() {
+	case cluster.NoDetection:
+		return cluster.No
+	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
+		return cluster.Yes
+	case cluster.ClusterCIDR:
+		_, ok := firstPrefix(d.KubeProxy.ClusterCIDRs, f)
+		return cluster.Is(ok)
+	case cluster.NodeCIDR:
+		if _, ok := firstPrefix(node.PodCIDRs, f); ok || node.Known && len(node.PodCIDRs) > 0 {
+			return cluster.Is(ok)
+		}
+		return cluster.Undetermined
+	default:
+		return cluster.Undetermined
+	}
+}
+
+// isPod says whether kube-proxy on the judging node takes the pods of the source's node for pods, if it can tell pods at all.
+func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f family) cluster.Tristate {
+	switch c.dataplane.PodDetection() {
+	case cluster.ClusterCIDR:
+		if cidr, ok := firstPrefix(c.dataplane.KubeProxy.ClusterCIDRs, f); ok {
+			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
+		}
+		return cluster.No
+	case cluster.NodeCIDR:
+		if cidr, ok := firstPrefix(node.PodCIDRs, f); ok {
+			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
+		}
+		// Without any podCIDR kube-proxy does not even start, and where it runs all the same nothing is known of it.
+		return detects(c.dataplane, node, f)
+	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
+		// A pod's interface is on its own node only.
+		return cluster.Is(!c.elsewhere)
+	case cluster.NoDetection:
+		return cluster.No
+	default:
+		return cluster.Undetermined
+	}
+}
+
+// learn takes an endpoint as a witness of which addresses pods have.
+func (p *Predictor) learn(e *cluster.Endpoint) {
+	if _, own := p.own[e.Address]; own || e.Target == "" {
+		return
+	}
+	f := familyOf(e.Address)
+	p.pods[f] = append(p.pods[f], e.Address)
+	if node := p.snapshot.NodeIndex(e.Node); node >= 0 {
+		if cidr, ok := firstPrefix(p.snapshot.Nodes[node].PodCIDRs, f); ok && !cidr.Contains(e.Address) {
+			p.strayed[f] = true
+		}
+	}
+}
+
+// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all, No if none, as far as the API tells where pods' addresses come from.
+func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *cluster.Node, f family) cluster.Tristate {
+	if pod.IsValid() {
+		return cluster.Is(inAny(ranges, pod))
+	}
+	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.strayed[f] {
+		return covers(ranges, cidr)
+	}
+	if len(p.pods[f]) == 0 {
+		return cluster.Undetermined
+	}
+	in := 0
+	for _, a := range p.pods[f] {
+		if inAny(ranges, a) {
+			in++
+		}
+	}
+	switch in {
+	case len(p.pods[f]):
+		return cluster.Yes
+	case 0:
+		return cluster.No
+	default:
+		return cluster.Undetermined
+	}
+}
+
+// guard fills in whether loadBalancerSourceRanges guard the Service in a family, and whom they admit.
+func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f family) {
+	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
+	for _, r := range p.service.SourceRanges {
+		if familyOf(r.Addr()) == f {
+			ranges = append(ranges, r)
+		}
+	}
+	if len(ranges) == 0 {
+		return
+	}
+	c.ranged = true
+	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
+	c.anywhere = len(narrow) < len(ranges)
+	ranges = narrow
+	node := &p.snapshot.Nodes[client.Node]
+	switch client.From {
+	case Pod:
+		c.admitted = p.podsWithin(ranges, client.Address, node, f)
+	case Node:
+		c.admitted = cluster.Undetermined
+		if a, ok := first(node.InternalIPs, f); ok {
+			c.admitted = cluster.Is(inAny(ranges, a))
+		}
+		c.admittedSelf = p.takenForItself(c, node, ranges, f)
+		c.admittedUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
+		c.admittedDialled = cluster.Is(inAny(ranges, dialled))
+	default:
+		// A client outside without an address stands for those that the ranges admit.
+		c.admitted = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+	}
+}
+
+var (
+	unspecified = [...]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}
+	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
+)
+
+// takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
+// of the loopback interface.
+func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
+	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
+		i := p.snapshot.NodeIndex(name)
+		if i < 0 {
+			return cluster.Is(inAny(ranges, loopback[f]))
+		}
+		node = &p.snapshot.Nodes[i]
+	}
+	if !node.Known || len(node.InternalIPs) == 0 {
+		return cluster.Undetermined
+	}
+	if a, ok := first(node.InternalIPs, f); ok {
+		return cluster.Is(inAny(ranges, a))
+	}
+	return cluster.Is(inAny(ranges, loopback[f]))
+}
+
+type family uint8
+
+const (
+	v4 family = iota
+	v6
+)
+
+func familyOf(a netip.Addr) family {
+	if a.Is6() && !a.Is4In6() {
+		return v6
+	}
+	return v4
+}
+
+func first(addresses []netip.Addr, f family) (netip.Addr, bool) {
+	for _, a := range addresses {
+		if familyOf(a) == f {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+func firstPrefix(prefixes []netip.Prefix, f family) (netip.Prefix, bool) {
+	for _, x := range prefixes {
+		if familyOf(x.Addr()) == f {
+			return x, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+func inAny(ranges []netip.Prefix, a netip.Addr) bool {
+	for _, r := range ranges {
+		if r.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers: Yes if one of the ranges holds all of x, No if none holds any of it.
+func covers(ranges []netip.Prefix, x netip.Prefix) cluster.Tristate {
+	result := cluster.No
+	for _, r := range ranges {
+		if r.Bits() <= x.Bits() && r.Contains(x.Addr()) {
+			return cluster.Yes
+		}
+		if r.Overlaps(x) {
+			result = cluster.Undetermined
+		}
+	}
+	return result
+}

@@ -1,0 +1,70 @@
+package dataplane
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// proxyModes are the modes that have a table.
+var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
+
+// serve fills in whether nodePortAddresses include the address of the node that is dialled, for the node's mode or, where that is not known, for each.
+func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
+	if c.mode != "" || !c.mayBeKubeProxy() {
+		c.served = nodePortServed(d, c.mode, node, at, f)
+		return
+	}
+	for i, mode := range proxyModes {
+		c.servedBy[i] = nodePortServed(d, mode, node, at, f)
+	}
+}
+
+// ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's first InternalIP of a family.
+func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluster.Tristate {
+	f := v4
+	if ipv6 {
+		f = v6
+	}
+	at, _ := first(node.InternalIPs, f)
+	mode := d.Mode
+	if node.ProxyMode != "" {
+		mode = cluster.ProxyMode(node.ProxyMode)
+	}
+	if mode != "" || d.Name != cluster.KubeProxy {
+		return nodePortServed(d, mode, node, at, f)
+	}
+	served := nodePortServed(d, proxyModes[0], node, at, f)
+	for _, mode := range proxyModes[1:] {
+		if nodePortServed(d, mode, node, at, f) != served {
+			return cluster.Undetermined
+		}
+	}
+	return served
+}
+
+// nodePortServed says whether kube-proxy in a mode answers for node ports at one of the node's addresses.
+func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
+	k := d.KubeProxy
+	switch {
+	case mode == "": // another data plane
+		return cluster.Yes
+	case at.IsLoopback() && (mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
+		return cluster.No
+	case k != nil && len(k.NodePortAddresses) > 0 && !k.PrimaryOnly && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
+		return cluster.Yes // ranges of one family leave the other as it is
+	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && mode != cluster.NFTables):
+		return cluster.Yes
+	case !at.IsValid():
+		return cluster.Undetermined
+	case len(k.NodePortAddresses) > 0 && (inAny(k.NodePortAddresses, at) || !k.PrimaryOnly):
+		return cluster.Is(inAny(k.NodePortAddresses, at))
+	case d.ProxyNodeName(node) != node.Name:
+		// Without a Node object of that name kube-proxy knows no primary address, and serves them all.
+		return cluster.Yes
+	default:
+		primary, ok := first(node.InternalIPs, f)
+		return cluster.Is(ok && primary == at)
+	}
+}

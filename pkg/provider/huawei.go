@@ -1,0 +1,38 @@
+package provider
+
+// huawei is the ELB of Huawei Cloud, of which no more is known here than how its nodes' providerIDs begin and what Huawei Cloud documents.
+type huawei struct{ unknown }
+
+func (huawei) about() (name, title string) { return "huawei", "Huawei Cloud ELB" }
+
+func (huawei) recognise(c candidate) (LoadBalancer, bool) { return c.cloud(huawei{}, "huaweicloud://") }
+
+func (huawei) toCluster(LoadBalancer, Facts) Change { return huaweiFlip() }
+
+// huaweiFlip is what Huawei Cloud documents of a change in place (CCE user guide, externalTrafficPolicy).
+func huaweiFlip() Change {
+	return Change{Costs: []string{"Huawei Cloud documents that connections already tracked on the nodes are not cleared, and advises to make the Service anew instead"}}
+}
+
+// toLocal: a dedicated load balancer before CCE Turbo sends to pods and needs Cluster. Whether a cluster is Turbo is not in the API.
+func (huawei) toLocal(_ LoadBalancer, f Facts) Change {
+	c := huaweiFlip()
+	const class = "kubernetes.io/elb.class"
+	if f.Service.Annotations[class] != "performance" {
+		return c
+	}
+	c.Checks = []Check{{
+		Name: "policy-supported", Message: "in a CCE Turbo cluster a dedicated load balancer needs externalTrafficPolicy Cluster; whether this is one is not known", Risk: "policy-may-be-refused",
+		Fact: class + " is performance", Source: annotationSource(f.Service, class),
+	}}
+	return c
+}
+
+func (huawei) toPods(LoadBalancer, Facts) (c Change, policy bool) {
+	return Change{Instead: "on Huawei Cloud a CCE Turbo cluster with a dedicated load balancer sends to pods by itself, and no annotation makes another one do so; use --mode=cluster"}, false
+}
+
+func (huawei) toName(LoadBalancer) (p Published, instead string) {
+	return Published{}, "Huawei Cloud has annotation kubernetes.io/elb.pass-through instead, and settings of kubernetes.io/elb.* cannot be changed later: make the Service anew " +
+		"with it, or use --mode=cluster or --mode=dns"
+}

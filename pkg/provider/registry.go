@@ -1,0 +1,117 @@
+package provider
+
+import (
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+)
+
+// controller is what is known of one load balancer: of the program that sets it up for a Service, or of all such programs where a cloud has several. What one of
+// them does not say is answered by unknown, which each embeds.
+type controller interface {
+	// about gives the name, which is a short lower-case word for ever, and the title for people.
+	about() (name, title string)
+	// rules are those of this load balancer alone.
+	rules() []*Rule
+	// recognise says whether the Service's load balancer is this one, and what is known of it.
+	recognise(candidate) (LoadBalancer, bool)
+	// members decides which nodes become backends.
+	members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member
+	// leavesOut is the rule by which, under policy Local, a node with so many ready and so many serving, terminating endpoints gets nothing; nil where none does.
+	leavesOut(ready, servingTerminating int) *Rule
+	// subset is how many nodes the load balancer takes at most, and the rule of nodes among more than that; 0 where there is no limit.
+	subset(*cluster.Service) (limit int, rule *Rule)
+	// unsureCheck is the rule that says what the health check depends on, where it may ask several things.
+	unsureCheck() *Rule
+	// noHairpin says why a load balancer that keeps the client IP cannot send a connection back to the node that it comes from; "" where that is not known.
+	noHairpin(LoadBalancer) string
+	// proxyProtocol is the annotation that makes it put a PROXY protocol header before each connection; "" where the Service has none.
+	proxyProtocol(*cluster.Service) string
+	// weighs is the setting that divides connections by the number of pods; an empty Setting where there is none, or it is set. hint is what else to say of it.
+	weighs(LoadBalancer, *cluster.Service) (s Setting, hint string)
+	// toCluster, toLocal and toPods are what a change of the policy, or of the backends to pods, means to it.
+	toCluster(LoadBalancer, Facts) Change
+	toLocal(LoadBalancer, Facts) Change
+	toPods(LoadBalancer, Facts) (c Change, policy bool)
+	// toName is how it publishes a name instead of an address; instead says what to do where it has no way.
+	toName(LoadBalancer) (p Published, instead string)
+	// signs are the events by which it says what became of a change.
+	signs() []Sign
+}
+
+// registry lists every load balancer that is known, in the order in which they are asked whether a Service's is theirs: what a controller wrote on the Service tells
+// more than where the nodes run.
+var registry = []controller{
+	metalLB{}, kubeVIP{}, cilium{}, pureLB{},
+	alibaba{}, aws{}, gke{}, azure{}, openstack{}, hetzner{}, digitalOcean{}, oci{}, ibm{},
+	serviceLB{}, cloudProviderKind{},
+	scaleway{}, linode{}, tencent{}, huawei{}, volcengine{}, baidu{}, vultr{}, exoscale{},
+}
+
+// Known is one load balancer that is recognised.
+type Known struct {
+	// Name is that of LoadBalancer; Title is for people.
+	Name, Title string
+	// Rules are those of this load balancer alone.
+	Rules []*Rule
+}
+
+// All lists every load balancer that is recognised.
+func All() []Known {
+	all := make([]Known, len(registry))
+	for i, c := range registry {
+		name, title := c.about()
+		all[i] = Known{name, title, c.rules()}
+	}
+	return all
+}
+
+// Rules lists every rule of this package: first those that hold for any load balancer.
+func Rules() []*Rule {
+	rules := commonRules()
+	for _, c := range registry {
+		rules = append(rules, c.rules()...)
+	}
+	return rules
+}
+
+// controller finds what is known of a load balancer; unknown{} where it is not recognised.
+func (lb LoadBalancer) controller() controller {
+	for _, c := range registry {
+		if name, _ := c.about(); name == lb.Name {
+			return c
+		}
+	}
+	return unknown{}
+}
+
+// unknown is a load balancer of which nothing is known, and the answer to everything that is not known of another one.
+type unknown struct{}
+
+func (unknown) about() (name, title string)              { return "", "" }
+func (unknown) rules() []*Rule                           { return nil }
+func (unknown) recognise(candidate) (LoadBalancer, bool) { return LoadBalancer{}, false }
+func (unknown) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+	return upstream(s)
+}
+func (unknown) leavesOut(int, int) *Rule                                { return nil }
+func (unknown) subset(*cluster.Service) (int, *Rule)                    { return 0, nil }
+func (unknown) unsureCheck() *Rule                                      { return HealthNotKnown }
+func (unknown) noHairpin(LoadBalancer) string                           { return "" }
+func (unknown) proxyProtocol(*cluster.Service) string                   { return "" }
+func (unknown) weighs(LoadBalancer, *cluster.Service) (Setting, string) { return Setting{}, "" }
+func (unknown) toCluster(LoadBalancer, Facts) Change                    { return Change{} }
+func (unknown) toLocal(LoadBalancer, Facts) Change                      { return Change{} }
+func (unknown) signs() []Sign                                           { return nil }
+
+func (unknown) toPods(lb LoadBalancer, _ Facts) (c Change, policy bool) {
+	if lb.Name == "" {
+		return Change{Instead: "whose load balancer stands before the Service is not known, so how it would send to pods is not known either; use --mode=cluster or --mode=dns"}, false
+	}
+	return Change{Instead: lb.Title + " has no way to send to pods directly; use --mode=cluster, --mode=hostname or --mode=dns"}, false
+}
+
+func (unknown) toName(lb LoadBalancer) (p Published, instead string) {
+	if lb.Name == "" {
+		return Published{}, "whose load balancer stands before the Service is not known, so no annotation is known that publishes a name; use --mode=cluster or --mode=dns"
+	}
+	return Published{}, lb.Title + " has no annotation that publishes a name instead of an address; use --mode=cluster or --mode=dns"
+}
