@@ -95,7 +95,7 @@ var antreaPlane = &plane{
 
 var unreadAntrea = &Rule{
 	ID: "UNK-34", Source: "antrea-io/antrea pkg/agent/openflow/pipeline.go, pkg/agent/proxy/proxier.go and CHANGELOG, v1.6 to v2.7",
-	Reason: "this release of Antrea has not been read, or is not known; known are v1.6 to v2.7",
+	Reason: "kubectl etp has rules for Antrea v1.6 to v2.7 only. This release is another one, or is not known",
 }
 
 var antreaBesidePlane = &plane{
@@ -108,47 +108,52 @@ const antreaSource = "antrea-io/antrea pkg/agent/openflow/pipeline.go (v1.6.1, v
 var (
 	ant01 = &Rule{
 		ID: "ANT-01", Basis: Source, Since: "1.6", Until: "2.8", Source: "antrea-io/antrea antreaProxy.proxyLoadBalancerIPs",
-		Reason: "proxyLoadBalancerIPs is false, so no node answers for the address and the connection goes to the real load balancer",
+		Reason: "proxyLoadBalancerIPs is false. No node handles the address, so the connection goes to the load " +
+			"balancer",
 	}
 	ant02 = &Rule{
 		ID: "ANT-02", Basis: Source, Since: "1.11", Until: "2.8", Source: antreaSource + "; antrea-io/antrea#4656",
-		Reason: "there is no usable endpoint, and Antrea rejects the connection",
+		Reason: "there is no usable endpoint, so Antrea rejects the connection",
 	}
 	ant03 = &Rule{
 		ID: "ANT-03", Basis: Source, Since: "1.6", Until: "2.8", Source: antreaSource,
-		Reason: "a ClusterIP is handed to the endpoints that internalTrafficPolicy allows",
+		Reason: "connections to a ClusterIP go to the endpoints that internalTrafficPolicy allows",
 	}
 	ant04 = &Rule{
 		ID: "ANT-04", Basis: Source, Since: "1.7", Until: "2.8", Source: antreaSource + "; antrea-io/antrea#3604",
-		Reason: "policy Cluster hands it to any endpoint, with the node's address where the endpoint is on another node",
+		Reason: "policy is Cluster, so the connection goes to any endpoint. If that is on another node, the node's " +
+			"address replaces the client IP (SNAT)",
 	}
 	ant05 = &Rule{
 		ID: "ANT-05", Basis: Source, Since: "1.12", Until: "2.8", Source: antreaSource + "; antrea-io/antrea#4815",
-		Reason: "the node answers for the address itself, and lets its own pods and processes past policy Local to any endpoint",
+		Reason: "the node handles the address itself. Its own pods and processes are exempt from policy Local and " +
+			"reach any endpoint",
 	}
 	ant06 = &Rule{
 		ID: "ANT-06", Basis: Source, Since: "1.6", Until: "2.8", Source: antreaSource,
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
 	}
 	ant07 = &Rule{
 		ID: "ANT-07", Basis: Source, Since: "1.11", Until: "2.8", Source: antreaSource + "; antrea-io/antrea#4656",
-		Reason: "policy Local, and the node has no endpoint of its own: Antrea rejects the connection",
+		Reason: "policy is Local and the node has no local endpoint, so Antrea rejects the connection",
 	}
 	ant08 = &Rule{
 		ID: "ANT-08", Basis: Source, Since: "1.6", Until: "2.8", Source: antreaSource,
-		Reason: "policy Cluster hands it to any endpoint, and what comes from the node's own pods is not rewritten",
+		Reason: "policy is Cluster, so the connection goes to any endpoint. The node's own pods keep their address " +
+			"(no SNAT)",
 	}
 	ant09 = &Rule{
 		ID: "ANT-09", Since: "1.6", Until: "2.1", Source: "antrea-io/antrea#6308",
-		Reason: "proxyAll is on and kube-proxy runs as well: before v2.1 it may be kube-proxy that answers processes of the node and clients from outside",
+		Reason: "proxyAll is on and kube-proxy runs as well. Before v2.1 kube-proxy may be what handles connections " +
+			"from processes on the node and from outside",
 	}
 	ant10 = &Rule{
 		ID: "ANT-10", Since: "1.6", Until: "1.12", Source: "antrea-io/antrea#4866",
-		Reason: "before v1.12 Antrea does not answer for external IPs: what becomes of the packet depends on the network",
+		Reason: "before v1.12 Antrea does not handle external IPs. What happens to the packet depends on the network",
 	}
 	ant11 = &Rule{
 		ID: "ANT-11", Since: "1.12", Until: "1.15", Source: "antrea-io/antrea#5795",
-		Reason: "whether external IPs are held to policy Local depends on the patch release before v1.15",
+		Reason: "before v1.15 it depends on the patch release whether policy Local applies to external IPs",
 	}
 	ant12 = &Rule{
 		ID: "ANT-12", Since: "1.6", Until: "1.11", Source: antreaSource + "; antrea-io/antrea#4656",
@@ -156,26 +161,32 @@ var (
 	}
 	ant13 = &Rule{
 		ID: "ANT-13", Since: "1.6", Until: "1.11", Source: "antrea-io/antrea#2792, antrea-io/antrea#4656",
-		Reason: "internalTrafficPolicy is heeded from v1.7 on, and what finds no endpoint is rejected from v1.11 on: what happens before has not been established",
+		Reason: "Antrea follows internalTrafficPolicy since v1.7, and rejects connections without an endpoint since " +
+			"v1.11. What older releases do is not known",
 	}
 	ant14 = &Rule{
 		ID: "ANT-14", Basis: Source, Since: "1.6", Until: "1.7", Source: "antrea-io/antrea#3604",
-		Reason: "policy Cluster hands it to any endpoint; whose address that sees has not been established before v1.7",
+		Reason: "policy is Cluster, so the connection goes to any endpoint. Whether that sees the client IP is not " +
+			"known before v1.7",
 	}
 	ant15 = &Rule{
 		ID: "ANT-15", Since: "1.6", Until: "1.15.2", Source: "antrea-io/antrea#6251",
-		Reason: "with trafficEncapMode networkPolicyOnly Antrea does not recognise clients of its own node before v1.15.2, and may hold them to policy Local",
+		Reason: "with trafficEncapMode networkPolicyOnly, Antrea before v1.15.2 does not recognise clients on its " +
+			"own node, and may apply policy Local to them",
 	}
 	ant16 = &Rule{
 		ID: "ANT-16", Basis: Source, Since: "1.6", Until: "1.12", Source: antreaSource + "; antrea-io/antrea#4815",
-		Reason: "before v1.12 Antrea holds clients on the node to policy Local like anybody else, and hands it to an endpoint on the node",
+		Reason: "before v1.12 Antrea applies policy Local to clients on the node too, so the connection goes to an " +
+			"endpoint on the node",
 	}
 	ant17 = &Rule{
 		ID: "ANT-17", Since: "1.6", Until: "1.11", Source: antreaSource + "; antrea-io/antrea#3785",
-		Reason: "policy Local, and the node has no endpoint of its own: before v1.11 Antrea has nothing that rejects the connection, users report refusals",
+		Reason: "policy is Local and the node has no local endpoint. Before v1.11 Antrea has nothing that rejects " +
+			"the connection; users report that it is refused",
 	}
 	ant18 = &Rule{
 		ID: "ANT-18", Since: "1.6", Until: "1.12", Source: "antrea-io/antrea pkg/agent/proxy/proxier.go installServices (v1.6.1)",
-		Reason: "without proxyAll, and before v1.12, which endpoints Antrea has for pods under policy Local has not been established",
+		Reason: "which endpoints Antrea before v1.12 has for pods with policy Local is not known, where proxyAll is " +
+			"off",
 	}
 )

@@ -60,41 +60,43 @@ var calicoPlane = &plane{
 
 var unreadCalico = &Rule{
 	ID: "UNK-33", Source: "projectcalico/calico felix/bpf-gpl and felix/bpf/proxy, v3.28.0 to v3.32.0",
-	Reason: "this release of Calico has not been read, or is not known; known are v3.28 to v3.32",
+	Reason: "kubectl etp has rules for Calico v3.28 to v3.32 only. This release is another one, or is not known",
 }
 
 var (
 	cal08 = &Rule{
 		ID: "CAL-08", Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys, felix/bpf-gpl/tc.c NAT_FE_LOOKUP_DROP",
-		Reason: "Calico applies loadBalancerSourceRanges to clients inside as well, and they do not admit this one",
+		Reason: "Calico applies loadBalancerSourceRanges to clients inside the cluster too, and they do not allow " +
+			"this one",
 	}
 	cal01 = &Rule{
 		ID: "CAL-01", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/connect.h, tc.c (v3.28.0, v3.32.0)",
-		Reason: "the Service has no usable endpoint: connecting fails at once, with \"operation not permitted\" where bpfConnectTimeLoadBalancing covers it",
+		Reason: "the Service has no usable endpoint, so connect fails at once, with \"operation not permitted\" " +
+			"where bpfConnectTimeLoadBalancing applies",
 	}
 	cal02 = &Rule{
 		ID: "CAL-02", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
-		Reason: "the client's own node translates the address to any endpoint, whatever externalTrafficPolicy says",
+		Reason: "Calico on the client's node translates the address to any endpoint, whatever externalTrafficPolicy is",
 	}
 	cal03 = &Rule{
 		ID: "CAL-03", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
-		Reason: "for clients inside the cluster internalTrafficPolicy Local leaves only endpoints on their own node",
+		Reason: "with internalTrafficPolicy Local, clients inside the cluster reach only endpoints on their own node",
 	}
 	cal04 = &Rule{
 		ID: "CAL-04", Basis: Documented, Since: "3.28", Until: "3.33",
 		Source: "projectcalico/calico BPFExternalServiceMode; felix/bpf/proxy/syncer.go for external IPs (v3.28.0, v3.32.0)",
-		Reason: "it goes to any endpoint, through a tunnel that keeps the client's address",
+		Reason: "the connection goes to any endpoint, through a tunnel that keeps the client IP",
 	}
 	cal05 = &Rule{
 		ID: "CAL-05", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/nat_lookup.h (v3.28.0, v3.32.0)",
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
 	}
 	cal06 = &Rule{
 		ID: "CAL-06", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/tc.c NAT_NO_BACKEND (v3.28.0, v3.32.0)",
-		Reason: "policy Local, and the node has no endpoint of its own: the node answers that the port is unreachable",
+		Reason: "policy is Local and the node has no local endpoint, so the node answers that the port is unreachable",
 	}
 	cal07 = &Rule{
 		ID: "CAL-07", Basis: Source, Since: "3.28", Until: "3.33", Source: "projectcalico/calico felix/bpf-gpl/tc.c NAT_NO_BACKEND (v3.28.0, v3.32.0)",
-		Reason: "the Service has no usable endpoint, and the node answers that the port is unreachable",
+		Reason: "the Service has no usable endpoint, so the node answers that the port is unreachable",
 	}
 )

@@ -330,7 +330,7 @@ var ciliumPlane = &plane{
 
 var unreadCilium = &Rule{
 	ID: "UNK-32", Source: "cilium/cilium bpf, pkg/loadbalancer and before v1.18 pkg/service and pkg/k8s, v1.13.0 to v1.20.2",
-	Reason: "this release of Cilium has not been read; known are v1.13 to v1.20",
+	Reason: "kubectl etp has no rules for this release of Cilium, only for v1.13 to v1.20",
 }
 
 var ciliumBesidePlane = &plane{
@@ -355,134 +355,155 @@ const (
 var (
 	cil01 = &Rule{
 		ID: "CIL-01", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go (v1.20.2); cilium/cilium#42245",
-		Reason: "the two traffic policies differ, and then Cilium knows external IPs for packets from outside only: it leaves the packets of clients inside as they are",
+		Reason: "the two traffic policies differ. Cilium then handles external IPs only for packets from outside, " +
+			"and leaves packets of clients inside the cluster unchanged",
 	}
 	cil02 = &Rule{
 		ID: "CIL-02", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
-		Reason: "the Service has no usable endpoint, and service-no-backend-response is drop",
+		Reason: "the Service has no usable endpoint and service-no-backend-response is drop, so Cilium drops the " +
+			"packet",
 	}
 	cil03 = &Rule{
 		ID: "CIL-03", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
-		Reason: "the Service has no usable endpoint, and Cilium answers that the port is unreachable",
+		Reason: "the Service has no usable endpoint, so Cilium answers that the port is unreachable",
 	}
 	cil04 = &Rule{
 		ID: "CIL-04", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket,
-		Reason: "the Service has no usable endpoint: connecting fails at once, with \"no route to host\" or \"operation not permitted\"",
+		Reason: "the Service has no usable endpoint, so connect fails at once, with \"no route to host\" or " +
+			"\"operation not permitted\"",
 	}
 	cil05 = &Rule{
 		ID: "CIL-05", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup,
-		Reason: "the client's own node translates the address to any endpoint, whatever externalTrafficPolicy says",
+		Reason: "Cilium on the client's node translates the address to any endpoint, whatever externalTrafficPolicy is",
 	}
 	cil06 = &Rule{
 		ID: "CIL-06", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup + "; Documentation/network/kubernetes/kubeproxy-free.rst",
-		Reason: "for clients inside the cluster internalTrafficPolicy Local leaves only endpoints on their own node",
+		Reason: "with internalTrafficPolicy Local, clients inside the cluster reach only endpoints on their own node",
 	}
 	cil07 = &Rule{
 		ID: "CIL-07", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumNode,
-		Reason: "policy Cluster hands it to any endpoint and puts the node's address on it where the endpoint is on another node",
+		Reason: "policy is Cluster, so the connection goes to any endpoint. If that is on another node, the node's " +
+			"address replaces the client IP (SNAT)",
 	}
 	cil08 = &Rule{
 		ID: "CIL-08", Basis: Documented, Since: "1.13", Until: "1.21", Source: "cilium/cilium Documentation/network/kubernetes/kubeproxy-free.rst, DSR mode",
-		Reason: "policy Cluster hands it to any endpoint, which answers the client directly",
+		Reason: "policy is Cluster, so the connection goes to any endpoint, which answers the client directly (DSR)",
 	}
 	cil09 = &Rule{
 		ID: "CIL-09", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumLookup,
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
 	}
 	cil10 = &Rule{
 		ID: "CIL-10", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
-		Reason: "policy Local, the node has no endpoint of its own, and service-no-backend-response is drop",
+		Reason: "policy is Local, the node has no local endpoint and service-no-backend-response is drop, so Cilium " +
+			"drops the packet",
 	}
 	cil11 = &Rule{
 		ID: "CIL-11", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
-		Reason: "policy Local, and the node has no endpoint of its own: Cilium answers that the port is unreachable",
+		Reason: "policy is Local and the node has no local endpoint, so Cilium answers that the port is unreachable",
 	}
 	cil12 = &Rule{
 		ID: "CIL-12", Basis: Source, Source: "AliyunContainerService/terway policy/cilium/0002-lb-enable-in-cluster-load-balancer.patch (commit 89aadf8b)",
-		Reason: "Terway's in_cluster_loadbalance lets pods past policy Local to any endpoint",
+		Reason: "with Terway's in_cluster_loadbalance, pods are exempt from policy Local and reach any endpoint",
 	}
 	cil13 = &Rule{
 		ID: "CIL-13", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 answers pods for load balancer addresses before kube-proxy does, and holds them to policy Local",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses for pods before " +
+			"kube-proxy does, and applies policy Local to them",
 	}
 	cil15 = &Rule{
 		ID: "CIL-15", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 answers pods for load balancer addresses before kube-proxy does, and hands them to any endpoint",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses for pods before " +
+			"kube-proxy does, and uses any endpoint",
 	}
 	cil16 = &Rule{
 		ID: "CIL-16", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint; bpf/lib/nodeport.h lb4_svc_is_l7_loadbalancer",
-		Reason: "the Service belongs to Cilium's Ingress or Gateway API: the node hands it to its own Envoy under both policies, which sees the client's address",
+		Reason: "the Service belongs to Cilium's Ingress or Gateway API. With both policies the node sends the " +
+			"connection to its own Envoy, which sees the client IP",
 	}
 	cil17 = &Rule{
 		ID: "CIL-17", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/option/config.go EnableSCTP",
-		Reason: "what Cilium does with SCTP depends on enable-sctp, and has not been established",
+		Reason: "what Cilium does with SCTP depends on enable-sctp and is not known",
 	}
 	cil18 = &Rule{
 		ID: "CIL-18", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/annotation/k8s.go (v1.20.2)",
-		Reason: "an annotation of the Service (service.cilium.io) changes where Cilium serves it, or with endpoints of other clusters",
+		Reason: "an annotation of the Service (service.cilium.io) changes where Cilium serves it, or adds endpoints " +
+			"of other clusters",
 	}
 	cil19 = &Rule{
 		ID: "CIL-19", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumNode + " lb4_src_range_ok",
-		Reason: "loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+		Reason: "loadBalancerSourceRanges do not allow the client, so the packet is dropped",
 	}
 	cil20 = &Rule{
 		ID: "CIL-20", Basis: Source, Since: "1.13", Until: "1.15", Source: "cilium/cilium bpf/lib/nodeport.h nodeport_lb4 (v1.13.0, v1.14.0); cilium/cilium#27800",
-		Reason: "no endpoint is left at this node, and before v1.15 Cilium drops the packet without an answer",
+		Reason: "no endpoint is left for this node, and before v1.15 Cilium drops the packet without an answer",
 	}
 	cil21 = &Rule{
 		ID: "CIL-21", Since: "1.19", Until: "1.21", Source: "cilium/cilium bpf/lib/lb.h handle_nonroutable_endpoints_v4 (v1.20.2)",
-		Reason: "no endpoint is left, and enable-no-service-endpoints-routable is false: Cilium drops the packet or leaves it to the node",
+		Reason: "no endpoint is left and enable-no-service-endpoints-routable is false, so Cilium drops the packet " +
+			"or leaves it to the node",
 	}
 	cil22 = &Rule{
 		ID: "CIL-22", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate",
-		Reason: "clients inside the cluster are not translated for external IPs that their own node does not have",
+		Reason: "Cilium does not translate external IPs for clients inside the cluster, unless the client's own " +
+			"node has the address",
 	}
 	cil23 = &Rule{
 		ID: "CIL-23", Basis: Source, Since: "1.13", Until: "1.20", Source: ciliumNode + "; cilium/cilium#34777",
-		Reason: "sockets are balanced on the host network only: before v1.20 another node's node port is judged by that node, as if the pod were outside",
+		Reason: "sockets are load balanced in the host network only. Before v1.20 the node whose node port is used " +
+			"handles the connection, as if the pod were outside the cluster",
 	}
 	cil24 = &Rule{
 		ID: "CIL-24", Since: "1.19.1", Until: "1.20", Source: "cilium/cilium bpf/bpf_lxc.c lb4_lookup_wildcard_nodeport_service (v1.19.3; not in v1.19.0)",
-		Reason: "sockets are balanced on the host network only, and v1.19 began to translate other nodes' node ports at home where bpf-lb-mode is dsr or hybrid",
+		Reason: "sockets are load balanced in the host network only. v1.19 began to translate node ports of other " +
+			"nodes on the pod's own node, if bpf-lb-mode is dsr or hybrid",
 	}
 	cil25 = &Rule{
 		ID: "CIL-25", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod,
-		Reason: "Cilium beside kube-proxy answers pods for ClusterIPs itself, with the endpoints that internalTrafficPolicy allows",
+		Reason: "Cilium beside kube-proxy handles ClusterIPs for pods itself, with the endpoints that " +
+			"internalTrafficPolicy allows",
 	}
 	cil26 = &Rule{
 		ID: "CIL-26", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + ", bpf/bpf_sock.c, pkg/datapath/linux/config/config.go ENABLE_NODEPORT; cilium/cilium#45252",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 answers for load balancer addresses before kube-proxy does, with enable-bpf-masquerade or bpf-lb-sock by internalTrafficPolicy",
+		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses before kube-proxy does. " +
+			"With enable-bpf-masquerade or bpf-lb-sock it follows internalTrafficPolicy",
 	}
 	cil27 = &Rule{
 		ID: "CIL-27", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate; " + ciliumPod,
-		Reason: "both traffic policies are the same, and the client's own node translates the external IP",
+		Reason: "both traffic policies are the same, so Cilium on the client's node translates the external IP",
 	}
 	cil28 = &Rule{
 		ID: "CIL-28", Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate",
-		Reason: "clients inside are translated for external IPs of their own node at most, and the API does not show whether the node has this one: otherwise the packet leaves",
+		Reason: "for clients inside the cluster, Cilium translates external IPs of their own node at most. The API " +
+			"does not show whether the node has this one; if not, the packet leaves the node",
 	}
 	cil29 = &Rule{
 		ID: "CIL-29", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "no endpoint is left for the pod, and Cilium (before v1.15, or with service-no-backend-response drop) drops its packet",
+		Reason: "no endpoint is left for the pod. Cilium (before v1.15, or with service-no-backend-response drop) " +
+			"drops its packet",
 	}
 	cil30 = &Rule{
 		ID: "CIL-30", Basis: Source, Since: "1.15", Until: "1.20", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "no endpoint is left for the pod, and Cilium answers that the port is unreachable",
+		Reason: "no endpoint is left for the pod, so Cilium answers that the port is unreachable",
 	}
 	cil31 = &Rule{
 		ID: "CIL-31", Since: "1.20", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "no endpoint is left for the pod: whether Cilium's answer reaches it depends on checksum offloading of its interface",
+		Reason: "no endpoint is left for the pod. Whether Cilium's answer reaches it depends on checksum offloading " +
+			"of its interface",
 	}
 	cil32 = &Rule{
 		ID: "CIL-32", Basis: Source, Since: "1.19", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reconciler/bpf_reconciler.go isDatapathCandidate (v1.19.7); " + ciliumPod,
-		Reason: "Cilium from v1.19 on answers pods for external IPs before kube-proxy does, and holds them to externalTrafficPolicy",
+		Reason: "Cilium from v1.19 on handles external IPs for pods before kube-proxy does, and applies " +
+			"externalTrafficPolicy to them",
 	}
 	cil33 = &Rule{
 		ID: "CIL-33", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "Cilium beside kube-proxy has no endpoint left for the pod, and (before v1.15, or with service-no-backend-response drop) drops its packet",
+		Reason: "Cilium beside kube-proxy has no endpoint left for the pod, and (before v1.15, or with " +
+			"service-no-backend-response drop) drops its packet",
 	}
 	cil34 = &Rule{
 		ID: "CIL-34", Since: "1.20", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "Cilium beside kube-proxy has no endpoint left for the pod: whether its answer reaches it depends on checksum offloading of the pod's interface",
+		Reason: "Cilium beside kube-proxy has no endpoint left for the pod. Whether its answer reaches the pod " +
+			"depends on checksum offloading of the pod's interface",
 	}
 )

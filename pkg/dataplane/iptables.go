@@ -59,64 +59,93 @@ const iptablesSource = "kubernetes/kubernetes pkg/proxy/iptables/proxier.go"
 var (
 	ipt01 = &Rule{
 		ID: "IPT-01", Basis: Source, Source: iptablesSource,
-		Reason: "nodePortAddresses leave out the node address that is dialled, and nothing listens there",
+		Reason: "nodePortAddresses do not include this address of the node, so nothing listens on it",
 	}
 	ipt02 = &Rule{
 		ID: "IPT-02", Basis: Source, Since: "1.25", Source: iptablesSource,
-		Reason: "the node has no endpoint of its own, and the rule that drops such connections does not ask which of the node's addresses is dialled",
+		Reason: "the node has no local endpoint. The rule that drops such connections applies to every address of " +
+			"the node, also to those that nodePortAddresses do not include",
 	}
 	ipt03 = &Rule{
 		ID: "IPT-03", Basis: Source, Source: iptablesSource + ", iptablesJumpChains",
-		Reason: "without any endpoint the address is not caught, and the rejecting chain does not look at what a process on the node sends: the packet leaves for the real load balancer",
+		Reason: "without an endpoint kube-proxy has no DNAT rule for the address, and its reject rule does not see " +
+			"what processes on the node send: the packet leaves for the load balancer",
 	}
-	ipt04 = &Rule{ID: "IPT-04", Basis: Source, Source: iptablesSource, Reason: "the Service has no usable endpoint, and kube-proxy rejects connections to it"}
+	ipt04 = &Rule{
+		ID: "IPT-04", Basis: Source, Source: iptablesSource,
+		Reason: "the Service has no usable endpoint, so kube-proxy rejects the connection",
+	}
 	ipt05 = &Rule{
 		ID: "IPT-05", Basis: Source, Since: "1.24", Source: iptablesSource,
-		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own, so the packet is dropped",
+		Reason: "internalTrafficPolicy is Local and the node has no local endpoint, so the packet is dropped",
 	}
-	ipt06 = &Rule{ID: "IPT-06", Basis: Source, Since: "1.24", Source: iptablesSource, Reason: "internalTrafficPolicy Local hands it to an endpoint on the node"}
-	ipt07 = &Rule{ID: "IPT-07", Basis: Source, Source: iptablesSource, Reason: "a ClusterIP is handed to any endpoint"}
+	ipt06 = &Rule{
+		ID: "IPT-06", Basis: Source, Since: "1.24", Source: iptablesSource,
+		Reason: "internalTrafficPolicy is Local, so the connection goes to an endpoint on the node",
+	}
+	ipt07 = &Rule{
+		ID: "IPT-07", Basis: Source, Source: iptablesSource,
+		Reason: "connections to a ClusterIP go to any endpoint",
+	}
 	ipt08 = &Rule{
 		ID: "IPT-08", Basis: Source, Source: iptablesSource,
-		Reason: "the node answers for the address itself, and loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+		Reason: "the node handles the address itself. loadBalancerSourceRanges do not allow the client, so the " +
+			"packet is dropped",
 	}
 	ipt09 = &Rule{
 		ID: "IPT-09", Basis: Source, Until: "1.21", Source: iptablesSource,
-		Reason: "before v1.21 external IPs are caught only for packets from off the machine",
+		Reason: "before v1.21 kube-proxy handles external IPs only for packets that come from outside the node",
 	}
 	ipt10 = &Rule{
 		ID: "IPT-10", Basis: Source, Until: "1.21", Source: iptablesSource,
-		Reason: "before v1.21 external IPs are not caught for pods behind a Linux bridge, and the API does not show how pods are attached",
+		Reason: "before v1.21 kube-proxy does not handle external IPs for pods behind a Linux bridge, and the API " +
+			"does not show how pods are attached",
 	}
 	ipt11 = &Rule{
 		ID: "IPT-11", Basis: Source, Since: "1.21", Until: "1.24", Source: iptablesSource,
-		Reason: "from v1.21 to v1.23 an external IP with policy Cluster keeps the address of a pod that kube-proxy knows as a pod",
+		Reason: "from v1.21 to v1.23 a connection to an external IP with policy Cluster keeps the pod's address, if " +
+			"kube-proxy recognises the pod as a pod",
 	}
-	ipt12 = &Rule{ID: "IPT-12", Basis: Source, Source: iptablesSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
+	ipt12 = &Rule{
+		ID: "IPT-12", Basis: Source, Source: iptablesSource,
+		Reason: "policy is Cluster, so the connection goes to any endpoint and the node's address replaces the " +
+			"client IP (SNAT)",
+	}
 	ipt14 = &Rule{
 		ID: "IPT-14", Basis: Source, Since: "1.15", Source: iptablesSource,
-		Reason: "the node answers for the address itself, and lets its own processes past policy Local to any endpoint",
+		Reason: "the node handles the address itself. Processes on the node are exempt from policy Local and reach " +
+			"any endpoint",
 	}
 	ipt15 = &Rule{
 		ID: "IPT-15", Basis: Source, Source: iptablesSource,
-		Reason: "the node answers for the address itself, and lets pods past policy Local to any endpoint",
+		Reason: "the node handles the address itself. Pods are exempt from policy Local and reach any endpoint",
 	}
 	ipt16 = &Rule{
 		ID: "IPT-16", Basis: Source, Source: iptablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes another node's pod for one to let past policy Local, and does not rewrite its address: only endpoints on this node can answer back",
+		Reason: "the node takes the other node's pod for one that is exempt from policy Local, and does not replace " +
+			"its address (no SNAT). Only endpoints on this node can answer it",
 	}
-	ipt17 = &Rule{ID: "IPT-17", Basis: Source, Source: iptablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	ipt17 = &Rule{
+		ID: "IPT-17", Basis: Source, Source: iptablesSource,
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
+	}
 	ipt21 = &Rule{
 		ID: "IPT-21", Basis: Source, Until: "1.20", Source: iptablesSource + ", iptablesJumpChains",
-		Reason: "the Service has no usable endpoint, and before v1.20 the rejecting chain does not look at what a node forwards: the packet goes on as it came",
+		Reason: "the Service has no usable endpoint. Before v1.20 the reject rule does not see what a node " +
+			"forwards, so the packet goes on unchanged",
 	}
 	ipt20 = &Rule{
 		ID: "IPT-20", Basis: Source, Source: iptablesSource + "; pkg/proxy/util/localdetector.go",
-		Reason: "the node answers for the address itself; kube-proxy does not take the pod for one (clusterCIDR, detectLocalMode) and holds it to policy Local, and the node has no endpoint",
+		Reason: "the node handles the address itself. kube-proxy does not recognise the pod as a pod (clusterCIDR, " +
+			"detectLocalMode), so policy Local applies to it, and the node has no local endpoint",
 	}
 	ipt19 = &Rule{
 		ID: "IPT-19", Basis: Source, Until: "1.25", Source: iptablesSource + "; kubernetes/kubernetes pkg/kubelet/kubelet_network_linux.go",
-		Reason: "before v1.25 the packet is only marked to be dropped, and nothing drops what a node forwards: it goes on to the real load balancer",
+		Reason: "before v1.25 kube-proxy only marks the packet to be dropped, and nothing drops marked packets that " +
+			"a node forwards: the packet goes on to the load balancer",
 	}
-	ipt18 = &Rule{ID: "IPT-18", Basis: Source, Source: iptablesSource, Reason: "policy Local, and the node has no endpoint of its own: the packet is dropped"}
+	ipt18 = &Rule{
+		ID: "IPT-18", Basis: Source, Source: iptablesSource,
+		Reason: "policy is Local and the node has no local endpoint, so the packet is dropped",
+	}
 )

@@ -116,53 +116,75 @@ const ipvsSource = "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go"
 var (
 	ipvs01 = &Rule{
 		ID: "IPVS-01", Basis: Source, Since: "1.26", Until: "1.29.1", Source: "kubernetes/kubernetes#121909",
-		Reason: "from v1.26 until v1.28.6 and v1.29.1 kube-proxy rejects external IPs with policy Local together with the node's own ports",
+		Reason: "from v1.26 until v1.28.6 and v1.29.1 kube-proxy rejects external IPs with policy Local together " +
+			"with the node's own ports",
 	}
 	ipvs02 = &Rule{
 		ID: "IPVS-02", Basis: Source, Source: ipvsSource + "; for processes on the node kubernetes/kubernetes#119791 (v1.29)",
-		Reason: "the node answers for the address itself, and loadBalancerSourceRanges do not admit the client, so the packet is dropped",
+		Reason: "the node handles the address itself. loadBalancerSourceRanges do not allow the client, so the " +
+			"packet is dropped",
 	}
 	ipvs03 = &Rule{
 		ID: "IPVS-03", Basis: Source, Source: ipvsSource,
-		Reason: "nodePortAddresses leave out the node address that is dialled, and nothing listens there",
+		Reason: "nodePortAddresses do not include this address of the node, so nothing listens on it",
 	}
 	ipvs04 = &Rule{
 		ID: "IPVS-04", Basis: Source, Source: ipvsSource + "; Linux net/netfilter/ipvs/ip_vs_core.c ip_vs_leave",
-		Reason: "a virtual server without any real server: the kernel refuses",
+		Reason: "the Service has no usable endpoint: the ipvs virtual server has no real server, so the kernel " +
+			"refuses the connection",
 	}
 	ipvs05 = &Rule{
 		ID: "IPVS-05", Basis: Source, Source: ipvsSource,
-		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: a virtual server without real servers, and the kernel refuses",
+		Reason: "internalTrafficPolicy is Local and the node has no local endpoint: the ipvs virtual server has no " +
+			"real server, so the kernel refuses the connection",
 	}
-	ipvs06 = &Rule{ID: "IPVS-06", Basis: Source, Since: "1.22", Source: ipvsSource, Reason: "internalTrafficPolicy Local hands it to an endpoint on the node"}
-	ipvs07 = &Rule{ID: "IPVS-07", Basis: Source, Source: ipvsSource, Reason: "a ClusterIP is handed to any endpoint"}
-	ipvs08 = &Rule{ID: "IPVS-08", Basis: Source, Source: ipvsSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
+	ipvs06 = &Rule{
+		ID: "IPVS-06", Basis: Source, Since: "1.22", Source: ipvsSource,
+		Reason: "internalTrafficPolicy is Local, so the connection goes to an endpoint on the node",
+	}
+	ipvs07 = &Rule{
+		ID: "IPVS-07", Basis: Source, Source: ipvsSource,
+		Reason: "connections to a ClusterIP go to any endpoint",
+	}
+	ipvs08 = &Rule{
+		ID: "IPVS-08", Basis: Source, Source: ipvsSource,
+		Reason: "policy is Cluster, so the connection goes to any endpoint and the node's address replaces the " +
+			"client IP (SNAT)",
+	}
 	ipvs09 = &Rule{
 		ID: "IPVS-09", Basis: Source, Source: ipvsSource + "; kubernetes/kubernetes#75262",
-		Reason: "policy Local hands it to an endpoint on the node; the address is bound on the node, so the process speaks from that very address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node. The address is bound on the " +
+			"node, so the process connects from that same address",
 	}
 	ipvs10 = &Rule{
 		ID: "IPVS-10", Basis: Source, Source: ipvsSource,
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address; clients inside the cluster are held to it too",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP. " +
+			"Clients inside the cluster are limited to local endpoints too",
 	}
 	ipvs11 = &Rule{
 		ID: "IPVS-11", Basis: Source, Until: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#92857",
-		Reason: "every node answers for the address itself, and under policy Local this one has no endpoint to hand the connection to: before v1.24 its kernel then refuses",
+		Reason: "kube-proxy handles this address on every node. With policy Local it only uses endpoints on the " +
+			"same node; this node has none, so the kernel refuses the connection (ipvs before v1.24)",
 	}
 	ipvs12 = &Rule{
 		ID: "IPVS-12", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",
-		Reason: "policy Local, and the node has no endpoint of its own: since v1.24 it falls back to any endpoint, and answers to its own clients come back through it",
+		Reason: "policy is Local and the node has no local endpoint. Since v1.24 kube-proxy then uses any endpoint, " +
+			"and answers to the node's own clients come back through the node",
 	}
 	ipvs13 = &Rule{
 		ID: "IPVS-13", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#93456",
-		Reason: "every node answers for the address itself; under policy Local this one has no endpoint and falls back to those of other nodes, but the process speaks from the dialled address, which every node takes for its own: no answer comes back",
+		Reason: "kube-proxy handles this address on every node. With policy Local this node has no local endpoint " +
+			"and uses endpoints on other nodes; but the process connects from the address itself, which every node " +
+			"takes as its own, so no answer comes back",
 	}
 	ipvs14 = &Rule{
 		ID: "IPVS-14", Basis: Source, Since: "1.24", Source: ipvsSource + "; kubernetes/kubernetes#97081",
-		Reason: "policy Local, and the node has no endpoint of its own: the packet goes on to another node with the client's address, and the answer does not come back through this node",
+		Reason: "policy is Local and the node has no local endpoint. The packet goes on to another node with the " +
+			"client IP, and the answer does not come back through this node",
 	}
 	ipvs15 = &Rule{
 		ID: "IPVS-15", Basis: Source, Since: "1.24", Source: ipvsSource,
-		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: since v1.24 it falls back to any endpoint all the same",
+		Reason: "internalTrafficPolicy is Local and the node has no local endpoint. Since v1.24 kube-proxy uses any " +
+			"endpoint all the same",
 	}
 )

@@ -127,7 +127,8 @@ func always(*connection) bool { return true }
 
 var unreadKubeProxy = &Rule{
 	ID: "UNK-38", Source: "kubernetes/kubernetes pkg/proxy",
-	Reason: "this release of kube-proxy has not been read; known are v1.15 to v1.37, in nftables mode from v1.29 on",
+	Reason: "kubectl etp has no rules for this release of kube-proxy, only for v1.15 to v1.37 (nftables mode: v1.29 " +
+		"to v1.37)",
 }
 
 // kubeProxy is what its modes share.

@@ -56,7 +56,7 @@ var kubeRouterPlane = &plane{
 
 var unreadKubeRouter = &Rule{
 	ID: "UNK-36", Source: "cloudnativelabs/kube-router pkg/controllers/proxy, v2.1.0 and v2.11.0",
-	Reason: "this release of kube-router has not been read, or is not known; known are v2.1 to v2.11",
+	Reason: "kubectl etp has rules for kube-router v2.1 to v2.11 only. This release is another one, or is not known",
 }
 
 const (
@@ -67,42 +67,49 @@ const (
 var (
 	kr01 = &Rule{
 		ID: "KR-01", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "policy Local, and the node has no endpoint of its own: its node port is not set up",
+		Reason: "policy is Local and the node has no local endpoint, so kube-router does not set up the node port " +
+			"on it",
 	}
 	kr02 = &Rule{
 		ID: "KR-02", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "policy Local, and the node has no endpoint of its own: the address is not set up there, and the packet leaves by the node's routes",
+		Reason: "policy is Local and the node has no local endpoint. kube-router does not set up the address on it, " +
+			"so the packet leaves by the node's routes",
 	}
 	kr03 = &Rule{
 		ID: "KR-03", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "the Service has no usable endpoint: a virtual server without real servers, and the kernel refuses",
+		Reason: "the Service has no usable endpoint: the ipvs virtual server has no real server, so the kernel " +
+			"refuses the connection",
 	}
 	kr04 = &Rule{
 		ID: "KR-04", Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own: the ClusterIP is not set up there, and what answers the packet depends on the node's routes",
+		Reason: "internalTrafficPolicy is Local and the node has no local endpoint. kube-router does not set up the " +
+			"ClusterIP on it, and what answers the packet depends on the node's routes",
 	}
 	kr05 = &Rule{
 		ID: "KR-05", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
 	}
 	kr06 = &Rule{
 		ID: "KR-06", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
-		Reason: "it goes to any endpoint, with the node's address where the endpoint is on another node",
+		Reason: "the connection goes to any endpoint. If that is on another node, the node's address replaces the " +
+			"client IP (SNAT)",
 	}
 	kr07 = &Rule{
 		ID: "KR-07", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
-		Reason: "it goes to any endpoint, and what comes from the node's own pods is not rewritten",
+		Reason: "the connection goes to any endpoint, and the node's own pods keep their address (no SNAT)",
 	}
 	kr08 = &Rule{
 		ID: "KR-08", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterSource,
-		Reason: "internalTrafficPolicy Local hands it to an endpoint on the node",
+		Reason: "internalTrafficPolicy is Local, so the connection goes to an endpoint on the node",
 	}
 	kr09 = &Rule{
 		ID: "KR-09", Since: "2.1", Until: "2.12", Source: kubeRouterMasking + ", hairpin mode",
-		Reason: "the pod can be handed its own connection, which fails without kube-router's hairpin mode; the API does not show that setting",
+		Reason: "the pod can get its own connection back, which fails without kube-router's hairpin mode. The API " +
+			"does not show that setting",
 	}
 	kr10 = &Rule{
 		ID: "KR-10", Basis: Source, Since: "2.1", Until: "2.12", Source: kubeRouterMasking,
-		Reason: "with --run-router=false kube-router masquerades nothing: endpoints on other nodes answer the client past this node",
+		Reason: "with --run-router=false kube-router does not masquerade (no SNAT), so endpoints on other nodes " +
+			"answer the client past this node",
 	}
 )

@@ -56,51 +56,76 @@ const nftablesSource = "kubernetes/kubernetes pkg/proxy/nftables/proxier.go"
 var (
 	nft01 = &Rule{
 		ID: "NFT-01", Basis: Source, Since: "1.30", Source: nftablesSource,
-		Reason: "the node answers for the address itself, and loadBalancerSourceRanges do not admit the client, so the packet is dropped before anything else is asked",
+		Reason: "the node handles the address itself. loadBalancerSourceRanges do not allow the client, so the " +
+			"packet is dropped before any other rule applies",
 	}
 	nft02 = &Rule{
 		ID: "NFT-02", Basis: Source, Until: "1.30", Source: nftablesSource,
-		Reason: "in v1.29 (alpha) loadBalancerSourceRanges were judged in hooks that not every packet passes before its address is changed",
+		Reason: "in v1.29 (alpha) loadBalancerSourceRanges are checked in hooks that not every packet passes before " +
+			"its address is changed",
 	}
 	nft03 = &Rule{
 		ID: "NFT-03", Basis: Source, Source: nftablesSource,
-		Reason: "nodePortAddresses (by default the node's primary address) leave out the address that is dialled, and nothing listens there",
+		Reason: "nodePortAddresses (default: the node's primary address) do not include this address of the node, " +
+			"so nothing listens on it",
 	}
 	nft04 = &Rule{
 		ID: "NFT-04", Basis: Source, Source: nftablesSource,
-		Reason: "the Service has no usable endpoint, and kube-proxy rejects connections to it, those of the node's own processes too",
+		Reason: "the Service has no usable endpoint, so kube-proxy rejects the connection, also from processes on " +
+			"the node",
 	}
 	nft05 = &Rule{
 		ID: "NFT-05", Basis: Source, Source: nftablesSource,
-		Reason: "internalTrafficPolicy is Local and the node has no endpoint of its own, so the packet is dropped",
+		Reason: "internalTrafficPolicy is Local and the node has no local endpoint, so the packet is dropped",
 	}
-	nft06 = &Rule{ID: "NFT-06", Basis: Source, Source: nftablesSource, Reason: "internalTrafficPolicy Local hands it to an endpoint on the node"}
-	nft07 = &Rule{ID: "NFT-07", Basis: Source, Source: nftablesSource, Reason: "a ClusterIP is handed to any endpoint"}
-	nft08 = &Rule{ID: "NFT-08", Basis: Source, Source: nftablesSource, Reason: "policy Cluster hands it to any endpoint and puts the node's address on it"}
+	nft06 = &Rule{
+		ID: "NFT-06", Basis: Source, Source: nftablesSource,
+		Reason: "internalTrafficPolicy is Local, so the connection goes to an endpoint on the node",
+	}
+	nft07 = &Rule{
+		ID: "NFT-07", Basis: Source, Source: nftablesSource,
+		Reason: "connections to a ClusterIP go to any endpoint",
+	}
+	nft08 = &Rule{
+		ID: "NFT-08", Basis: Source, Source: nftablesSource,
+		Reason: "policy is Cluster, so the connection goes to any endpoint and the node's address replaces the " +
+			"client IP (SNAT)",
+	}
 	nft09 = &Rule{
 		ID: "NFT-09", Basis: Source, Until: "1.33.6", Source: "kubernetes/kubernetes#132456, picked for v1.33.6",
-		Reason: "before v1.33.6 the filter drops what a process on a node without endpoints of its own sends, before the short-circuit can take it",
+		Reason: "before v1.33.6 the filter drops what a process sends on a node without local endpoints, before the " +
+			"rule that exempts local clients can apply",
 	}
 	nft10 = &Rule{
 		ID: "NFT-10", Basis: Source, Source: nftablesSource,
-		Reason: "the node answers for the address itself, and lets its own processes past policy Local to any endpoint",
+		Reason: "the node handles the address itself. Processes on the node are exempt from policy Local and reach " +
+			"any endpoint",
 	}
 	nft11 = &Rule{
 		ID: "NFT-11", Until: "1.34.2", Source: "kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2",
-		Reason: "kube-proxy tells pods by an interface name prefix, and this release writes that as the name of one interface: its rules may not load at all",
+		Reason: "kube-proxy recognises pods by an interface name prefix, and this release writes the prefix as the " +
+			"name of one interface. Its rules may not load at all",
 	}
 	nft12 = &Rule{
 		ID: "NFT-12", Basis: Source, Source: nftablesSource,
-		Reason: "the node answers for the address itself, and lets pods past policy Local to any endpoint",
+		Reason: "the node handles the address itself. Pods are exempt from policy Local and reach any endpoint",
 	}
 	nft13 = &Rule{
 		ID: "NFT-13", Basis: Source, Source: nftablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes another node's pod for one to let past policy Local, and does not rewrite its address: only endpoints on this node can answer back",
+		Reason: "the node takes the other node's pod for one that is exempt from policy Local, and does not replace " +
+			"its address (no SNAT). Only endpoints on this node can answer it",
 	}
-	nft14 = &Rule{ID: "NFT-14", Basis: Source, Source: nftablesSource, Reason: "policy Local hands it to an endpoint on the node, with the client's address"}
+	nft14 = &Rule{
+		ID: "NFT-14", Basis: Source, Source: nftablesSource,
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
+	}
 	nft16 = &Rule{
 		ID: "NFT-16", Basis: Source, Source: nftablesSource + "; pkg/proxy/util/localdetector.go",
-		Reason: "the node answers for the address itself; kube-proxy does not take the pod for one (clusterCIDR, detectLocalMode) and holds it to policy Local, and the node has no endpoint",
+		Reason: "the node handles the address itself. kube-proxy does not recognise the pod as a pod (clusterCIDR, " +
+			"detectLocalMode), so policy Local applies to it, and the node has no local endpoint",
 	}
-	nft15 = &Rule{ID: "NFT-15", Basis: Source, Source: nftablesSource, Reason: "policy Local, and the node has no endpoint of its own: the packet is dropped"}
+	nft15 = &Rule{
+		ID: "NFT-15", Basis: Source, Source: nftablesSource,
+		Reason: "policy is Local and the node has no local endpoint, so the packet is dropped",
+	}
 )

@@ -33,7 +33,7 @@ var ovnPlane = &plane{
 
 var unreadOVN = &Rule{
 	ID: "UNK-35", Source: "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md",
-	Reason: "this release of OVN-Kubernetes has not been read, or is not known; known are v1.0 and v1.1",
+	Reason: "kubectl etp has rules for OVN-Kubernetes v1.0 and v1.1 only. This release is another one, or is not known",
 }
 
 const ovnSource = "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-policy.md (commit 6c366bb49)"
@@ -41,33 +41,36 @@ const ovnSource = "ovn-kubernetes/ovn-kubernetes docs/design/service-traffic-pol
 var (
 	ovn01 = &Rule{
 		ID: "OVN-01", Basis: Source, Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "the Service has no usable endpoint, and OVN rejects connections to it",
+		Reason: "the Service has no usable endpoint, so OVN rejects the connection",
 	}
 	ovn02 = &Rule{
 		ID: "OVN-02", Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "what OVN-Kubernetes does with internalTrafficPolicy Local on this node has not been established",
+		Reason: "what OVN-Kubernetes does with internalTrafficPolicy Local on this node is not known",
 	}
 	ovn03 = &Rule{
-		ID: "OVN-03", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource, Reason: "a ClusterIP is handed to any endpoint",
+		ID: "OVN-03", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
+		Reason: "connections to a ClusterIP go to any endpoint",
 	}
 	ovn04 = &Rule{
 		ID: "OVN-04", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "the node answers for the address itself, and clients on it go by policy Cluster whatever externalTrafficPolicy says",
+		Reason: "the node handles the address itself. Policy Cluster applies to clients on the node, whatever " +
+			"externalTrafficPolicy is",
 	}
 	ovn05 = &Rule{
 		ID: "OVN-05", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "policy Cluster hands it to any endpoint and puts an address of the node on it",
+		Reason: "policy is Cluster, so the connection goes to any endpoint and an address of the node replaces the " +
+			"client IP (SNAT)",
 	}
 	ovn06 = &Rule{
 		ID: "OVN-06", Basis: Documented, Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "policy Local hands it to an endpoint on the node, with the client's address",
+		Reason: "policy is Local, so the connection goes to an endpoint on the node and keeps the client IP",
 	}
 	ovn07 = &Rule{
 		ID: "OVN-07", Basis: Source, Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "policy Local, and the node has no endpoint of its own: OVN rejects the connection",
+		Reason: "policy is Local and the node has no local endpoint, so OVN rejects the connection",
 	}
 	ovn08 = &Rule{
 		ID: "OVN-08", Since: "1.0", Until: "1.2", Source: ovnSource,
-		Reason: "whether a pod's connection to another node's node port is held to policy Local has not been established",
+		Reason: "whether policy Local applies when a pod connects to a node port of another node is not known",
 	}
 )

@@ -33,7 +33,8 @@ var windowsPlane = &plane{
 
 var unreadWindows = &Rule{
 	ID: "UNK-37", Source: "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go",
-	Reason: "this release of kube-proxy for Windows has not been read; known are v1.20, with which policy Local came there, to v1.37",
+	Reason: "kubectl etp has no rules for this release of kube-proxy for Windows, only for v1.20 (the first with " +
+		"policy Local there) to v1.37",
 }
 
 const windowsSource = "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go"
@@ -41,22 +42,25 @@ const windowsSource = "kubernetes/kubernetes pkg/proxy/winkernel/proxier.go"
 var (
 	win01 = &Rule{
 		ID: "WIN-01", Since: "1.20", Until: "1.38", Source: windowsSource,
-		Reason: "the Service has no usable endpoint, and the node sets up nothing for it: what then happens has not been established",
+		Reason: "the Service has no usable endpoint, and kube-proxy sets up nothing for it on the node. What " +
+			"happens then is not known",
 	}
 	win02 = &Rule{
 		ID: "WIN-02", Since: "1.20", Until: "1.38", Source: windowsSource,
-		Reason: "what Windows nodes do with internalTrafficPolicy Local has not been established",
+		Reason: "what Windows nodes do with internalTrafficPolicy Local is not known",
 	}
 	win03 = &Rule{
 		ID: "WIN-03", Basis: Source, Since: "1.20", Until: "1.38", Source: windowsSource,
-		Reason: "it is handed to any endpoint; whose address that sees depends on direct server return",
+		Reason: "the connection goes to any endpoint. Whether that sees the client IP depends on direct server return",
 	}
 	win04 = &Rule{
 		ID: "WIN-04", Since: "1.20", Until: "1.38", Source: windowsSource,
-		Reason: "policy Local, and the node has no endpoint of its own: with direct server return nothing is set up on it, without it any endpoint is reached",
+		Reason: "policy is Local and the node has no local endpoint. With direct server return nothing is set up on " +
+			"the node; without it the connection goes to any endpoint",
 	}
 	win05 = &Rule{
 		ID: "WIN-05", Basis: Source, Since: "1.20", Until: "1.38", Source: windowsSource,
-		Reason: "policy Local, and the node has an endpoint of its own: with direct server return only that is reached, without it any",
+		Reason: "policy is Local and the node has a local endpoint. With direct server return only that one is " +
+			"used; without it any endpoint is",
 	}
 )
