@@ -11,6 +11,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/explain"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 // Every word that a cell of the map can show is explained by kubectl etp explain.
@@ -26,20 +27,20 @@ func TestCellWordsAreExplained(t *testing.T) {
 			t.Errorf("the map shows %q, and kubectl etp explain has no page of that name", text)
 		}
 	}
-	var all []verdict
+	var all []route.Cell
 	for _, outcome := range []dataplane.Outcome{
 		dataplane.Reachable, dataplane.Partial, dataplane.Unknown, dataplane.ViaLoadBalancer, dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable,
 	} {
 		for _, endpoints := range []dataplane.Endpoints{dataplane.AllEndpoints, dataplane.LocalEndpoints, dataplane.NoEndpoints, dataplane.EndpointsUnknown} {
 			for _, topology := range []string{"", "Zone", "Node"} {
 				for _, mixed := range []bool{false, true} {
-					all = append(all, verdict{outcome: outcome, endpoints: endpoints, topology: topology, mixed: mixed})
+					all = append(all, route.Cell{Outcome: outcome, Endpoints: endpoints, Topology: topology, Mixed: mixed})
 				}
 			}
 		}
 	}
 	for _, v := range all {
-		word(v.cell())
+		word(verdict(v))
 		for _, receives := range []cluster.Tristate{cluster.Yes, cluster.No, cluster.Undetermined} {
 			for _, reason := range []string{"", "SendsToPods", "NoLoadBalancer", "NoAddress", "NoLocalEndpoint"} {
 				word(received(&report.Receives{Receives: receives, Reason: reason}, v))
