@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
@@ -466,7 +466,7 @@ func (c *Client) patch(ctx context.Context, o cluster.Object, body []byte, dry b
 	if dry {
 		request = request.Param("dryRun", "All")
 	}
-	object, err := answer(request.Do(logr.NewContext(bounded, logr.Discard())))
+	object, err := answer(request.Do(collect.Quiet(bounded)))
 	return object, heard.texts, err
 }
 
@@ -494,7 +494,7 @@ func (c *Client) readWithin(ctx context.Context, d time.Duration, o cluster.Obje
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	// Asked once more where the connection was cut, not for as long as the client would by itself.
-	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").MaxRetries(1).Do(logr.NewContext(ctx, logr.Discard())))
+	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").MaxRetries(1).Do(collect.Quiet(ctx)))
 }
 
 // answer is the object in an answer, or the server's own error.

@@ -18,6 +18,8 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/collecttest"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/read"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 )
@@ -61,13 +63,13 @@ func client(t *testing.T, kubeconfig string, change ...func(*genericclioptions.C
 	return c
 }
 
-func read(t *testing.T, c *Client, q Query) (*Objects, *cluster.Snapshot) {
+func readCluster(t *testing.T, c *Client, q Query) (*Objects, *cluster.Snapshot) {
 	t.Helper()
 	objects, err := c.Read(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return objects, snapshot(t, objects, q)
+	return objects, collecttest.Snapshot(t, objects, q)
 }
 
 var story = Query{Args: []string{"svc/nginx-ingress-lb"}, Namespace: "kube-system"}
@@ -76,22 +78,22 @@ func TestReadCluster(t *testing.T) {
 	server := start(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	objects, got := read(t, c, story)
-	if n := len(proxy.Requests()); n > requestBudget {
+	objects, got := readCluster(t, c, story)
+	if n := len(proxy.Requests()); n > read.Budget {
 		t.Errorf("%d requests: %v", n, proxy.Requests())
 	}
 	if len(got.Nodes) != 40 || len(got.Services) != 1 || len(got.Services[0].Endpoints) != 3 || len(got.Gaps) != 0 {
 		t.Fatalf("%d nodes, %d services, gaps %v", len(got.Nodes), len(got.Services), got.Gaps)
 	}
-	want := snapshot(t, offline(t, "testdata/kubeadm-ipvs.yaml"), story)
+	want := collecttest.Snapshot(t, collecttest.Offline(t, "collect/testdata/kubeadm-ipvs.yaml"), story)
 	want.Services[0].ClusterIPs = got.Services[0].ClusterIPs
-	sameFacts(t, got, want)
+	collecttest.SameFacts(t, got, want)
 
 	var dump bytes.Buffer
 	if err := Dump(&dump, objects); err != nil {
 		t.Fatal(err)
 	}
-	sameFacts(t, snapshot(t, fromText(t, dump.String()), story), got)
+	collecttest.SameFacts(t, collecttest.Snapshot(t, collecttest.FromText(t, dump.String()), story), got)
 }
 
 // Everything that status reads, right by right.
@@ -128,7 +130,7 @@ func TestEachRightMissing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := snapshot(t, objects, story)
+			s := collecttest.Snapshot(t, objects, story)
 			if len(s.Gaps) == 0 {
 				t.Fatal("no gap")
 			}
@@ -164,7 +166,7 @@ func TestEachRightMissing(t *testing.T) {
 		if err := server.Grant(t.Context(), "reader", rights[cluster.ResourceServices], rights[cluster.ResourceEndpointSlices]); err != nil {
 			t.Fatal(err)
 		}
-		_, s := read(t, c, story)
+		_, s := readCluster(t, c, story)
 		if len(s.Nodes) != 2 || len(s.Services[0].Endpoints) != 3 || s.Dataplane.Name != cluster.UnknownDataplane {
 			t.Errorf("nodes %+v, data plane %+v", s.Nodes, s.Dataplane)
 		}
@@ -228,7 +230,7 @@ func TestSlicesAreBroken(t *testing.T) {
 	proxy := faults.Start(t, server)
 	proxy.On(`endpointslices`, faults.Status(500, "etcd is away"))
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, story)
+	_, s := readCluster(t, c, story)
 	want := cluster.Gap{Resource: cluster.ResourceEndpointSlices, Verb: "list", Namespace: "kube-system", Reason: cluster.Failed, Message: "etcd is away"}
 	if len(s.Gaps) != 1 || s.Gaps[0] != want || len(s.Nodes) != 40 || s.Services[0].EndpointsKnown {
 		t.Errorf("gaps: %+v, %d nodes", s.Gaps, len(s.Nodes))
@@ -241,7 +243,7 @@ func TestOneCutIsSurvived(t *testing.T) {
 	proxy := faults.Start(t, server)
 	proxy.On(`GET /api/v1/nodes`, faults.Times(1, faults.Cut(30)))
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, story)
+	_, s := readCluster(t, c, story)
 	if len(s.Gaps) != 0 || len(s.Nodes) != 40 || len(s.Services[0].Endpoints) != 3 {
 		t.Errorf("gaps: %+v, %d nodes", s.Gaps, len(s.Nodes))
 	}
@@ -295,8 +297,8 @@ func TestLargeCluster(t *testing.T) {
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
 	query := story
 	query.Nodes = []string{"worker-298", "worker-299"}
-	objects, s := read(t, c, query)
-	if n := len(proxy.Requests()); n > requestBudget {
+	objects, s := readCluster(t, c, query)
+	if n := len(proxy.Requests()); n > read.Budget {
 		t.Errorf("%d requests: %v", n, proxy.Requests())
 	}
 	if len(s.Nodes) != 40+more || len(s.Gaps) != 0 {
@@ -336,7 +338,7 @@ func TestLargeCluster(t *testing.T) {
 	if err := Dump(&dump, objects); err != nil {
 		t.Fatal(err)
 	}
-	sameFacts(t, snapshot(t, fromText(t, dump.String()), story), s)
+	collecttest.SameFacts(t, collecttest.Snapshot(t, collecttest.FromText(t, dump.String()), story), s)
 }
 
 func TestReadIsInterrupted(t *testing.T) {
@@ -358,9 +360,9 @@ func TestReadPendingService(t *testing.T) {
 		"apiVersion: v1\nkind: Namespace\nmetadata: {name: waiting}\n",
 		"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: waiting}\nspec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}\n",
 		"apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: waiting}\nspec: {type: LoadBalancer, selector: {app: api}, ports: [{port: 80}]}\n",
-		strings.ReplaceAll(eventText("e1", "Service", "web", "Old", `lastTimestamp: "2026-03-02T08:01:00Z"`), "shop", "waiting"),
-		strings.ReplaceAll(eventText("e2", "Service", "web", "New", `lastTimestamp: "2026-03-02T08:05:00Z"`), "shop", "waiting"),
-		strings.ReplaceAll(eventText("e3", "Pod", "web", "Pod", `lastTimestamp: "2026-03-02T08:09:00Z"`), "shop", "waiting"),
+		strings.ReplaceAll(collecttest.EventText("e1", "Service", "web", "Old", `lastTimestamp: "2026-03-02T08:01:00Z"`), "shop", "waiting"),
+		strings.ReplaceAll(collecttest.EventText("e2", "Service", "web", "New", `lastTimestamp: "2026-03-02T08:05:00Z"`), "shop", "waiting"),
+		strings.ReplaceAll(collecttest.EventText("e3", "Pod", "web", "Pod", `lastTimestamp: "2026-03-02T08:09:00Z"`), "shop", "waiting"),
 	} {
 		if err := server.Apply(t.Context(), []byte(text)); err != nil {
 			t.Fatal(err)
@@ -378,7 +380,7 @@ func TestReadPendingService(t *testing.T) {
 	}
 	want := cluster.Event{Type: "Warning", Reason: "New", Message: "New of web", Last: time.Date(2026, time.March, 2, 8, 5, 0, 0, time.UTC)}
 	for i, q := range []Query{{Args: []string{"svc/web"}, Namespace: "waiting"}, {Namespace: "waiting"}, {AllNamespaces: true}} {
-		objects, s := read(t, c, q)
+		objects, s := readCluster(t, c, q)
 		if n := asked(); n != i+1 {
 			t.Errorf("%+v: %d requests for events in all", q, n)
 		}
@@ -391,10 +393,10 @@ func TestReadPendingService(t *testing.T) {
 				t.Errorf("%+v: %s: newest event %+v", q, svc.Name, svc.NewestEvent)
 			}
 		}
-		sameFacts(t, snapshot(t, fromText(t, dumped(t, objects)), q), s)
+		collecttest.SameFacts(t, collecttest.Snapshot(t, collecttest.FromText(t, collecttest.Dumped(t, objects)), q), s)
 	}
 	before := asked()
-	read(t, c, story)
+	readCluster(t, c, story)
 	if asked() != before {
 		t.Error("events of a Service that has an address were asked for")
 	}
@@ -407,7 +409,7 @@ func TestReadPendingService(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = client(t, server.Kubeconfig(t, apiserver.Context{Name: "reader", User: "reader"}))
-	_, s := read(t, c, Query{Args: []string{"svc/web"}, Namespace: "waiting"})
+	_, s := readCluster(t, c, Query{Args: []string{"svc/web"}, Namespace: "waiting"})
 	if len(s.Gaps) != 1 || s.Gaps[0].Resource != cluster.ResourceEvents || s.Services[0].EventsKnown || s.Services[0].NewestEvent != nil {
 		t.Errorf("without the right to list events: %+v, %+v", s.Gaps, s.Services[0])
 	}

@@ -1,61 +1,139 @@
 // Package collect is the only reader: it knows how an API server, or manifests and dumps, become a cluster.Snapshot, and what could not be read.
+//
+// It is the face of the packages below it: objects (what is kept, and the facts in it), api (requests), read, watch, live and surroundings (what is read of an API server,
+// for which purpose), file (manifests and dumps) and anonymize.
 package collect
 
 import (
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"context"
+	"io"
+	"time"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/anonymize"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/api"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/file"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/live"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/read"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/surroundings"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/watch"
 )
 
-// Query says which Services are meant, and what the user knows better than the cluster tells.
-//
-// The zero Query means every Service that is reachable from outside: type LoadBalancer or NodePort, or with externalIPs.
-type Query struct {
-	// Args name Services as kubectl does: svc/web, "service" "a" "b", web. ing/NAME and gateway/NAME stand for the Services behind them.
-	Args []string
-	// Namespace is that of the Services; "" is the context's namespace online, and any namespace offline.
-	Namespace     string
-	AllNamespaces bool
-	// Selector is a label selector; it cannot be combined with names.
-	Selector string
-	// Nodes are those that are asked about; nil for all. Where there are too many to read each in full, these are, up to 6.
-	Nodes []string
-	// Dataplane overrides what is detected; nil where the user says nothing.
-	Dataplane *cluster.Override
+type (
+	// Query says which Services are meant, and what the user knows better than the cluster.
+	Query = objects.Query
+	// Objects is what was read; its method Snapshot makes facts of it.
+	Objects = objects.Objects
+	// UsageError is a mistake in what the user typed.
+	UsageError = objects.UsageError
+	// Exposed is a Service with an external traffic policy.
+	Exposed = objects.Exposed
+	// Input says where manifests and dumps come from.
+	Input = file.Input
+	// Change and Stale are what Watch sends.
+	Change = watch.Change
+	Stale  = watch.Stale
+	// ChangedError says that a Service is no longer what the snapshot holds.
+	ChangedError = surroundings.ChangedError
+	// Progress is how far a rollout is, Said an event.
+	Progress = api.Progress
+	Said     = api.Said
+)
+
+// UndoAnnotation holds the recorded fixes of an object.
+const UndoAnnotation = objects.UndoAnnotation
+
+// CollectCommand writes a file that Offline reads.
+const CollectCommand = file.CollectCommand
+
+// Offline reads manifests and dumps (file.Read).
+func Offline(ctx context.Context, in Input) (*Objects, error) { return file.Read(ctx, in) }
+
+// Dump writes objects so that Offline reads them back (file.Write).
+func Dump(w io.Writer, o *Objects) error { return file.Write(w, o) }
+
+// Anonymize is a copy that does not say whose cluster it is, and of which the diagnosis is the same (anonymize.Objects).
+func Anonymize(o *Objects) *Objects { return anonymize.Objects(o) }
+
+// Explain says why the server at host did not do verb to a resource of a namespace ("" for all), and what to do about it.
+func Explain(err error, host, verb, resource, namespace string) error {
+	return api.Explain(err, host, verb, resource, namespace)
 }
 
-// UsageError is a mistake in what the user typed.
-type UsageError struct{ Message string }
+// Quiet is a context in which client-go logs nothing, unless -v asks for it (api.Quiet).
+func Quiet(ctx context.Context) context.Context { return api.Quiet(ctx) }
 
-func (e *UsageError) Error() string { return e.Message }
+// Client reads from an API server.
+type Client struct{ api *api.Client }
 
-// Objects is what was read, in Kubernetes' own types. Lists are in no particular order.
-type Objects struct {
-	Services   []corev1.Service
-	Slices     []discoveryv1.EndpointSlice
-	Nodes      []corev1.Node
-	DaemonSets []appsv1.DaemonSet
-	ConfigMaps []corev1.ConfigMap
-	// Corefile is CoreDNS's configuration; "" where it was not read. It is in no dump.
-	Corefile string
-	// Pods are those of kube-proxy, where no DaemonSet runs it.
-	Pods      []corev1.Pod
-	Ingresses []networkingv1.Ingress
-	// Events are about Services; from a cluster, the newest of each Service that waits for a load balancer address.
-	Events []corev1.Event
-	// Others are objects of types that are not part of Kubernetes: Gateway, FelixConfiguration.
-	Others []unstructured.Unstructured
-	// Gaps lists what was asked for and could not be read.
-	Gaps []cluster.Gap
-
-	// asked is true where everything that matters was asked for, so that what is neither here nor in Gaps does not exist. Files that are not a dump give no
-	// such certainty.
-	asked bool
+// NewClient takes the connection from kubectl's flags and kubeconfig. It sends nothing.
+func NewClient(getter genericclioptions.RESTClientGetter) (*Client, error) {
+	c, err := api.New(getter)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{c}, nil
 }
 
-// partialAnnotation marks a Node of which only the metadata and the columns of `kubectl get nodes -o wide` were read, also in a dump.
-const partialAnnotation = "kubectl-etp/partial"
+// Namespace is that of -n, else the context's.
+func (c *Client) Namespace() string { return c.api.Namespace() }
+
+// Read reads what a Snapshot of the query needs (read.Query).
+func (c *Client) Read(ctx context.Context, q Query) (*Objects, error) {
+	return read.Query(ctx, c.api, q)
+}
+
+// Watch follows what Read has found (watch.Follow).
+func (c *Client) Watch(ctx context.Context, q Query, first *Objects, now func() time.Time) (<-chan Change, error) {
+	return watch.Follow(ctx, c.api, q, first, now)
+}
+
+// Live asks the nodes themselves (live.Ask). progress, if not nil, is told how many of the questions have been answered. All of it takes 60 seconds at most, or what
+// --request-timeout says.
+func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
+	return live.Ask(ctx, c.api, s, live.Options{Total: c.api.Timeout(), Progress: progress})
+}
+
+// Surroundings reads all that a plan for svc, a Service of s, may look at (surroundings.Read).
+func (c *Client) Surroundings(ctx context.Context, s *cluster.Snapshot, svc *cluster.Service) (*cluster.Surroundings, error) {
+	return surroundings.Read(ctx, c.api, s, svc)
+}
+
+// Rollout reads how far the rollout of a Deployment or a StatefulSet is.
+func (c *Client) Rollout(ctx context.Context, o cluster.Object) (Progress, error) {
+	return c.api.Rollout(ctx, o)
+}
+
+// Heard reads the events of a Service, in no particular order.
+func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, error) {
+	return c.api.Heard(ctx, namespace, name)
+}
+
+// Exposed lists the Services of a namespace that have an external traffic policy, in order.
+func (c *Client) Exposed(ctx context.Context, namespace string) ([]Exposed, error) {
+	return c.api.Exposed(ctx, namespace)
+}
+
+// IngressNames lists the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressNames(ctx, namespace)
+}
+
+// GatewayNames lists the Gateways of a namespace, that of the context where it is "", in order.
+func (c *Client) GatewayNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.GatewayNames(ctx, namespace)
+}
+
+// IngressHosts lists the host names of the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressHosts(ctx, namespace)
+}
+
+// NodeNames lists the names of all nodes, in order.
+func (c *Client) NodeNames(ctx context.Context) ([]string, error) { return c.api.NodeNames(ctx) }
+
+// Namespaces lists the names of all namespaces, in order.
+func (c *Client) Namespaces(ctx context.Context) ([]string, error) { return c.api.Namespaces(ctx) }

@@ -21,6 +21,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/collecttest"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/read"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 )
@@ -89,7 +91,7 @@ func loadable(t *testing.T, text []byte) []byte {
 	var out bytes.Buffer
 	for _, o := range objects {
 		switch o.GetKind() {
-		case gapsKind:
+		case "Gaps":
 			continue
 		case "Node":
 			for _, field := range []string{"architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "machineID", "osImage", "systemUUID"} {
@@ -143,19 +145,19 @@ func TestDetectionLiveAndOffline(t *testing.T) {
 			}
 			loadForNow(t, server, loadable(t, text))
 			proxy.Reset()
-			objects, live := read(t, c, Query{AllNamespaces: true})
-			if n := len(proxy.Requests()); n > requestBudget {
+			objects, live := readCluster(t, c, Query{AllNamespaces: true})
+			if n := len(proxy.Requests()); n > read.Budget {
 				t.Errorf("%d requests: %v", n, proxy.Requests())
 			}
 			if slices.ContainsFunc(live.Gaps, func(g cluster.Gap) bool { return g.Reason != cluster.NotFound }) {
 				t.Errorf("gaps: %v", live.Gaps)
 			}
-			sameDataplanes(t, "the cluster and the file", live, snapshot(t, offline(t, name), Query{}))
+			sameDataplanes(t, "the cluster and the file", live, collecttest.Snapshot(t, collecttest.Offline(t, "detect/testdata/"+filepath.Base(name)), Query{}))
 			var dump bytes.Buffer
 			if err := Dump(&dump, objects); err != nil {
 				t.Fatal(err)
 			}
-			sameDataplanes(t, "the cluster and its dump", live, snapshot(t, fromText(t, dump.String()), Query{}))
+			sameDataplanes(t, "the cluster and its dump", live, collecttest.Snapshot(t, collecttest.FromText(t, dump.String()), Query{}))
 		})
 	}
 }
@@ -225,8 +227,8 @@ func TestDetectionWithNarrowRights(t *testing.T) {
 				loadForNow(t, server, reads(t, namespace, "reader"))
 			}
 			proxy.Reset()
-			_, s := read(t, c, Query{AllNamespaces: true})
-			if n := len(proxy.Requests()); n > requestBudget {
+			_, s := readCluster(t, c, Query{AllNamespaces: true})
+			if n := len(proxy.Requests()); n > read.Budget {
 				t.Errorf("%d requests: %v", n, proxy.Requests())
 			}
 			d := s.Dataplane

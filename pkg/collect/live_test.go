@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/live"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 )
@@ -29,7 +30,7 @@ func TestLive(t *testing.T) {
 	server := start(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, story)
+	_, s := readCluster(t, c, story)
 	const healthy = `{"service":{"namespace":"kube-system","name":"nginx-ingress-lb"},"localEndpoints":%d,"serviceProxyHealthy":true}`
 	proxy.On(`10\.0\.1\.11:32000/proxy/healthz`, answer(200, "application/json", fmt.Sprintf(healthy, 2)))
 	proxy.On(`10\.0\.1\.12:32000/proxy/healthz`, answer(503, "application/json", fmt.Sprintf(healthy, 0)))
@@ -53,7 +54,7 @@ func TestLive(t *testing.T) {
 	if calls != 80 {
 		t.Errorf("%d calls of progress", calls)
 	}
-	live := s.Services[0].Live
+	answers := s.Services[0].Live
 	want := map[string]cluster.Live{
 		"cn-hangzhou.10.0.1.11": {HealthCheck: cluster.Pass, LocalEndpoints: 2},
 		"cn-hangzhou.10.0.1.12": {HealthCheck: cluster.Fail, LocalEndpoints: 0},
@@ -64,8 +65,8 @@ func TestLive(t *testing.T) {
 		"cn-hangzhou.10.0.1.17": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "no route"},
 	}
 	for node, want := range want {
-		if live[node] != want {
-			t.Errorf("%s: %+v, want %+v", node, live[node], want)
+		if answers[node] != want {
+			t.Errorf("%s: %+v, want %+v", node, answers[node], want)
 		}
 	}
 	if s.Nodes[0].ProxyMode != "ipvs" || s.Nodes[1].ProxyMode != "" || len(s.Gaps) != 0 {
@@ -103,31 +104,30 @@ func TestLiveIsBounded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := client(t, kubeconfig)
-			c.patience, c.timeout = test.patience, test.timeout
-			_, s := read(t, c, story)
+			_, s := readCluster(t, c, story)
 			proxy.Reset()
 			proxy.On(`10\.0\.1\.11:32000/proxy/healthz`, answer(200, "application/json", healthy))
 			proxy.On(`/proxy/`, test.rest)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err := c.Live(ctx, s, func(done, _ int) {
+			err := live.Ask(ctx, c.api, s, live.Options{Patience: test.patience, Total: test.timeout, Progress: func(done, _ int) {
 				if test.cancel && done == 1 {
 					cancel()
 				}
-			})
+			}})
 			if errors.Is(err, context.Canceled) != test.cancel {
 				t.Errorf("error: %v", err)
 			}
-			live := s.Services[0].Live
-			if live["cn-hangzhou.10.0.1.11"].HealthCheck != cluster.Pass {
-				t.Errorf("what was answered is lost: %+v", live)
+			answers := s.Services[0].Live
+			if answers["cn-hangzhou.10.0.1.11"].HealthCheck != cluster.Pass {
+				t.Errorf("what was answered is lost: %+v", answers)
 			}
 			if test.gap == "" {
-				if want := "an answer that no health check gives (status 200)"; len(s.Gaps) != 0 || live["cn-hangzhou.10.0.1.12"].Reason != want {
-					t.Errorf("gaps %v, %+v", s.Gaps, live["cn-hangzhou.10.0.1.12"])
+				if want := "an answer that no health check gives (status 200)"; len(s.Gaps) != 0 || answers["cn-hangzhou.10.0.1.12"].Reason != want {
+					t.Errorf("gaps %v, %+v", s.Gaps, answers["cn-hangzhou.10.0.1.12"])
 				}
 				// As much as was asked for, and what the connections had on their way.
-				if _, received := proxy.Wire(); received > 80*8*mostBody {
+				if _, received := proxy.Wire(); received > 80*8*live.MaxBody {
 					t.Errorf("%d MiB were received", received>>20)
 				}
 				return
@@ -146,7 +146,7 @@ func TestLiveNotAllowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader", Server: proxy.URL}))
-	_, s := read(t, c, story)
+	_, s := readCluster(t, c, story)
 	before := len(s.Gaps)
 	proxy.Reset()
 	if err := c.Live(t.Context(), s, nil); err != nil {
@@ -158,7 +158,7 @@ func TestLiveNotAllowed(t *testing.T) {
 	if rule := RBACRule(s.Gaps[before]); rule != `{apiGroups: [""], resources: ["nodes/proxy"], verbs: ["get"]}` {
 		t.Errorf("rule: %s", rule)
 	}
-	if n := len(proxy.Requests()); n > 2*liveRequests {
+	if n := len(proxy.Requests()); n > 2*live.MaxRequests {
 		t.Errorf("%d requests after the first refusal", n)
 	}
 }
@@ -166,7 +166,7 @@ func TestLiveNotAllowed(t *testing.T) {
 func TestWatch(t *testing.T) {
 	server := start(t)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin}))
-	objects, _ := read(t, c, story)
+	objects, _ := readCluster(t, c, story)
 	changes, err := c.Watch(t.Context(), story, objects, time.Now)
 	if err != nil {
 		t.Fatal(err)

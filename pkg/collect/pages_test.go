@@ -4,17 +4,11 @@ package collect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
@@ -46,7 +40,7 @@ func TestListExpires(t *testing.T) {
 	}
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
 	names := func() []string {
-		_, s := read(t, c, Query{Namespace: "long"})
+		_, s := readCluster(t, c, Query{Namespace: "long"})
 		var out []string
 		for i := range s.Services {
 			out = append(out, s.Services[i].Name)
@@ -99,47 +93,4 @@ func TestListExpires(t *testing.T) {
 			}
 		})
 	}
-}
-
-// What a list ends with that is not its age is an error, and is not asked again.
-func TestListFails(t *testing.T) {
-	asked := 0
-	taken := 0
-	err := pages(nil, func(url.Values) (*listed, error) {
-		if asked++; asked == 2 {
-			return nil, context.DeadlineExceeded
-		}
-		return &listed{&metav1.ListMeta{Continue: "more"}, func() error { taken++; return nil }}, nil
-	})
-	if !errors.Is(err, context.DeadlineExceeded) || asked != 2 || taken != 1 {
-		t.Errorf("error %v after %d requests, %d pages taken", err, asked, taken)
-	}
-}
-
-// BenchmarkServices prints how much longer ten times the Services take: ten times as long, not a hundred.
-func BenchmarkServices(b *testing.B) {
-	const few = 2000
-	services := func(n int) []corev1.Service {
-		out := make([]corev1.Service, n)
-		for i := range out {
-			out[i].Namespace, out[i].Name = "shop", fmt.Sprintf("web-%d", i)
-		}
-		return out
-	}
-	once := func(n int) float64 {
-		items := services(n)
-		start := time.Now()
-		for range 20 {
-			r := &reading{objects: &Objects{}}
-			for page := range slices.Chunk(items, pageSize) {
-				r.addServices(page)
-			}
-		}
-		return time.Since(start).Seconds()
-	}
-	var one, ten float64
-	for b.Loop() {
-		one, ten = once(few), once(10*few)
-	}
-	b.ReportMetric(ten/one, "ratio-10x")
 }

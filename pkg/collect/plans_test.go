@@ -9,20 +9,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/api"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 )
 
-// live is an object as the server has it, without what changes with every write.
-func live(t *testing.T, c *Client, o cluster.Object) map[string]any {
+// stored is an object as the server has it, without what changes with every write.
+func stored(t *testing.T, c *Client, o cluster.Object) map[string]any {
 	t.Helper()
 	path := map[string][2]string{
 		"Service": {"/api/v1", "services"}, "ConfigMap": {"/api/v1", "configmaps"}, "Deployment": {"/apis/apps/v1", "deployments"}, "StatefulSet": {"/apis/apps/v1", "statefulsets"},
 	}[o.Kind]
 	var object map[string]any
-	if err := c.json(t.Context(), request{path: resourcePath(path[0], o.Namespace, path[1], o.Name), accept: "application/json"}, &object); err != nil {
+	if err := c.api.JSON(t.Context(), api.Request{Path: api.Path(path[0], o.Namespace, path[1], o.Name), Accept: api.JSON}, &object); err != nil {
 		t.Fatal(err)
 	}
 	metadata := object["metadata"].(map[string]any)
@@ -69,7 +70,7 @@ func TestPlansAreTakenBack(t *testing.T) {
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin}))
 	planned := func(t *testing.T, mode remedy.Mode, o remedy.Options) *remedy.Plan {
 		t.Helper()
-		_, s := read(t, c, web)
+		_, s := readCluster(t, c, web)
 		svc := &s.Services[0]
 		surroundings, err := c.Surroundings(t.Context(), s, svc)
 		if err != nil {
@@ -101,7 +102,7 @@ func TestPlansAreTakenBack(t *testing.T) {
 			}
 			var start []map[string]any
 			for _, change := range plan.Changes {
-				start = append(start, live(t, c, change.Object))
+				start = append(start, stored(t, c, change.Object))
 				if err := server.Patch(t.Context(), change.Object.Kind, change.Object.Namespace, change.Object.Name, mergePatch(t, change, false)); err != nil {
 					t.Fatal(err)
 				}
@@ -110,13 +111,13 @@ func TestPlansAreTakenBack(t *testing.T) {
 				t.Errorf("again: %+v", again.Changes)
 			}
 			for i, change := range plan.Changes {
-				if cmp.Equal(start[i], live(t, c, change.Object)) {
+				if cmp.Equal(start[i], stored(t, c, change.Object)) {
 					t.Errorf("the server holds what it held: %+v", change)
 				}
 				if err := server.Patch(t.Context(), change.Object.Kind, change.Object.Namespace, change.Object.Name, mergePatch(t, change, true)); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(start[i], live(t, c, change.Object)); diff != "" {
+				if diff := cmp.Diff(start[i], stored(t, c, change.Object)); diff != "" {
 					t.Errorf("taken back (-start +now):\n%s", diff)
 				}
 			}
@@ -127,13 +128,13 @@ func TestPlansAreTakenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		change := planned(t, remedy.Local, remedy.Options{}).Changes[0]
-		start := live(t, c, change.Object)
+		start := stored(t, c, change.Object)
 		for _, inverse := range []bool{false, true} {
 			if err := server.Patch(t.Context(), "Service", "around", "web", mergePatch(t, change, inverse)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if diff := cmp.Diff(start, live(t, c, change.Object)); diff != "" {
+		if diff := cmp.Diff(start, stored(t, c, change.Object)); diff != "" {
 			t.Errorf("taken back (-start +now):\n%s", diff)
 		}
 	})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/read"
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
@@ -21,7 +23,7 @@ func Rights() []Right {
 	return []Right{
 		{"", "services", "", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
 		{"discovery.k8s.io", "endpointslices", "", []string{"list"}, "their endpoints"},
-		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints, or that are asked about, in a cluster of more than " + fmt.Sprint(smallCluster)},
+		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints, or that are asked about, in a cluster of more than " + fmt.Sprint(read.SmallCluster)},
 		{"apps", "daemonsets", "", []string{"list"}, "which data plane there is, in whatever namespace it runs"},
 		{"", "configmaps", "", []string{"get"}, "its settings, in the namespace where it runs"},
 		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
@@ -76,4 +78,17 @@ func rule(group, resource, name string, verbs ...string) string {
 		names = fmt.Sprintf(", resourceNames: [%q]", name)
 	}
 	return fmt.Sprintf("{apiGroups: [%q], resources: [%q]%s, verbs: [%s]}", group, resource, names, `"`+strings.Join(verbs, `", "`)+`"`)
+}
+
+// RBACRule is the rule of a Role or ClusterRole, as one line of YAML, that would close a gap; "" where no rule would.
+func RBACRule(g cluster.Gap) string {
+	if g.Reason != cluster.Forbidden {
+		return ""
+	}
+	resource, group, _ := strings.Cut(g.Resource, ".")
+	name := ""
+	if g.Verb == "get" && resource != cluster.ResourceNodes {
+		name = g.Name
+	}
+	return rule(group, resource, name, g.Verb)
 }

@@ -20,6 +20,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/api"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/surroundings"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 )
@@ -49,7 +51,7 @@ func TestSurroundings(t *testing.T) {
 	server := surrounded(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, web)
+	_, s := readCluster(t, c, web)
 	before := len(proxy.Requests())
 	got, err := c.Surroundings(t.Context(), s, &s.Services[0])
 	if err != nil {
@@ -150,7 +152,7 @@ var around = map[string]rbacv1.PolicyRule{
 
 func TestEachRightMissingAround(t *testing.T) {
 	server := surrounded(t)
-	_, s := read(t, client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin})), web)
+	_, s := readCluster(t, client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin})), web)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: "reader"}))
 	all := map[string]rbacv1.PolicyRule{cluster.ResourceServices: rights[cluster.ResourceServices], cluster.ResourceDaemonSets: rights[cluster.ResourceDaemonSets], cluster.ResourceConfigMaps: rights[cluster.ResourceConfigMaps]}
 	maps.Copy(all, around)
@@ -208,7 +210,7 @@ func TestEachRightMissingAround(t *testing.T) {
 func TestSurroundingsOfAnotherService(t *testing.T) {
 	server := surrounded(t)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin}))
-	_, s := read(t, c, web)
+	_, s := readCluster(t, c, web)
 	if err := server.Patch(t.Context(), "Service", "around", "web", `{"spec":{"externalTrafficPolicy":"Cluster"}}`); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +224,7 @@ func TestSurroundingsAreInterrupted(t *testing.T) {
 	server := surrounded(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, web)
+	_, s := readCluster(t, c, web)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer proxy.On(`/pods`, faults.Hang())()
 	time.AfterFunc(300*time.Millisecond, cancel)
@@ -236,8 +238,8 @@ func TestTerwayOfManyNodes(t *testing.T) {
 	server := surrounded(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, web)
-	for i := range mostNodes {
+	_, s := readCluster(t, c, web)
+	for i := range surroundings.MaxSingleNodes {
 		s.Services[0].Endpoints = append(s.Services[0].Endpoints, cluster.Endpoint{Node: fmt.Sprintf("many-%d", i), Ready: true})
 	}
 	proxy.Reset()
@@ -265,7 +267,7 @@ func TestSurroundingsAreBounded(t *testing.T) {
 	server := surrounded(t)
 	proxy := faults.Start(t, server)
 	c := client(t, server.Kubeconfig(t, apiserver.Context{Name: "x", User: apiserver.Admin, Server: proxy.URL}))
-	_, s := read(t, c, web)
+	_, s := readCluster(t, c, web)
 	const endless = `{"kind":"EventList","apiVersion":"v1","metadata":{"continue":"more"},"items":[{"metadata":{"name":"a"},"involvedObject":{},"reason":"Again"}]}`
 	defer proxy.On(`/events`, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", "application/json")
@@ -275,7 +277,7 @@ func TestSurroundingsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if gap := got.Gap(cluster.ResourceEvents, ""); gap == nil || !strings.Contains(gap.Message, "more than 5000") || len(got.Events) != mostPages {
+	if gap := got.Gap(cluster.ResourceEvents, ""); gap == nil || !strings.Contains(gap.Message, "more than 5000") || len(got.Events) != api.MaxPages {
 		t.Errorf("gap %+v, %d events", gap, len(got.Events))
 	}
 }

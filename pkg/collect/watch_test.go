@@ -31,7 +31,7 @@ func watchStory(t *testing.T, server *apiserver.Server, proxy *faults.Proxy, kub
 		t.Fatal(err)
 	}
 	c := client(t, kubeconfig)
-	objects, _ := read(t, c, story)
+	objects, _ := readCluster(t, c, story)
 	changes, err := c.Watch(t.Context(), story, objects, time.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// readmeCommand is a line of the README that runs something of a clone.
+// readmeCommand matches a command of the README that runs a package of the clone.
 var readmeCommand = regexp.MustCompile(`(?m)^\$ (go run \./(?:cmd/kubectl-etp|test/all)\b.*)$`)
 
-// fresh runs both commands of the README as somebody does who has git and Go, and nothing of this repository yet. All of the second would contain this step; what
-// it runs is the part that needs nothing but Go, and CI runs the whole of it in a new clone anyway.
+// fresh runs both commands of the README in a new clone, with an empty HOME and empty caches. Of the second it runs the short form, the step unit; CI runs all of it
+// in a new clone anyway.
 func fresh(ctx context.Context, m *machine) error {
 	dir, err := os.MkdirTemp("", "kubectl-etp-fresh-")
 	if err != nil {
 		return err
 	}
-	// The module cache is written without the permission to remove what is in it.
+	// Files in the module cache are read-only, and so are its folders.
 	defer func() {
-		// What cannot be removed stays in the folder for temporary files, which is the system's to empty.
+		// What cannot be removed is left to the system, which empties its folder for temporary files.
 		_ = filepath.WalkDir(dir, func(name string, d os.DirEntry, _ error) error {
 			if d != nil && d.IsDir() {
 				_ = os.Chmod(name, 0o755)
@@ -32,7 +32,7 @@ func fresh(ctx context.Context, m *machine) error {
 		os.RemoveAll(dir)
 	}()
 	env := []string{"HOME=" + filepath.Join(dir, "home")}
-	// And what finds go, git and the module registry.
+	// Keep what is needed to find go, git and the module proxy.
 	for _, name := range []string{"PATH", "GOPROXY", "GOSUMDB", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"} {
 		if value, set := os.LookupEnv(name); set {
 			env = append(env, name+"="+value)
@@ -41,7 +41,7 @@ func fresh(ctx context.Context, m *machine) error {
 	if err := os.Mkdir(filepath.Join(dir, "home"), 0o755); err != nil {
 		return err
 	}
-	// The repository may belong to somebody else than the user who runs this.
+	// The repository may belong to another user.
 	clone := m.command(ctx, "", nil, "git", "-c", "safe.directory=*", "clone", "-q", "--no-local", m.root, filepath.Join(dir, "clone"))
 	if err := clone.Run(); err != nil {
 		return fmt.Errorf("git clone: %w", err)
@@ -52,7 +52,7 @@ func fresh(ctx context.Context, m *machine) error {
 	}
 	commands := readmeCommand.FindAllStringSubmatch(string(readme), -1)
 	if len(commands) != 2 {
-		return fmt.Errorf("the README has %d commands for a new clone, want that of the program and that of the tests", len(commands))
+		return fmt.Errorf("the README has %d commands for a new clone, want 2: the program and the tests", len(commands))
 	}
 	var failed []error
 	for _, command := range commands {

@@ -14,13 +14,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 )
 
-// machine is where the tests run.
+// machine is the machine on which the tests run.
 type machine struct {
 	root    string
 	linux   bool
 	user0   bool
 	require bool
-	// skips are what go test has skipped in the step that runs.
+	// skips lists the tests that were skipped in the current step, with their reasons.
 	skips []string
 }
 
@@ -32,7 +32,7 @@ func here() (*machine, error) {
 	return &machine{root: root, linux: runtime.GOOS == "linux", user0: os.Geteuid() == 0, require: os.Getenv(kube.RequireEnv) == "1"}, nil
 }
 
-// command is a program that ends with this one. Nothing needs a C compiler, and so that nothing comes to need one, none is used.
+// command returns a command that is killed when this program ends. cgo is disabled, so that no test comes to need a C compiler.
 func (m *machine) command(ctx context.Context, dir string, env []string, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = m.root
@@ -48,7 +48,7 @@ func (m *machine) command(ctx context.Context, dir string, env []string, name st
 	return cmd
 }
 
-// do runs a program in a folder of the repository, "" for its root.
+// do runs a program in a folder of the repository; "" is the root.
 func (m *machine) do(ctx context.Context, dir, name string, args ...string) error {
 	where := ""
 	if dir != "" {
@@ -61,7 +61,7 @@ func (m *machine) do(ctx context.Context, dir, name string, args ...string) erro
 	return nil
 }
 
-// event is a line of go test -json, as cmd/test2json documents it.
+// event is one line of go test -json (go doc test2json).
 type event struct {
 	Action  string  `json:"Action"`
 	Package string  `json:"Package"`
@@ -70,7 +70,7 @@ type event struct {
 	Elapsed float64 `json:"Elapsed"`
 }
 
-// test runs go test in a folder of the repository and prints a line for each package, all of a test that fails, and every skip with its reason.
+// test runs go test in a folder of the repository. It prints a line for each package and the output of tests that fail, and collects skips with their reasons.
 func (m *machine) test(ctx context.Context, dir string, env []string, args ...string) error {
 	args = append([]string{"test", "-json"}, args...)
 	fmt.Printf("$ %s go %s\n", strings.Join(env, " "), strings.Join(args, " "))
@@ -127,7 +127,7 @@ func (m *machine) follow(lines *bufio.Scanner) {
 	}
 }
 
-// reason is what a skipped test said, without the lines that go test adds.
+// reason returns the output of a skipped test without the lines that go test adds.
 func reason(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {

@@ -1,4 +1,4 @@
-// Command all knows every test of this repository: what each needs, how it is run, and why one cannot be run here.
+// Command all knows every test of this repository: what it needs, how it is run, and why it cannot run on this machine.
 package main
 
 import (
@@ -17,12 +17,12 @@ import (
 )
 
 func main() {
-	list := flag.Bool("list", false, "name the steps and run none")
+	list := flag.Bool("list", false, "list the steps and exit")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), `usage: go run ./test/all [STEP…]
 
-Runs every step, or those that are named, and exits with 1 where one fails. What this machine cannot run is skipped and
-says why; with %s=1 that is a failure.
+Runs all steps, or the named ones, and exits with code 1 if one fails. Steps that this machine cannot run are skipped, with
+the reason; with %s=1 a skipped step counts as failed.
 
 steps:
 `, kube.RequireEnv)
@@ -32,7 +32,7 @@ steps:
 				part = " (part of " + s.within + ")"
 			}
 			if s.apart {
-				part = " (only where it is named)"
+				part = " (only if named; nightly in CI)"
 			}
 			fmt.Fprintf(flag.CommandLine.Output(), "  %-11s %s%s\n", s.name, s.about, part)
 		}
@@ -55,16 +55,16 @@ steps:
 // step is one kind of test.
 type step struct {
 	name, about string
-	// lacks says why this machine cannot run it, "" where it can. A nil lacks is a step that runs anywhere.
+	// lacks returns why this machine cannot run the step, "" if it can. Nil: it runs everywhere.
 	lacks func(*machine) string
 	run   func(context.Context, *machine) error
-	// within is the step that includes this one, which then runs only when it is named.
+	// within is the step that includes this one. A step within another runs only if it is named.
 	within string
-	// apart: it takes long, and runs only when it is named.
+	// apart: the step takes long, and runs only if it is named.
 	apart bool
 }
 
-// result of a step. Skips are the tests inside it that did not run, each with its reason.
+// result of a step. Skips lists the tests in it that did not run, with their reasons.
 type result struct {
 	step  step
 	took  time.Duration
@@ -84,7 +84,7 @@ func (r *result) word() string {
 	}
 }
 
-// run runs the named steps, or all, goes on after one that fails, and ends with a summary.
+// run runs the named steps, or all. It continues after a step that fails, and ends with a table.
 func run(ctx context.Context, names []string) error {
 	chosen, err := choose(names)
 	if err != nil {
@@ -94,26 +94,39 @@ func run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
+	last := readTimes()
+	plan(os.Stdout, chosen, last, func(s step) string {
+		if s.lacks == nil {
+			return ""
+		}
+		return s.lacks(m)
+	}, len(names) == 0)
 	results := make([]result, 0, len(chosen))
 	for _, s := range chosen {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("interrupted before %s", s.name)
+			return fmt.Errorf("interrupted before the step %s", s.name)
 		}
 		results = append(results, m.try(ctx, s))
 	}
 	fmt.Println()
+	table(os.Stdout, results, last)
+	if len(names) == 0 {
+		fmt.Printf("not run, because they take long (the workflow nightly runs them): %s\n", strings.Join(apart(), ", "))
+	}
 	var failed []string
 	for _, r := range results {
-		fmt.Printf("%-11s %-8s %6.0fs  %s\n", r.step.name, r.word(), r.took.Seconds(), r.lacks)
-		for _, skip := range r.skips {
-			fmt.Printf("            skipped: %s\n", skip)
-		}
-		if r.err != nil || m.require && r.lacks != "" {
+		switch {
+		case r.err != nil || m.require && r.lacks != "":
 			failed = append(failed, r.step.name)
+		case r.lacks == "":
+			last[r.step.name] = r.took.Seconds()
 		}
 	}
+	if err := last.write(); err != nil {
+		fmt.Fprintln(os.Stderr, "test:", err)
+	}
 	if len(failed) > 0 {
-		return fmt.Errorf("failed or, with %s=1, skipped: %s", kube.RequireEnv, strings.Join(failed, ", "))
+		return fmt.Errorf("failed (with %s=1, skipped steps count): %s", kube.RequireEnv, strings.Join(failed, ", "))
 	}
 	return nil
 }
@@ -127,11 +140,21 @@ func choose(names []string) ([]step, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(s step) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("no step is named %q; go run ./test/all -list names them", name)
+			return nil, fmt.Errorf("there is no step %q; to list the steps, run: go run ./test/all -list", name)
 		}
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
+}
+
+// apart are the names of the steps that run only if they are named.
+func apart() (names []string) {
+	for _, s := range steps() {
+		if s.apart {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 func (m *machine) try(ctx context.Context, s step) result {
@@ -153,14 +176,14 @@ func (m *machine) try(ctx context.Context, s step) result {
 	return r
 }
 
-// repository is the root of the repository, where the program must be run.
+// repository returns the root of the repository, which must be the working directory.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "test", "all", "main.go")); err != nil {
-		return "", fmt.Errorf("%s is not the repository's root; change to it and run: go run ./test/all", dir)
+		return "", fmt.Errorf("%s is not the root of the repository; change to the root and run: go run ./test/all", dir)
 	}
 	return dir, nil
 }

@@ -39,14 +39,45 @@ var arrows = map[string]imports{
 	"pkg/apply": {
 		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
 		outside: []string{
-			"github.com/go-logr/logr", "github.com/rogpeppe/go-internal/diff", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+			"github.com/rogpeppe/go-internal/diff", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
+	// The packages below it are for it and for each other alone, as the rows say.
 	"pkg/collect": {
-		inside: []string{"pkg/cluster", "pkg/detect", "pkg/printable", "pkg/suggest"},
-		outside: []string{
-			"github.com/go-logr/logr", "go.yaml.in/yaml/v3", "golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+		inside: []string{
+			"pkg/cluster", "pkg/collect/anonymize", "pkg/collect/api", "pkg/collect/file", "pkg/collect/live", "pkg/collect/objects", "pkg/collect/read",
+			"pkg/collect/surroundings", "pkg/collect/watch", "pkg/detect",
 		},
+		outside: []string{"k8s.io/cli-runtime"},
+	},
+	"pkg/collect/objects": {inside: []string{"pkg/cluster", "pkg/detect", "pkg/suggest"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery"}},
+	"pkg/collect/file": {
+		inside:  []string{"pkg/cluster", "pkg/collect/objects", "pkg/detect", "pkg/printable"},
+		outside: []string{"go.yaml.in/yaml/v3", "k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+	},
+	"pkg/collect/anonymize": {
+		inside: []string{"pkg/cluster", "pkg/collect/objects", "pkg/detect"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"},
+	},
+	"pkg/collect/api": {
+		inside:  []string{"pkg/cluster", "pkg/collect/objects"},
+		outside: []string{"k8s.io/klog", "github.com/go-logr/logr", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go"},
+	},
+	"pkg/collect/read": {
+		inside:  []string{"pkg/cluster", "pkg/collect/api", "pkg/collect/objects", "pkg/detect"},
+		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery"},
+	},
+	"pkg/collect/watch": {
+		inside:  []string{"pkg/cluster", "pkg/collect/api", "pkg/collect/objects"},
+		outside: []string{"github.com/go-logr/logr", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"},
+	},
+	"pkg/collect/live": {inside: []string{"pkg/cluster", "pkg/collect/api"}, outside: []string{"golang.org/x/sync/errgroup", "k8s.io/apimachinery"}},
+	"pkg/collect/surroundings": {
+		inside:  []string{"pkg/cluster", "pkg/collect/api", "pkg/collect/objects", "pkg/detect"},
+		outside: []string{"golang.org/x/sync/errgroup", "k8s.io/api", "k8s.io/apimachinery"},
+	},
+	// For tests of pkg/collect and the rooms below it.
+	"pkg/collect/collecttest": {
+		inside: []string{"pkg/cluster", "pkg/collect/file", "pkg/collect/objects"}, outside: []string{"github.com/google/go-cmp/cmp"},
 	},
 	// The settings of data planes are in objects of Kubernetes' own types, and some of them in YAML within these.
 	"pkg/detect": {inside: []string{"pkg/cluster"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}},
@@ -99,7 +130,10 @@ var arrows = map[string]imports{
 
 // only says which packages may import what is named, however many rows of arrows allow it: a row is easily widened without a thought.
 var only = map[string][]string{
-	"k8s.io/":                {"pkg/apply", "pkg/cli", "pkg/collect", "pkg/detect", "pkg/report/v1alpha1"},
+	"k8s.io/": {
+		"pkg/apply", "pkg/cli", "pkg/collect", "pkg/collect/anonymize", "pkg/collect/api", "pkg/collect/file", "pkg/collect/live", "pkg/collect/objects",
+		"pkg/collect/read", "pkg/collect/surroundings", "pkg/collect/watch", "pkg/detect", "pkg/report/v1alpha1",
+	},
 	"github.com/fatih/color": {"pkg/render"},
 	"github.com/spf13/cobra": {"pkg/cli"},
 }
