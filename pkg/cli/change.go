@@ -104,9 +104,9 @@ func (o *changeOptions) asking() render.Options { return render.Options{Style: o
 // show puts a screen out: beside a patch that is asked for by -o, it is no data.
 func (o *changeOptions) show(screen func(render.Options) []byte) error {
 	if o.output != "" {
-		return o.writeErr(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule})))
+		return o.writeErr(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()})))
 	}
-	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule}))
+	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()}))
 }
 
 func (o *changeOptions) snapshot(ctx context.Context, q collect.Query) (*cluster.Snapshot, error) {

@@ -522,7 +522,7 @@ func TestTheExample(t *testing.T) {
 func TestOneNode(t *testing.T) {
 	const file, node = "../../examples/ack-ipvs-local.yaml", "cn-hangzhou.10.0.1.12"
 	whole, one := &world{}, &world{}
-	if code := whole.main(t, "status", "-f", file); code != 0 {
+	if code := whole.main(t, "status", "-f", file, "--all"); code != 0 {
 		t.Fatalf("exit code %d: %s", code, whole.err.String())
 	}
 	if code := one.main(t, "status", "-f", file, "--node", node); code != 0 {
@@ -552,7 +552,7 @@ func TestOneNode(t *testing.T) {
 		t.Errorf("exit code %d, %q, %s", code, w.out.String(), w.err.String())
 	}
 	w = &world{}
-	if code := w.main(t, "status", "-f", file, "--node="); code != 0 || w.out.String() != whole.out.String() {
+	if code := w.main(t, "status", "-f", file, "--node=", "--all"); code != 0 || w.out.String() != whole.out.String() {
 		t.Errorf("no node named: exit code %d, %s%s", code, w.out.String(), w.err.String())
 	}
 	w = &world{}

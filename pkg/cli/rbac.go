@@ -39,6 +39,14 @@ func (l level) rights() []collect.Right {
 	return collect.Rights()
 }
 
+// grant is the command that prints the role.
+func (l level) grant() string {
+	if l == forStatus {
+		return "kubectl etp rbac"
+	}
+	return "kubectl etp rbac --for " + string(l)
+}
+
 // command names the commands that the level is for.
 func (l level) command() string {
 	switch l {

@@ -173,6 +173,17 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		Closes:     collect.RBACRule,
 		Collect:    collect.CollectCommand,
 	}
+	to := forStatus
+	switch {
+	case f.live:
+		to = forLive
+	case f.watch:
+		to = forWatch
+	}
+	o.screen.Grant = to.grant()
+	for _, file := range f.files {
+		o.screen.Files += " -f " + file
+	}
 	return o, nil
 }
 

@@ -195,10 +195,10 @@ func TestReadErrors(t *testing.T) {
 		{"another namespace", in("x"), Query{Args: []string{"svc/nginx-ingress-lb"}, Namespace: "default"}, []string{"get service default/nginx-ingress-lb: not found in namespace default", "add -n kube-system"}},
 		{"near names", in("x"), Query{Args: []string{"svc/nginx-lb"}, Namespace: "kube-system"}, []string{"not found in namespace kube-system", "kube-system/nginx-ingress-lb"}},
 		{"forbidden", in("nobody"), story, []string{"get service kube-system/nginx-ingress-lb: forbidden", "kubectl auth can-i get services -n kube-system"}},
-		{"expired", in("expired"), story, []string{"does not accept the credentials"}},
+		{"expired", in("expired"), story, []string{"rejects the credentials"}},
 		{"away", in("away"), story, []string{"https://127.0.0.1:1 cannot be reached", "connection refused"}},
 		{"hangs", func(f *genericclioptions.ConfigFlags) { in("x")(f); f.Timeout = &short }, story, []string{"did not answer in time", "--request-timeout"}},
-		{"cut", in("x"), story, []string{"get service kube-system/nginx-ingress-lb", "was cut in the middle of its answer"}},
+		{"cut", in("x"), story, []string{"get service kube-system/nginx-ingress-lb", "closed the connection in the middle of its answer"}},
 		{"broken", in("x"), story, []string{"get service kube-system/nginx-ingress-lb", "etcd is away"}},
 	}
 	for _, test := range cases {

@@ -212,10 +212,10 @@ func TestDetectionWithNarrowRights(t *testing.T) {
 			"cilium-other-name",
 			[]string{"kube-system"},
 			cluster.UnknownDataplane, false,
-			"no DaemonSet of kube-system is of a data plane that is known here, and those of other namespaces could not be listed",
+			"no DaemonSet in kube-system belongs to a known data plane, and those in other namespaces could not be listed",
 		},
 		{"cilium-other-name", nil, cluster.UnknownDataplane, false, "the DaemonSets could not be listed"},
-		{"microk8s", nil, cluster.KubeProxy, false, "node label microk8s.io/cluster, with the arguments that MicroK8s brings"},
+		{"microk8s", nil, cluster.KubeProxy, false, "node label microk8s.io/cluster, with the default arguments of MicroK8s"},
 	} {
 		t.Run(test.file, func(t *testing.T) {
 			text, err := os.ReadFile("../detect/testdata/" + test.file + ".yaml")

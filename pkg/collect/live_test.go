@@ -59,9 +59,9 @@ func TestLive(t *testing.T) {
 		"cn-hangzhou.10.0.1.11": {HealthCheck: cluster.Pass, LocalEndpoints: 2},
 		"cn-hangzhou.10.0.1.12": {HealthCheck: cluster.Fail, LocalEndpoints: 0},
 		"cn-hangzhou.10.0.1.13": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "error trying to reach service: connection refused"},
-		"cn-hangzhou.10.0.1.14": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "an answer that no health check gives (status 200)"},
+		"cn-hangzhou.10.0.1.14": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "not the answer of a health check (status 200)"},
 		"cn-hangzhou.10.0.1.15": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "expired"},
-		"cn-hangzhou.10.0.1.16": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "the port answers for kube-system/other"},
+		"cn-hangzhou.10.0.1.16": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "the port serves the health check of kube-system/other"},
 		"cn-hangzhou.10.0.1.17": {HealthCheck: cluster.Unreachable, LocalEndpoints: -1, Reason: "no route"},
 	}
 	for node, want := range want {
@@ -97,8 +97,8 @@ func TestLiveIsBounded(t *testing.T) {
 		cancel   bool
 		gap      string
 	}{
-		{"silent", 100 * time.Millisecond, 0, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; 50 questions in a row were not answered in time$`},
-		{"total", time.Minute, time.Second, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; the time limit for all of them \(1s\) was reached$`},
+		{"silent", 100 * time.Millisecond, 0, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; 50 requests in a row timed out$`},
+		{"total", time.Minute, time.Second, faults.Hang(), false, `^asked \d+ of 40 nodes, 1 answered; the time limit for all nodes \(1s\) was reached$`},
 		{"interrupted", time.Minute, 0, faults.Hang(), true, `^asked \d+ of 40 nodes, 1 answered; it was interrupted$`},
 		{"endless", 10 * time.Second, 0, endless, false, ""},
 	} {
@@ -123,7 +123,7 @@ func TestLiveIsBounded(t *testing.T) {
 				t.Errorf("what was answered is lost: %+v", answers)
 			}
 			if test.gap == "" {
-				if want := "an answer that no health check gives (status 200)"; len(s.Gaps) != 0 || answers["cn-hangzhou.10.0.1.12"].Reason != want {
+				if want := "not the answer of a health check (status 200)"; len(s.Gaps) != 0 || answers["cn-hangzhou.10.0.1.12"].Reason != want {
 					t.Errorf("gaps %v, %+v", s.Gaps, answers["cn-hangzhou.10.0.1.12"])
 				}
 				// As much as was asked for, and what the connections had on their way.

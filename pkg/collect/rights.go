@@ -21,15 +21,15 @@ type Right struct {
 // Rights are those that Read may ask for, each of which leaves a Gap, or ends in an error, where it is missing.
 func Rights() []Right {
 	return []Right{
-		{"", "services", "", []string{"get", "list"}, "the Services themselves: get for those that are named, list for all others"},
+		{"", "services", "", []string{"get", "list"}, "the Services: get for those named on the command line, list for all others"},
 		{"discovery.k8s.io", "endpointslices", "", []string{"list"}, "their endpoints"},
-		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them, get for those with endpoints, or that are asked about, in a cluster of more than " + fmt.Sprint(read.SmallCluster)},
-		{"apps", "daemonsets", "", []string{"list"}, "which data plane there is, in whatever namespace it runs"},
-		{"", "configmaps", "", []string{"get"}, "its settings, in the namespace where it runs"},
-		{"", "pods", "", []string{"list"}, "kube-proxy where no DaemonSet runs it, in kube-system"},
+		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them; get for nodes with endpoints, or that you ask about, in a cluster of more than " + fmt.Sprint(read.SmallCluster)},
+		{"apps", "daemonsets", "", []string{"list"}, "which data plane runs, in any namespace"},
+		{"", "configmaps", "", []string{"get"}, "the data plane's settings, in its namespace"},
+		{"", "pods", "", []string{"list"}, "kube-proxy's static pods in kube-system, where no DaemonSet runs it"},
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
 		{"operator.tigera.io", "installations", "default", []string{"get"}, "the same, where Tigera's operator installs Calico"},
-		{"", "events", "", []string{"list"}, "what controllers say of a Service that has no load balancer address yet, and of a fix and its rollout"},
+		{"", "events", "", []string{"list"}, "events of a Service without a load balancer address, and of a fix and its rollout"},
 		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
 		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}
@@ -38,16 +38,16 @@ func Rights() []Right {
 // WatchRights are those that Watch asks for beside Rights.
 func WatchRights() []Right {
 	return []Right{
-		{"", "services", "", []string{"watch"}, "changes of the Services"},
-		{"discovery.k8s.io", "endpointslices", "", []string{"watch"}, "changes of their endpoints"},
-		{"", "nodes", "", []string{"watch"}, "changes of the nodes"},
+		{"", "services", "", []string{"watch"}, "changes to the Services"},
+		{"discovery.k8s.io", "endpointslices", "", []string{"watch"}, "changes to their endpoints"},
+		{"", "nodes", "", []string{"watch"}, "changes to the nodes"},
 	}
 }
 
 // LiveRights are those that Live asks for beside Rights.
 func LiveRights() []Right {
 	return []Right{
-		{"", "nodes/proxy", "", []string{"get"}, "what each node's health check and kube-proxy say; it lets every port of every node be asked, the kubelet's too: give it sparingly"},
+		{"", "nodes/proxy", "", []string{"get"}, "what each node's health check and kube-proxy answer; this right opens every port of every node, the kubelet's included: grant it with care"},
 	}
 }
 
@@ -55,15 +55,15 @@ func LiveRights() []Right {
 func FixRights() []Right {
 	return []Right{
 		{"", "pods", "", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},
-		{"apps", "deployments", "", []string{"get"}, "what keeps the pods, and how far a rollout is"},
+		{"apps", "deployments", "", []string{"get"}, "the owner of the pods, and the progress of its rollout"},
 		{"apps", "statefulsets", "", []string{"get"}, "the same"},
 		{"apps", "replicasets", "", []string{"get"}, "the Deployment behind a pod"},
-		{"apps", "daemonsets", "", []string{"get"}, "what keeps the pods, where a DaemonSet does"},
-		{"policy", "poddisruptionbudgets", "", []string{"list"}, "how many pods may be missing during a rollout"},
-		{"networking.k8s.io", "networkpolicies", "", []string{"list"}, "policies that go by the client's address"},
+		{"apps", "daemonsets", "", []string{"get"}, "the owner of the pods, where it is a DaemonSet"},
+		{"policy", "poddisruptionbudgets", "", []string{"list"}, "how many pods may be unavailable during a rollout"},
+		{"networking.k8s.io", "networkpolicies", "", []string{"list"}, "policies that select clients by IP address"},
 		{"cilium.io", "ciliumnetworkpolicies", "", []string{"list"}, "the same, with Cilium"},
 		{"networking.k8s.io", "ingresses", "", []string{"list"}, "host names that are published with the Service's address"},
-		{"", "namespaces", detect.KubeSystem, []string{"get"}, "how old the cluster is: it decides the cloud's defaults"},
+		{"", "namespaces", detect.KubeSystem, []string{"get"}, "the age of the cluster, which decides the cloud's defaults"},
 	}
 }
 

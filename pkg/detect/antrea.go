@@ -65,7 +65,7 @@ func (d *detector) antreaPlane() (cluster.Dataplane, bool) {
 	case d.knowsDaemonSets() && set == nil:
 		return cluster.Dataplane{}, false
 	case source == "" && set != nil:
-		return unknown("%s runs, and its antrea-agent.conf was not read", sourceOf(set)), true
+		return unknown("%s runs Antrea, but its antrea-agent.conf was not read", sourceOf(set)), true
 	case scope != antreaAll:
 		return cluster.Dataplane{}, false
 	}

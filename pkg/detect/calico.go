@@ -73,7 +73,7 @@ func (d *detector) calicoPlane() (cluster.Dataplane, bool) {
 	}
 	switch wanted := d.operatorWantsBPF(); {
 	case wanted && isSet && !enabled:
-		return unknown("installation default asks for Calico's eBPF data plane, and %s turns it off", out.Source), true
+		return unknown("installation default turns Calico's eBPF data plane on, but %s turns it off", out.Source), true
 	case wanted && !isSet:
 		out.Source, out.Confidence = "installation default", cluster.Inferred
 	case !enabled:

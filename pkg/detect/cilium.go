@@ -80,7 +80,7 @@ func (d *detector) ciliumPlane() (cluster.Dataplane, bool) {
 		return out, true
 	case settings == nil && d.has(ciliumName):
 		set := d.first(ciliumName)
-		return unknown("%s runs Cilium, and whether it replaces kube-proxy is in configmap %s/%s, which was not read", sourceOf(set), set.Namespace, ciliumConfig), true
+		return unknown("%s runs Cilium, but configmap %s/%s, which says whether it replaces kube-proxy, was not read", sourceOf(set), set.Namespace, ciliumConfig), true
 	case settings == nil:
 		return cluster.Dataplane{}, false
 	case d.knowsDaemonSets() && !d.has(ciliumName) && !d.has(dataplaneV2Name):
@@ -102,7 +102,7 @@ func (d *detector) ciliumPlane() (cluster.Dataplane, bool) {
 		}
 		return out, true
 	case replacement == "probe":
-		return unknown("%s has %s=probe: it depends on each node's kernel", source, ciliumReplacement), true
+		return unknown("%s has %s=probe: whether Cilium replaces kube-proxy depends on each node's kernel", source, ciliumReplacement), true
 	case replacement == "nodeport":
 		return unknown("%s has %s=true without %s: Cilium and kube-proxy share the work", source, ciliumNodePort, ciliumReplacement), true
 	}

@@ -257,17 +257,17 @@ func (d *detector) whyUnknown() string {
 	})
 	switch {
 	case len(d.proxies) > 0:
-		return "no kube-proxy that was read runs on the node"
+		return "none of the kube-proxies that were read runs on this node"
 	case !d.Complete:
-		return "no DaemonSet and no ConfigMap of a data plane is among what was read"
+		return "no DaemonSet or ConfigMap of a data plane was read"
 	case d.isUnread(cluster.ResourceDaemonSets) && !readKubeSystem:
 		return "the DaemonSets could not be listed"
 	case d.isUnread(cluster.ResourceDaemonSets):
-		return "no DaemonSet of " + KubeSystem + " is of a data plane that is known here, and those of other namespaces could not be listed"
+		return "no DaemonSet in " + KubeSystem + " belongs to a known data plane, and those in other namespaces could not be listed"
 	case d.isUnread(cluster.ResourcePods):
-		return "no DaemonSet is of a data plane that is known here, and the pods of " + KubeSystem + " could not be listed"
+		return "no DaemonSet belongs to a known data plane, and the pods in " + KubeSystem + " could not be listed"
 	}
-	return "no DaemonSet is of a data plane that is known here, and no pod of " + KubeSystem + " is labelled as kube-proxy"
+	return "no DaemonSet belongs to a known data plane, and no pod in " + KubeSystem + " is labelled as kube-proxy"
 }
 
 func unknown(format string, args ...any) cluster.Dataplane {

@@ -109,11 +109,11 @@ func detections() []detection {
 		},
 		{
 			"cilium-unread", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
-			"daemonset kube-system/cilium runs Cilium, and whether it replaces kube-proxy is in configmap kube-system/cilium-config, which was not read",
+			"daemonset kube-system/cilium runs Cilium, but configmap kube-system/cilium-config, which says whether it replaces kube-proxy, was not read",
 			cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 		{
-			"rke2-cilium", cluster.KubeProxy, cluster.IPTables, "v1.31.4-rke2r1-build20241212", cluster.Observed, "static pods of kube-proxy", cluster.ClusterCIDR, cluster.Undetermined,
+			"rke2-cilium", cluster.KubeProxy, cluster.IPTables, "v1.31.4-rke2r1-build20241212", cluster.Observed, "kube-proxy's static pods", cluster.ClusterCIDR, cluster.Undetermined,
 			func(t *testing.T, s *cluster.Snapshot) {
 				if c := s.Dataplane.Cilium; c == nil || c.ReplacesKubeProxy || c.Version.String() != "v1.16.4" {
 					t.Errorf("Cilium beside kube-proxy: %+v", c)
@@ -121,7 +121,7 @@ func detections() []detection {
 			},
 		},
 		{
-			"microk8s", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the arguments that MicroK8s brings", cluster.ClusterCIDR,
+			"microk8s", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the default arguments of MicroK8s", cluster.ClusterCIDR,
 			cluster.Undetermined,
 			func(t *testing.T, s *cluster.Snapshot) {
 				if ranges := s.Dataplane.KubeProxy.ClusterCIDRs; len(ranges) != 1 || ranges[0].String() != "10.1.0.0/16" {
@@ -131,18 +131,18 @@ func detections() []detection {
 		},
 		{
 			// A pod is outside of the default range: the arguments have been changed, and who counts as a pod is not known.
-			"microk8s-other-range", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the arguments that MicroK8s brings",
+			"microk8s-other-range", cluster.KubeProxy, cluster.IPTables, "v1.31.3", cluster.Inferred, "node label microk8s.io/cluster, with the default arguments of MicroK8s",
 			cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 		{"microk8s-cilium", cluster.Cilium, "", "v1.15.2", cluster.Observed, "configmap kube-system/cilium-config", cluster.UnknownDetection, cluster.Undetermined, nil},
 		{
 			"microk8s-kube-ovn", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
-			"daemonset kube-system/kube-ovn-cni serves Services of pods beside kube-proxy, and how the two share them is not known here",
+			"daemonset kube-system/kube-ovn-cni handles pods' connections to Services beside kube-proxy; how the two share the work is not known",
 			cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 		{
 			"eks-auto", cluster.KubeProxy, "", "v1.32.1-eks-5d632ec", cluster.Inferred,
-			"node label eks.amazonaws.com/compute-type=auto: AWS runs kube-proxy on the node, and its mode is not to be read", cluster.UnknownDetection, cluster.Undetermined, nil,
+			"node label eks.amazonaws.com/compute-type=auto: AWS runs kube-proxy on the node and does not show its mode", cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 		{
 			// The DaemonSet keeps away from the nodes of Auto Mode by affinity.
@@ -175,7 +175,7 @@ func detections() []detection {
 		},
 		{
 			"tigera-under-way", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence,
-			"installation default asks for Calico's eBPF data plane, and felixconfiguration default turns it off", cluster.UnknownDetection, cluster.Undetermined, nil,
+			"installation default turns Calico's eBPF data plane on, but felixconfiguration default turns it off", cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 		{"tigera-iptables", cluster.KubeProxy, cluster.IPTables, "v1.30.2", cluster.Observed, "daemonset kube-system/kube-proxy", cluster.NoDetection, cluster.Undetermined, nil},
 		{
@@ -185,13 +185,13 @@ func detections() []detection {
 		{
 			"gke-dpv2", cluster.Cilium, "", "", cluster.Inferred, "daemonset kube-system/anetd", cluster.UnknownDetection, cluster.Undetermined,
 			func(t *testing.T, s *cluster.Snapshot) {
-				const why = "daemonset kube-system/anetd runs Google's own build, and no release of Cilium is known to be the same"
+				const why = "daemonset kube-system/anetd runs Google's own build of Cilium, which is not known to match any release"
 				if s.Dataplane.VersionSource != why || s.Dataplane.Cilium.Version.Known() {
 					t.Errorf("version: %+v", s.Dataplane)
 				}
 			},
 		},
-		{"gke", cluster.KubeProxy, cluster.IPTables, "v1.27.3-gke.100", cluster.Inferred, "static pods of kube-proxy", cluster.ClusterCIDR, cluster.Undetermined, nil},
+		{"gke", cluster.KubeProxy, cluster.IPTables, "v1.27.3-gke.100", cluster.Inferred, "kube-proxy's static pods", cluster.ClusterCIDR, cluster.Undetermined, nil},
 		{
 			"calico-ebpf", cluster.CalicoEBPF, "", "v3.29.1", cluster.Observed, "felixconfiguration default", cluster.UnknownDetection, cluster.Undetermined,
 			func(t *testing.T, s *cluster.Snapshot) {
@@ -211,7 +211,7 @@ func detections() []detection {
 		{"kube-router", cluster.KubeRouter, "", "v2.4.0", cluster.Observed, "daemonset kube-system/kube-router", cluster.UnknownDetection, cluster.Undetermined, nil},
 		{"ovn", cluster.OVNKubernetes, "", "", cluster.Observed, "daemonset ovn-kubernetes/ovnkube-node", cluster.UnknownDetection, cluster.Undetermined, nil},
 		{
-			"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no DaemonSet is of a data plane that is known here, and no pod of kube-system is labelled as kube-proxy",
+			"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no DaemonSet belongs to a known data plane, and no pod in kube-system is labelled as kube-proxy",
 			cluster.UnknownDetection, cluster.Undetermined, nil,
 		},
 	}

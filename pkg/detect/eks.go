@@ -27,7 +27,7 @@ var eksAutoMode = program{
 	plane: func(_ *detector, n *corev1.Node) (cluster.Dataplane, bool) {
 		return cluster.Dataplane{
 			Name: cluster.KubeProxy, Confidence: cluster.Inferred,
-			Source: "node label " + eksComputeLabel + "=auto: AWS runs kube-proxy on the node, and its mode is not to be read",
+			Source: "node label " + eksComputeLabel + "=auto: AWS runs kube-proxy on the node and does not show its mode",
 		}, n.Labels[eksComputeLabel] == "auto"
 	},
 }

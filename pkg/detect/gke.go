@@ -27,7 +27,7 @@ var dataplaneV2 = program{
 // (cloud.google.com/kubernetes-engine/docs/concepts/dataplane-v2).
 func (f *facts) noteGoogleBuild(out *cluster.Dataplane) {
 	if f.has(dataplaneV2Name) && !f.has(ciliumName) {
-		out.VersionSource = sourceOf(f.first(dataplaneV2Name)) + " runs Google's own build, and no release of Cilium is known to be the same"
+		out.VersionSource = sourceOf(f.first(dataplaneV2Name)) + " runs Google's own build of Cilium, which is not known to match any release"
 	}
 }
 
@@ -38,7 +38,7 @@ var classicGKE = program{
 	plane: func(d *detector, n *corev1.Node) (cluster.Dataplane, bool) {
 		return cluster.Dataplane{
 			Name: cluster.KubeProxy, Mode: cluster.IPTables, Confidence: cluster.Assumed,
-			Source: "GKE without the DaemonSet anetd; its static pods of kube-proxy were not read",
+			Source: "GKE without DaemonSet anetd; kube-proxy's static pods were not read",
 		}, len(d.proxies) == 0 && strings.Contains(n.Status.NodeInfo.KubeletVersion, "-gke.") && d.knowsDaemonSets()
 	},
 }

@@ -39,7 +39,7 @@ func (f *facts) isK3s() bool { return slices.ContainsFunc(f.Nodes, isK3s) }
 func (d *detector) k3sPlane(n *corev1.Node) cluster.Dataplane {
 	args, ok := k3sArgs(n)
 	if !ok {
-		return cluster.Dataplane{Name: cluster.KubeProxy, Mode: cluster.IPTables, Source: "k3s's default", Confidence: cluster.Assumed}
+		return cluster.Dataplane{Name: cluster.KubeProxy, Mode: cluster.IPTables, Source: "the default of k3s", Confidence: cluster.Assumed}
 	}
 	server := d.k3sServer()
 	if _, disabled := server["disable-kube-proxy"]; disabled {

@@ -17,6 +17,6 @@ var kubeOVN = program{
 		if set == nil {
 			return cluster.Dataplane{}, false
 		}
-		return unknown("%s serves Services of pods beside kube-proxy, and how the two share them is not known here", sourceOf(set)), true
+		return unknown("%s handles pods' connections to Services beside kube-proxy; how the two share the work is not known", sourceOf(set)), true
 	},
 }

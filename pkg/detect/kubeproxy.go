@@ -95,7 +95,7 @@ func (f *facts) kubeProxies() []kubeProxy {
 		pod := &pods[i]
 		out = append(out, kubeProxy{
 			runs:      func(n *corev1.Node) bool { return n.Name == pod.Spec.NodeName },
-			dataplane: f.readKubeProxy("static pods of kube-proxy", pod.Namespace, &pod.Spec),
+			dataplane: f.readKubeProxy("kube-proxy's static pods", pod.Namespace, &pod.Spec),
 		})
 	}
 	return out
@@ -106,7 +106,7 @@ func (d *detector) kubeProxyOf(n *corev1.Node) (cluster.Dataplane, bool) {
 	if n.Name == "" && len(d.proxies) > 0 {
 		for i := range d.proxies {
 			if !reflect.DeepEqual(d.proxies[i].dataplane, d.proxies[0].dataplane) {
-				return unknown("several kube-proxies are configured, and the Nodes could not be read"), true
+				return unknown("there are several kube-proxies with different settings, and the nodes could not be read"), true
 			}
 		}
 		return d.proxies[0].dataplane, true

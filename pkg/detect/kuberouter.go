@@ -28,7 +28,7 @@ func (d *detector) kubeRouterPlane() (cluster.Dataplane, bool) {
 				return cluster.Dataplane{}, false
 			}
 			if len(d.proxies) > 0 {
-				return unknown("%s serves Services, and kube-proxy runs beside it", sourceOf(set)), true
+				return unknown("%s handles Services, but kube-proxy runs beside it", sourceOf(set)), true
 			}
 			value, ok := given["run-router"]
 			out := cluster.Dataplane{

@@ -23,7 +23,7 @@ var microK8s = program{
 		}
 		out := cluster.Dataplane{
 			Name: cluster.KubeProxy, Mode: cluster.IPTables, Confidence: cluster.Inferred,
-			Source: "node label " + microK8sLabel + ", with the arguments that MicroK8s brings",
+			Source: "node label " + microK8sLabel + ", with the default arguments of MicroK8s",
 		}
 		out.KubeProxy = fromFlags(map[string]string{"cluster-cidr": microK8sPods}).settings()
 		if d.hasPodOutside(microK8sPods) {

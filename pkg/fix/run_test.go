@@ -390,7 +390,7 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestRollout(t *testing.T) {
-	const started = "rollout of deployment NS/web: waiting for its controller to see the change"
+	const started = "rollout of deployment NS/web: waiting for the controller to observe the change"
 	const old, done = `{"status":{"observedGeneration":100,"replicas":2,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`, `{"status":{"observedGeneration":100,"replicas":1,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`
 	const stuck = `{"status":{"observedGeneration":100,"conditions":[{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded","message":"no room"}]}}`
 	const twoReady = `{"endpoints":[{"addresses":["10.244.1.9"],"nodeName":"node-a","conditions":{"ready":true}},{"addresses":["10.244.2.9"],"nodeName":"node-b","conditions":{"ready":true}}]}`
@@ -435,7 +435,7 @@ func TestRollout(t *testing.T) {
 		{
 			name: "takes too long", timeout: 7 * time.Second, steps: []string{started}, waits: 21,
 			doubts: []string{
-				"the rollout of deployment NS/web has not ended in 7s: waiting for its controller to see the change", "the endpoints have not settled: 1 are ready, and 0 pods are available",
+				"the rollout of deployment NS/web has not ended in 7s: waiting for the controller to observe the change", "the endpoints have not settled: 1 are ready, and 0 pods are available",
 			},
 		},
 		{name: "is not waited for", doubts: []string{"the rollout of deployment NS/web was not waited for (--timeout=0)"}},
@@ -497,14 +497,14 @@ func TestController(t *testing.T) {
 			at: map[int]func(*world){2: event("Normal", "Other", "nothing"), 21: event("Normal", "EnsuredLoadBalancer", "lb-1")},
 			// The first event extends the wait.
 			steps: []string{
-				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirms it: the controller put the change into effect",
+				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirms it: the controller has applied the change",
 			},
 			waits: 21,
 		},
 		{
 			name: "fails", service: alibaba, timeout: time.Minute, at: map[int]func(*world){1: event("Warning", "SyncLoadBalancerFailed", "no quota")},
 			steps: []string{waiting, "event Warning SyncLoadBalancerFailed: no quota"}, waits: 1,
-			doubt: "the load balancer's controller reports that it failed: the controller could not put the change into effect",
+			doubt: "the load balancer's controller reports that it failed: the controller could not apply the change",
 		},
 		{
 			name: "is silent", service: alibaba, timeout: time.Minute, before: event("Normal", "EnsuredLoadBalancer", "before the change"),

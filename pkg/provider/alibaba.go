@@ -108,20 +108,20 @@ func alibabaWeights(c candidate, product string) Weights {
 const alibabaMembers = "kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/reconcile/backend/backend.go needExcludeFromLB, pkg/controller/helper/node_utils.go"
 
 var (
-	ali01 = &Rule{ID: "ALI-01", Basis: Source, Origin: alibabaMembers, Reason: "policy Local, and the controller takes only nodes that have a ready endpoint"}
-	ali02 = &Rule{ID: "ALI-02", Basis: Source, Origin: alibabaMembers, Reason: "the controller leaves out nodes with the label node-role.kubernetes.io/master"}
-	ali03 = &Rule{ID: "ALI-03", Basis: Source, Origin: alibabaMembers, Reason: "the controller leaves out nodes that are not ready"}
+	ali01 = &Rule{ID: "ALI-01", Basis: Source, Origin: alibabaMembers, Reason: "with policy Local the controller adds only nodes that have a ready endpoint"}
+	ali02 = &Rule{ID: "ALI-02", Basis: Source, Origin: alibabaMembers, Reason: "the controller excludes nodes with label node-role.kubernetes.io/master"}
+	ali03 = &Rule{ID: "ALI-03", Basis: Source, Origin: alibabaMembers, Reason: "the controller excludes nodes that are not ready"}
 	ali04 = &Rule{
 		ID: "ALI-04", Basis: Source, Origin: alibabaMembers,
 		Reason: "the node is cordoned, and annotation " + alibabaPrefix + "remove-unscheduled-backend is on",
 	}
-	ali05 = &Rule{ID: "ALI-05", Basis: Source, Origin: alibabaMembers, Reason: "a label excludes the node from load balancers, whatever its value"}
+	ali05 = &Rule{ID: "ALI-05", Basis: Source, Origin: alibabaMembers, Reason: "a label excludes the node from load balancers, whatever the label's value"}
 	ali06 = &Rule{ID: "ALI-06", Basis: Source, Origin: alibabaMembers, Reason: "the node is not an instance of Alibaba Cloud (providerID ack-hybrid://)"}
 	ali07 = &Rule{ID: "ALI-07", Basis: Source, Origin: alibabaMembers, Reason: "annotation " + alibabaPrefix + "backend-label selects other nodes"}
-	ali08 = &Rule{ID: "ALI-08", Basis: Source, Origin: alibabaMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler)"}
+	ali08 = &Rule{ID: "ALI-08", Basis: Source, Origin: alibabaMembers, Reason: "the node is being removed (taint ToBeDeletedByClusterAutoscaler)"}
 	ali09 = &Rule{
 		ID: "ALI-09", Basis: Source, Origin: "kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go",
-		Reason: "the node is virtual: its pods are backends themselves, whatever the policy",
+		Reason: "the node is a virtual node: its pods are backends themselves under either policy",
 	}
 )
 
@@ -170,7 +170,7 @@ func (alibaba) noHairpin(lb LoadBalancer) string {
 	if lb.Product != "CLB" {
 		return ""
 	}
-	return "a CLB cannot send a connection back to the node that it comes from"
+	return "a CLB cannot send a connection back to the node where it started"
 }
 
 func (alibaba) proxyProtocol(svc *cluster.Service) string {

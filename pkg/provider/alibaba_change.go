@@ -10,21 +10,21 @@ import (
 
 // alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its documentation says of them.
 var alibabaSigns = []Sign{
-	{Reason: "SkipSyncBackends", Contains: "not in vpc cidrs", Means: "pods have addresses that are not of the VPC, and got no traffic: take the annotation back", Bad: true},
-	{Reason: "SkipSyncBackends", Contains: "eni is invalid", Means: "an address is of the VPC and its network interface was not found, so the backends stay as they were: look at Terway", Bad: true},
-	{Contains: "can not find eniid", Means: "the pods have no network interfaces of their own: take the annotation back", Bad: true},
-	{Contains: "does not support backend servers of eni type", Means: "the load balancer is of a kind that cannot send to pods: annotation " + alibabaPrefix + "spec chooses another", Bad: true},
-	{Contains: "reached to the quota limit", Means: "the load balancer takes no more backends", Bad: true},
-	{Reason: "SyncLoadBalancerFailed", Means: "the controller could not put the change into effect", Bad: true},
+	{Reason: "SkipSyncBackends", Contains: "not in vpc cidrs", Means: "pods have addresses outside the VPC and get no traffic: remove the annotation", Bad: true},
+	{Reason: "SkipSyncBackends", Contains: "eni is invalid", Means: "a pod has an address of the VPC but its network interface was not found, so the backends did not change: check Terway", Bad: true},
+	{Contains: "can not find eniid", Means: "the pods have no network interfaces of their own: remove the annotation", Bad: true},
+	{Contains: "does not support backend servers of eni type", Means: "this kind of load balancer cannot send to pods: choose another with annotation " + alibabaPrefix + "spec", Bad: true},
+	{Contains: "reached to the quota limit", Means: "the load balancer has reached its limit of backends", Bad: true},
+	{Reason: "SyncLoadBalancerFailed", Means: "the controller could not apply the change", Bad: true},
 	{Reason: "UnAvailableLoadBalancer", Means: "the load balancer has no backend left", Bad: true},
-	{Reason: "EnsuredLoadBalancer", Means: "the controller put the change into effect"},
+	{Reason: "EnsuredLoadBalancer", Means: "the controller has applied the change"},
 }
 
 func (alibaba) signs() []Sign { return alibabaSigns }
 
 func (alibaba) toCluster(lb LoadBalancer, f Facts) Change {
 	if lb.Backends == Pods {
-		return Change{Gains: []string{"the load balancer sends to pods whatever the policy is: nothing changes for clients outside, only what nodes do with connections from inside"}}
+		return Change{Gains: []string{"the load balancer sends to pods under either policy: nothing changes for clients outside, only for connections from inside the cluster"}}
 	}
 	nodes := 0
 	for i := range f.Snapshot.Nodes {
@@ -34,7 +34,7 @@ func (alibaba) toCluster(lb LoadBalancer, f Facts) Change {
 	}
 	c := Change{Checks: []Check{quota(nodes, alibabaQuota, "nodes become backends")}, Costs: imaginaryKeys(f.Service)}
 	if podsReachable(f).Holds == cluster.Yes {
-		c.Costs = append(c.Costs, "--mode=eni would keep the client's address where Terway runs")
+		c.Costs = append(c.Costs, "--mode=eni would keep the client IP, if Terway runs here")
 	}
 	return c
 }
@@ -48,10 +48,10 @@ func (alibaba) toLocal(lb LoadBalancer, f Facts) Change {
 		})
 	}
 	if lb.Backends == Pods {
-		c.Costs = append(c.Costs, "the load balancer sends to pods whatever the policy is: Local would gain nothing, and cost connections from inside")
+		c.Costs = append(c.Costs, "the load balancer sends to pods under either policy: Local gains nothing, and can break connections from inside the cluster")
 	}
 	if scheduler, _ := alibabaSetting(f.Service, "scheduler"); lb.Product == "CLB" && lb.Backends != Pods && scheduler != "wrr" {
-		c.Costs = append(c.Costs, "every node gets the same share however many pods it has, unless annotation "+alibabaPrefix+"scheduler is wrr")
+		c.Costs = append(c.Costs, "every node gets the same share, however many pods it has; annotation "+alibabaPrefix+"scheduler: wrr changes that")
 	}
 	return c
 }
@@ -59,12 +59,12 @@ func (alibaba) toLocal(lb LoadBalancer, f Facts) Change {
 // toPods sets the annotation and policy Cluster together, as Alibaba Cloud's troubleshooting page prescribes; the annotation alone leaves connections from inside
 // failing, because kube-proxy goes on obeying the policy.
 func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address, and no connection crosses a node port"}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP, and no connection uses a node port"}}
 	if f.Service.Annotations[backendType] != "eni" {
 		c.Settings = []Setting{{Key: backendType, Value: "eni"}}
 	}
 	c.Checks = append(c.Checks, terway(f), podsReachable(f))
-	if check, found := hostNetworkBackends(f, "whether the controller finds its network interface is not known", "host-network-backends", cluster.Undetermined); found {
+	if check, found := hostNetworkBackends(f, "it is not known whether the controller finds its network interface", "host-network-backends", cluster.Undetermined); found {
 		c.Checks = append(c.Checks, check)
 	}
 	id, key := alibabaSetting(f.Service, "id")
@@ -72,19 +72,19 @@ func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	switch {
 	case id == "":
 		c.Checks = append(c.Checks, Check{
-			Name: "listeners-managed", Holds: cluster.Yes, Message: "the load balancer is the controller's own, so its listeners follow the change",
+			Name: "listeners-managed", Holds: cluster.Yes, Message: "the controller created the load balancer, so it updates the listeners",
 			Fact: "no annotation chooses a load balancer", Source: annotationSource(f.Service, key),
 		})
 	case override != "true":
 		c.Checks = append(c.Checks, Check{
 			Name: "listeners-managed", Holds: cluster.No,
-			Message: "the load balancer " + id + " is a reused one and its listeners are not the controller's: they would go on sending to the nodes; set annotation " +
-				alibabaPrefix + "force-override-listeners to true after reviewing what else uses it",
+			Message: "load balancer " + id + " is reused and the controller does not manage its listeners, so they would still send to nodes; set annotation " +
+				alibabaPrefix + "force-override-listeners to true, after checking what else uses that load balancer",
 			Fact: overrideKey + " is not true", Source: annotationSource(f.Service, key),
 		})
 	default:
 		c.Checks = append(c.Checks, Check{
-			Name: "listeners-managed", Holds: cluster.Yes, Message: "the load balancer is a reused one, and the controller may change its listeners",
+			Name: "listeners-managed", Holds: cluster.Yes, Message: "the load balancer is reused, and the controller may change its listeners",
 			Fact: "force-override-listeners is true", Source: annotationSource(f.Service, overrideKey),
 		})
 	}
@@ -96,16 +96,16 @@ func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	switch value := f.Service.Annotations[backendType]; {
 	case value == "eni":
 	case value != "" && value != "ecs":
-		c.Costs = append(c.Costs, "annotation "+backendType+" is "+value+" now, which the controller takes for ecs: only eni, in lower case, means pods")
+		c.Costs = append(c.Costs, "annotation "+backendType+" is "+value+" now, which the controller reads as ecs: only eni, in lower case, means pods")
 	case value == "" && f.Surroundings.Born.After(terwayDefault):
-		c.Costs = append(c.Costs, "clusters with Terway made since August 2020 send to pods by default, so it may be so already; the cluster's own setting is not in the API")
+		c.Costs = append(c.Costs, "load balancers of Terway clusters created since August 2020 send to pods by default, so this one may do so already; the Kubernetes API does not show that setting")
 	}
 	if spec, _ := alibabaSetting(f.Service, "spec"); lb.Product == "CLB" && spec == "" {
-		c.Costs = append(c.Costs, "a shared-performance CLB cannot send to pods; the controller would say so in an event")
+		c.Costs = append(c.Costs, "a shared-performance CLB cannot send to pods; the controller reports that in an event")
 	}
-	c.Costs = append(c.Costs, "the listeners are pointed at a new group of servers: connections that are open may break")
+	c.Costs = append(c.Costs, "the listeners switch to a new server group, so open connections may break")
 	if drain, _ := alibabaSetting(f.Service, "connection-drain"); drain != "on" {
-		c.Costs = append(c.Costs, "with annotation "+alibabaPrefix+"connection-drain on, open connections are given time to end")
+		c.Costs = append(c.Costs, "with annotation "+alibabaPrefix+"connection-drain: on, open connections get time to finish")
 	}
 	return c, true
 }
@@ -120,7 +120,7 @@ func skippedBefore(f Facts) (Check, bool) {
 				continue
 			}
 			return Check{
-				Name: "backends-taken-before", Holds: cluster.No, Risk: "backends-were-skipped", Message: "the controller has tried to send to its pods before and said: " + sign.Means,
+				Name: "backends-taken-before", Holds: cluster.No, Risk: "backends-were-skipped", Message: "the controller has tried to send to its pods before, and failed: " + sign.Means,
 				Fact: "event " + e.Type + " " + e.Reason + ": " + e.Message, Source: "events of service " + f.Service.Namespace + "/" + f.Service.Name,
 			}, true
 		}
@@ -130,7 +130,7 @@ func skippedBefore(f Facts) (Check, bool) {
 
 func imaginaryKeys(svc *cluster.Service) (costs []string) {
 	for _, key := range mistakenForBackendType(svc) {
-		costs = append(costs, "annotation "+key+" does nothing: the controller reads "+backendType+" only; take it away")
+		costs = append(costs, "annotation "+key+" does nothing: the controller reads only "+backendType+"; remove it")
 	}
 	return costs
 }

@@ -7,5 +7,5 @@ func announced(name, title, source string) LoadBalancer {
 
 // announcedToLocal is what is known of an address that nodes announce, with policy Local.
 func announcedToLocal() Change {
-	return Change{Costs: []string{"where one node announces the address, only the pods on that node get traffic"}}
+	return Change{Costs: []string{"if one node announces the address, only the pods on that node get traffic"}}
 }

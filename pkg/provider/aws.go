@@ -133,16 +133,16 @@ func awsClientIP(svc *cluster.Service, backends Backends) ClientIP {
 const awsMembers = "kubernetes-sigs/aws-load-balancer-controller pkg/backend/endpoint_utils.go, pkg/k8s/node_utils.go"
 
 var (
-	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller leaves out nodes with this label: " + ExcludeLabel + ", whatever its value, or node-role.kubernetes.io/master"}
-	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node is of AWS Fargate (label eks.amazonaws.com/compute-type=fargate), which cannot be a target"}
-	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is about to be removed (taint ToBeDeletedByClusterAutoscaler, or karpenter.sh/disrupted)"}
+	aws01 = &Rule{ID: "AWS-01", Basis: Source, Origin: awsMembers, Reason: "the AWS Load Balancer Controller excludes nodes with label " + ExcludeLabel + " (whatever its value) or node-role.kubernetes.io/master"}
+	aws02 = &Rule{ID: "AWS-02", Basis: Source, Origin: awsMembers, Reason: "the node runs on AWS Fargate (label eks.amazonaws.com/compute-type=fargate) and cannot be a target"}
+	aws03 = &Rule{ID: "AWS-03", Basis: Source, Origin: awsMembers, Reason: "the node is being removed (taint ToBeDeletedByClusterAutoscaler or karpenter.sh/disrupted)"}
 	aws05 = &Rule{
 		ID: "AWS-05", Basis: NotKnown, Origin: awsMembers,
-		Reason: "releases of the AWS Load Balancer Controller differ in whether they leave out control plane nodes, and nodes with the taint karpenter.sh/disrupted",
+		Reason: "some releases of the AWS Load Balancer Controller exclude control plane nodes and nodes with taint karpenter.sh/disrupted, others do not",
 	}
 	aws06 = &Rule{
 		ID: "AWS-06", Basis: NotKnown, Origin: "kubernetes/cloud-provider-aws pkg/providers/v1/aws_fargate.go",
-		Reason: "the node is of AWS Fargate: whether the cloud controller manager makes it a target has not been read",
+		Reason: "the node runs on AWS Fargate, and it is not known whether the cloud controller manager makes it a target",
 	}
 	aws04 = &Rule{
 		ID: "AWS-04", Basis: Source, Origin: awsMembers,
@@ -196,7 +196,7 @@ func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
 	if lb.Backends == Pods {
 		return Change{}
 	}
-	return Change{Costs: []string{"the load balancer's health check moves from the health check node port to the node port, and nodes may count as unhealthy for a moment"}}
+	return Change{Costs: []string{"the health check moves from the health check node port to the node port, so nodes may count as unhealthy for a moment"}}
 }
 
 // toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic that they drop
@@ -214,22 +214,22 @@ func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 // toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the
 // address themselves and the policy may stay.
 func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, without a hop over a node port"}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly, without a node port in between"}}
 	owned := Check{
-		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller owns the load balancer",
+		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller manages the load balancer",
 		Fact: lb.Source, Source: "service " + f.Service.Namespace + "/" + f.Service.Name,
 	}
 	if !awsController(f.Service) {
 		owned.Holds = cluster.No
-		owned.Message = "the load balancer is the cloud controller manager's, which sends to nodes only, and its type must not be changed on a Service that is there (the old one " +
-			"would be left behind): make a new Service with loadBalancerClass service.k8s.aws/nlb, or use --mode=cluster"
+		owned.Message = "the cloud controller manager manages this load balancer: it sends to nodes only, and changing its type on an existing Service leaves the old load " +
+			"balancer behind; create a new Service with loadBalancerClass service.k8s.aws/nlb, or use --mode=cluster"
 		owned.Fact = "no finalizer service.k8s.aws/resources and no class of the controller"
 	}
 	c.Checks = append(c.Checks, owned, podsReachable(f))
 	already := lb.Backends == Pods
 	if !already {
 		c.Settings = append(c.Settings, Setting{Key: awsTargetType, Value: "ip"})
-		c.Costs = append(c.Costs, "a new target group is made, and connections to the old one end", "the controller may have been started without leave for ip targets; it says so in an event")
+		c.Costs = append(c.Costs, "a new target group is created, and connections to the old one end", "ip targets may be turned off in the controller's flags; it reports that in an event")
 	}
 	attributes := f.Service.Annotations[awsAttributes]
 	switch {
@@ -241,9 +241,9 @@ func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 			value = attributes + "," + value
 		}
 		c.Settings = append(c.Settings, Setting{Key: awsAttributes, Value: value})
-		c.Costs = append(c.Costs, "with the client's address kept, a pod that calls the load balancer cannot be answered by itself")
+		c.Costs = append(c.Costs, "with the client IP kept, a pod that connects to the load balancer fails when the load balancer picks the same pod")
 	default:
-		c.Costs = append(c.Costs, "pods see the load balancer's address for TCP, unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")
+		c.Costs = append(c.Costs, "for TCP, pods see the load balancer's address unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")
 	}
 	return c, false
 }

@@ -59,11 +59,11 @@ func azureProbesByHand(svc *cluster.Service) bool {
 var (
 	azure01 = &Rule{
 		ID: "AZ-01", Basis: Source, Origin: "kubernetes-sigs/cloud-provider-azure pkg/provider/azure.go ShouldNodeExcludedFromLoadBalancer",
-		Reason: "the label " + ExcludeLabel + " keeps the node out of the load balancer, whatever its value",
+		Reason: "label " + ExcludeLabel + " excludes the node from the load balancer, whatever its value",
 	}
 	azure02 = &Rule{
 		ID: "AZ-02", Basis: Source, Origin: "kubernetes-sigs/cloud-provider-azure pkg/provider/azure.go ShouldNodeExcludedFromLoadBalancer",
-		Reason: "the label kubernetes.azure.com/managed=false keeps the node out of the load balancer",
+		Reason: "label kubernetes.azure.com/managed=false excludes the node from the load balancer",
 	}
 )
 
@@ -99,19 +99,19 @@ func (azure) toCluster(_ LoadBalancer, f Facts) Change {
 		}
 		own := fmt.Sprintf("service.beta.kubernetes.io/port_%d_health-probe_request-path", p.Port)
 		check := Check{
-			Name: "probe-path", Holds: cluster.Yes, Message: "the health probe has a path of its own",
+			Name: "probe-path", Holds: cluster.Yes, Message: "an annotation sets the path of the health probe",
 			Fact: fmt.Sprintf("port %d has appProtocol %s", p.Port, protocol), Source: "service " + f.Service.Namespace + "/" + f.Service.Name,
 		}
 		switch {
 		case f.Service.Annotations[azureProbePath] != "" || f.Service.Annotations[own] != "":
 		case f.Service.Labels["app.kubernetes.io/name"] == "ingress-nginx":
 			// ingress-nginx answers this path with 200, as its own manifest for AKS has it.
-			check.Message = "the health probe would ask ingress-nginx for / and take its 404 for a failure; the same patch makes it ask for /healthz"
+			check.Message = "the health probe would request / from ingress-nginx, whose 404 counts as a failure; the same patch sets the path /healthz"
 			c.Settings = []Setting{{Key: azureProbePath, Value: "/healthz"}}
 		default:
 			check.Holds, check.Risk = cluster.No, "probe-may-fail"
-			check.Message = fmt.Sprintf("port %d has appProtocol %s, so the health probe would ask for /, and all nodes get no traffic where that is not answered with 200; set annotation %s "+
-				"to a path that is", p.Port, protocol, azureProbePath)
+			check.Message = fmt.Sprintf("port %d has appProtocol %s, so the health probe would request /; unless the pods answer 200, no node gets traffic. Set annotation %s "+
+				"to a path that they answer with 200", p.Port, protocol, azureProbePath)
 		}
 		c.Checks = append(c.Checks, check)
 		return c

@@ -17,14 +17,14 @@ func (baidu) recognise(c candidate) (LoadBalancer, bool) {
 
 // toPods sets the annotation that Baidu documents. Its documentation does not say what becomes of a Service that is there already.
 func (baidu) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}, Checks: []Check{podsReachable(f)}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}, Checks: []Check{podsReachable(f)}}
 	if f.Service.Annotations[baiduBackendType] != "eni" {
 		c.Settings = []Setting{{Key: baiduBackendType, Value: "eni"}}
 		c.Checks = append(c.Checks, Check{
-			Name: "change-in-place", Message: "whether the controller changes the backends of a Service that is there already is not known", Risk: "unconfirmed-in-place",
+			Name: "change-in-place", Message: "it is not known whether the controller changes the backends of an existing Service", Risk: "unconfirmed-in-place",
 			Fact: "it is not eni now", Source: annotationSource(f.Service, baiduBackendType),
 		})
 	}
-	c.Costs = append(c.Costs, "Baidu documents it for VPC-ENI networks, and for VPC-route networks with its ttm module; an IPVLAN network needs masqOutBound off")
+	c.Costs = append(c.Costs, "Baidu documents this for VPC-ENI networks, and for VPC-route networks with its ttm module; an IPVLAN network needs masqOutBound off")
 	return c, true
 }

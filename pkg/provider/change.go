@@ -56,7 +56,7 @@ func (lb LoadBalancer) ToCluster(f Facts) Change { return lb.controller().toClus
 func (lb LoadBalancer) ToLocal(f Facts) Change {
 	c := lb.controller().toLocal(lb, f)
 	if reason := replacesAddress(lb); reason != "" {
-		c.Costs = append(c.Costs, reason+", so Local alone does not show the client's own to the pods")
+		c.Costs = append(c.Costs, reason+"; policy Local alone does not show them the client IP")
 	}
 	return c
 }
@@ -77,7 +77,7 @@ func (lb LoadBalancer) Weighs(svc *cluster.Service) string {
 	if set.Key == "" || svc.Annotations[set.Key] == set.Value {
 		return ""
 	}
-	return "annotation " + set.Key + ": " + set.Value + " gives each node traffic by the number of its pods" + hint
+	return "annotation " + set.Key + ": " + set.Value + " divides traffic by the number of pods on each node" + hint
 }
 
 // annotated says that an annotation is there.

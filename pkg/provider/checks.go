@@ -11,7 +11,7 @@ import (
 func podsReachable(f Facts) Check {
 	c := Check{Name: "pods-in-vpc", Source: "endpointslices of " + f.Service.Namespace + "/" + f.Service.Name}
 	if !f.Service.EndpointsKnown {
-		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: the EndpointSlices could not be read", "pod-network-unknown"
+		c.Message, c.Risk = "it is not known whether its pods have addresses of the VPC: the EndpointSlices could not be read", "pod-network-unknown"
 		return c
 	}
 	unread := ""
@@ -24,7 +24,7 @@ func podsReachable(f Facts) Check {
 			n := &f.Snapshot.Nodes[j]
 			if containsAddr(n.PodCIDRs, e.Address) {
 				c.Holds = cluster.No
-				c.Message = fmt.Sprintf("endpoint %s lies in the pod range of node %s: the load balancer cannot send there", e.Address, n.Name)
+				c.Message = fmt.Sprintf("endpoint %s is in the podCIDR of node %s, so the load balancer cannot send to it", e.Address, n.Name)
 				c.Fact = fmt.Sprintf("endpoint %s, podCIDRs of node %s %v", e.Address, n.Name, n.PodCIDRs)
 				return c
 			}
@@ -37,12 +37,12 @@ func podsReachable(f Facts) Check {
 	ready := f.Service.ReadyBackends()
 	switch {
 	case ready == 0:
-		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: it has no ready endpoint", "pod-network-unknown"
+		c.Message, c.Risk = "it is not known whether its pods have addresses of the VPC: it has no ready endpoint", "pod-network-unknown"
 	case unread != "":
-		c.Message, c.Risk = fmt.Sprintf("whether its pods have addresses of the VPC is not known: the podCIDR of node %s was not read", unread), "pod-network-unknown"
+		c.Message, c.Risk = fmt.Sprintf("it is not known whether its pods have addresses of the VPC: the podCIDR of node %s was not read", unread), "pod-network-unknown"
 	default:
 		c.Holds = cluster.Yes
-		c.Message = "no ready endpoint lies in the pod range of its node, so the pods have addresses of the VPC"
+		c.Message = "no ready endpoint is in the podCIDR of its node, so the pods have addresses of the VPC"
 		c.Fact = fmt.Sprintf("%d ready endpoints, none in a podCIDR", ready)
 	}
 	return c
@@ -70,7 +70,7 @@ func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) 
 func quota(n, most int, what string) Check {
 	c := Check{
 		Name: "within-quota", Holds: cluster.Is(n <= most), Risk: "over-quota",
-		Message: fmt.Sprintf("%d %s, and the load balancer takes %d unless its quota was raised", n, what, most),
+		Message: fmt.Sprintf("%d %s; the load balancer takes at most %d, unless its quota was raised", n, what, most),
 		Fact:    fmt.Sprintf("%d %s", n, what), Source: "the provider's documented quota",
 	}
 	if n <= most {
@@ -82,7 +82,7 @@ func quota(n, most int, what string) Check {
 func healthCheckByHand(svc *cluster.Service, key string) Check {
 	return Check{
 		Name: "health-check-follows", Holds: cluster.No, Risk: "drops-connections",
-		Message: "annotation " + key + " sets the health check by hand: it would not ask which nodes have a pod, and connections to the others would be dropped",
+		Message: "annotation " + key + " overrides the health check: the load balancer would not learn which nodes have a pod, and connections to the others would be dropped",
 		Fact:    key + " is " + svc.Annotations[key], Source: annotationSource(svc, key),
 	}
 }

@@ -31,7 +31,7 @@ func (cilium) toCluster(_ LoadBalancer, f Facts) Change {
 	if f.Service.LoadBalancerClass != ciliumL2 {
 		return Change{}
 	}
-	return Change{Gains: []string{"Cilium's L2 announcements are documented not to work with externalTrafficPolicy Local; with Cluster they do"}}
+	return Change{Gains: []string{"Cilium's documentation says that L2 announcements do not work with externalTrafficPolicy Local; with Cluster they do"}}
 }
 
 func (cilium) toLocal(_ LoadBalancer, f Facts) Change {

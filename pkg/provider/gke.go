@@ -40,16 +40,16 @@ const gkeWeighted = "networking.gke.io/weighted-load-balancing"
 const gkeSource = "kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, pkg/neg/syncers/subsets.go"
 
 var (
-	gke01 = &Rule{ID: "GKE-01", Basis: Source, Origin: gkeSource, Reason: "the label " + ExcludeLabel + " keeps the node out of the load balancer, whatever its value"}
-	gke02 = &Rule{ID: "GKE-02", Basis: Source, Origin: gkeSource, Reason: "the node is about to be drained (label operation.gke.io/type=drain)"}
+	gke01 = &Rule{ID: "GKE-01", Basis: Source, Origin: gkeSource, Reason: "label " + ExcludeLabel + " excludes the node from the load balancer, whatever its value"}
+	gke02 = &Rule{ID: "GKE-02", Basis: Source, Origin: gkeSource, Reason: "the node is being drained (label operation.gke.io/type=drain)"}
 	gke04 = &Rule{
 		ID: "GKE-04", Basis: NotKnown, Origin: gkeSource,
-		Reason: "the label " + ExcludeLabel + " says false, which some of Google's controllers heed and others take for excluded",
+		Reason: "label " + ExcludeLabel + " is false: some of Google's controllers then include the node, others exclude it",
 	}
 	gke03 = &Rule{
 		ID: "GKE-03", Basis: NotKnown, Origin: gkeSource,
-		Reason: "the load balancer takes a subset of the nodes into its network endpoint groups, and which ones is not in the API: gcloud compute network-endpoint-groups " +
-			"list-network-endpoints lists them",
+		Reason: "the load balancer uses a subset of the nodes, and the Kubernetes API does not show which; list them with gcloud compute network-endpoint-groups " +
+			"list-network-endpoints",
 	}
 )
 
@@ -109,11 +109,11 @@ func (gke) weighs(LoadBalancer, *cluster.Service) (Setting, string) {
 // toCluster: weights by pods are for Local only (kubernetes/ingress-gce pkg/l4/resources/l4.go).
 func (gke) toCluster(_ LoadBalancer, f Facts) Change {
 	if f.Service.Annotations[gkeWeighted] == "pods-per-node" {
-		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster, and the controller says so in an event"}}
+		return Change{Costs: []string{"annotation networking.gke.io/weighted-load-balancing has no effect with policy Cluster; the controller reports that in an event"}}
 	}
 	return Change{}
 }
 
 func (gke) toPods(LoadBalancer, Facts) (c Change, policy bool) {
-	return Change{Instead: "Google's load balancers send to pods for Ingress and Gateway only, not for a Service; use --mode=cluster or --mode=dns"}, false
+	return Change{Instead: "Google Cloud sends to pods directly only for Ingress and Gateway, not for a Service; use --mode=cluster or --mode=dns"}, false
 }

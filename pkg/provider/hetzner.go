@@ -33,7 +33,7 @@ func (hetzner) recognise(c candidate) (LoadBalancer, bool) {
 
 var hetzner01 = &Rule{
 	ID: "HZ-01", Basis: NotKnown, Origin: "hetznercloud/hcloud-cloud-controller-manager internal/hcops/load_balancer.go",
-	Reason: "the node is a dedicated server (providerID hrobot://): whether the controller adds those is one of its settings and not in the API",
+	Reason: "the node is a dedicated server (providerID hrobot://), and the Kubernetes API does not show whether the controller is set to add those",
 }
 
 func (hetzner) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {

@@ -29,17 +29,17 @@ func (p Published) Obeyed(s *cluster.Snapshot) (Check, bool) {
 	if !p.Since.Known() {
 		return Check{}, false
 	}
-	c := Check{Name: "ip-mode-obeyed", Holds: cluster.Yes, Message: fmt.Sprintf("the nodes obey ipMode: it is on since %s", p.Since)}
+	c := Check{Name: "ip-mode-obeyed", Holds: cluster.Yes, Message: fmt.Sprintf("the nodes support ipMode (on by default since %s)", p.Since)}
 	for i := range s.Nodes {
 		d := s.DataplaneOf(&s.Nodes[i])
 		switch {
 		case !d.Version.Known():
 			c.Holds, c.Risk = cluster.Undetermined, "ip-mode-ignored"
-			c.Message = fmt.Sprintf("whether node %s obeys ipMode is not known: the release of its data plane was not read", s.Nodes[i].Name)
+			c.Message = fmt.Sprintf("it is not known whether node %s supports ipMode: the version of its data plane was not read", s.Nodes[i].Name)
 			c.Fact, c.Source = "release not known", d.Source
 		case d.Version.Before(p.Since.Major, p.Since.Minor, p.Since.Patch):
 			c.Holds, c.Risk = cluster.No, "ip-mode-ignored"
-			c.Message = fmt.Sprintf("node %s runs %s %s, which does not obey ipMode: it is on since %s", s.Nodes[i].Name, d.Name, d.Version, p.Since)
+			c.Message = fmt.Sprintf("node %s runs %s %s, which ignores ipMode (on by default since %s)", s.Nodes[i].Name, d.Name, d.Version, p.Since)
 			c.Fact, c.Source = fmt.Sprintf("node %s runs %s", s.Nodes[i].Name, d.Version), d.VersionSource
 			return c, true
 		}

@@ -22,8 +22,8 @@ func (ibm) recognise(c candidate) (LoadBalancer, bool) {
 const ibmSource = "IBM-Cloud/cloud-provider-vpc-controller pkg/vpcctl/vpc_config.go filterNodesByEdgeLabel"
 
 var (
-	ibm01 = &Rule{ID: "IBM-01", Basis: Source, Origin: ibmSource, Reason: "some nodes have the label dedicated=edge, and then only those are members; this one has not"}
-	ibm02 = &Rule{ID: "IBM-02", Basis: NotKnown, Origin: ibmSource, Reason: "what the load balancer checks, and whether an annotation selects other nodes, is not known"}
+	ibm01 = &Rule{ID: "IBM-01", Basis: Source, Origin: ibmSource, Reason: "some nodes have label dedicated=edge, so only those are backends; this node does not have it"}
+	ibm02 = &Rule{ID: "IBM-02", Basis: NotKnown, Origin: ibmSource, Reason: "it is not known what the load balancer health-checks, or whether an annotation selects other nodes"}
 )
 
 func (ibm) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
@@ -66,7 +66,7 @@ func (ibm) toCluster(_ LoadBalancer, f Facts) Change {
 		return Change{}
 	}
 	return Change{Checks: []Check{{
-		Name: "policy-supported", Holds: cluster.No, Message: "a classic network load balancer of version 2.0 (ipvs) needs externalTrafficPolicy Local; use --mode=dns",
+		Name: "policy-supported", Holds: cluster.No, Message: "a classic network load balancer 2.0 (feature ipvs) needs externalTrafficPolicy Local; use --mode=dns",
 		Fact: "it has the feature ipvs", Source: annotationSource(f.Service, ibmFeatures),
 	}}}
 }

@@ -24,7 +24,7 @@ func (kubeVIP) toLocal(_ LoadBalancer, f Facts) Change {
 		return announcedToLocal()
 	}
 	return Change{Checks: []Check{{
-		Name: "policy-supported", Holds: cluster.No, Message: "kube-vip refuses externalTrafficPolicy Local together with annotation kube-vip.io/leaseName",
+		Name: "policy-supported", Holds: cluster.No, Message: "kube-vip does not support externalTrafficPolicy Local together with annotation kube-vip.io/leaseName",
 		Fact: "kube-vip.io/leaseName is set", Source: "kube-vip/kube-vip pkg/services/processor.go",
 	}}}
 }

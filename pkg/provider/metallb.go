@@ -28,7 +28,7 @@ func (metalLB) leavesOut(ready, servingTerminating int) *Rule {
 var metalLBShare = []string{"metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip"}
 
 var metalLBSigns = []Sign{
-	{Reason: "ClearAssignment", Means: "MetalLB took the address away", Bad: true},
+	{Reason: "ClearAssignment", Means: "MetalLB removed the address", Bad: true},
 	{Reason: "nodeAssigned", Means: "a node announces the address"},
 }
 
@@ -54,13 +54,13 @@ func metalLBFlip(f Facts) Change {
 		case len(f.Surroundings.Sharers) > 0:
 			other := f.Surroundings.Sharers[0]
 			c.Holds = cluster.No
-			c.Message = fmt.Sprintf("service %s/%s has the same address: MetalLB would take it from one of them, since Services that share one must agree in their policy; give one of them "+
-				"an address of its own", other.Namespace, other.Name)
+			c.Message = fmt.Sprintf("service %s/%s has the same address: MetalLB would remove it from one of them, because Services that share an address must have the same "+
+				"policy; give one of them an address of its own", other.Namespace, other.Name)
 		case f.Surroundings.Gap("services", "") != nil:
-			c.Message = "whether another Service has the same address is not known: the Services of all namespaces could not be listed"
+			c.Message = "it is not known whether another Service has the same address: the Services of all namespaces could not be listed"
 			c.Risk = "loses-address"
 		default:
-			c.Holds, c.Message = cluster.Yes, "its address may be shared, and no other Service has it"
+			c.Holds, c.Message = cluster.Yes, "the address may be shared, but no other Service has it"
 		}
 		return Change{Checks: []Check{c}}
 	}

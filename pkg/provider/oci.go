@@ -50,7 +50,7 @@ func (oci) toCluster(_ LoadBalancer, f Facts) Change {
 	return Change{
 		Settings: []Setting{{Key: ociPreserveSource, Remove: true}},
 		Checks: []Check{{
-			Name: "annotation-allowed", Holds: cluster.Yes, Message: "the controller refuses policy Cluster with annotation " + ociPreserveSource + "; the same patch takes it away",
+			Name: "annotation-allowed", Holds: cluster.Yes, Message: "the controller refuses policy Cluster together with annotation " + ociPreserveSource + "; the same patch removes it",
 			Fact: "it is " + f.Service.Annotations[ociPreserveSource], Source: annotationSource(f.Service, ociPreserveSource),
 		}},
 	}

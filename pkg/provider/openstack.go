@@ -67,7 +67,7 @@ func onOVHcloud(s *cluster.Snapshot) bool {
 
 var octavia01 = &Rule{
 	ID: "OCT-01", Basis: NotKnown, Origin: "kubernetes/cloud-provider-openstack pkg/openstack/openstack.go CreateMonitor",
-	Reason: "without a health monitor Octavia sends to every node; whether there is one is not in the API unless annotation " + octaviaMonitor + " says so",
+	Reason: "without a health monitor Octavia sends to every node, and the Kubernetes API does not show whether there is one unless annotation " + octaviaMonitor + " is set",
 }
 
 func (openstack) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
@@ -89,11 +89,11 @@ func (openstack) toLocal(_ LoadBalancer, f Facts) Change {
 		c.Holds, c.Message, c.Fact = cluster.Yes, "the load balancer has a health monitor, so it knows which nodes have a pod", "it is true"
 	case "":
 		c.Risk, c.Fact = "drops-connections", "it is not there"
-		c.Message = "whether the load balancer has a health monitor is not known: the controller's own default is not in the API, and is off unless somebody set it; without one it sends to " +
-			"nodes that have no pod. Annotation " + octaviaMonitor + " turns it on"
+		c.Message = "it is not known whether the load balancer has a health monitor: the controller's default is off unless its configuration says otherwise; without one it also sends " +
+			"to nodes without a pod. Annotation " + octaviaMonitor + ": true turns it on"
 	default:
 		c.Holds, c.Risk, c.Fact = cluster.No, "drops-connections", "it is "+f.Service.Annotations[octaviaMonitor]
-		c.Message = "the load balancer has no health monitor and would send to nodes that have no pod; annotation " + octaviaMonitor + " turns it on"
+		c.Message = "the load balancer has no health monitor and would send to nodes without a pod; annotation " + octaviaMonitor + ": true turns it on"
 	}
 	return Change{Checks: []Check{c}}
 }

@@ -173,7 +173,7 @@ func replacesAddress(lb LoadBalancer) string {
 	if lb.ClientIP != Rewritten {
 		return ""
 	}
-	return lb.Title + " opens a connection of its own and the pods see its address, unless the PROXY protocol is on"
+	return lb.Title + " opens its own connections, so pods see its address, unless the PROXY protocol is on"
 }
 
 // PassesClientIP says whether nodes and pods get connections with the client IP as their source: No, and why in one sentence, where the load balancer opens connections
@@ -181,7 +181,7 @@ func replacesAddress(lb LoadBalancer) string {
 func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) {
 	switch lb.ClientIP {
 	case Rewritten, ByProxyProtocol:
-		return cluster.No, lb.Title + " opens a connection of its own and the pods see its address"
+		return cluster.No, lb.Title + " opens its own connections, so pods see its address"
 	case Preserved:
 		return cluster.Yes, ""
 	case UnknownClientIP:
@@ -199,9 +199,9 @@ func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
 		if reason := lb.controller().noHairpin(lb); reason != "" {
 			return cluster.No, reason
 		}
-		return cluster.Undetermined, "the load balancer keeps the client IP, and a connection that it sends back to the node that it comes from may fail"
+		return cluster.Undetermined, "the load balancer keeps the client IP, so a connection that it sends back to the node where it started may fail"
 	}
-	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node that it comes from"
+	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node where it started"
 }
 
 // proxies fills in what is true of a load balancer that opens connections of its own to the node ports of all nodes, shares them equally, and checks those ports.

@@ -104,14 +104,14 @@ func (unknown) signs() []Sign                                           { return
 
 func (unknown) toPods(lb LoadBalancer, _ Facts) (c Change, policy bool) {
 	if lb.Name == "" {
-		return Change{Instead: "whose load balancer stands before the Service is not known, so how it would send to pods is not known either; use --mode=cluster or --mode=dns"}, false
+		return Change{Instead: "the load balancer is not recognised, so it is not known how it could send to pods; use --mode=cluster or --mode=dns"}, false
 	}
-	return Change{Instead: lb.Title + " has no way to send to pods directly; use --mode=cluster, --mode=hostname or --mode=dns"}, false
+	return Change{Instead: lb.Title + " cannot send to pods directly; use --mode=cluster, --mode=hostname or --mode=dns"}, false
 }
 
 func (unknown) toName(lb LoadBalancer) (p Published, instead string) {
 	if lb.Name == "" {
-		return Published{}, "whose load balancer stands before the Service is not known, so no annotation is known that publishes a name; use --mode=cluster or --mode=dns"
+		return Published{}, "the load balancer is not recognised, so no annotation is known that publishes a name; use --mode=cluster or --mode=dns"
 	}
 	return Published{}, lb.Title + " has no annotation that publishes a name instead of an address; use --mode=cluster or --mode=dns"
 }

@@ -37,7 +37,7 @@ func (tencent) weighs(_ LoadBalancer, svc *cluster.Service) (Setting, string) {
 
 // toPods sets the annotation that Tencent Cloud documents (cloud.tencent.com/document/product/457/41897), with what it says must hold.
 func (tencent) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}}
 	if f.Service.Annotations[tencentDirect] != "true" {
 		c.Settings = []Setting{{Key: tencentDirect, Value: "true"}}
 	}
@@ -45,7 +45,7 @@ func (tencent) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
 	if d.Name == cluster.Cilium || d.Cilium != nil {
 		c.Checks = append(c.Checks, Check{
 			Name: "network-supported", Holds: cluster.No, Risk: "network-may-not-support",
-			Message: "Tencent Cloud documents that clusters with the Cilium-Overlay network cannot do this, and Cilium runs here", Fact: "Cilium runs here", Source: d.Source,
+			Message: "Tencent Cloud documents that this does not work with the Cilium-Overlay network, and Cilium runs here", Fact: "Cilium runs here", Source: d.Source,
 		})
 	}
 	if check, found := hostNetworkBackends(f, "Tencent Cloud documents that such pods cannot be backends", "", cluster.No); found {
@@ -55,7 +55,7 @@ func (tencent) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
 	for _, w := range f.Surroundings.Workloads {
 		if w.Settled == cluster.No {
 			c.Checks = append(c.Checks, Check{
-				Name: "no-rollout", Holds: cluster.No, Message: "a rollout of " + strings.ToLower(w.Kind) + " " + w.Namespace + "/" + w.Name + " is under way, and Tencent Cloud documents that the change must wait for its end",
+				Name: "no-rollout", Holds: cluster.No, Message: "a rollout of " + strings.ToLower(w.Kind) + " " + w.Namespace + "/" + w.Name + " is in progress, and Tencent Cloud documents that the change must wait until it ends",
 				Fact: "not all of its pods are up to date", Source: strings.ToLower(w.Kind) + " " + w.Namespace + "/" + w.Name,
 			})
 		}
@@ -79,17 +79,17 @@ func tencentNetwork(f Facts) Check {
 	}
 	for i := range f.Surroundings.ConfigMaps {
 		if m := &f.Surroundings.ConfigMaps[i]; m.Name == "tke-service-controller-config" && m.Data["GlobalRouteDirectAccess"] == "true" {
-			c.Holds, c.Message = cluster.Yes, "the cluster's own network may be reached by load balancers"
+			c.Holds, c.Message = cluster.Yes, "load balancers may send to the cluster's own network"
 			c.Fact, c.Source = "GlobalRouteDirectAccess is true", "configmap kube-system/tke-service-controller-config"
 			return c
 		}
 	}
 	if f.Surroundings.Gap("pods", "") != nil || f.Surroundings.Gap("configmaps", "tke-service-controller-config") != nil {
-		c.Message, c.Risk = "whether its pods have addresses of the VPC is not known: the pods, or configmap kube-system/tke-service-controller-config, could not be read", "pod-network-unknown"
+		c.Message, c.Risk = "it is not known whether its pods have addresses of the VPC: the pods, or configmap kube-system/tke-service-controller-config, could not be read", "pod-network-unknown"
 		return c
 	}
 	c.Holds = cluster.No
-	c.Message = "its pods have no addresses of the VPC (tke-route-eni), and configmap kube-system/tke-service-controller-config does not allow the cluster's own network (GlobalRouteDirectAccess)"
+	c.Message = "its pods have no addresses of the VPC (tke-route-eni), and configmap kube-system/tke-service-controller-config does not let load balancers send to the cluster's own network (GlobalRouteDirectAccess)"
 	c.Fact = "not all of the pods have " + tencentRoute + " tke-route-eni"
 	return c
 }

@@ -18,10 +18,10 @@ func terway(f Facts) Check {
 	at := slices.IndexFunc(f.Surroundings.DaemonSets, func(d cluster.DaemonSet) bool { return d.Name == "terway-eniip" || d.Name == "terway-eni" })
 	switch {
 	case at < 0 && f.Surroundings.Gap("daemonsets.apps", "") != nil:
-		c.Message, c.Risk = "whether Terway runs is not known: the DaemonSets of kube-system could not be read", "terway-unknown"
+		c.Message, c.Risk = "it is not known whether Terway runs: the DaemonSets of kube-system could not be read", "terway-unknown"
 		return c
 	case at < 0:
-		c.Holds, c.Message = cluster.No, "Terway does not run here, so pods have no network interfaces that the load balancer could send to; use --mode=cluster or --mode=hostname"
+		c.Holds, c.Message = cluster.No, "Terway does not run here, so pods have no network interfaces of their own and the load balancer cannot send to them; use --mode=cluster or --mode=hostname"
 		c.Fact = "no DaemonSet terway-eniip or terway-eni"
 		return c
 	}
@@ -30,7 +30,7 @@ func terway(f Facts) Check {
 	c.Fact = fmt.Sprintf("%d of %d pods ready", d.Ready, d.Wanted)
 	if d.Wanted == 0 {
 		c.Holds, c.Risk = cluster.No, "terway-not-ready"
-		c.Message = "Terway is wanted on no node"
+		c.Message = "the DaemonSet of Terway selects no node"
 		return c
 	}
 	var ignored, without, waiting, fine, virtual, unread []string
@@ -59,15 +59,15 @@ func terway(f Facts) Check {
 	switch {
 	case len(ignored) > 0:
 		c.Holds = cluster.No
-		c.Message = fmt.Sprintf("Terway leaves %s alone, which %s: pods there have no network interfaces that the load balancer could send to", nodeNames(ignored), hasEndpoint(ignored))
+		c.Message = fmt.Sprintf("Terway ignores %s, which %s: the load balancer cannot send to pods there", nodeNames(ignored), hasEndpoint(ignored))
 		c.Fact, c.Source = "label "+ignoredByTerway+" is true", "node "+ignored[0]
 	case len(unread) > 0:
 		c.Risk = "terway-unknown"
-		c.Message = "whether Terway is ready on each node with a ready endpoint is not known: its pods could not be listed"
+		c.Message = "it is not known whether Terway is ready on each node with a ready endpoint: its pods could not be listed"
 		c.Fact, c.Source = d.Gap.Message, "list pods in namespace "+d.Namespace
 	case len(without) > 0:
 		c.Holds = cluster.No
-		c.Message = fmt.Sprintf("Terway does not run on %s, which %s: pods there have no network interfaces that the load balancer could send to", nodeNames(without), hasEndpoint(without))
+		c.Message = fmt.Sprintf("Terway does not run on %s, which %s: the load balancer cannot send to pods there", nodeNames(without), hasEndpoint(without))
 		c.Fact += "; none on node " + without[0]
 	case len(waiting) > 0:
 		c.Holds, c.Risk = cluster.No, "terway-not-ready"
@@ -78,10 +78,10 @@ func terway(f Facts) Check {
 		c.Message = fmt.Sprintf("Terway is ready on each node with a ready endpoint: %s", nodeNames(fine))
 	case len(virtual) > 0:
 		c.Holds = cluster.Yes
-		c.Message = "the ready endpoints are on virtual nodes, whose pods are attached to the VPC by themselves"
+		c.Message = "the ready endpoints are on virtual nodes, whose pods are attached to the VPC without Terway"
 	default:
 		c.Holds = cluster.Is(d.Ready >= d.Wanted)
-		c.Message = fmt.Sprintf("Terway runs, ready on %d of %d nodes", d.Ready, d.Wanted)
+		c.Message = fmt.Sprintf("Terway is ready on %d of %d nodes", d.Ready, d.Wanted)
 		if c.Holds == cluster.No {
 			c.Risk = "terway-not-ready"
 		}

@@ -29,12 +29,12 @@ func (volcengine) proxyProtocol(svc *cluster.Service) string {
 func (volcengine) toLocal(_ LoadBalancer, f Facts) Change {
 	value := f.Service.Annotations[volcengineHealthCheck]
 	c := Check{
-		Name: "health-check-on", Holds: cluster.Is(value == "on"), Message: "the load balancer checks its backends, so it knows which nodes have a pod",
+		Name: "health-check-on", Holds: cluster.Is(value == "on"), Message: "the load balancer health-checks its backends, so it knows which nodes have a pod",
 		Fact: "it is " + value, Source: annotationSource(f.Service, volcengineHealthCheck),
 	}
 	if value != "on" {
 		c.Risk = "drops-connections"
-		c.Message = "the load balancer's health check is off unless annotation " + volcengineHealthCheck + " is on: it would send to nodes that have no pod"
+		c.Message = "the health check is off unless annotation " + volcengineHealthCheck + " is on: the load balancer would also send to nodes without a pod"
 		if value == "" {
 			c.Fact = "it is not there"
 		}
@@ -44,7 +44,7 @@ func (volcengine) toLocal(_ LoadBalancer, f Facts) Change {
 
 // toPods sets the annotation that Volcengine documents, off by default and open to change.
 func (volcengine) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, so they see the client's address"}, Checks: []Check{podsReachable(f)}}
+	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}, Checks: []Check{podsReachable(f)}}
 	if f.Service.Annotations[volcenginePassThrough] != "true" {
 		c.Settings = []Setting{{Key: volcenginePassThrough, Value: "true"}}
 	}

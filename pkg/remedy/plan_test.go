@@ -117,7 +117,7 @@ func TestCluster(t *testing.T) {
 		{name: "the story", mode: Cluster, text: story, found: []string{"ETP002", "ETP008"}, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web spec.healthCheckNodePort 32000 -> null`, "fixes ETP002 ETP008",
 			"need client-ip-unused yes", "need within-quota yes", "cost client IP lost: a node puts its own address in its place", "cost health check node port 32000 is given up*",
-			"cost --mode=eni would keep the client's address*",
+			"cost --mode=eni would keep the client IP*",
 		}},
 		{name: "already so", mode: Cluster, text: with("etp=Local hc=32000", "etp=Cluster"), want: []string{nothing, "!need *"}},
 		{name: "no policy at all", mode: Cluster, text: with("LoadBalancer etp=Local hc=32000 ingress=203.0.113.10 port=http:80:30080", "ClusterIP port=http:80"), want: []string{"need has-policy no", nothing}},
@@ -137,7 +137,7 @@ func TestCluster(t *testing.T) {
 		{name: "ingresses unread", mode: Cluster, text: story, around: gap(ingresses), want: []string{"need client-ip-unused unknown loses-client-ip"}},
 		{name: "source ranges still hold", mode: Cluster, text: with("ingress=", "source-ranges=198.51.100.0/24 ingress="), want: []string{"cost loadBalancerSourceRanges still holds*"}},
 		{name: "sends to pods already", mode: Cluster, text: with("etp=Local", "annotations=service.beta.kubernetes.io/backend-type=eni etp=Local"), around: gap(networkPolicies), found: []string{"ETP002"}, want: []string{
-			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods whatever the policy is*", "fixes ETP002",
+			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods under either policy*", "fixes ETP002",
 		}},
 		{name: "full proxy: nothing to lose", mode: Cluster, text: with(elsewhere, "hcloud://"), around: gap(networkPolicies), want: []string{"!need client-ip-unused*", "!cost client IP*"}},
 		{name: "AKS probe would fail", mode: Cluster, text: with(elsewhere, "azure:///"), around: func(s *cluster.Surroundings) { s.AppProtocols = map[string]string{"http": "http"} }, want: []string{
@@ -166,7 +166,7 @@ func TestCluster(t *testing.T) {
 		}, want: []string{"need client-ip-unused no loses-client-ip"}},
 		{name: "Huawei", mode: Cluster, text: with(elsewhere, "huaweicloud://"), want: []string{"cost Huawei Cloud documents*"}},
 		{name: "GKE weighted", mode: Cluster, text: with(elsewhere, "gce://", "etp=Local", "annotations=networking.gke.io/weighted-load-balancing=pods-per-node etp=Local"), want: []string{"cost annotation networking.gke.io/weighted-load-balancing has no effect*"}},
-		{name: "Cilium L2", mode: Cluster, text: with("etp=Local", "class=io.cilium/l2-announcer etp=Local"), want: []string{"gain Cilium's L2 announcements*"}},
+		{name: "Cilium L2", mode: Cluster, text: with("etp=Local", "class=io.cilium/l2-announcer etp=Local"), want: []string{"gain Cilium's documentation says that L2 announcements*"}},
 		{name: "UDP", mode: Cluster, text: with("http:80:30080", "http:80:30080/UDP"), want: []string{"cost UDP clients*"}},
 	})
 }
@@ -191,7 +191,7 @@ func TestLocal(t *testing.T) {
 		{name: "not known, without a data plane", mode: Local, text: flipped(old, "unknown"), want: []string{"need in-cluster-clients unknown breaks-in-cluster-clients"}},
 		{name: "no endpoint", mode: Local, text: flipped("target=shop/web-1", "notready"), want: []string{"need ready-endpoint no no-endpoint"}},
 		{name: "already so", mode: Local, text: story, want: []string{nothing, "!need *"}},
-		{name: "full proxy keeps nothing", mode: Local, text: flipped(elsewhere, "hcloud://"), want: []string{"cost Hetzner Cloud opens a connection of its own*", "!gain pods see the client IP"}},
+		{name: "full proxy keeps nothing", mode: Local, text: flipped(elsewhere, "hcloud://"), want: []string{"cost Hetzner Cloud opens its own connections*", "!gain pods see the client IP"}},
 		{name: "OpenStack without a monitor", mode: Local, text: flipped(elsewhere, "openstack:///"), want: []string{"need health-monitor unknown drops-connections"}},
 		{name: "OpenStack with one", mode: Local, text: flipped(elsewhere, "openstack:///", "etp=", "annotations=loadbalancer.openstack.org/enable-health-monitor=true etp="), want: []string{"need health-monitor yes"}},
 		{name: "OpenStack, off", mode: Local, text: flipped(elsewhere, "openstack:///", "etp=", "annotations=loadbalancer.openstack.org/enable-health-monitor=false etp="), want: []string{"need health-monitor no drops-connections"}},
@@ -203,7 +203,7 @@ func TestLocal(t *testing.T) {
 		{name: "Huawei dedicated", mode: Local, text: flipped(elsewhere, "huaweicloud://", "etp=", "annotations=kubernetes.io/elb.class=performance etp="), want: []string{"need policy-supported unknown policy-may-be-refused"}},
 		{name: "Cilium L2", mode: Local, text: flipped("etp=", "class=io.cilium/l2-announcer etp="), want: []string{"need policy-supported no"}},
 		{name: "kube-vip with a lease", mode: Local, text: flipped("etp=", "annotations=kube-vip.io/vipHost=a,kube-vip.io/leaseName=x etp="), want: []string{"need policy-supported no"}},
-		{name: "kube-vip", mode: Local, text: flipped("etp=", "annotations=kube-vip.io/vipHost=a etp="), want: []string{"!need policy-supported*", "cost where one node announces*"}},
+		{name: "kube-vip", mode: Local, text: flipped("etp=", "annotations=kube-vip.io/vipHost=a etp="), want: []string{"!need policy-supported*", "cost if one node announces*"}},
 		{name: "Alibaba edge", mode: Local, text: flipped("etp=", "finalizers=service.k8s.alibaba/resources class=alibabacloud.com/elb etp="), want: []string{"need policy-supported no"}},
 		{name: "MetalLB, shared", mode: Local, text: flipped("etp=", "annotations=metallb.io/ip-allocated-from-pool=a,metallb.io/allow-shared-ip=k etp="), around: func(s *cluster.Surroundings) {
 			s.Sharers = []cluster.Sharer{{Namespace: "shop", Name: "dns"}}
@@ -290,7 +290,7 @@ func TestENI(t *testing.T) {
 			"cost annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-backend-type does nothing*",
 		}},
 		{name: "mistyped value", mode: ENI, text: annotate(backend + "=ENI"), around: terwayRuns, want: []string{`set service/web annotation ` + backend + ` "ENI" -> "eni"`, "cost annotation " + backend + " is ENI now*"}},
-		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Born = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost clusters with Terway made since August 2020*"}},
+		{name: "may be the default already", mode: ENI, text: story, around: func(s *cluster.Surroundings) { terwayRuns(s); s.Born = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) }, want: []string{"cost load balancers of Terway clusters created since August 2020*"}},
 		{name: "AWS, controller's", mode: ENI, text: with(elsewhere, "aws:///", "ingress=203.0.113.10", "ingress=web.elb.amazonaws.com finalizers=service.k8s.aws/resources"), found: []string{"ETP008"}, want: []string{
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-nlb-target-type null -> "ip"`, "!set service/web spec*", "need controller-owns-it yes", "fixes ETP008",
 			`set service/web annotation service.beta.kubernetes.io/aws-load-balancer-target-group-attributes null -> "preserve_client_ip.enabled=true"`,

@@ -15,7 +15,8 @@ import (
 // evil are an escape sequence, C1, DEL, a carriage return, turned text and characters that are not drawn.
 const evil = "\x1b[2J\u009b31m\x7f\r\u202egnp\u2066\u200d\u200b\U000e0041"
 
-// tainted is a deep copy of v with evil in every string, keys of maps among them. What has fields of its own that cannot be set (addresses, times) stays.
+// tainted is a deep copy of v with evil in every string, keys of maps among them. What has fields of its own that
+// cannot be set (addresses, times) stays.
 func tainted(v reflect.Value) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	out.Set(v)

@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// look is the mark and tone of a finding.
-func look(f *finding.Finding) (mark, tone) {
+// markOf is the mark and tone of a finding.
+func markOf(f *finding.Finding) (mark, tone) {
 	switch f.Result {
 	case finding.Pass:
 		return ok, good
@@ -28,24 +28,24 @@ func look(f *finding.Finding) (mark, tone) {
 	return informs, informing
 }
 
+// findings lists what was found, in the order of the report.
 func (p *screen) findings() {
-	nothingFound := !slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
-	concluded := nothingFound && len(p.r.Gaps) == 0 && p.r.Unsupported == ""
+	found := slices.ContainsFunc(p.r.Findings, func(f finding.Finding) bool { return f.Result.Found() })
+	concluded := !found && len(p.r.Gaps) == 0 && p.r.Unsupported == "" && !p.r.Service.Pending()
 	if len(p.r.Findings) > 0 || concluded {
 		p.WriteByte('\n')
 	}
 	if concluded {
-		c := conclusion(p.r.Doubt)
-		if p.o.Assumed {
+		c := cell{informs, "no findings", plain}
+		switch verdict := summary(p.r); {
+		case p.o.Assumed:
 			c = cell{unsure, "no findings expected", doubtful}
+		case verdict.mark == ok:
+			c = cell{ok, "no findings", good}
+		case verdict.mark == unsure:
+			c = cell{unsure, "no failure found, but not everything is known", doubtful}
 		}
-		for n, l := range p.wrap(c.text, p.proseColumns()-2) {
-			lead := p.glyphs[c.mark] + " "
-			if n > 0 {
-				lead = "  "
-			}
-			p.put(span{lead + l, c.tone})
-		}
+		p.marked(c)
 	}
 	shown := map[string]bool{}
 	for i := range p.r.Findings {
@@ -53,13 +53,9 @@ func (p *screen) findings() {
 		if sharesReason(p.r.Findings[:i], f) {
 			continue
 		}
-		m, tone := look(f)
-		message := f.Message
-		if message == "" {
-			message = f.Title
-		}
+		m, tone := markOf(f)
 		lead := p.glyphs[m] + " " + p.clean(f.Code) + "  "
-		for n, l := range p.wrap(p.clean(message), p.proseColumns()-p.cells(lead)) {
+		for n, l := range p.wrap(message(f), p.proseColumns()-p.cells(lead)) {
 			if n == 0 {
 				p.put(span{lead, tone}, span{l, strong})
 			} else {
@@ -72,11 +68,11 @@ func (p *screen) findings() {
 			}
 		}
 		if codes := p.sharing(p.r.Findings[i+1:], f); codes != "" {
-			p.put(span{"    also not known for this reason: " + codes, plain})
+			p.put(span{"    the same holds for " + codes, plain})
 		}
 		if p.o.Wide {
 			for _, e := range f.Evidence {
-				p.put(span{"    " + p.clean(e.Fact), plain}, span{"   from " + p.clean(e.Source), faint})
+				p.beside(span{"    " + e.Fact, plain}, "   ", span{"from " + e.Source, faint})
 			}
 		}
 		if f.Confirm != "" {
@@ -86,7 +82,17 @@ func (p *screen) findings() {
 	}
 }
 
-// sharesReason says whether what a finding lacks has been said of an earlier one.
+// beside writes a note behind a text, or below it where the terminal is too narrow for both.
+func (p *screen) beside(text span, gap string, note span) {
+	if p.columns > 0 && p.cells(text.text)+len(gap)+p.cells(note.text) > p.columns {
+		p.put(text)
+		p.put(span{"      ", plain}, note)
+		return
+	}
+	p.put(text, span{gap, plain}, note)
+}
+
+// sharesReason says whether an earlier finding is undecided for the same reason.
 func sharesReason(earlier []finding.Finding, f *finding.Finding) bool {
 	return slices.ContainsFunc(earlier, func(o finding.Finding) bool { return sameLack(&o, f) })
 }
@@ -96,7 +102,7 @@ func sameLack(a, b *finding.Finding) bool {
 	return a.Result == finding.Unknown && b.Result == finding.Unknown && a.Message == b.Message && a.Detail == b.Detail && a.Subject == b.Subject
 }
 
-// sharing are the codes of later findings that are undecided for the same reason.
+// sharing lists the codes of later findings that are undecided for the same reason.
 func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 	var codes []string
 	for i := range later {
@@ -107,8 +113,8 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 	return strings.Join(codes, " ")
 }
 
-// remedies stand one below the other, with what each keeps or costs in a column of its own; below each where that would be too wide. They are never wrapped:
-// most are lines to copy. Modes that an earlier finding has shown are only named.
+// remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too
+// narrow. Lines are never wrapped: most are commands to copy. Modes that an earlier finding has shown are only named.
 func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
 	var list []finding.Remedy
 	var again []string
@@ -125,24 +131,18 @@ func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
 	if len(again) > 0 {
 		p.put(span{"    also fixed by " + strings.Join(again, ", ") + " above", plain})
 	}
-	longest, widest := 0, 0
+	longest := 0
+	for _, r := range list {
+		if r.Gain != "" {
+			longest = max(longest, p.cells(r.Text))
+		}
+	}
 	for _, r := range list {
 		if r.Gain == "" {
+			p.put(span{"    " + r.Text, plain})
 			continue
 		}
-		longest, widest = max(longest, p.cells(p.clean(r.Text))), max(widest, p.cells(p.clean(r.Gain)))
-	}
-	beside := p.columns == 0 || 4+longest+3+widest <= p.columns
-	for _, r := range list {
-		text, gain := p.clean(r.Text), p.clean(r.Gain)
-		switch {
-		case gain == "":
-			p.put(span{"    " + text, plain})
-		case beside:
-			p.put(span{"    " + text, informing}, span{strings.Repeat(" ", longest-p.cells(text)+3), plain}, span{gain, faint})
-		default:
-			p.put(span{"    " + text, informing})
-			p.put(span{"      " + gain, faint})
-		}
+		gap := strings.Repeat(" ", longest-p.cells(r.Text)+3)
+		p.beside(span{"    " + r.Text, informing}, gap, span{r.Gain, faint})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// head says what was looked at.
+// head writes the name of the Service, the verdict, and the facts that it rests on.
 func (p *screen) head() {
 	s := p.r.Service
 	parts := []span{{p.clean(s.Namespace + "/" + s.Name), strong}, {string(s.Type), plain}}
@@ -36,8 +36,41 @@ func (p *screen) head() {
 		used += p.cells(part.text)
 	}
 	p.WriteByte('\n')
+	p.summary()
+	p.facts()
+}
 
+// summary writes the verdict.
+func (p *screen) summary() {
+	if p.r.Unsupported != "" {
+		p.marked(cell{nothing, "nothing to check: " + p.r.Unsupported, plain})
+		return
+	}
+	c := summary(p.r)
+	if p.o.Assumed {
+		c.text = "expected: " + c.text
+		if c.mark == ok {
+			c.mark, c.tone = unsure, doubtful
+		}
+	}
+	p.marked(c)
+}
+
+// marked writes a sentence behind its mark, both in its tone, wrapped.
+func (p *screen) marked(c cell) {
+	lead := p.glyphs[c.mark] + " "
+	for _, l := range p.wrap(c.text, p.proseColumns()-p.cells(lead)) {
+		p.put(span{lead + l, c.tone})
+		lead = strings.Repeat(" ", p.cells(lead))
+	}
+}
+
+// facts writes the labelled lines of the head.
+func (p *screen) facts() {
 	rows := p.about()
+	if len(rows) > 0 {
+		p.WriteByte('\n')
+	}
 	longest := 0
 	for _, r := range rows {
 		longest = max(longest, len(r.label))
@@ -93,6 +126,9 @@ func (p *screen) about() []fact {
 	var facts []fact
 	if s.ExternalTrafficPolicy != cluster.PolicyUnset {
 		f := fact{label: "externalTrafficPolicy", value: string(s.ExternalTrafficPolicy)}
+		if text := clientIP(&p.r.Verdict); text != "" && p.r.Unsupported == "" {
+			f.value += ", " + text
+		}
 		if s.HealthCheckNodePort != 0 {
 			f.note = "(health check node port " + strconv.Itoa(int(s.HealthCheckNodePort)) + ")"
 		}
@@ -124,7 +160,7 @@ func (p *screen) about() []fact {
 			f.value += ", " + build
 		}
 		if p.r.Dataplane.Name == cluster.UnknownDataplane && f.note == "" {
-			f.note = "(--dataplane NAME[/MODE][@VERSION] says which)"
+			f.note = "(--dataplane NAME[/MODE][@VERSION] sets it)"
 		}
 		facts = append(facts, f)
 	}
@@ -142,12 +178,31 @@ func (p *screen) about() []fact {
 			f.value += ", sends to nodes and pods"
 		case provider.UnknownBackends:
 		}
+		f.value += healthCheck(lb)
 		if lb.Source != "" {
 			f.note = "from " + lb.Source
 		}
 		facts = append(facts, f)
 	}
 	return facts
+}
+
+// healthCheck is what the load balancer's health check asks, "" where that is not known.
+func healthCheck(lb provider.LoadBalancer) string {
+	switch lb.HealthCheck() {
+	case provider.HealthCheckNodePort:
+		return ", checks the health check node port"
+	case provider.ChecksNodePort:
+		return ", checks the node port"
+	case provider.ChecksKubeProxy:
+		return ", checks kube-proxy (port 10256)"
+	case provider.ChecksPods:
+		return ", checks the pods"
+	case provider.NoHealthCheck:
+		return ", checks nothing"
+	case provider.UnknownCheck:
+	}
+	return ""
 }
 
 func joined[T interface{ String() string }](list []T) string {
@@ -158,10 +213,10 @@ func joined[T interface{ String() string }](list []T) string {
 	return strings.Join(texts, " ")
 }
 
-// unknown stands for what could not be found out.
+// unknown is written for a fact that could not be read.
 const unknown = "<unknown>"
 
-// dataplaneText is name, mode and version.
+// dataplaneText is the name, mode and version of a data plane.
 func dataplaneText(d *cluster.Dataplane) string {
 	if d.Name == cluster.UnknownDataplane || d.Name == "" {
 		return unknown
@@ -187,7 +242,8 @@ func dataplaneText(d *cluster.Dataplane) string {
 	return text
 }
 
-// buildText says of a kube-proxy that is not built by Kubernetes itself who built it, and whether its predictions are those of the upstream release; "" for all others.
+// buildText names the vendor of a kube-proxy that Kubernetes itself did not build, and says whether upstream's rules
+// are used for it; "" for all others.
 func buildText(d *cluster.Dataplane) string {
 	if d.Name != cluster.KubeProxy || !d.Version.Known() {
 		return ""

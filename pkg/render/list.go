@@ -8,11 +8,12 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
+	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// List is a list of Services, a line each. It keeps of each report only what its line shows.
+// List is a list of Services, one a line. It keeps only what a line shows, not the reports.
 type List struct {
 	o     Options
 	lines []listed
@@ -22,7 +23,7 @@ type List struct {
 // listed is one line of a list.
 type listed struct {
 	namespace, name string
-	badness         int
+	mark            mark
 	cells           []cell
 }
 
@@ -46,17 +47,18 @@ func (l *List) Add(r *report.Report) {
 			ports = append(ports, portText(&s.Ports[i], true))
 		}
 	}
-	ready, nodes := spread(r)
-	l.lines = append(l.lines, listed{s.Namespace, s.Name, badness(r), []cell{
+	verdict := brief(r)
+	verdict.text = p.clean(verdict.text)
+	l.lines = append(l.lines, listed{s.Namespace, s.Name, verdict.mark, []cell{
 		namespace,
 		{text: p.clean(s.Name)},
-		{text: string(s.Type)},
-		{text: policy},
+		verdict,
 		{text: p.clean(address(s, l.o.Wide))},
 		{text: strings.Join(ports, " ")},
-		ready,
-		nodes,
-		p.worst(r),
+		{text: policy},
+		{text: string(s.Type)},
+		spread(r),
+		{text: p.clean(strings.Join(codes(r), " "))},
 	}})
 	for _, g := range r.Gaps {
 		if !slices.Contains(l.gaps, g) {
@@ -65,97 +67,84 @@ func (l *List) Add(r *report.Report) {
 	}
 }
 
-// Bytes is the list, worst first: by the severity of the worst finding, then those with missing evidence, then by namespace and name. Gaps stand below it, each once.
+// codes are those of the failed checks of a report, each once.
+func codes(r *report.Report) []string {
+	var list []string
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Result == finding.Fail && !slices.Contains(list, f.Code) {
+			list = append(list, f.Code)
+		}
+	}
+	return list
+}
+
+// Bytes is the list, worst first, then by namespace and name. A footer counts the verdicts and names the next command;
+// what could not be read follows, each once.
 func (l *List) Bytes() []byte {
 	slices.SortStableFunc(l.lines, func(a, b listed) int {
-		return cmp.Or(b.badness-a.badness, strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
+		return cmp.Or(badness(b.mark)-badness(a.mark), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name))
 	})
 	t := table{columns: []column{
 		{title: "NAMESPACE", give: inMiddle},
 		{title: "NAME", give: inMiddle},
+		{title: "VERDICT", give: atEnd},
+		{title: "ADDRESS", spare: 5, give: inMiddle},
+		{title: "PORTS", spare: 2},
+		{title: "POLICY", spare: 4},
 		{title: "TYPE", spare: 1},
-		{title: "POLICY"},
-		{title: "ADDRESS", spare: 2, give: inMiddle},
-		{title: "PORTS"},
-		{title: "BACKENDS"},
-		{title: "NODES"},
-		{title: "FINDING", give: atEnd},
+		{title: "BACKENDS", spare: 3},
+		{title: "FINDINGS", spare: 6},
 	}}
 	for _, service := range l.lines {
 		t.lines = append(t.lines, line{cells: service.cells})
 	}
 	p := &screen{Style: l.o.Style, o: l.o, r: &report.Report{Gaps: l.gaps}}
 	if len(t.lines) > 0 {
-		p.table(&p.Builder, t, l.o.Wide)
+		p.table(&p.Builder, t)
+		l.footer(p)
 	}
 	p.gaps()
 	return []byte(p.String())
 }
 
-// badness orders reports: an Error is worse than a Warning, that worse than evidence that is missing, that worse than an Info.
-func badness(r *report.Report) int {
-	worst := 0
-	for i := range r.Findings {
-		worst = max(worst, weight(&r.Findings[i]))
-	}
-	return worst
-}
-
-func weight(f *finding.Finding) int {
-	switch {
-	case !f.Result.Found():
-		return 0
-	case f.Result == finding.Unknown:
-		return 2
-	case f.Severity == finding.Error:
-		return 4
-	case f.Severity == finding.Warning:
-		return 3
-	}
-	return 1
-}
-
-// worst is the worst finding of a report, and how many more there are.
-func (p *Style) worst(r *report.Report) cell {
-	var worst *finding.Finding
-	count := 0
-	for i := range r.Findings {
-		f := &r.Findings[i]
-		if !f.Result.Found() {
-			continue
+// footer writes how many Services have which verdict, and the command that shows the worst.
+func (l *List) footer(p *screen) {
+	var parts []string
+	for _, kind := range []struct {
+		mark mark
+		word func(n int) string
+	}{
+		{fails, func(n int) string { return english.Word(n, "fails", "fail") }},
+		{warns, func(n int) string { return english.Word(n, "has warnings", "have warnings") }},
+		{unsure, func(int) string { return "not fully known" }},
+		{ok, func(n int) string { return english.Word(n, "works", "work") }},
+		{nothing, func(int) string { return "with nothing to check" }},
+	} {
+		n := 0
+		for i := range l.lines {
+			if l.lines[i].mark == kind.mark {
+				n++
+			}
 		}
-		count++
-		if worst == nil || weight(f) > weight(worst) {
-			worst = f
+		if n > 0 {
+			parts = append(parts, strconv.Itoa(n)+" "+kind.word(n))
 		}
 	}
-	switch {
-	case worst == nil && len(r.Gaps) > 0:
-		return cell{unsure, "no findings, evidence is missing", doubtful}
-	case worst == nil && r.Unsupported == "" && r.Doubt.Any():
-		d := r.Doubt
-		if d == (report.Doubt{NoHeader: true}) {
-			return cell{unsure, "not known: from pods and nodes, without the PROXY protocol header", doubtful}
-		}
-		return cell{unsure, "not known: from " + starts(d.Outside, d.Pods || d.PodsHandedOn, d.Hosts || d.HostsHandedOn), doubtful}
-	case worst == nil:
-		return cell{mark: nothing, tone: faint}
+	text := english.Count(len(l.lines), "Service", "")
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, ", ")
 	}
-	m, tone := look(worst)
-	text := p.clean(worst.Code) + "  "
-	if count > 1 {
-		text += "(+" + strconv.Itoa(count-1) + ") "
+	p.WriteByte('\n')
+	p.put(span{text, strong})
+	if worst := &l.lines[0]; badness(worst.mark) > badness(ok) {
+		p.beside(span{"kubectl etp status svc/" + worst.name + " -n " + worst.namespace + l.o.Files, informing}, "   ", span{"shows the first one node by node", faint})
 	}
-	if worst.Message != "" {
-		return cell{m, text + p.clean(worst.Message), tone}
-	}
-	return cell{m, text + p.clean(worst.Title), tone}
 }
 
-// spread is how many endpoints of a Service are ready, and on how many nodes of all.
-func spread(r *report.Report) (ready, nodes cell) {
+// spread is the number of ready endpoints, and of the nodes that have one.
+func spread(r *report.Report) cell {
 	if !r.Service.EndpointsKnown {
-		return cell{unsure, "unknown", doubtful}, cell{unsure, "unknown", doubtful}
+		return cell{unsure, "unknown", doubtful}
 	}
 	endpoints, with := r.Nowhere.Ready, 0
 	for i := range r.Nodes {
@@ -164,10 +153,13 @@ func spread(r *report.Report) (ready, nodes cell) {
 			endpoints += n
 		}
 	}
-	return cell{text: strconv.Itoa(endpoints)}, cell{text: strconv.Itoa(with) + " of " + strconv.Itoa(len(r.Nodes))}
+	if endpoints == 0 {
+		return cell{text: "none"}
+	}
+	return cell{text: strconv.Itoa(endpoints) + " on " + strconv.Itoa(with) + " of " + english.Count(len(r.Nodes), "node", "")}
 }
 
-// address is the first address of a Service, and how many more there are; all of them where there is room.
+// address is the first address of a Service and the number of the others, or every address.
 func address(s *cluster.Service, every bool) string {
 	var list []string
 	for t := range dataplane.Addresses(s) {

@@ -2,26 +2,26 @@ package render
 
 import "strings"
 
-// Page is a text to read: what it is about, a few names with their values, and paragraphs.
+// Page is an explanation: a name with a title, a few facts, and paragraphs.
 type Page struct {
 	Name, Title string
 	Facts       []Fact
 	// Paragraphs are wrapped, except those that begin with a space: drawings and tables, whose lines stay as they are.
 	Paragraphs []string
-	// Entries follow the paragraphs, below a heading each.
+	// Entries follow the paragraphs.
 	Entries []Entries
 }
 
 // Fact is one line of a page: a name and its value.
 type Fact struct{ Name, Value string }
 
-// Entries are facts under a heading, their values in one column.
+// Entries are facts below a heading.
 type Entries struct {
 	Heading string
 	Facts   []Fact
 }
 
-// PageText gives the page as text.
+// PageText is the page as text.
 func PageText(p Page, s *Style) []byte {
 	var b strings.Builder
 	s.facts(&b, "", strong, []Fact{{p.Name, p.Title}})
@@ -43,7 +43,7 @@ func PageText(p Page, s *Style) []byte {
 	return []byte(b.String())
 }
 
-// facts are indented, and their values stand in one column, wrapped.
+// facts writes facts with their values in one column, wrapped.
 func (s *Style) facts(b *strings.Builder, indent string, t tone, facts []Fact) {
 	longest := 0
 	for _, f := range facts {

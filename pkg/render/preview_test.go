@@ -22,8 +22,13 @@ func toCluster() *Preview {
 	for i := range after.Nodes {
 		after.Nodes[i].Paths = paths(&service, after.Nodes[i].Node, outcomes{dataplane.Reachable, dataplane.Reachable, dataplane.Reachable, dataplane.AllEndpoints})
 		after.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.Yes, Share: 1. / 6}
+		if after.Nodes[i].Endpoints.Ready > 0 {
+			after.Nodes[i].LoadBalancer.PodShare = 1. / 3
+		}
 	}
 	after.Findings = []finding.Finding{{Code: "ETP099", Severity: finding.Warning, Result: finding.Fail, Message: "something new"}}
+	judged(before)
+	judged(after)
 	return &Preview{
 		Title: "fix kube-system/nginx-ingress-lb", About: "mode cluster: send to every node (externalTrafficPolicy Cluster): works everywhere, loses the client IP",
 		Plan: &remedy.Plan{
@@ -73,7 +78,7 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 		want       string
 	}{
 		{[]string{"ETP002"}, nil, "  fixes  ETP002\n"},
-		{nil, []string{"ETP007", "ETP008"}, "  fixes  perhaps ETP007 ETP008: what comes of it cannot be predicted\n"},
+		{nil, []string{"ETP007", "ETP008"}, "  fixes  perhaps ETP007 ETP008: the effect cannot be predicted\n"},
 		{nil, nil, "  fixes  none of the findings\n"},
 	} {
 		v := toCluster()
@@ -84,7 +89,8 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 	}
 }
 
-// What a change does to clients that the map does not show stands with what it fixes and introduces; nothing is called fixed, or free of consequences, that is not.
+// What a change does to clients that the map does not show stands with what it fixes and introduces; nothing is called
+// fixed, or free of consequences, that is not.
 func TestPreviewShowsEffects(t *testing.T) {
 	b := toCluster().Before.Nodes
 	failing, fine := b[5].Node.Name, b[0].Node.Name
@@ -94,17 +100,17 @@ func TestPreviewShowsEffects(t *testing.T) {
 	}{
 		{
 			remedy.Effect{Kind: remedy.FixesByName, Message: "pods reach it by name", Nodes: []string{failing}},
-			[]string{"            ✓ pods reach it by name\n", "✓ 4 of 6 go from failing to fine"},
+			[]string{"            ✓ pods reach it by name\n", "✓ fixed on 4 of 6 nodes"},
 			nil,
 		},
 		{
 			remedy.Effect{Kind: remedy.Breaks, Message: "clients fail where they are sent back", Nodes: []string{failing, fine}},
-			[]string{"introduced  ! ETP099  something new\n            ✗ clients fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "✗ 1 of 6 goes from fine to failing"},
+			[]string{"introduced  ! ETP099  something new\n            ✗ clients fail where they are sent back\n", "✓ fixed on 3 of 6 nodes", "✗ broken on 1 of 6 nodes"},
 			nil,
 		},
 		{
 			remedy.Effect{Kind: remedy.MayBreak, Message: "clients may fail where they are sent back", Nodes: []string{failing}},
-			[]string{"unclear     ? clients may fail where they are sent back\n", "✓ 3 of 6 go from failing to fine", "? 1 of 6 are not known, before or after"},
+			[]string{"unclear     ? clients may fail where they are sent back\n", "✓ fixed on 3 of 6 nodes", "? unknown on 1 of 6 nodes"},
 			[]string{"introduced  nothing"},
 		},
 	} {
@@ -137,11 +143,11 @@ func TestComparisonOfUnknownNodes(t *testing.T) {
 		before, after *report.Report
 		want          string
 	}{
-		{fine, fine, "nodes       none fails, before or after\n"},
-		{failing, failing, "nodes       the same 4 of 6 fail\n"},
-		{unknown, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
-		{failing, unknown, "nodes       ? 6 of 6 are not known, before or after\n"},
-		{unknown, failing, "nodes       4 of 6 fail after it\n            ? 6 of 6 are not known, before or after\n"},
+		{fine, fine, "nodes       connections fail on no node, before or after\n"},
+		{failing, failing, "nodes       connections fail on 4 of 6 nodes, before and after\n"},
+		{unknown, unknown, "nodes       ? unknown on 6 of 6 nodes\n"},
+		{failing, unknown, "nodes       ? unknown on 6 of 6 nodes\n"},
+		{unknown, failing, "nodes       connections fail on 4 of 6 nodes after it\n            ? unknown on 6 of 6 nodes\n"},
 	} {
 		if got := string(Outcome(c.before, c.after, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
 			t.Errorf("it does not say %q, but\n%s", c.want, got)
@@ -213,16 +219,17 @@ func TestUnconfirmed(t *testing.T) {
 		t.Errorf("it says %q, want %q", head, want)
 	}
 	screen := string(Screen(v.After, o))
-	if !strings.Contains(screen, "\nexpected, not confirmed:\n\nNODE ") || !strings.Contains(screen, "? no findings expected\n") || strings.Contains(screen, "✓ no findings") {
+	if !strings.Contains(screen, "\nexpected, not confirmed:\n\nwhat connections ") || !strings.Contains(screen, "? no findings expected\n") || strings.Contains(screen, "✓ no findings") {
 		t.Errorf("the screen is\n%s", screen)
 	}
 	outcome := string(Outcome(v.Before, v.After, o))
-	if !strings.HasPrefix(outcome, "expected, not confirmed:\nfixed ") || !strings.Contains(outcome, "4 of 6 go from failing to fine") {
+	if !strings.HasPrefix(outcome, "expected, not confirmed:\nfixed ") || !strings.Contains(outcome, "fixed on 4 of 6 nodes") {
 		t.Errorf("the outcome is\n%s", outcome)
 	}
 }
 
-// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a control sequence.
+// The question names where, what, what for and at what risk; whatever stands in it does not reach the terminal as a
+// control sequence.
 func TestQuestion(t *testing.T) {
 	o := Options{Style: plainStyle(wide100)}
 	got := string(Question(&Ask{
@@ -240,7 +247,7 @@ func TestQuestion(t *testing.T) {
 	if i := strings.IndexAny(text, "\x1b\x07\u202e"); i >= 0 {
 		t.Errorf("it writes %q", text[max(0, i-40):i+10])
 	}
-	if !strings.Contains(string(Question(&Ask{Context: "x", Cluster: "y"}, o)), "risks    nothing known\n") {
+	if !strings.Contains(string(Question(&Ask{Context: "x", Cluster: "y"}, o)), "risks    none known\n") {
 		t.Error("without a risk it does not say so")
 	}
 }

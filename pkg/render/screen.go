@@ -7,24 +7,31 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// Options say how much a screen shows. The zero value, but for Style, is the usual screen.
+// Options choose what a screen shows. Style is required; the zero value of everything else is the usual screen.
 type Options struct {
 	Style *Style
-	// All lists every node, also where many are alike.
+	// All lists every node; otherwise one line stands for many that are alike.
 	All bool
-	// Wide adds addresses, versions, readiness, every other kind of path, the rules that decided and the evidence of findings.
+	// Wide adds node ports, ClusterIPs and the nodes themselves, the rules that decided, the evidence of findings, and
+	// each read that failed.
 	Wide bool
 	// Namespaces adds a column for the namespace to a list of Services.
 	Namespaces bool
-	// Assumed: the Service is shown as it is expected to be after a change whose effect was not seen.
+	// Assumed: the report is what is expected after a change, not what was read.
 	Assumed bool
-	// Closes gives the permission that closes a gap, as text of one or more lines, "" where no permission would. It may be nil.
+	// Grant is the command that prints a ClusterRole with the rights that reading needs, "" where no cluster is read.
+	Grant string
+	// Closes gives the RBAC rule that allows a read that failed, as text of one or more lines, "" where none would. It
+	// may be nil.
 	Closes func(cluster.Gap) string
-	// Collect is the command that writes a file with everything that a gap of files asks for.
+	// Collect is the command that writes a file with everything that is read, "" where none is to be shown.
 	Collect string
+	// Files are the flags that name the files that were read, each with a space before it, for commands to copy; ""
+	// where a cluster is read.
+	Files string
 }
 
-// screen is one screen on its way.
+// screen is one screen that is being written.
 type screen struct {
 	strings.Builder
 	*Style
@@ -36,20 +43,16 @@ type screen struct {
 func Screen(r *report.Report, o Options) []byte {
 	p := &screen{Style: o.Style, o: o, r: r}
 	p.head()
-	if r.Unsupported != "" {
-		p.WriteByte('\n')
-		for _, l := range p.wrap("no map: "+p.clean(r.Unsupported), p.proseColumns()) {
-			p.put(span{l, plain})
-		}
-	} else {
+	if r.Unsupported == "" {
 		if o.Assumed {
 			p.WriteByte('\n')
 			p.put(span{"expected, not confirmed:", doubtful})
 		}
 		p.nodes()
-		p.inside()
 		if o.Wide {
 			p.rules()
+		} else {
+			p.inside()
 		}
 	}
 	p.findings()
@@ -63,4 +66,28 @@ func (p *screen) put(parts ...span) {
 		p.WriteString(p.paint(part))
 	}
 	p.WriteByte('\n')
+}
+
+// prose writes text behind a lead, wrapped.
+func (p *screen) prose(lead span, text string) {
+	width := p.cells(lead.text)
+	for n, l := range p.wrap(p.clean(text), p.proseColumns()-width) {
+		if n == 0 {
+			p.put(lead, span{l, plain})
+		} else {
+			p.put(span{strings.Repeat(" ", width) + l, plain})
+		}
+	}
+}
+
+// labelled is prose behind a mark and a label.
+func (p *screen) labelled(mark, lead span, text string) {
+	indent := p.cells(mark.text) + p.cells(lead.text)
+	for n, l := range p.wrap(p.clean(text), max(narrowest, p.proseColumns()-indent)) {
+		if n == 0 {
+			p.put(mark, lead, span{l, plain})
+		} else {
+			p.put(span{strings.Repeat(" ", indent) + l, plain})
+		}
+	}
 }

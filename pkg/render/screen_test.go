@@ -55,7 +55,8 @@ func version(s string) cluster.Version {
 	return v
 }
 
-// outcomes of a row: what a connection from outside, from the node and from a pod meets, and which endpoints it reaches.
+// outcomes of a row: what a connection from outside, from the node and from a pod meets, and which endpoints it
+// reaches.
 type outcomes struct {
 	external, node, pod dataplane.Outcome
 	reach               dataplane.Endpoints
@@ -80,7 +81,10 @@ func paths(s *cluster.Service, n *cluster.Node, o outcomes) []dataplane.Path {
 			if from == dataplane.External && to == dataplane.LoadBalancerHostname || from == dataplane.External && to == dataplane.ClusterIP {
 				continue
 			}
-			p := dataplane.Path{From: from, To: to, Address: a, Hostname: host, Port: port, Protocol: protocol, Outcome: outcome, Endpoints: o.reach, Rule: ruleLocal}
+			p := dataplane.Path{From: from, To: to, Address: a, Hostname: host, Port: port, Protocol: protocol, Outcome: outcome, Endpoints: o.reach, Rule: ruleLocal, ClientIP: dataplane.Preserved}
+			if s.ExternalTrafficPolicy == cluster.PolicyCluster {
+				p.ClientIP = dataplane.Rewritten
+			}
 			if outcome == dataplane.Refused || outcome == dataplane.TimedOut {
 				p.Endpoints, p.Rule = dataplane.NoEndpoints, ruleRefused
 			}
@@ -151,7 +155,8 @@ func ipvsLocal() *report.Report {
 			Source: "configmap kube-system/kube-proxy", Confidence: cluster.Observed, VersionConfidence: cluster.Observed,
 		},
 		Provider: provider.LoadBalancer{
-			Name: "alibaba", Title: "Alibaba Cloud CLB", Product: "CLB", Backends: provider.Nodes, Source: "finalizer service.k8s.alibaba/resources",
+			Name: "alibaba", Title: "Alibaba Cloud CLB", Product: "CLB", Backends: provider.Nodes, ClientIP: provider.Preserved,
+			Checks: []provider.HealthCheck{provider.HealthCheckNodePort}, Source: "finalizer service.k8s.alibaba/resources",
 		},
 	}
 	for i := range 40 {
@@ -174,6 +179,7 @@ func ipvsLocal() *report.Report {
 		}
 		r.Nodes = append(r.Nodes, row)
 	}
+	service.Endpoints = endpoints(r)
 	r.Findings = []finding.Finding{
 		{
 			Code: "ETP002", Severity: finding.Error, Result: finding.Fail,
@@ -231,7 +237,7 @@ func TestScreens(t *testing.T) {
 		{"dual-stack-proxy", dualStack(), usual},
 		{"node-port", nodePort(), usual},
 		{"live", asked(), usual},
-		{"nothing-read", unread(), Options{Style: plainStyle(wide100), Closes: closes}},
+		{"nothing-read", unread(), Options{Style: plainStyle(wide100), Closes: closes, Grant: "kubectl etp rbac"}},
 		{"unsupported", unsupported(), usual},
 		{"pending", pending(), usual},
 		{"external-ips", external(), usual},
@@ -241,7 +247,7 @@ func TestScreens(t *testing.T) {
 		{"left-open", leftOpen(), usual},
 		{"not-in-files", notInFiles(), Options{Style: plainStyle(wide100), Collect: "kubectl get everything -o yaml > cluster.yaml"}},
 	} {
-		t.Run(c.name, func(t *testing.T) { golden(t, c.name, Screen(c.r, c.o)) })
+		t.Run(c.name, func(t *testing.T) { golden(t, c.name, Screen(judged(c.r), c.o)) })
 	}
 }
 
@@ -249,7 +255,9 @@ func TestScreens(t *testing.T) {
 func leftOpen() *report.Report {
 	r := few(ipvsLocal(), 2)
 	r.Findings = []finding.Finding{{Code: "ETP048", Severity: finding.Error, Result: finding.NotChecked, Message: "not checked: --live was not given, so no node was asked"}}
-	r.Doubt = report.Doubt{Outside: true, PodsHandedOn: true, HostsHandedOn: true}
+	for i := range r.Nodes {
+		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, outcomes{dataplane.Unknown, dataplane.ViaLoadBalancer, dataplane.Unknown, dataplane.AllEndpoints})
+	}
 	return r
 }
 
@@ -271,23 +279,12 @@ func notInFiles() *report.Report {
 	return r
 }
 
-// What is left open is said, and never in green.
-func TestConclusion(t *testing.T) {
-	for _, c := range []struct {
-		d    report.Doubt
-		want cell
-	}{
-		{report.Doubt{}, cell{ok, "no findings", good}},
-		{report.Doubt{Pods: true}, cell{unsure, "no failure found, but it is not known whether connections from pods work", doubtful}},
-		{report.Doubt{Outside: true, Pods: true, Hosts: true}, cell{unsure, "no failure found, but it is not known whether connections from outside, pods and nodes work", doubtful}},
-		{report.Doubt{Outside: true, PodsHandedOn: true}, cell{
-			unsure, "no failure found, but it is not known whether connections from outside work; connections from pods go to the load balancer, and what it does with them is not known", doubtful,
-		}},
-	} {
-		if got := conclusion(c.d); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.d, got, c.want)
-		}
+// judged is a report with the verdict on it.
+func judged(r *report.Report) *report.Report {
+	if r.Unsupported == "" {
+		r.Verdict = report.Judge(r)
 	}
+	return r
 }
 
 func few(r *report.Report, n int) *report.Report {
@@ -444,8 +441,10 @@ func pending() *report.Report {
 	r.Findings = nil
 	for i := range r.Nodes {
 		r.Nodes[i].Paths = paths(r.Service, r.Nodes[i].Node, refused)
-		r.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.No, Reason: "NoLoadBalancer"}
+		r.Nodes[i].LoadBalancer = report.Receives{Receives: cluster.No, Reason: "NoAddress"}
 	}
+	r.Service.EventsKnown = true
+	r.Service.NewestEvent = &cluster.Event{Type: "Warning", Reason: "SyncLoadBalancerFailed", Message: "the quota of load balancers\nis exhausted"}
 	return r
 }
 
@@ -517,11 +516,11 @@ func mixed() *report.Report {
 
 func TestLists(t *testing.T) {
 	healthy, undecided, info := ipvsLocal(), ipvsLocal(), nodePort()
-	healthy.Service.Name, healthy.Findings = "a-healthy", nil
+	healthy.Service.Name, healthy.Findings, healthy.Nodes = "a-healthy", nil, healthy.Nodes[:2]
 	undecided.Service.Name, undecided.Service.Namespace = "undecided", "shop"
 	undecided.Findings = []finding.Finding{{Code: "ETP002", Severity: finding.Error, Result: finding.Unknown, Message: "which nodes answer is not known"}}
 	undecided.Service.EndpointsKnown = false
-	undecided.Service.Ingress = nil
+	undecided.Service.Ingress, undecided.Nodes = nil, nil
 	undecided.Gaps = []cluster.Gap{{Resource: "nodes", Verb: "list", Reason: cluster.Forbidden}}
 	info.Service.Name = "node-port"
 	info.Findings = info.Findings[:1]
@@ -529,7 +528,7 @@ func TestLists(t *testing.T) {
 	bad := external()
 	bad.Findings = ipvsLocal().Findings
 	open := ipvsLocal()
-	open.Service.Name, open.Findings, open.Doubt = "b-open", nil, report.Doubt{Pods: true, HostsHandedOn: true}
+	open.Service.Name, open.Findings, open.Nodes = "b-open", nil, leftOpen().Nodes
 	reports := []report.Report{*healthy, *open, *info, *undecided, *bad}
 	for name, o := range map[string]Options{
 		"list":       {Style: plainStyle(wide100)},
@@ -541,7 +540,7 @@ func TestLists(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := NewList(o)
 			for i := range reports {
-				l.Add(&reports[i])
+				l.Add(judged(&reports[i]))
 			}
 			golden(t, name, l.Bytes())
 		})
@@ -554,7 +553,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 		style := plainStyle(Terminal{Interactive: true, Columns: columns, UTF8: true})
 		for _, r := range []*report.Report{ipvsLocal(), chinese(), hostile()} {
 			r.Findings = nil
-			for l := range strings.Lines(string(Screen(r, Options{Style: style}))) {
+			for l := range strings.Lines(string(Screen(judged(r), Options{Style: style}))) {
 				l = strings.TrimSuffix(l, "\n")
 				if strings.HasPrefix(l, "  ") && !strings.HasPrefix(l, "  and ") {
 					continue // the head holds things to copy, and does not cut them
@@ -571,8 +570,8 @@ func TestTablesFitTheTerminal(t *testing.T) {
 func TestColorChangesNoText(t *testing.T) {
 	escapes := regexp.MustCompile("\x1b\\[[0-9;]*m")
 	for _, r := range []*report.Report{ipvsLocal(), chinese(), mixed(), asked(), unread()} {
-		want := string(Screen(r, Options{Style: plainStyle(wide100)}))
-		colored := string(Screen(r, Options{Style: NewStyle(ColorAlways, false, wide100)}))
+		want := string(Screen(judged(r), Options{Style: plainStyle(wide100)}))
+		colored := string(Screen(judged(r), Options{Style: NewStyle(ColorAlways, false, wide100)}))
 		if diff := cmp.Diff(want, escapes.ReplaceAllString(colored, "")); diff != "" {
 			t.Error(diff)
 		}
@@ -614,7 +613,7 @@ func FuzzNothingHarmfulPasses(f *testing.F) {
 		r := hostile()
 		r.Nodes[0].Node.Name, r.Service.Name, r.Findings[0].Detail, r.Gaps[0].Message = text, text, text, text
 		for _, ascii := range []bool{false, true} {
-			out := string(Screen(r, Options{Style: NewStyle(ColorNever, ascii, wide100)})) + Escape(text)
+			out := string(Screen(judged(r), Options{Style: NewStyle(ColorNever, ascii, wide100)})) + Escape(text)
 			for _, c := range strings.ReplaceAll(out, "\n", "") {
 				if !unicode.IsPrint(c) {
 					t.Fatalf("%q in the screen of %q", c, text)

@@ -1,9 +1,11 @@
-// Package render knows how a report looks to a person: the screen of one Service, the list of many, their glyphs, colours and widths.
+// Package render turns a report into text: the screen of one Service, the list of many, with their glyphs, colours and
+// widths.
 //
-// It fills a buffer and writes nothing itself. Text is escaped where it is painted, all of it, whoever it came from.
+// It fills a buffer and writes nothing itself. All text is escaped where it is painted, wherever it came from.
 package render
 
 import (
+	"math"
 	"strings"
 
 	"github.com/fatih/color"
@@ -22,42 +24,40 @@ const (
 	ColorNever  ColorMode = "never"
 )
 
-// Terminal is what is known of the writer that will take the text.
+// Terminal describes the writer of the text.
 type Terminal struct {
 	// Interactive is true where the writer is a terminal, false for a file or a pipe.
 	Interactive bool
-	// Columns is the terminal's width in cells, 0 where it is not known. It is not looked at unless Interactive.
+	// Columns is the terminal's width in cells, 0 where it is not known. It is only used where Interactive is true.
 	Columns int
 	// Term is the value of TERM; NoColor is true where NO_COLOR is set to anything but "".
 	Term    string
 	NoColor bool
-	// UTF8 is true where the locale says so.
+	// UTF8 is true where the locale is a UTF-8 one.
 	UTF8 bool
 }
 
-// Style is how one writer is written to: which colours, which glyphs, how wide.
+// Style is the colours, glyphs and width for one writer.
 type Style struct {
 	ascii bool
-	// columns is 0 where nothing may be cut.
-	columns int
-	// interactive is true on a terminal: equal rows are grouped there.
-	interactive bool
-	tones       [toneCount]*color.Color
-	glyphs      [markCount]string
-	ellipsis    string
-	width       *runewidth.Condition
+	// columns is 0 where nothing may be cut or wrapped: in a file or a pipe.
+	columns  int
+	tones    [toneCount]*color.Color
+	glyphs   [markCount]string
+	ellipsis string
+	width    *runewidth.Condition
 }
 
-// unknownColumns is taken for a terminal that does not say how wide it is, and for the wrapping of prose everywhere.
+// unknownColumns is the width of a terminal that does not say how wide it is, and the longest line of prose on any
+// terminal.
 const unknownColumns = 100
 
-// NewStyle decides once for one writer. --color=always wins over NO_COLOR, as a flag wins over the environment.
+// NewStyle makes the style for one writer. --color=always wins over NO_COLOR, as a flag wins over the environment.
 func NewStyle(mode ColorMode, ascii bool, t Terminal) *Style {
 	s := &Style{
-		ascii:       ascii || !t.UTF8,
-		interactive: t.Interactive,
-		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever the locale says; and a process-wide
-		// setting would make two screens disagree.
+		ascii: ascii || !t.UTF8,
+		// The width of characters that East Asian fonts may draw wide is one cell in nearly every terminal, whatever
+		// the locale says; and a process-wide setting would make two screens disagree.
 		width: &runewidth.Condition{StrictEmojiNeutral: true},
 	}
 	if t.Interactive {
@@ -122,7 +122,7 @@ type span struct {
 	tone tone
 }
 
-// paint is the one way from text to output: what came from a cluster is escaped here, whoever made the span.
+// paint escapes and colours a span. It is the only way from text to output.
 func (s *Style) paint(p span) string {
 	text := s.clean(p.text)
 	if p.tone == plain || text == "" {
@@ -134,7 +134,8 @@ func (s *Style) paint(p span) string {
 // cells is how wide text is once it is painted.
 func (s *Style) cells(text string) int { return s.width.StringWidth(s.clean(text)) }
 
-// clean makes text from a cluster harmless. Where only ASCII may be written, every other character is an escape too. What is clean stays as it is.
+// clean escapes what a terminal would obey. Where only ASCII may be written, every other character is escaped too.
+// Clean text is returned unchanged.
 func (s *Style) clean(text string) string {
 	if s.ascii {
 		return printable.ASCII(text)
@@ -142,16 +143,16 @@ func (s *Style) clean(text string) string {
 	return printable.Line(text)
 }
 
-// Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and everything else that does not print are
-// shown as escapes. Line breaks stay.
+// Escape makes text from outside harmless for a terminal: control characters, escape sequences, direction overrides and
+// everything else that does not print are shown as escapes. Line breaks stay.
 func Escape(text string) string { return printable.Text(text) }
 
-// cut takes text to at most limit cells by leaving out its end.
+// cut shortens text to at most limit cells by leaving out its end.
 func (s *Style) cut(text string, limit int) string {
 	return s.width.Truncate(s.clean(text), limit, s.ellipsis)
 }
 
-// shorten takes text to at most limit cells by leaving out its middle: the ends of a node name tell nodes apart.
+// shorten shortens text to at most limit cells by leaving out its middle: the ends of node names differ.
 func (s *Style) shorten(text string, limit int) string {
 	text = s.clean(text)
 	if s.cells(text) <= limit {
@@ -166,7 +167,8 @@ func (s *Style) shorten(text string, limit int) string {
 	return head + s.ellipsis + tail
 }
 
-// wrap breaks prose at spaces into lines of at most limit cells. A word longer than that keeps its line: it may be something to copy.
+// wrap breaks prose at spaces into lines of at most limit cells. A word longer than that is not broken: people may copy
+// it.
 func (s *Style) wrap(text string, limit int) []string {
 	var lines []string
 	line, used := "", 0
@@ -188,10 +190,11 @@ func (s *Style) wrap(text string, limit int) []string {
 	return lines
 }
 
-// proseColumns is how far prose runs.
+// proseColumns is how long lines of prose may be. In a file or a pipe a sentence is one line, however long, so that
+// grep finds it.
 func (s *Style) proseColumns() int {
-	if s.columns > 0 && s.columns < unknownColumns {
-		return s.columns
+	if s.columns == 0 {
+		return math.MaxInt
 	}
-	return unknownColumns
+	return min(s.columns, unknownColumns)
 }

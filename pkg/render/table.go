@@ -12,25 +12,26 @@ type cell struct {
 // column is one column of a table.
 type column struct {
 	title string
-	// spare is the order in which narrow terminals do without a column: 1 goes first; 0 stays.
+	// spare is the order in which columns are dropped on a narrow terminal: 1 is dropped first, 0 never.
 	spare int
-	// give says how a column becomes narrower when nothing can be dropped any more.
+	// give is how the text of a column is shortened.
 	give give
 }
 
-// give is the way in which a column becomes narrower; 0 is none.
+// give is how the text of a column is shortened; 0 is not at all.
 type give uint8
 
 const (
-	// atEnd loses the end of its text; it gives way first.
+	// atEnd leaves out the end of the text. Such a column is shortened first.
 	atEnd give = iota + 1
-	// inMiddle loses the middle of its text.
+	// inMiddle leaves out the middle of the text.
 	inMiddle
 )
 
-// line of a table: cells, or one text across all columns.
+// line of a table: cells, with a sentence below them or "", or one text across all columns.
 type line struct {
 	cells  []cell
+	below  string
 	across string
 }
 
@@ -39,7 +40,8 @@ type table struct {
 	lines   []line
 }
 
-// gutter is the space between two columns; roomy is how far text is cut before a column is dropped for it; narrowest is how far any column is shortened.
+// gutter is the space between two columns. roomy is the width to which text is cut before a column is dropped.
+// narrowest is the smallest width of a column that is shortened.
 const (
 	gutter    = 2
 	roomy     = 32
@@ -56,8 +58,9 @@ func (s *Style) cellText(c cell) string {
 	return s.glyphs[c.mark] + " " + c.text
 }
 
-// table lays out t, within the terminal unless it may be wide: plain text is measured, then coloured. Columns that are empty in every line are left out.
-func (s *Style) table(b *strings.Builder, t table, wide bool) {
+// table lays out t within the terminal: plain text is measured, then coloured. Columns that are empty in every line are
+// left out.
+func (s *Style) table(b *strings.Builder, t table) {
 	widths := make([]int, len(t.columns))
 	used := make([]bool, len(t.columns))
 	texts := make([][]string, len(t.lines))
@@ -76,9 +79,7 @@ func (s *Style) table(b *strings.Builder, t table, wide bool) {
 			widths[i] = max(widths[i], s.cells(c.title))
 		}
 	}
-	if !wide {
-		s.narrow(t.columns, widths, used)
-	}
+	s.narrow(t.columns, widths, used)
 
 	s.row(b, t.columns, widths, used, func(i int) span { return span{t.columns[i].title, strong} })
 	for n, l := range t.lines {
@@ -88,10 +89,14 @@ func (s *Style) table(b *strings.Builder, t table, wide bool) {
 			continue
 		}
 		s.row(b, t.columns, widths, used, func(i int) span { return span{texts[n][i], l.cells[i].tone} })
+		for _, below := range s.wrap(l.below, s.proseColumns()-4) {
+			b.WriteString("    " + s.paint(span{below, faint}) + "\n")
+		}
 	}
 }
 
-// narrow makes the table fit a terminal: somewhat shorter prose first, then without the columns that can be spared, in their order, then shorter texts.
+// narrow makes a table fit the terminal: it cuts prose somewhat, then drops columns in their order, then shortens text
+// further.
 func (s *Style) narrow(columns []column, widths []int, used []bool) {
 	if s.columns == 0 {
 		return

@@ -10,41 +10,6 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// conclusion is said where no check found anything: that all is well only where what matters was judged.
-func conclusion(d report.Doubt) cell {
-	if !d.Any() {
-		return cell{ok, "no findings", good}
-	}
-	var open []string
-	if d.Outside || d.Pods || d.Hosts {
-		open = append(open, "it is not known whether connections from "+starts(d.Outside, d.Pods, d.Hosts)+" work")
-	}
-	if d.PodsHandedOn || d.HostsHandedOn {
-		open = append(open, "connections from "+starts(false, d.PodsHandedOn, d.HostsHandedOn)+" go to the load balancer, and what it does with them is not known")
-	}
-	if d.NoHeader {
-		open = append(open, "connections from inside the cluster lack the PROXY protocol header that the load balancer adds, and whether the backends accept that is not known")
-	}
-	return cell{unsure, "no failure found, but " + strings.Join(open, "; "), doubtful}
-}
-
-// starts names where connections start: outside, pods and nodes.
-func starts(outside, pods, hosts bool) string {
-	var names []string
-	for _, start := range []struct {
-		named bool
-		name  string
-	}{{outside, "outside"}, {pods, "pods"}, {hosts, "nodes"}} {
-		if start.named {
-			names = append(names, start.name)
-		}
-	}
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-}
-
 // verdict is how the map writes a cell. Cells that read the same have the same Seen.
 func verdict(c route.Cell) cell {
 	if c.None {
@@ -84,8 +49,8 @@ func verdict(c route.Cell) cell {
 	return cell{unsure, "unknown", doubtful}
 }
 
-// received is the cell about connections that come through the load balancer. Where it is not known whether it sends to the node, the cell says what becomes of a
-// connection that arrives: the node's half is known.
+// received is the cell about connections that come through the load balancer. Where it is not known whether it sends to
+// the node, the cell says what becomes of a connection that arrives: the node's half is known.
 func received(r *report.Receives, arriving route.Cell) cell {
 	switch {
 	case r.Receives == cluster.No && r.Reason == "SendsToPods":
@@ -132,20 +97,23 @@ func backends(c report.Counts, known bool) cell {
 	return cell{text: strings.Join(parts, ", ")}
 }
 
-// share of the external connections, for the node and for each of its ready endpoints.
+// share is the node's part of the connections that come through the load balancer.
 func share(r *report.Receives) cell {
-	pod := ""
-	if r.PodShare > 0 {
-		pod = "(" + percent(r.PodShare) + " a pod)"
-	}
 	switch {
-	case r.Share > 0 && pod != "":
-		return cell{text: percent(r.Share) + "  " + pod}
 	case r.Share > 0:
 		return cell{text: percent(r.Share)}
-	case pod != "":
-		return cell{text: pod}
 	case r.Receives != cluster.No:
+		return cell{mark: unsure, tone: doubtful}
+	}
+	return cell{mark: nothing, tone: faint}
+}
+
+// perPod is the part of each ready endpoint on the node.
+func perPod(row *report.Row) cell {
+	switch r := &row.LoadBalancer; {
+	case r.PodShare > 0:
+		return cell{text: percent(r.PodShare)}
+	case r.Receives != cluster.No && row.Endpoints.Ready > 0:
 		return cell{mark: unsure, tone: doubtful}
 	}
 	return cell{mark: nothing, tone: faint}

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// mostChanges is how many changes a frame has room for; a rollout has hundreds.
+// mostChanges is the number of changes that a frame lists; a rollout has hundreds.
 const mostChanges = 6
 
-// Redraw makes a frame of a screen that stays in place: over what stood there before the screen, then what changed since the last one, and last why it may be out of date,
-// "" where it is not. What comes last stays in sight where the screen is taller than the terminal.
+// Redraw is a frame that replaces the one before: the screen, then what has changed, then why it is out of date, ""
+// where it is not. What comes last stays visible where the screen is taller than the terminal.
 func Redraw(screen []byte, changes []string, stale string, o Options) []byte {
 	var b strings.Builder
 	b.WriteString("\x1b[H\x1b[2J")
@@ -31,7 +31,7 @@ func Redraw(screen []byte, changes []string, stale string, o Options) []byte {
 	return []byte(b.String())
 }
 
-// Changed shows changes, one below the other.
+// Changed lists changes, one below the other.
 func Changed(changes []string, o Options) []byte {
 	var b strings.Builder
 	for _, c := range changes {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -9,19 +10,25 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node, also those that Only leaves out of the map. Ports that no
-// ready endpoint serves are in Unserved and nowhere else. The zero Verdict belongs to a Service without a map.
+// Verdict is a diagnosis in a few numbers, for the line that comes first on a screen. It counts every node but virtual
+// ones, also those that Only leaves out of the map. Ports that no ready endpoint serves are in Unserved and nowhere
+// else. The zero Verdict belongs to a Service without a map.
 type Verdict struct {
-	// Balanced: the load balancer has an address, and a ready endpoint serves one of its ports. Outside is what connections from outside to it get, at the worst port
-	// that is served.
+	// Balanced: the load balancer has an address, and a ready endpoint serves one of its ports. Outside is what
+	// connections from outside to it get, at the worst port that is served.
 	Balanced bool
 	Outside  Outside
-	// Failing are the ports of the load balancer at which connections from outside are known to fail, all or some of them.
+	// Failing are the ports of the load balancer at which connections from outside are known to fail, all or some of
+	// them.
 	Failing []cluster.Port
-	// NodePorts and ExternalIPs are connections from outside that arrive at a node, at its node port or at an external IP. NodePorts is for Services of type NodePort.
+	// NodePorts and ExternalIPs are connections from outside that arrive at a node, at its node port or at an external
+	// IP. NodePorts is for Services of type NodePort.
 	NodePorts, ExternalIPs Reach
-	// Pods and Hosts are connections from pods and from the host network to the addresses that are published for clients. Alike: both fail on the same nodes, with the
-	// same outcomes.
+	// ClientIP is what endpoints see of the connections of NodePorts and ExternalIPs, NoClientIP where none of them
+	// reaches an endpoint.
+	ClientIP dataplane.ClientIP
+	// Pods and Hosts are connections from pods and from the host network to the addresses that are published for
+	// clients. Alike: both fail on the same nodes, with the same outcomes.
 	Pods, Hosts Reach
 	Alike       bool
 	// ClusterIP is connections to the ClusterIPs, from pods and from the host network together.
@@ -30,22 +37,29 @@ type Verdict struct {
 	Unserved []cluster.Port
 }
 
-// Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside, arrive there.
+// Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside,
+// arrive there.
 type Reach struct {
-	// Of is the number of nodes that have such connections. On those that no count below has, every connection works.
+	// Of is the number of nodes that have such connections. On nodes that are in no count below, every connection works.
 	Of int
-	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not known whether they work. HandedOn: the node leaves
-	// them to the load balancer, and no node shows what that does with them.
-	Failing, Partly, Unknown, HandedOn int
+	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not known
+	// whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does with them.
+	Failing, Partly, Unknown, HandedOn Count
 	// Outcomes are those of Failing.
 	Outcomes dataplane.Outcomes
-	// Targets are where connections do not all work, on the nodes of the worst of the counts.
+}
+
+// Count is a number of nodes, and the targets at which connections from any node get the same. Each: they do at every
+// one of the targets on each of these nodes.
+type Count struct {
+	Nodes   int
 	Targets []dataplane.Target
+	Each    bool
 }
 
 // Works says whether there are such connections and all of them work.
-func (r Reach) Works() bool {
-	return r.Of > 0 && r.Failing+r.Partly+r.Unknown+r.HandedOn == 0
+func (r *Reach) Works() bool {
+	return r.Of > 0 && r.Failing.Nodes+r.Partly.Nodes+r.Unknown.Nodes+r.HandedOn.Nodes == 0
 }
 
 // condition of a node's connections, worst last.
@@ -57,26 +71,25 @@ const (
 	notKnown
 	failsPartly
 	fails
+	conditions
 )
 
 func conditionOf(p *dataplane.Path) condition {
-	switch p.Outcome {
-	case dataplane.Reachable:
-		return works
-	case dataplane.Partial:
+	switch {
+	case p.Fails():
+		return fails
+	case p.Outcome == dataplane.Partial:
 		return failsPartly
-	case dataplane.Unknown:
+	case p.Outcome == dataplane.Unknown:
 		return notKnown
-	case dataplane.ViaLoadBalancer:
-		if p.Endpoints != dataplane.NoEndpoints {
-			return handedOn
-		}
-	case dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable:
+	case p.Outcome == dataplane.ViaLoadBalancer:
+		return handedOn
 	}
-	return fails
+	return works
 }
 
-func verdict(r *Report) Verdict {
+// Judge gives the verdict on a report whose rows are complete.
+func Judge(r *Report) Verdict {
 	svc := r.Service
 	v := Verdict{Alike: true}
 	served := make([]bool, len(svc.Ports))
@@ -91,6 +104,9 @@ func verdict(r *Report) Verdict {
 	}
 	var nodePorts, externalIPs, pods, hosts, clusterIP counter
 	for i := range r.Nodes {
+		if r.Nodes[i].Node.VirtualKubelet {
+			continue
+		}
 		for j := range r.Nodes[i].Paths {
 			p := &r.Nodes[i].Paths[j]
 			t := targetOf(svc, p)
@@ -104,8 +120,10 @@ func verdict(r *Report) Verdict {
 				hosts.add(p, t)
 			case p.To == dataplane.NodePort:
 				nodePorts.add(p, t)
+				v.sees(p)
 			case p.To == dataplane.ExternalIP:
 				externalIPs.add(p, t)
+				v.sees(p)
 			}
 		}
 		v.Alike = v.Alike && pods.node == hosts.node
@@ -113,8 +131,20 @@ func verdict(r *Report) Verdict {
 			c.next()
 		}
 	}
-	v.NodePorts, v.ExternalIPs, v.Pods, v.Hosts, v.ClusterIP = nodePorts.Reach, externalIPs.Reach, pods.Reach, hosts.Reach, clusterIP.Reach
+	v.NodePorts, v.ExternalIPs = nodePorts.reach(), externalIPs.reach()
+	v.Pods, v.Hosts, v.ClusterIP = pods.reach(), hosts.reach(), clusterIP.reach()
 	return v
+}
+
+// sees adds what the endpoint sees of a connection from outside.
+func (v *Verdict) sees(p *dataplane.Path) {
+	switch {
+	case p.ClientIP == dataplane.NoClientIP, p.ClientIP == v.ClientIP, v.ClientIP == dataplane.ClientIPUnknown:
+	case v.ClientIP == dataplane.NoClientIP, p.ClientIP == dataplane.ClientIPUnknown:
+		v.ClientIP = p.ClientIP
+	default:
+		v.ClientIP = dataplane.Mixed
+	}
 }
 
 // targetOf is what a path dials; its Port is -1 where the Service has no such port.
@@ -151,9 +181,14 @@ func (v *Verdict) balanced(r *Report, served []bool) {
 
 // counter counts nodes, one after the other.
 type counter struct {
-	Reach
-	worst condition
-	node  result
+	of       int
+	outcomes dataplane.Outcomes
+	node     result
+	// hit are the targets of the node, by their place in targets.
+	hit     [conditions]uint64
+	nodes   [conditions]int
+	hits    [conditions]int
+	targets [conditions][]dataplane.Target
 }
 
 // result is what the connections of one node get; the zero result is that of a node without such a connection.
@@ -169,30 +204,31 @@ func (c *counter) add(p *dataplane.Path, t dataplane.Target) {
 	if is == fails {
 		c.node.outcomes |= 1 << p.Outcome
 	}
-	if is > c.worst {
-		c.worst, c.Targets = is, nil
+	if is == works {
+		return
 	}
-	if is == c.worst && is > works && !slices.Contains(c.Targets, t) {
-		c.Targets = append(c.Targets, t)
+	i := slices.Index(c.targets[is], t)
+	if i < 0 {
+		i = len(c.targets[is])
+		c.targets[is] = append(c.targets[is], t)
 	}
+	c.hit[is] |= 1 << i
 }
 
 // next ends a node.
 func (c *counter) next() {
 	if c.node.any {
-		c.Of++
+		c.of++
+		c.nodes[c.node.condition]++
+		c.hits[c.node.condition] += bits.OnesCount64(c.hit[c.node.condition])
 	}
-	c.Outcomes |= c.node.outcomes
-	switch c.node.condition {
-	case fails:
-		c.Failing++
-	case failsPartly:
-		c.Partly++
-	case notKnown:
-		c.Unknown++
-	case handedOn:
-		c.HandedOn++
-	case works:
+	c.outcomes |= c.node.outcomes
+	c.node, c.hit = result{}, [conditions]uint64{}
+}
+
+func (c *counter) reach() Reach {
+	count := func(is condition) Count {
+		return Count{c.nodes[is], c.targets[is], c.hits[is] == c.nodes[is]*len(c.targets[is])}
 	}
-	c.node = result{}
+	return Reach{c.of, count(fails), count(failsPartly), count(notKnown), count(handedOn), c.outcomes}
 }

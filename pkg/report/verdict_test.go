@@ -9,7 +9,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// The verdict counts nodes by the worst that their connections get, for served ports only, and keeps what is not known apart from what fails.
+// The verdict counts nodes by the worst that their connections get, for served ports only, and keeps what is not known
+// apart from what fails.
 func TestVerdict(t *testing.T) {
 	const nodes = `
 dataplane kube-proxy/ipvs@v1.20.15 pods=ClusterCIDR:10.244.0.0/16
@@ -46,7 +47,9 @@ node b podcidr=10.244.2.0/24
 			}
 			r := Diagnose(s)[0]
 			v := r.Verdict
-			count := func(to Reach) numbers { return numbers{to.Of, to.Failing, to.Partly, to.Unknown, to.HandedOn} }
+			count := func(to Reach) numbers {
+				return numbers{to.Of, to.Failing.Nodes, to.Partly.Nodes, to.Unknown.Nodes, to.HandedOn.Nodes}
+			}
 			for _, part := range []struct {
 				name      string
 				got, want numbers
@@ -55,8 +58,9 @@ node b podcidr=10.244.2.0/24
 					t.Errorf("%s: %+v, want %+v", part.name, part.got, part.want)
 				}
 			}
-			if v.Alike != c.alike || v.Balanced != c.balanced || len(v.Unserved) != c.unserved || len(v.Pods.Targets) != c.targets {
-				t.Errorf("alike %v, balanced %v, unserved %v, targets %v", v.Alike, v.Balanced, v.Unserved, v.Pods.Targets)
+			targets := len(v.Pods.Failing.Targets) + len(v.Pods.Unknown.Targets) + len(v.Pods.HandedOn.Targets)
+			if v.Alike != c.alike || v.Balanced != c.balanced || len(v.Unserved) != c.unserved || targets != c.targets {
+				t.Errorf("alike %v, balanced %v, unserved %v, targets %v", v.Alike, v.Balanced, v.Unserved, v.Pods)
 			}
 			// A part of the map changes nothing of it.
 			r.Only([]string{"b"})

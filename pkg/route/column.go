@@ -52,6 +52,9 @@ func Parts(s *cluster.Service, rows []Row) []Part {
 // ClusterIPParts divides the ClusterIPs of the Service into parts that differ in at least one cell.
 func ClusterIPParts(s *cluster.Service, rows []Row) []Part { return divide(rows, ClusterIPs(s)) }
 
+// NodePortParts divides the node ports of the Service into parts that differ in at least one cell.
+func NodePortParts(s *cluster.Service, rows []Row) []Part { return divide(rows, NodePorts(s, rows)) }
+
 // NodePorts are the node ports of the Service.
 func NodePorts(s *cluster.Service, rows []Row) []Target {
 	return targets(s, rows, func(to dataplane.To) bool { return to == dataplane.NodePort })
@@ -72,15 +75,6 @@ func targets(s *cluster.Service, rows []Row, wanted func(dataplane.To) bool) []T
 		})) {
 			all = append(all, t)
 		}
-	}
-	return all
-}
-
-// Together is what all the targets have in common on a node.
-func Together(targets []Target, row *Row) Cells {
-	all := NoCells()
-	for i := range targets {
-		all = all.And(targets[i].Cells(row))
 	}
 	return all
 }

@@ -82,7 +82,7 @@ var arrows = map[string]imports{
 	// The settings of data planes are in objects of Kubernetes' own types, and some of them in YAML within these.
 	"pkg/detect": {inside: []string{"pkg/cluster"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "sigs.k8s.io/yaml"}},
 	"pkg/render": {
-		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/remedy", "pkg/report", "pkg/route"},
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/remedy", "pkg/report", "pkg/route"},
 		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
 	},
 	"pkg/report/v1alpha1": {

@@ -262,7 +262,7 @@ func TestLocal(t *testing.T) {
 	before := w.essence("Service", "web")
 	r := w.etp("fix", "svc/web", "--mode=local", "--yes")
 	w.wants(r, 1, "introduced  ✗ ETP002", "refused, and nothing was changed", "--accept-risk=breaks-in-cluster-clients")
-	w.wants(w.etp("fix", "svc/web", "--mode=local", "--yes", "--accept-risk=breaks-in-cluster-clients"), 0, "introduced  ✗ ETP002", "3 of 4 went from fine to failing")
+	w.wants(w.etp("fix", "svc/web", "--mode=local", "--yes", "--accept-risk=breaks-in-cluster-clients"), 0, "introduced  ✗ ETP002", "broken on 3 of 4 nodes")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "fixed       ✓ ETP002")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)

@@ -111,7 +111,7 @@ func TestDryRuns(t *testing.T) {
 func TestMenus(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, strings.NewReplacer("name: web", "name: other", "203.0.113.7", "203.0.113.8").Replace(service), strings.NewReplacer("web-1", "other-1", "name: web}", "name: other}", "service-name: web", "service-name: other").Replace(slice))
-	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ ETP002", "  2  "+w.namespace+"/web    ✗ ETP002",
+	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ 3 of 4 nodes fail inside   ETP002", "  2  "+w.namespace+"/web    ✗ 3 of 4 nodes fail inside   ETP002",
 		"These modes fix what was found for "+w.namespace+"/web, best first:", "fixes ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
 	w.wants(w.typed("\n", "fix"), 5, "declined; nothing was changed")
 	w.wants(w.typed("", "fix"), 5, "no answer; nothing was changed")
@@ -377,35 +377,35 @@ func TestOwner(t *testing.T) {
 	}{
 		{
 			name: "Helm", metadata: "labels: {app.kubernetes.io/managed-by: Helm}, annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: NS}",
-			says: []string{"Helm release NS/shop also writes this object (from annotation meta.helm.sh/release-name)", "spec.externalTrafficPolicy to Cluster in the values of release shop"},
+			says: []string{"Helm release NS/shop also manages this object (from annotation meta.helm.sh/release-name)", "spec.externalTrafficPolicy to Cluster in the values of release shop"},
 		},
 		{
 			name: "Argo CD", metadata: `annotations: {argocd.argoproj.io/tracking-id: "shop:/Service:NS/web"}`,
-			says: []string{"Argo CD application shop also writes this object (from annotation argocd.argoproj.io/tracking-id)", "spec.externalTrafficPolicy to Cluster in the source of application shop"},
+			says: []string{"Argo CD application shop also manages this object (from annotation argocd.argoproj.io/tracking-id)", "spec.externalTrafficPolicy to Cluster in the source of application shop"},
 		},
 		{
 			name: "Flux", metadata: "labels: {kustomize.toolkit.fluxcd.io/name: apps, kustomize.toolkit.fluxcd.io/namespace: flux-system}",
-			says: []string{"Flux Kustomization flux-system/apps also writes this object (from label kustomize.toolkit.fluxcd.io/name)", "let Flux reconcile it"},
+			says: []string{"Flux Kustomization flux-system/apps also manages this object (from label kustomize.toolkit.fluxcd.io/name)", "let Flux reconcile it"},
 		},
 		{
 			name: "operator by owner reference", metadata: "ownerReferences: [{apiVersion: ops.example.com/v1, kind: Shop, name: main, uid: 6ba7b810, controller: true}]",
-			says: []string{"the controller of shop NS/main also writes this object (from ownerReferences: ops.example.com/v1 Shop main)", "spec.externalTrafficPolicy to Cluster through shop NS/main"},
+			says: []string{"the controller of shop NS/main also manages this object (from ownerReferences: ops.example.com/v1 Shop main)", "spec.externalTrafficPolicy to Cluster through shop NS/main"},
 		},
 		{
 			name: "operator by managed field", manager: "shop-operator",
-			says: []string{"shop-operator also writes this object (from managedFields: shop-operator wrote spec.externalTrafficPolicy)", "spec.externalTrafficPolicy to Cluster where shop-operator takes it from"},
+			says: []string{"shop-operator also manages this object (from managedFields: shop-operator wrote spec.externalTrafficPolicy)", "spec.externalTrafficPolicy to Cluster where shop-operator takes it from"},
 		},
 		{
 			name: "Envoy Gateway", metadata: "labels: {gateway.envoyproxy.io/owning-gateway-name: edge, gateway.envoyproxy.io/owning-gateway-namespace: infra}",
-			says: []string{"Envoy Gateway, for gateway infra/edge also writes this object", "spec.externalTrafficPolicy to Cluster in the EnvoyProxy that gateway infra/edge or its class refers to, in spec.provider.kubernetes"},
+			says: []string{"Envoy Gateway, for gateway infra/edge also manages this object", "spec.externalTrafficPolicy to Cluster in the EnvoyProxy that gateway infra/edge or its class refers to, in spec.provider.kubernetes"},
 		},
 		{
 			name: "Istio's Gateway", metadata: "labels: {gateway.networking.k8s.io/gateway-name: edge, gateway.istio.io/managed: istio.io-gateway-controller}",
-			says: []string{"Istio, for gateway NS/edge also writes this object", "the ConfigMap that spec.infrastructure.parametersRef of gateway NS/edge names"},
+			says: []string{"Istio, for gateway NS/edge also manages this object", "the ConfigMap that spec.infrastructure.parametersRef of gateway NS/edge names"},
 		},
 		{
 			name: "Istio's operator", metadata: "labels: {install.operator.istio.io/owning-resource: main, install.operator.istio.io/owning-resource-namespace: istio-system}",
-			says: []string{"Istio's operator, for istiooperator istio-system/main also writes this object", "istiooperator istio-system/main, in spec.components.ingressGateways[].k8s"},
+			says: []string{"Istio's operator, for istiooperator istio-system/main also manages this object", "istiooperator istio-system/main, in spec.components.ingressGateways[].k8s"},
 		},
 	} {
 		t.Run(strings.NewReplacer(" ", "-", "'", "").Replace(c.name), func(t *testing.T) {

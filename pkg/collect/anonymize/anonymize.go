@@ -277,7 +277,7 @@ func named(kind string) func(*anonymizer, string) string {
 func (a *anonymizer) gap(g cluster.Gap) cluster.Gap {
 	out := cluster.Gap{
 		Resource: a.either(g.Resource, allowedResources, "resource"), Verb: a.value(g.Verb), Namespace: a.namespace(g.Namespace),
-		Reason: cluster.GapReason(a.value(string(g.Reason))), Message: "the message is left out",
+		Reason: cluster.GapReason(a.value(string(g.Reason))), Message: "message removed by --anonymize",
 	}
 	switch g.Resource {
 	case cluster.ResourceNodes, cluster.ResourceNodesProxy:

@@ -16,7 +16,7 @@ var knownReasons = []string{
 // event leaves out what a controller says, which may name anything.
 func (a *anonymizer) event(e *corev1.Event) corev1.Event {
 	out := replaced(a, "Event", e.DeepCopy())
-	out.Message, out.Type, out.Reason = "the message is left out", "", "Other"
+	out.Message, out.Type, out.Reason = "message removed by --anonymize", "", "Other"
 	if slices.Contains([]string{corev1.EventTypeNormal, corev1.EventTypeWarning}, e.Type) {
 		out.Type = e.Type
 	}

@@ -96,7 +96,7 @@ func (c *Client) Renew() error {
 		return noConnection(err)
 	}
 	if config.Host != c.host {
-		return fmt.Errorf("the kubeconfig now names the server at %s, and no longer the one at %s", config.Host, c.host)
+		return fmt.Errorf("the kubeconfig now points to the server at %s instead of %s", config.Host, c.host)
 	}
 	return c.connect(config)
 }
@@ -121,7 +121,7 @@ func noConnection(err error) error {
 	case clientcmd.IsEmptyConfig(err):
 		return errors.New("no cluster to read from: there is no kubeconfig; give --kubeconfig or set KUBECONFIG, or read files with -f")
 	case clientcmd.IsContextNotFound(err), strings.HasPrefix(err.Error(), "context ") && strings.HasSuffix(err.Error(), " does not exist"):
-		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts there are", err)
+		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts", err)
 	case clientcmd.IsConfigurationInvalid(err):
 		return fmt.Errorf("the kubeconfig cannot be used: %w; see `kubectl config view`", err)
 	}

@@ -79,22 +79,22 @@ func Explain(err error, host, verb, resource, namespace string) error {
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` asks the server, and its administrator can allow it; `kubectl etp rbac` prints what is needed",
+		return fmt.Errorf("forbidden: %s; `kubectl auth can-i %s %s%s` checks the permission; `kubectl etp rbac` prints the ClusterRole to ask the administrator for",
 			Message(err), verb, plural, in)
 	case apierrors.IsUnauthorized(err):
-		return fmt.Errorf("the server at %s does not accept the credentials of this context (%s): they may have expired; log in again, or choose another context by --context",
+		return fmt.Errorf("the server at %s rejects the credentials of this context (%s): they may have expired; log in again, or choose another context with --context",
 			host, Message(err))
 	case TimedOut(err):
-		return fmt.Errorf("the server at %s did not answer in time (%s); try again, give it longer by --request-timeout, or choose another context by --context", host, Message(err))
+		return fmt.Errorf("the server at %s did not answer in time (%s); try again, allow more time with --request-timeout, or choose another context with --context", host, Message(err))
 	case cutOff(err):
-		return fmt.Errorf("the connection to the server at %s was cut in the middle of its answer; try again", host)
+		return fmt.Errorf("the server at %s closed the connection in the middle of its answer; try again", host)
 	case errors.As(err, &dns), errors.As(err, &network):
-		return fmt.Errorf("the server at %s cannot be reached (%s); `kubectl cluster-info` tries the same; another context is chosen by --context", host, Message(err))
+		return fmt.Errorf("the server at %s cannot be reached (%s); check it with `kubectl cluster-info`, or choose another context with --context", host, Message(err))
 	case NotKubernetes(err):
 		return fmt.Errorf("the server at %s does not answer like a Kubernetes API server (%s); check the server's address with `kubectl config view --minify`, and any proxy on the way",
 			host, Message(err))
 	case apierrors.IsTooManyRequests(err):
-		return fmt.Errorf("the server at %s is overloaded and asks to try again later (%s)", host, Message(err))
+		return fmt.Errorf("the server at %s is overloaded (%s); try again later", host, Message(err))
 	}
 	return fmt.Errorf("%s", Message(err))
 }

@@ -77,7 +77,7 @@ func CloneValues(v url.Values) url.Values {
 const MaxPages = 10
 
 // ErrMore is the error of FirstPages for a list that goes on.
-var ErrMore = fmt.Errorf("there are more than %d, and only so many were looked at", MaxPages*PageSize)
+var ErrMore = fmt.Errorf("there are more than %[1]d, and only the first %[1]d were read", MaxPages*PageSize)
 
 // FirstPages is Pages for a list that may be long: it reads at most MaxPages pages. The error is ErrMore where there are more.
 func FirstPages(parameters url.Values, list func(url.Values) (*Page, error)) error {

@@ -49,11 +49,11 @@ func rolloutOf(d *appsv1.Deployment) Progress {
 	s := &d.Status
 	p := Progress{Available: int(s.AvailableReplicas)}
 	if d.Spec.Paused {
-		p.Failed = "it is paused (spec.paused): no new pod is made until it is resumed"
+		p.Failed = "it is paused (spec.paused): no new pod is created until it is resumed"
 		return p
 	}
 	if s.ObservedGeneration < d.Generation {
-		p.Said = "waiting for its controller to see the change"
+		p.Said = "waiting for the controller to observe the change"
 		return p
 	}
 	for _, condition := range s.Conditions {
@@ -77,11 +77,11 @@ func rolloutOfSet(d *appsv1.StatefulSet) Progress {
 	s := &d.Status
 	p := Progress{Available: int(s.AvailableReplicas)}
 	if d.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType {
-		p.Failed = "its strategy is OnDelete: a pod follows the change once somebody deletes it"
+		p.Failed = "its update strategy is OnDelete: a pod is updated only once it is deleted"
 		return p
 	}
 	if s.ObservedGeneration < d.Generation {
-		p.Said = "waiting for its controller to see the change"
+		p.Said = "waiting for the controller to observe the change"
 		return p
 	}
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil && r.Partition != nil && *r.Partition > 0 {

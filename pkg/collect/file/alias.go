@@ -55,7 +55,7 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 		}
 	}
 	if a.aliased += int64(whole.Len()); a.aliased > mostAliased {
-		return nil, a.tooMuch(line, "aliases up to here stand for", mostAliased)
+		return nil, a.tooMuch(line, "aliases up to here expand to", mostAliased)
 	}
 	whole.WriteString("-\n")
 	for part := range bytes.Lines(text) {
@@ -77,7 +77,7 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 	}
 	part := root.Content[0].Content[above]
 	if a.aliased += added(part, map[*yaml.Node]int64{}); a.aliased > mostAliased {
-		return nil, a.tooMuch(line, "aliases up to here stand for", mostAliased)
+		return nil, a.tooMuch(line, "aliases up to here expand to", mostAliased)
 	}
 	// What an anchor holds is written out for each anchor around it, too.
 	if held(part, map[*yaml.Node]int64{}) > mostAnchored {
@@ -104,7 +104,7 @@ func (a *anchors) keep(sequence []byte, names []string, from, line, first int) e
 	}
 	var entries []json.RawMessage
 	if err := json.Unmarshal(text, &entries); err != nil || len(entries) != from+len(names) {
-		return &lineError{line, "the anchors of an item cannot be told apart"}
+		return &lineError{line, "the anchors of an item cannot be resolved"}
 	}
 	if a.values == nil {
 		a.values = map[string]json.RawMessage{}
@@ -124,7 +124,7 @@ func (a *anchors) keep(sequence []byte, names []string, from, line, first int) e
 
 func (a *anchors) tooMuch(line int, what string, bound int) error {
 	a.exceeded = true
-	return &lineError{line, fmt.Sprintf("the YAML %s more than %d MiB, which is refused; write out what the aliases stand for", what, bound>>20)}
+	return &lineError{line, fmt.Sprintf("the YAML %s more than %d MiB, which is refused; write the values out instead of using aliases", what, bound>>20)}
 }
 
 // entry is one entry of a sequence as JSON.

@@ -99,13 +99,13 @@ func TestAliasErrors(t *testing.T) {
 		"before it is there":     {head + item("a", "*l") + item("b", "&l c"), "line 4: malformed YAML: unknown anchor 'l' referenced"},
 		"of another document":    {head + item("a", "&l c") + "---\n" + head + item("b", "*l"), "line 11: malformed YAML: unknown anchor 'l' referenced"},
 		"contains itself":        {head + item("a", "&l [*l]"), "anchor 'l' value contains itself"},
-		"billion laughs":         {laughs(false), "line 4: the YAML aliases up to here stand for more than 16 MiB"},
+		"billion laughs":         {laughs(false), "line 4: the YAML aliases up to here expand to more than 16 MiB"},
 		"laughs across items":    {laughs(true), "the YAML anchors up to here hold more than 1 MiB"},
 		"anchors within anchors": {head + item("a", strings.Repeat("&l [", 1000)+long[:4<<10]+strings.Repeat("]", 1000)), "line 4: the YAML anchors up to here hold more than 1 MiB"},
 		"anchors that hold much": {head + item("a", "&l "+long) + item("b", "&m "+long), "line 7: the YAML anchors up to here hold more than 1 MiB"},
-		"one text many times":    {head + item("a", "&l "+long) + item("b", "["+strings.TrimSuffix(strings.Repeat("*l, ", 100), ", ")+"]"), "line 7: the YAML aliases up to here stand for more than 16 MiB"},
-		"an item many times":     {head + item("a", "&l "+long) + strings.Repeat(item("b", "*l"), 40), "the YAML aliases up to here stand for more than 16 MiB"},
-		"without a list":         {"apiVersion: v1\nkind: Node\nmetadata: {name: a}\nx: &l " + long + "\ny: [" + strings.TrimSuffix(strings.Repeat("*l, ", 100), ", ") + "]\n", "line 1: the YAML aliases up to here stand for more than 16 MiB"},
+		"one text many times":    {head + item("a", "&l "+long) + item("b", "["+strings.TrimSuffix(strings.Repeat("*l, ", 100), ", ")+"]"), "line 7: the YAML aliases up to here expand to more than 16 MiB"},
+		"an item many times":     {head + item("a", "&l "+long) + strings.Repeat(item("b", "*l"), 40), "the YAML aliases up to here expand to more than 16 MiB"},
+		"without a list":         {"apiVersion: v1\nkind: Node\nmetadata: {name: a}\nx: &l " + long + "\ny: [" + strings.TrimSuffix(strings.Repeat("*l, ", 100), ", ") + "]\n", "line 1: the YAML aliases up to here expand to more than 16 MiB"},
 		"malformed beside it":    {head + item("a", "&l c") + "- apiVersion: v1\n  kind: Node\n  metadata: {name: b, labels: {x: *l}}\n  status: a: b\n", "line 10: malformed YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ type Input struct {
 // if the two differ it is an error, for nobody can tell which of them holds. So is a word that its field does not take, unless a dump has it.
 func Read(ctx context.Context, in Input) (*objects.Objects, error) {
 	if len(in.Paths) == 0 {
-		return nil, &objects.UsageError{Message: "-f: no file is named"}
+		return nil, &objects.UsageError{Message: "-f needs a file, a directory, or - for standard input"}
 	}
 	into := loader{objects: &objects.Objects{}, seen: map[objects.Key]seenObject{}}
 	for _, name := range in.Paths {
@@ -36,7 +36,7 @@ func Read(ctx context.Context, in Input) (*objects.Objects, error) {
 		}
 	}
 	if into.count == 0 {
-		return nil, fmt.Errorf("reading %s: there is no Kubernetes object in it; give manifests, the output of `kubectl get … -o yaml`, or of `kubectl etp dump`",
+		return nil, fmt.Errorf("reading %s: no Kubernetes object found; pass manifests, the output of `kubectl get … -o yaml`, or that of `kubectl etp dump`",
 			strings.Join(in.Paths, ", "))
 	}
 	// A dump has what an API server gave out, and that may have been a newer one.

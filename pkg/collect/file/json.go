@@ -54,7 +54,7 @@ func readJSON(r io.Reader, skipped int, each func(rawObject) error) error {
 			line = skipped + index.line(max(0, syntax.Offset-1)) + 1
 		case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 			line = skipped + len(index.starts) + 1
-			err = errors.New("the JSON ends before its object does")
+			err = errors.New("the JSON ends in the middle of an object")
 		default:
 			return err
 		}
@@ -69,7 +69,7 @@ func readJSON(r io.Reader, skipped int, each func(rawObject) error) error {
 			return malformed(err)
 		}
 		if token != json.Delim('{') {
-			return &lineError{here(), fmt.Sprintf("malformed JSON: an object is expected, and %v is there", token)}
+			return &lineError{here(), fmt.Sprintf("malformed JSON: expected an object, found %v", token)}
 		}
 		start := here()
 		// The members of a list but its items; an item without a kind of its own is held until the list's is known.
@@ -136,7 +136,7 @@ func finish(members map[string]json.RawMessage, untyped []rawObject, line int, e
 	itemKind, isList := strings.CutSuffix(own.Kind, "List")
 	if !isList {
 		if len(untyped) > 0 {
-			return &lineError{line, fmt.Sprintf("kind %q has items, and they do not say what they are", own.Kind)}
+			return &lineError{line, fmt.Sprintf("kind %q has items without a kind of their own", own.Kind)}
 		}
 		text, err := json.Marshal(members)
 		if err != nil {

@@ -175,7 +175,7 @@ func load[T any, P interface {
 		if before.sum == now.sum {
 			return nil
 		}
-		return &lineError{raw.line, fmt.Sprintf("%s %s is also at %s, and the two differ; leave one of them out", kind, key.Full(), before.where)}
+		return &lineError{raw.line, fmt.Sprintf("%s %s is also at %s with different content; remove one of them", kind, key.Full(), before.where)}
 	}
 	l.seen[key] = now
 	*list = append(*list, *object)

@@ -100,11 +100,11 @@ func Ask(ctx context.Context, c *api.Client, s *cluster.Snapshot, o Options) err
 	case ctx.Err() != nil:
 		asker.unfinished(len(nodes), "it was interrupted")
 	case errors.Is(err, errSilent):
-		asker.unfinished(len(nodes), fmt.Sprintf("%d questions in a row were not answered in time", mostSilent))
+		asker.unfinished(len(nodes), fmt.Sprintf("%d requests in a row timed out", mostSilent))
 	case bounded.Err() != nil && len(asker.answered) == len(nodes):
 		// Each node has answered something: the findings say of what they have no answer.
 	case bounded.Err() != nil:
-		asker.unfinished(len(nodes), fmt.Sprintf("the time limit for all of them (%s) was reached", total))
+		asker.unfinished(len(nodes), fmt.Sprintf("the time limit for all nodes (%s) was reached", total))
 	default:
 		return err
 	}
@@ -246,7 +246,7 @@ func judge(status int, body []byte, err error, s *cluster.Service) cluster.Live 
 		if answer.Service != nil && (answer.Service.Namespace != s.Namespace || answer.Service.Name != s.Name) {
 			return cluster.Live{
 				HealthCheck: cluster.Unreachable, LocalEndpoints: -1,
-				Reason: fmt.Sprintf("the port answers for %s/%s", answer.Service.Namespace, answer.Service.Name),
+				Reason: fmt.Sprintf("the port serves the health check of %s/%s", answer.Service.Namespace, answer.Service.Name),
 			}
 		}
 		live := cluster.Live{HealthCheck: cluster.Fail, LocalEndpoints: *answer.LocalEndpoints}
@@ -262,7 +262,7 @@ func judge(status int, body []byte, err error, s *cluster.Service) cluster.Live 
 	case err != nil:
 		live.Reason = api.Message(err)
 	default:
-		live.Reason = fmt.Sprintf("an answer that no health check gives (status %d)", status)
+		live.Reason = fmt.Sprintf("not the answer of a health check (status %d)", status)
 	}
 	return live
 }

@@ -61,7 +61,7 @@ func parseKind(s string) (TargetKind, bool) {
 func (q Query) Targets() ([]Target, error) {
 	if q.Selector != "" && len(q.Args) > 0 {
 		if _, ok := parseKind(q.Args[0]); !ok || len(q.Args) > 1 {
-			return nil, &UsageError{"a name and a selector (-l) cannot be used together; leave one of them out"}
+			return nil, &UsageError{"a name and a selector (-l) cannot be combined; remove one of them"}
 		}
 	}
 	if len(q.Args) == 0 {
@@ -90,7 +90,7 @@ func (q Query) Targets() ([]Target, error) {
 		known, ok := parseKind(kind)
 		switch {
 		case !ok:
-			return nil, &UsageError{fmt.Sprintf("%q: a Service is expected, as svc/NAME, or an Ingress or a Gateway, as ing/NAME or gateway/NAME (another namespace is given by -n)", arg)}
+			return nil, &UsageError{fmt.Sprintf("%q: expected a Service (svc/NAME), an Ingress (ing/NAME) or a Gateway (gateway/NAME); choose another namespace with -n", arg)}
 		case name == "" || strings.Contains(name, "/"):
 			return nil, &UsageError{fmt.Sprintf("%q: write %s/NAME", arg, kind)}
 		}
@@ -101,14 +101,14 @@ func (q Query) Targets() ([]Target, error) {
 
 func (q Query) namesWithoutAll(targets []Target) error {
 	if q.AllNamespaces && len(targets) > 0 {
-		return &UsageError{"a name cannot be looked up across all namespaces; give its namespace by -n instead of -A"}
+		return &UsageError{"a name is looked up in one namespace: use -n instead of -A"}
 	}
 	for _, t := range targets {
 		if t.Name == "" {
 			return &UsageError{"a name is empty; write svc/NAME"}
 		}
 		if t.Name == "." || t.Name == ".." || strings.ContainsAny(t.Name, "/%") {
-			return &UsageError{fmt.Sprintf("%q cannot be a name in Kubernetes", t.Name)}
+			return &UsageError{fmt.Sprintf("%q is not a valid name in Kubernetes", t.Name)}
 		}
 	}
 	return nil

@@ -145,7 +145,7 @@ func (o *Objects) choose(q Query) ([]*corev1.Service, error) {
 				for _, service := range found {
 					spaces = append(spaces, NamespaceOf(service.Namespace, q))
 				}
-				return nil, fmt.Errorf("get service %s: there is one in each of the namespaces %s; choose by -n", t.Name, strings.Join(spaces, ", "))
+				return nil, fmt.Errorf("get service %s: there is one in each of the namespaces %s; choose one with -n", t.Name, strings.Join(spaces, ", "))
 			}
 		} else if found, err = o.behind(t, namespace, q); err != nil {
 			return nil, err
@@ -241,9 +241,9 @@ func (o *Objects) behind(t Target, namespace string, q Query) ([]*corev1.Service
 	}
 	if len(out) == 0 {
 		if len(addresses) == 0 {
-			return nil, fmt.Errorf("get %s %s: it has no address yet, so no Service can be found behind it; name the Service of its controller: svc/NAME -n NAMESPACE", t.Kind, name)
+			return nil, fmt.Errorf("get %s %s: it has no address yet, so its Service cannot be found; name the Service of its controller: svc/NAME -n NAMESPACE", t.Kind, name)
 		}
-		return nil, fmt.Errorf("get %s %s: no Service that was read has its address %s (some controllers have none); name the Service itself: svc/NAME -n NAMESPACE",
+		return nil, fmt.Errorf("get %s %s: none of the Services that were read has its address %s (some controllers use no Service); name the Service itself: svc/NAME -n NAMESPACE",
 			t.Kind, name, strings.Join(addresses, ", "))
 	}
 	slices.SortFunc(out, func(a, b *corev1.Service) int {

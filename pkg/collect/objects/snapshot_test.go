@@ -107,10 +107,10 @@ status: {addresses: [{type: IPAddress, value: 203.0.113.9}]}
 		"elsewhere":              {objects.Query{Args: []string{"api"}, Namespace: "yard"}, nil, "get service yard/api: not found in namespace yard; there is one in shop: add -n shop"},
 		"none":                   {objects.Query{Args: []string{"wb"}, Namespace: "shop"}, nil, "get service shop/wb: not found in namespace shop; there are shop/"},
 		"early ingress":          {objects.Query{Args: []string{"ing/early"}}, nil, "it has no address yet"},
-		"wrong kind":             {objects.Query{Args: []string{"pod/web"}}, nil, `"pod/web": a Service is expected`},
+		"wrong kind":             {objects.Query{Args: []string{"pod/web"}}, nil, `"pod/web": expected a Service`},
 		"both forms":             {objects.Query{Args: []string{"svc", "svc/web"}}, nil, "not both"},
 		"name and -A":            {objects.Query{Args: []string{"web"}, AllNamespaces: true}, nil, "-n instead of -A"},
-		"name and -l":            {objects.Query{Args: []string{"web"}, Selector: "a=b"}, nil, "cannot be used together"},
+		"name and -l":            {objects.Query{Args: []string{"web"}, Selector: "a=b"}, nil, "cannot be combined"},
 		"bad selector":           {objects.Query{Selector: "a in"}, nil, "-l"},
 		"no ingress named":       {objects.Query{Args: []string{"ing"}}, nil, "name the ingress"},
 	} {

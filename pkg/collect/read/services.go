@@ -191,7 +191,7 @@ func noService(ctx context.Context, c *api.Client, namespace, name string) error
 	where := "in namespace " + namespace
 	if err := group.Wait(); err != nil && len(here) == 0 && len(elsewhere) == 0 {
 		// Who may get one Service need not be allowed to list them.
-		return fmt.Errorf("get service %s/%s: not found %s; another namespace is chosen by -n", namespace, name, where)
+		return fmt.Errorf("get service %s/%s: not found %s; choose another namespace with -n", namespace, name, where)
 	}
 	return objects.NotFound(name, namespace, where, here, elsewhere)
 }

@@ -225,7 +225,7 @@ func (w *walk) version() error {
 	}
 	parsed, ok := cluster.ParseVersion(found.GitVersion)
 	if !ok {
-		return w.gap(versionResource, "get", "", "", fmt.Errorf("the server calls itself %q, which is no release", found.GitVersion))
+		return w.gap(versionResource, "get", "", "", fmt.Errorf("the server reports version %q, which is not a release", found.GitVersion))
 	}
 	w.lock.Lock()
 	defer w.lock.Unlock()

@@ -26,7 +26,7 @@ func (w *walk) workloads(owners map[cluster.Object]bool) error {
 	if len(order) > maxWorkloads {
 		kind := order[maxWorkloads].Kind
 		err := w.gap(cmp.Or(workloadResource(kind), strings.ToLower(kind)+"s"), "get", w.service.Namespace, "",
-			fmt.Errorf("the pods have %d different owners, and only %d of them were looked at", len(order), maxWorkloads))
+			fmt.Errorf("the pods have %d different owners, and only %d of them were read", len(order), maxWorkloads))
 		if err != nil {
 			return err
 		}

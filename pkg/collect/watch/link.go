@@ -54,7 +54,7 @@ func (s *session) judge(generation int, err error) (again bool, fatal error) {
 		return false, s.client.Explain(err, "", "", "")
 	}
 	if renewal := s.client.Renew(); renewal != nil {
-		return false, fmt.Errorf("%w; reading them again failed: %w", s.client.Explain(err, "", "", ""), renewal)
+		return false, fmt.Errorf("%w; reading the kubeconfig again failed: %w", s.client.Explain(err, "", "", ""), renewal)
 	}
 	s.renewed++
 	s.accepted = false
@@ -222,7 +222,7 @@ func (w *watching) stale() *Stale {
 			}
 			if first == nil {
 				first = l
-				stale.Reason = "the connection to the server ended"
+				stale.Reason = "the connection to the server was lost"
 				if l.err != nil {
 					stale.Reason = api.Message(l.err)
 				}

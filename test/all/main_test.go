@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,5 +60,17 @@ func TestTable(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, b.String())
 		}
+	}
+}
+
+func TestUnitFailsOnOtherSkips(t *testing.T) {
+	missing := &kube.MissingError{Targets: kube.Default()[:1]}
+	left, wrong := sortSkips([]string{
+		"pkg/collect TestWatch: apiserver.go:97: needs real binaries: " + missing.Error(),
+		"pkg/cli TestCompletionScriptsParse/fish: completion_test.go:142: " + (&exec.Error{Name: "fish", Err: exec.ErrNotFound}).Error(),
+		"pkg/cli TestSlow: not today",
+	})
+	if left != 1 || !slices.Equal(wrong, []string{"pkg/cli TestSlow: not today"}) {
+		t.Errorf("%d are left to other steps, and %q are wrong", left, wrong)
 	}
 }
