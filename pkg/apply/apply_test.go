@@ -183,7 +183,8 @@ spec:
 ---
 `
 
-// A dry run changes nothing, the change is one patch with its record, and taking it back restores all of it: the health check node port, too.
+// A dry run changes nothing, the change is one patch with its record, and taking it back restores all of it: the health
+// check node port, too.
 func TestThereAndBack(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -240,12 +241,12 @@ func TestThereAndBack(t *testing.T) {
 	}
 
 	back := w.undo()
-	if back.TakesBack() == nil || back.Mode != remedy.Cluster {
+	if back.Undoes() == nil || back.Mode != remedy.Cluster {
 		t.Errorf("undo is %+v", back)
 	}
 	w.do(back)
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
-		t.Errorf("taken back, it is not what it was:\n%s", diff)
+		t.Errorf("after undo it is not what it was:\n%s", diff)
 	}
 	var nothing *apply.NothingError
 	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); !errors.As(err, &nothing) {
@@ -262,7 +263,8 @@ func managers(o map[string]any) string {
 	return strings.Join(names, " ")
 }
 
-// The port that the health check had may be somebody else's when it is wanted back: then the server assigns another one, and that is said.
+// The port that the health check had may be somebody else's when it is wanted back: then the server assigns another
+// one, and that is said.
 func TestFormerPortIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -274,7 +276,7 @@ func TestFormerPortIsTaken(t *testing.T) {
 	}
 	w.load(fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: squatter, namespace: NS}, spec: {type: NodePort, ports: [{port: 80, nodePort: %v}]}}`, port))
 	prepared := w.prepare(back)
-	if len(prepared[0].Notes) != 1 || !strings.Contains(prepared[0].Notes[0], fmt.Sprintf("node port %v is taken", port)) {
+	if len(prepared[0].Notes) != 1 || !strings.Contains(prepared[0].Notes[0], fmt.Sprintf("node port %v is in use", port)) {
 		t.Errorf("notes %q", prepared[0].Notes)
 	}
 	if !strings.Contains(prepared[0].Diff, "+  healthCheckNodePort: (the server assigns one)") {
@@ -292,7 +294,8 @@ func TestFormerPortIsTaken(t *testing.T) {
 	}
 }
 
-// What a change had to make above its field goes with it: the pod template becomes what it was, and with it the ReplicaSet that is there already.
+// What a change had to make above its field goes with it: the pod template becomes what it was, and with it the
+// ReplicaSet that is there already.
 func TestWhatWasMadeAboveGoesToo(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)
@@ -308,11 +311,11 @@ func TestWhatWasMadeAboveGoesToo(t *testing.T) {
 	}
 	w.do(w.undo())
 	if diff := cmp.Diff(before, w.essence("Deployment", "web")); diff != "" {
-		t.Errorf("taken back, it is not what it was:\n%s", diff)
+		t.Errorf("after undo it is not what it was:\n%s", diff)
 	}
 }
 
-// Several fixes of one object are taken back in the inverse order.
+// Several fixes of one object are undone in the inverse order.
 func TestLastFixIsTakenBackFirst(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -322,7 +325,7 @@ func TestLastFixIsTakenBackFirst(t *testing.T) {
 	for _, want := range []remedy.Mode{remedy.Local, remedy.Cluster} {
 		back := w.undo()
 		if back.Mode != want {
-			t.Fatalf("undo takes back %s, want %s", back.Mode, want)
+			t.Fatalf("undo restores %s, want %s", back.Mode, want)
 		}
 		w.do(back)
 	}
@@ -331,7 +334,8 @@ func TestLastFixIsTakenBackFirst(t *testing.T) {
 	}
 }
 
-// A field that somebody else has changed since is not taken back, and neither is anything that belongs with it; what else they changed does not matter.
+// A field that somebody else has changed since is not taken back, and neither is anything that belongs with it; what
+// else they changed does not matter.
 func TestSomebodyElseChangedIt(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -342,7 +346,7 @@ func TestSomebodyElseChangedIt(t *testing.T) {
 	w.patch("Service", "web", `{"spec":{"externalTrafficPolicy":"Local"}}`)
 	_, err := w.client.Undo(t.Context(), w.namespace, "web")
 	var changed *apply.ChangedError
-	if !errors.As(err, &changed) || !strings.Contains(err.Error(), "spec.externalTrafficPolicy of service "+w.namespace+"/web since: it is Local, and the fix made it Cluster") {
+	if !errors.As(err, &changed) || !strings.Contains(err.Error(), "spec.externalTrafficPolicy of service "+w.namespace+"/web was changed after the fix: it is Local now, and the fix set it to Cluster") {
 		t.Errorf("undo says %v", err)
 	}
 }
@@ -354,7 +358,8 @@ func (w *world) patch(kind, name, patch string) {
 	}
 }
 
-// A second writer between the reading and the trying, or between the trying and the patch, is a conflict, and nothing is written over what they wrote.
+// A second writer between the reading and the trying, or between the trying and the patch, is a conflict, and nothing
+// is written over what they wrote.
 func TestConflict(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
@@ -374,7 +379,7 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// Where a later change fails, the earlier ones are taken back.
+// Where a later change fails, the earlier ones are restored.
 func TestAllOrNothing(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)
@@ -387,10 +392,10 @@ func TestAllOrNothing(t *testing.T) {
 	prepared := w.prepare(both())
 	w.patch("Deployment", "web", `{"spec":{"paused":true}}`)
 	err := w.client.Apply(t.Context(), prepared)
-	var back *apply.TakenBackError
+	var back *apply.RestoredError
 	var conflict *apply.ConflictError
-	if !errors.As(err, &back) || !errors.As(err, &conflict) || len(back.TakenBack) != 1 || len(back.Left) != 0 ||
-		!strings.Contains(err.Error(), "the change of service "+w.namespace+"/web has been taken back") {
+	if !errors.As(err, &back) || !errors.As(err, &conflict) || len(back.Restored) != 1 || len(back.Left) != 0 ||
+		!strings.Contains(err.Error(), "service "+w.namespace+"/web has its former values again") {
 		t.Fatalf("it ends with %v", err)
 	}
 	if diff := cmp.Diff(service, w.essence("Service", "web")); diff != "" {
@@ -402,7 +407,7 @@ func TestAllOrNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	prepared = w.prepare(both())
 	w.proxy.On("^PATCH .*/services/web", faults.Notify(cancel))
-	if err := w.client.Apply(ctx, prepared); !errors.As(err, &back) || !errors.Is(err, context.Canceled) || len(back.TakenBack) != 1 {
+	if err := w.client.Apply(ctx, prepared); !errors.As(err, &back) || !errors.Is(err, context.Canceled) || len(back.Restored) != 1 {
 		t.Errorf("interrupted, it ends with %v", err)
 	}
 	w.proxy.Reset()
@@ -428,7 +433,8 @@ func TestAllOrNothing(t *testing.T) {
 	}
 }
 
-// What a workload's controller reports meanwhile is no conflict; whatever else is written is, the status of a Service too.
+// What a workload's controller reports meanwhile is no conflict; whatever else is written is, the status of a Service
+// too.
 func TestReportsAreNoConflict(t *testing.T) {
 	w := newWorld(t)
 	w.load(service + deployment)
@@ -516,7 +522,7 @@ func TestUncertain(t *testing.T) {
 	w.proxy.On("^PATCH ", faults.Cut(0))
 	w.proxy.On("^GET ", faults.Drop())
 	var uncertain *apply.UncertainError
-	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &uncertain) || !strings.Contains(err.Error(), "it is not known whether it was made") {
+	if err := w.client.Apply(t.Context(), prepared); !errors.As(err, &uncertain) || !strings.Contains(err.Error(), "cannot tell whether the change was made") {
 		t.Errorf("it ends with %v", err)
 	}
 	w.proxy.Reset()
@@ -547,7 +553,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.as("reader").Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web")))
-	if err == nil || !strings.Contains(err.Error(), `the server's dry run of the patch of service `+w.namespace+`/web: forbidden: `) ||
+	if err == nil || !strings.Contains(err.Error(), `server-side dry run of the patch of service `+w.namespace+`/web: forbidden: `) ||
 		!strings.Contains(err.Error(), "`kubectl auth can-i patch services -n "+w.namespace+"`") {
 		t.Errorf("without the right to patch: %v", err)
 	}
@@ -569,10 +575,10 @@ func TestForeignRecord(t *testing.T) {
 	w := newWorld(t)
 	w.load(service)
 	w.patch("Service", "web", `{"metadata":{"annotations":{"`+apply.UndoAnnotation+`":"{"}}}`)
-	if _, err := w.client.Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web"))); err == nil || !strings.Contains(err.Error(), "is not what `kubectl etp fix` writes") {
+	if _, err := w.client.Prepare(t.Context(), w.fix(remedy.Cluster, w.toCluster("web"))); err == nil || !strings.Contains(err.Error(), "was not written by `kubectl etp fix`") {
 		t.Errorf("it ends with %v", err)
 	}
-	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); err == nil || !strings.Contains(err.Error(), "is not what") {
+	if _, err := w.client.Undo(t.Context(), w.namespace, "web"); err == nil || !strings.Contains(err.Error(), "was not written by") {
 		t.Errorf("undo ends with %v", err)
 	}
 }

@@ -16,7 +16,8 @@ var noise = [][]string{
 	{"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"},
 }
 
-// legible is a copy of an object as a diff shows it: without noise, and with a short text in place of the undo record, which is long and says what the diff says.
+// legible is a copy of an object as a diff shows it: without noise, and with a short text in place of the undo record,
+// which is long and says what the diff says.
 func legible(object map[string]any, masks []mask) map[string]any {
 	out := clone(object)
 	for _, path := range noise {

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
-// normal is a value as it would come back from the API: plans are written in Go's types, objects are read as JSON.
+// normal is a value in the types that decoding JSON gives. Plans use Go's types, and objects are read as JSON.
 func normal(v any) (any, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -25,7 +25,7 @@ func normal(v any) (any, error) {
 	return out, err
 }
 
-// at is the value at a path, nil where there is none.
+// at is the value at a path, nil where it is absent.
 func at(object map[string]any, path []string) any {
 	var value any = object
 	for _, name := range path {
@@ -35,7 +35,7 @@ func at(object map[string]any, path []string) any {
 	return value
 }
 
-// depth is how much of a path is there: the number of its names, from the left, that have a value.
+// depth is the number of names of a path, from the left, that have a value.
 func depth(object map[string]any, path []string) int {
 	for n := range path {
 		if at(object, path[:n+1]) == nil {
@@ -45,7 +45,7 @@ func depth(object map[string]any, path []string) int {
 	return len(path)
 }
 
-// put sets the value at a path and makes the objects above it.
+// put sets the value at a path, and creates the maps above it that are absent.
 func put(object map[string]any, path []string, value any) {
 	for _, name := range path[:len(path)-1] {
 		next, ok := object[name].(map[string]any)
@@ -58,7 +58,8 @@ func put(object map[string]any, path []string, value any) {
 	object[path[len(path)-1]] = value
 }
 
-// remove takes the value at a path out of an object, and what is empty above it down to a path of keep names. It returns the path of what is gone.
+// remove deletes the value at a path, and the maps above it that are empty then, but none whose path has keep names or
+// fewer. It returns the path that was deleted.
 func remove(object map[string]any, path []string, keep int) []string {
 	for n := len(path); ; n-- {
 		parent, ok := at(object, path[:n-1]).(map[string]any)
@@ -83,8 +84,8 @@ func clone(object map[string]any) map[string]any {
 	return out
 }
 
-// mergePatch is the JSON merge patch (RFC 7386) that gives an object the fields' new values and nothing else: objects are merged member by member, so that members
-// that are to go are named as null.
+// mergePatch is the JSON merge patch (RFC 7386) that gives an object the new values of fields and changes nothing else.
+// A merge patch merges maps key by key, so keys that a new value lacks are null in it.
 func mergePatch(object map[string]any, fields []remedy.Field) map[string]any {
 	patch := map[string]any{}
 	for _, f := range fields {
@@ -115,7 +116,8 @@ func delta(was, now any) any {
 	return out
 }
 
-// compact is a value as JSON in one line of printable ASCII, which no terminal and no shell's single quotes do anything to but for the quote itself.
+// compact is a value as one line of JSON in printable ASCII, which a terminal shows as it is and a shell takes between
+// single quotes (see quote).
 func compact(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -141,5 +143,5 @@ func compact(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// quote makes one word of a POSIX shell of a text.
+// quote makes a text one word of a POSIX shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -20,7 +20,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
-// changeFlags are those of every command that changes something.
+// changeFlags are the flags of fix and undo.
 type changeFlags struct {
 	yes       bool
 	dryRun    fix.DryRun
@@ -38,18 +38,18 @@ func newChangeFlags() changeFlags {
 }
 
 func (f *changeFlags) add(flags *pflag.FlagSet) {
-	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without asking")
-	flags.Var(dryRunFlag(&f.dryRun), "dry-run", "Change nothing: client shows the plan, server also lets the server try it")
-	flags.VarP(patchFormatFlag(&f.output), "output", "o", "Print the patch, and everything else on standard error")
-	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Accept this risk, which a failed check names; may be repeated")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "Make the change without a prompt")
+	flags.Var(dryRunFlag(&f.dryRun), "dry-run", "Change nothing: client shows the plan and the patch, server also sends the patch as a server-side dry run")
+	flags.VarP(patchFormatFlag(&f.output), "output", "o", "Print the patch in this format, and everything else on standard error")
+	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Accept the risk that a failed check names, and make the change anyway; may be repeated")
 	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for rollouts and controllers after the change; 0 does not wait")
-	flags.Var(colorFlag(&f.color), "color", "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb")
+	flags.Var(colorFlag(&f.color), "color", colorUsage)
 	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
 	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
-	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
+	flags.StringVar(&f.dataplane, "dataplane", "", "Override the detected data plane: NAME[/MODE][@VERSION], for example kube-proxy/ipvs@v1.22.17")
 }
 
-// changeOptions are what they mean.
+// changeOptions are the values of changeFlags, and the clients.
 type changeOptions struct {
 	*app
 	yes       bool
@@ -59,15 +59,18 @@ type changeOptions struct {
 	timeout   time.Duration
 	all       bool
 	dataplane *cluster.Override
-	// style is for standard output, beside for standard error.
-	style, beside func() *render.Style
-	prompter      *prompt.Prompter
-	reader        *collect.Client
-	writer        *apply.Client
+	// style is the style of standard output, and errStyle that of standard error.
+	style, errStyle func() *render.Style
+	prompter        *prompt.Prompter
+	reader          *collect.Client
+	writer          *apply.Client
 }
 
 func (f *changeFlags) options(a *app) (*changeOptions, error) {
-	o := &changeOptions{app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, all: f.all, prompter: prompt.New(a.streams.In, a.streams.Err)}
+	o := &changeOptions{
+		app: a, yes: f.yes, dryRun: f.dryRun, output: f.output, risks: f.risks, timeout: f.timeout, all: f.all,
+		prompter: prompt.New(a.streams.In, a.streams.Err),
+	}
 	if f.timeout < 0 {
 		return nil, misuse("", "--timeout %s: it cannot be negative", f.timeout)
 	}
@@ -79,7 +82,7 @@ func (f *changeFlags) options(a *app) (*changeOptions, error) {
 		o.dataplane = override
 	}
 	o.style = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)) }
-	o.beside = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Err)) }
+	o.errStyle = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Err)) }
 	return o, nil
 }
 
@@ -92,19 +95,19 @@ func (o *changeOptions) connect() error {
 	return asFailure(err)
 }
 
-// decided says whether nothing has to be asked before the end.
+// decided says whether the flags answer the question before the change.
 func (o *changeOptions) decided() bool { return o.yes || o.dryRun != fix.DryRunNone }
 
-// asks says whether there is somebody to ask.
-func (o *changeOptions) asks() bool { return o.env.Asks(o.streams.In, o.streams.Err) }
+// canAsk says whether there is a terminal to ask on.
+func (o *changeOptions) canAsk() bool { return o.env.Asks(o.streams.In, o.streams.Err) }
 
-// asking is how questions look.
-func (o *changeOptions) asking() render.Options { return render.Options{Style: o.beside()} }
+// promptOptions are those of what is shown with a prompt.
+func (o *changeOptions) promptOptions() render.Options { return render.Options{Style: o.errStyle()} }
 
-// show puts a screen out: beside a patch that is asked for by -o, it is no data.
+// show prints a screen on standard output, or on standard error where standard output has the patch (-o).
 func (o *changeOptions) show(screen func(render.Options) []byte) error {
 	if o.output != "" {
-		return o.writeErr(string(screen(render.Options{Style: o.beside(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()})))
+		return o.writeErr(string(screen(render.Options{Style: o.errStyle(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()})))
 	}
 	return o.write(screen(render.Options{Style: o.style(), All: o.all, Closes: collect.RBACRule, Grant: forFix.grant()}))
 }
@@ -118,13 +121,13 @@ func (o *changeOptions) snapshot(ctx context.Context, q collect.Query) (*cluster
 	return s, reading(err)
 }
 
-// wording is what a command says of its change.
+// wording is the text of a command about its change.
 type wording struct {
-	// title and about are the head of the preview, question is the one before the change.
+	// title and about are the head of the preview, and question is the prompt.
 	title, about, question string
 }
 
-// helper takes changes through as the flags say, and shows each step.
+// helper takes changes through all steps as the flags say, and prints each step.
 func (o *changeOptions) helper(words func(*fix.Change) wording) *fix.Helper {
 	h := &fix.Helper{
 		Reader: o.reader, Writer: o.writer, Now: o.env.Now, After: o.env.After,
@@ -132,7 +135,7 @@ func (o *changeOptions) helper(words func(*fix.Change) wording) *fix.Helper {
 	}
 	h.Observer = fix.Observer{
 		Retrying: func(object string) error {
-			return o.note(fmt.Sprintf("somebody else has changed %s meanwhile, and nothing has been changed here; looking again\n", object))
+			return o.note(fmt.Sprintf("something else changed %s in the meantime; nothing was changed here, trying again\n", object))
 		},
 		Previewed: func(p *fix.Preview) error { return o.previewed(p, words(p.Change)) },
 		Applied: func(objects []cluster.Object) error {
@@ -150,7 +153,7 @@ func (o *changeOptions) helper(words func(*fix.Change) wording) *fix.Helper {
 	return h
 }
 
-// carryOut takes a change through, and says what is true then.
+// carryOut takes a change through all steps, and prints its outcome.
 func (o *changeOptions) carryOut(ctx context.Context, q collect.Query, h *fix.Helper, planner fix.Planner) error {
 	outcome, err := h.Run(ctx, q, planner)
 	switch {
@@ -162,14 +165,15 @@ func (o *changeOptions) carryOut(ctx context.Context, q collect.Query, h *fix.He
 	return nil
 }
 
-// previewed shows what would be done, and what would be true then.
+// previewed prints a preview, and with -o the patches.
 func (o *changeOptions) previewed(p *fix.Preview, words wording) error {
 	screen := preview(p, words, o.risks)
 	if err := o.show(func(s render.Options) []byte { return render.PreviewScreen(screen, s) }); err != nil {
 		return err
 	}
 	if p.Err == nil {
-		// What stands against it here may be nothing at the source of the object, where the patch is wanted for.
+		// A patch is printed even where it is refused: it may be meant for the object's source, where what refuses it
+		// here does not apply.
 		if err := o.printPatches(p.Prepared); err != nil {
 			return err
 		}
@@ -180,7 +184,7 @@ func (o *changeOptions) previewed(p *fix.Preview, words wording) error {
 	return nil
 }
 
-// preview is the screen of a change.
+// preview is what the screen of a preview shows.
 func preview(p *fix.Preview, words wording, accepted []string) *render.Preview {
 	screen := &render.Preview{Title: words.title, About: words.about, Accepted: accepted, Before: p.Before.Report, After: p.After}
 	if p.Change.Undoes() == nil {
@@ -189,7 +193,8 @@ func preview(p *fix.Preview, words wording, accepted []string) *render.Preview {
 	for i := range p.Prepared {
 		c := &p.Prepared[i]
 		screen.Changes = append(screen.Changes, render.Change{
-			Object: apply.Name(c.Change.Object), Starts: c.Change.Starts, Diff: c.Diff, Command: c.Command, Warnings: c.Warnings, Notes: c.Notes,
+			Object: apply.Name(c.Change.Object), Starts: c.Change.Starts, Diff: c.Diff, Command: c.Command,
+			Warnings: c.Warnings, Notes: c.Notes,
 		})
 	}
 	return screen
@@ -197,16 +202,17 @@ func preview(p *fix.Preview, words wording, accepted []string) *render.Preview {
 
 // confirm asks whether to make the change.
 func (o *changeOptions) confirm(ctx context.Context, p *fix.Preview, words wording) error {
-	if !o.asks() {
+	if !o.canAsk() {
 		return noTerminal()
 	}
-	if err := o.writeErr("\n" + string(render.Question(o.question(p), o.asking()))); err != nil {
+	if err := o.writeErr("\n" + string(render.Question(o.question(p), o.promptOptions()))); err != nil {
 		return err
 	}
 	return o.unanswered(o.prompter.Confirm(ctx, words.question))
 }
 
-// printPatches puts the patches out in the form that -o asks for: as objects that hold the changed fields alone, which kubectl patch --patch-file takes, and kustomize.
+// printPatches prints the patches in the format of -o, as objects with only the changed fields, which kubectl patch
+// --patch-file and kustomize take.
 func (o *changeOptions) printPatches(prepared []apply.Prepared) error {
 	if o.output == "" {
 		return nil
@@ -233,7 +239,7 @@ func (o *changeOptions) printPatches(prepared []apply.Prepared) error {
 	return o.write([]byte(strings.Join(documents, separator)))
 }
 
-// verified shows what is true after a change, and ends with exit code 6 where its effect is not confirmed.
+// verified prints the outcome of a change. Its error has exit code 6 where the effect is not confirmed.
 func (o *changeOptions) verified(outcome *fix.Outcome) error {
 	doubts := outcome.Doubts
 	reasons := make([]string, len(doubts))
@@ -247,7 +253,8 @@ func (o *changeOptions) verified(outcome *fix.Outcome) error {
 			if len(doubts) > 0 {
 				head = render.Unconfirmed(reasons, s)
 			}
-			return slices.Concat([]byte("\n"), head, render.Screen(outcome.After, s), []byte("\n"), render.Outcome(outcome.Before.Report, outcome.After, s))
+			fixed := render.Outcome(outcome.Before.Report, outcome.After, s)
+			return slices.Concat([]byte("\n"), head, render.Screen(outcome.After, s), []byte("\n"), fixed)
 		}); err != nil {
 			return err
 		}
@@ -259,19 +266,20 @@ func (o *changeOptions) verified(outcome *fix.Outcome) error {
 	return o.note(next + "\n")
 }
 
-// standing says that a change stands, and how it is taken back.
+// standing says that a change is made, and how it is undone.
 func standing(svc *cluster.Service, undo bool) string {
 	if undo {
-		return "the fix is taken back"
+		return "the fix is undone"
 	}
-	return "the change is made; " + undoCommand(svc) + " takes it back"
+	return "the change is made; to undo it: " + undoCommand(svc)
 }
 
 func undoCommand(svc *cluster.Service) string {
 	return fmt.Sprintf("kubectl etp undo svc/%s -n %s", svc.Name, svc.Namespace)
 }
 
-// ended is the exit code of a change that did not end well, and what to do next. Of an interruption it says what it left.
+// ended gives the error of a change its exit code and the next step. After an interruption it also prints what was
+// left.
 func (o *changeOptions) ended(ctx context.Context, err error) error {
 	incomplete, begun := errors.AsType[*fix.IncompleteError](err)
 	if !begun {
@@ -287,8 +295,8 @@ func (o *changeOptions) ended(ctx context.Context, err error) error {
 	}
 	what := left.Error()
 	if incomplete.Written() {
-		what = "interrupted while looking again; " + standing(incomplete.Service, incomplete.Undo)
-	} else if back, partly := errors.AsType[*apply.TakenBackError](incomplete); partly {
+		what = "interrupted while reading the Service again; " + standing(incomplete.Service, incomplete.Undo)
+	} else if back, partly := errors.AsType[*apply.RestoredError](incomplete); partly {
 		what = "interrupted; " + back.Outcome() + "; " + left.Next
 	} else {
 		what = "interrupted; " + what
@@ -296,7 +304,7 @@ func (o *changeOptions) ended(ctx context.Context, err error) error {
 	return errors.Join(left, o.note(what+"\n"))
 }
 
-// notChanged is the exit code of an error before anything was written.
+// notChanged gives an error from before the first write its exit code and the next step.
 func notChanged(err error) error {
 	if _, exits := errors.AsType[*ExitError](err); exits {
 		return err
@@ -305,17 +313,17 @@ func notChanged(err error) error {
 		return misuse("name one of them", "%w", several)
 	}
 	if refused, ok := errors.AsType[*fix.RefusedError](err); ok {
-		next := "see above what must hold first, or choose another mode"
+		next := "the failed checks above say what is needed first; or choose another mode"
 		switch {
 		case refused.ByHand:
-			next = "see above what to change by hand"
+			next = "change it by hand, as shown above"
 		case len(refused.Risks) > 0:
-			next = "to go on all the same: --accept-risk=" + strings.Join(refused.Risks, " --accept-risk=")
+			next = "to make the change anyway: --accept-risk=" + strings.Join(refused.Risks, " --accept-risk=")
 		}
 		return &ExitError{Code: exitFailed, Err: refused, Next: next}
 	}
 	if _, ok := errors.AsType[*fix.ContestedError](err); ok {
-		return &ExitError{Code: exitFailed, Err: err, Next: "find out who; then run the command again"}
+		return &ExitError{Code: exitFailed, Err: err, Next: "find out what changes it, then run the command again"}
 	}
 	if _, ok := errors.AsType[*apply.ServerError](err); ok {
 		return &ExitError{Code: exitFailed, Err: err, Next: "nothing was changed"}
@@ -323,15 +331,15 @@ func notChanged(err error) error {
 	return reading(err)
 }
 
-// leftBy is the exit code of a change that was begun, with what to do about what it left.
+// leftBy gives the error of a change that was begun its exit code, and says what to do about what is left of it.
 func leftBy(e *fix.IncompleteError) *ExitError {
 	out := &ExitError{Code: exitFailed, Err: e}
 	if _, uncertain := errors.AsType[*apply.UncertainError](e); uncertain {
-		out.Next = "when the server answers again, " + undoCommand(e.Service) + " takes the change back if it was made, and says so if it was not"
-	} else if back, partly := errors.AsType[*apply.TakenBackError](e); partly {
-		out.Next = "nothing is changed any more"
+		out.Next = "when the server answers again: " + undoCommand(e.Service) + " undoes the change if it was made, and says so if it was not"
+	} else if back, partly := errors.AsType[*apply.RestoredError](e); partly {
+		out.Next = "nothing is left of the change"
 		if len(back.Left) > 0 {
-			out.Next = undoCommand(e.Service) + " takes back what is left"
+			out.Next = "to undo what is left: " + undoCommand(e.Service)
 		}
 	}
 	return out

@@ -63,7 +63,7 @@ func (o *dumpOptions) read(ctx context.Context) (*collect.Objects, error) {
 	}
 	client, err := collect.NewClient(o.config)
 	if err != nil {
-		return nil, reading(err)
+		return nil, readingOrFiles(err)
 	}
 	objects, err := client.Read(ctx, o.query)
 	return objects, reading(err)

@@ -21,7 +21,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// fixFlags are what was typed.
+// fixFlags are the flags of fix.
 type fixFlags struct {
 	changeFlags
 	selector      string
@@ -33,14 +33,14 @@ type fixFlags struct {
 
 func (f *fixFlags) add(flags *pflag.FlagSet) {
 	f.changeFlags.add(flags)
-	flags.StringVarP(&f.selector, "selector", "l", "", "Choose among the Services with these labels, as in -l app=web,tier!=test")
-	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Choose among the Services of all namespaces")
-	flags.Var(modeFlag(&f.mode), "mode", "How to fix it; without it, the modes that fix what was found are offered")
-	flags.StringArrayVar(&f.with, "with", nil, "Also keep the pods apart: anti-affinity or spread, together with --mode=local")
-	flags.StringArrayVar(&f.hosts, "host", nil, "Public host name for --mode=dns and --mode=hostname; may be repeated for dns")
+	flags.StringVarP(&f.selector, "selector", "l", "", "Only offer Services with these labels, for example -l app=web,tier!=test")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Offer the Services of all namespaces")
+	flags.Var(modeFlag(&f.mode), "mode", "How to fix the Service; without it, fix asks")
+	flags.StringArrayVar(&f.with, "with", nil, "With --mode=local: also spread the pods over nodes, by anti-affinity or spread")
+	flags.StringArrayVar(&f.hosts, "host", nil, "Public host name for --mode=dns or --mode=hostname; may be repeated for dns")
 }
 
-// fixOptions are what the flags mean.
+// fixOptions are the values of fixFlags.
 type fixOptions struct {
 	*changeOptions
 	query   collect.Query
@@ -58,11 +58,12 @@ func newFix(a *app, run func(context.Context, *fixOptions) error) *cobra.Command
 	c := &cobra.Command{
 		Use:   "fix [svc/NAME]",
 		Short: "Fix a Service whose connections fail",
-		Long: `Fix a Service whose connections fail: check what must hold, show what is expected afterwards and what
-the server would change, ask, write one change, wait, read again. kubectl etp undo takes it back.
+		Long: `Fix a Service whose connections fail. fix checks the preconditions, shows the expected result and the
+diff, asks, writes the change, waits for rollouts and controllers, and reads the Service again.
+kubectl etp undo restores the former values.
 
-Without a name, the Services that need attention are offered; without --mode, the modes that fix
-what was found, best first. A change whose effect was not seen ends with exit code 6.
+Without a name, fix asks which of the Services that need attention to fix. Without --mode, it asks
+how, best first. If the effect of the change is not confirmed, the exit code is 6.
 
 Modes:
 ` + modes.String() + `
@@ -70,13 +71,13 @@ Modes:
 		Example: `  # Choose how to fix a Service
   kubectl etp fix svc/web -n shop
 
-  # Send to pods directly, where the cloud can
+  # Let the load balancer send directly to pods, where the cloud supports it
   kubectl etp fix svc/web -n shop --mode=eni
 
-  # See all of it, and change nothing
+  # Show the whole plan, and change nothing
   kubectl etp fix svc/web -n shop --mode=cluster --dry-run=server
 
-  # In a script
+  # In a script, without a prompt
   kubectl etp fix svc/web -n shop --mode=cluster --yes`,
 		ValidArgsFunction: completeOneService(a),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -100,23 +101,25 @@ func (f *fixFlags) options(a *app, args []string) (*fixOptions, error) {
 	if o.changeOptions, err = f.changeFlags.options(a); err != nil {
 		return nil, err
 	}
-	o.query = collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane}
+	o.query = collect.Query{
+		Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector, Dataplane: o.dataplane,
+	}
 	if err := nameAlone(o.query); err != nil {
 		return nil, err
 	}
 	switch {
 	case (len(f.with) > 0 || len(f.hosts) > 0) && f.mode == "":
-		return nil, misuse("give --mode, too", "--with and --host say how a mode is put into effect, and there is no --mode")
-	case !o.unnamed && f.mode != "" && !o.decided() && !o.asks():
+		return nil, misuse("add --mode", "--with and --host need --mode")
+	case !o.unnamed && f.mode != "" && !o.decided() && !o.canAsk():
 		return nil, noTerminal()
 	}
 	return o, nil
 }
 
-// noTerminal is the error where somebody would have to be asked.
+// noTerminal is the error of a change that needs a prompt and has no terminal.
 func noTerminal() error {
-	return misuse("give --yes to make the change without a question, or --dry-run=server to see what it would do",
-		"there is nobody to ask: standard input and standard error are not a terminal")
+	return misuse("add --yes to make the change without a prompt, or --dry-run=server to see what it would change",
+		"cannot ask for confirmation: standard input and standard error are not a terminal")
 }
 
 func (o *fixOptions) run(ctx context.Context) error {
@@ -135,55 +138,56 @@ func (o *fixOptions) run(ctx context.Context) error {
 	return o.carryOut(ctx, o.query, o.helper(fixWording), o.planned)
 }
 
-// chooseService asks which Service is meant. It is done where none needs attention.
+// chooseService asks which Service to fix. It is done where none needs attention.
 func (o *fixOptions) chooseService(ctx context.Context) (done bool, err error) {
 	s, err := o.snapshot(ctx, o.query)
 	if err != nil {
 		return false, err
 	}
-	var needy []report.Report
+	var failing []report.Report
 	undecided := 0
 	for r := range report.Each(s) {
-		if undecidedAbout(&r) {
+		if isUndecided(&r) {
 			undecided++
 		}
 		if slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail && f.Severity != finding.Info }) {
 			r.Nodes = nil
-			needy = append(needy, r)
+			failing = append(failing, r)
 		}
 	}
-	if len(needy) == 0 {
-		return true, o.note(render.Escape(nothingToFix(o.within(), len(s.Services), undecided)) + "\n")
+	if len(failing) == 0 {
+		return true, o.note(render.Escape(nothingToFix(o.within(o.query), len(s.Services), undecided)) + "\n")
 	}
-	slices.SortStableFunc(needy, func(a, b report.Report) int { return cmp.Compare(worst(&b), worst(&a)) })
-	options := make([]prompt.Option, 0, len(needy))
-	for i, line := range render.Attention(needy, o.asking()) {
-		options = append(options, prompt.Option{Word: needy[i].Title(), Line: line})
+	slices.SortStableFunc(failing, func(a, b report.Report) int { return cmp.Compare(worst(&b), worst(&a)) })
+	options := make([]prompt.Option, 0, len(failing))
+	for i, line := range render.Attention(failing, o.promptOptions()) {
+		options = append(options, prompt.Option{Word: failing[i].Title(), Line: line})
 	}
-	i, err := o.choose(ctx, "These Services need attention:", options, "name one: kubectl etp fix svc/NAME -n NAMESPACE")
+	i, err := o.choose(ctx, "Services that need attention:", options, "name one: kubectl etp fix svc/NAME -n NAMESPACE")
 	if err != nil {
 		return false, err
 	}
-	o.query = collect.Query{Args: []string{"svc/" + needy[i].Service.Name}, Namespace: needy[i].Service.Namespace, Dataplane: o.dataplane}
+	chosen := failing[i].Service
+	o.query = collect.Query{Args: []string{"svc/" + chosen.Name}, Namespace: chosen.Namespace, Dataplane: o.dataplane}
 	return false, nil
 }
 
-// within is the query with the namespace that it is about.
-func (o *fixOptions) within() collect.Query {
-	q := o.query
+// within is a query with the namespace of the kubeconfig's context where none is given.
+func (a *app) within(q collect.Query) collect.Query {
 	if q.Namespace == "" {
 		// A kubeconfig that cannot be read has ended the command before.
-		q.Namespace, _, _ = o.config.ToRawKubeConfigLoader().Namespace()
+		q.Namespace, _, _ = a.config.ToRawKubeConfigLoader().Namespace()
 	}
 	return q
 }
 
-// nothingToFix says where was looked for Services that need attention, and how many there are.
-// undecidedAbout says whether something about a Service is not known, so that it may need attention all the same.
-func undecidedAbout(r *report.Report) bool {
+// isUndecided says whether something about a Service is not known, so that it may need attention all the same.
+func isUndecided(r *report.Report) bool {
 	return r.Doubt.Any() || slices.ContainsFunc(r.Findings, func(f finding.Finding) bool { return f.Result == finding.Unknown })
 }
 
+// nothingToFix says that no Service needs attention, and which Services were checked. undecided is how many could not
+// be checked completely.
 func nothingToFix(q collect.Query, services, undecided int) string {
 	where, wider := "in namespace "+q.Namespace, "; -A looks in all namespaces"
 	if q.AllNamespaces {
@@ -195,7 +199,7 @@ func nothingToFix(q collect.Query, services, undecided int) string {
 	text := fmt.Sprintf("nothing to fix: none of the %d Services %s that can be reached from outside needs attention", services, where)
 	switch services {
 	case 0:
-		return fmt.Sprintf("nothing to fix: there is no Service %s that can be reached from outside%s", where, wider)
+		return fmt.Sprintf("nothing to fix: no Service %s can be reached from outside%s", where, wider)
 	case 1:
 		text = fmt.Sprintf("nothing to fix: the only Service %s that can be reached from outside needs no attention", where)
 	}
@@ -216,7 +220,7 @@ func worst(r *report.Report) finding.Severity {
 	return severity
 }
 
-// planned makes the change of the mode, which it asks for where none is given.
+// planned makes the change of the chosen mode, and asks for the mode where none is given.
 func (o *fixOptions) planned(ctx context.Context, before *fix.State) (*fix.Change, error) {
 	if o.mode == "" {
 		done, err := o.chooseMode(ctx, before)
@@ -229,7 +233,7 @@ func (o *fixOptions) planned(ctx context.Context, before *fix.State) (*fix.Chang
 		return nil, err
 	}
 	if len(plan.Changes) == 0 && len(plan.ByHand) == 0 && len(fix.Unmet(plan, o.risks)) == 0 {
-		return nil, o.note(fmt.Sprintf("already so: --mode=%s has nothing to change for %s\n", o.mode, before.Report.Title()))
+		return nil, o.note(fmt.Sprintf("nothing to change: %s already has what --mode=%s sets\n", before.Report.Title(), o.mode))
 	}
 	return fix.NewChange(plan, before, o.env.Now()), nil
 }
@@ -244,24 +248,24 @@ func fixWording(c *fix.Change) wording {
 	return wording{title: "fix " + c.Fix.Service, about: about, question: "Make this change?"}
 }
 
-// chooseMode asks how. It is done where there is nothing to fix.
+// chooseMode asks for the mode. It is done where no mode fixes anything.
 func (o *fixOptions) chooseMode(ctx context.Context, before *fix.State) (done bool, err error) {
 	offers := remedy.Offers(before.Facts())
 	title := before.Report.Title()
 	if !slices.ContainsFunc(offers, func(offer remedy.Offer) bool { return offer.Against == "" }) {
 		if !slices.ContainsFunc(before.Report.Findings, func(f finding.Finding) bool { return f.Result == finding.Fail }) {
-			if undecidedAbout(before.Report) {
-				return true, o.note("nothing to fix was found for " + title + ", but not everything could be checked: kubectl etp status shows what is not known\n")
+			if isUndecided(before.Report) {
+				return true, o.note("nothing to fix: " + title + " has no findings, but not everything could be checked (kubectl etp status shows what)\n")
 			}
 			return true, o.note("nothing to fix: " + title + " has no findings\n")
 		}
-		return true, o.note("no mode fixes what was found for " + title + "; kubectl etp status shows what was found\n")
+		return true, o.note("no mode fixes the findings of " + title + "; kubectl etp status shows what to do about them\n")
 	}
 	options := make([]prompt.Option, 0, len(offers))
-	for i, line := range render.Offers(offers, o.asking()) {
+	for i, line := range render.Offers(offers, o.promptOptions()) {
 		options = append(options, prompt.Option{Word: string(offers[i].Mode), Line: line})
 	}
-	i, err := o.choose(ctx, "These modes fix what was found for "+title+", best first:", options, "give one by --mode")
+	i, err := o.choose(ctx, "Modes that fix "+title+", best first:", options, "choose one with --mode")
 	if err != nil {
 		return false, err
 	}
@@ -269,12 +273,12 @@ func (o *fixOptions) chooseMode(ctx context.Context, before *fix.State) (done bo
 	return false, nil
 }
 
-// plan makes the plan of the mode, and asks for the name that it may need.
+// plan makes the plan of the mode, and asks for a host name where the mode needs one.
 func (o *fixOptions) plan(ctx context.Context, before *fix.State) (*remedy.Plan, error) {
 	plan, err := remedy.Make(o.mode, before.Facts(), o.remedy)
-	var wanting *remedy.HostNeeded
-	if errors.As(err, &wanting) && o.asks() && !o.yes {
-		if err := o.writeErr(render.Hosts(wanting, o.asking())); err != nil {
+	var needed *remedy.HostNeeded
+	if errors.As(err, &needed) && o.canAsk() && !o.yes {
+		if err := o.writeErr(render.Hosts(needed, o.promptOptions())); err != nil {
 			return nil, err
 		}
 		name, err := o.prompter.Input(ctx, "Host name:", func(name string) error {
@@ -293,9 +297,9 @@ func (o *fixOptions) plan(ctx context.Context, before *fix.State) (*remedy.Plan,
 	return plan, nil
 }
 
-// choose asks for one of several; where there is nobody to ask it lists them and is wrong usage.
+// choose asks for one of several options. Without a terminal it prints them, and its error is one of usage.
 func (o *changeOptions) choose(ctx context.Context, question string, options []prompt.Option, instead string) (int, error) {
-	if !o.asks() {
+	if !o.canAsk() {
 		lines := []string{render.Escape(question)}
 		for _, option := range options {
 			lines = append(lines, "  "+option.Line)
@@ -303,13 +307,13 @@ func (o *changeOptions) choose(ctx context.Context, question string, options []p
 		if err := o.writeErr(strings.Join(lines, "\n") + "\n"); err != nil {
 			return 0, err
 		}
-		return 0, misuse(instead, "there is nobody to ask which: standard input and standard error are not a terminal")
+		return 0, misuse(instead, "cannot ask which: standard input and standard error are not a terminal")
 	}
 	i, err := o.prompter.Select(ctx, question, options)
 	return i, o.unanswered(err)
 }
 
-// unanswered ends a command whose question was not answered by yes.
+// unanswered gives the error of a prompt its exit code.
 func (a *app) unanswered(err error) error {
 	switch {
 	case errors.Is(err, prompt.ErrDeclined):
@@ -320,10 +324,10 @@ func (a *app) unanswered(err error) error {
 	return asFailure(err)
 }
 
-// note says something beside the output.
+// note prints text on standard error.
 func (a *app) note(text string) error { return a.writeErr(render.Escape(text)) }
 
-// writeErr puts text out that package render has made, beside the output.
+// writeErr prints text of package render on standard error, without escaping it again.
 func (a *app) writeErr(text string) error {
 	if _, err := io.WriteString(a.streams.Err, text); err != nil {
 		return asFailure(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -18,19 +19,20 @@ func TestFlagsOfFix(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"fix", "svc/web", "--mode=cluster"}, "there is nobody to ask"},
+		{[]string{"fix", "svc/web", "--mode=cluster"}, "cannot ask for confirmation"},
 		{[]string{"fix", "svc/web", "--mode=best"}, "must be one of cluster, local, eni, anti-affinity, spread, hostname, dns"},
 		{[]string{"fix", "svc/web", "-A"}, "by name in all namespaces"},
 		{[]string{"fix", "svc/web", "-l", "a=b"}, "by name and by label"},
-		{[]string{"fix", "svc/web", "--with=spread"}, "there is no --mode"},
-		{[]string{"fix", "svc/web", "--host=a.example"}, "there is no --mode"},
+		{[]string{"fix", "svc/web", "--with=spread"}, "--with and --host need --mode"},
+		{[]string{"fix", "svc/web", "--host=a.example"}, "--with and --host need --mode"},
 		{[]string{"fix", "--dry-run=perhaps"}, "must be one of none, client, server"},
 		{[]string{"fix", "--timeout=-1s"}, "it cannot be negative"},
 		{[]string{"fix", "-o", "wide"}, "must be one of yaml, json"},
 		{[]string{"fix", "--dataplane", "nonsense"}, "--dataplane nonsense"},
-		{[]string{"undo"}, "requires at least 1 arg"},
-		{[]string{"undo", "svc"}, "whose fix is to be taken back?"},
-		{[]string{"undo", "svc/web"}, "there is nobody to ask"},
+		{[]string{"undo", "--yes"}, "--yes and --dry-run need the name"},
+		{[]string{"undo", "svc", "--dry-run=server"}, "--yes and --dry-run need the name"},
+		{[]string{"undo", "svc/web", "-A", "--yes"}, "by name in all namespaces"},
+		{[]string{"undo", "svc/web"}, "cannot ask for confirmation"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			w := &world{}
@@ -51,10 +53,10 @@ func TestNotChanged(t *testing.T) {
 		code int
 		next string
 	}{
-		{&fix.RefusedError{Unmet: []string{"a"}, Risks: []string{"x", "y"}}, exitFailed, "to go on all the same: --accept-risk=x --accept-risk=y"},
-		{&fix.RefusedError{Unmet: []string{"a"}}, exitFailed, "see above what must hold first, or choose another mode"},
-		{&fix.RefusedError{ByHand: true}, exitFailed, "see above what to change by hand"},
-		{&fix.ContestedError{Object: "service shop/web", Attempts: 3}, exitFailed, "find out who; then run the command again"},
+		{&fix.RefusedError{Unmet: []string{"a"}, Risks: []string{"x", "y"}}, exitFailed, "to make the change anyway: --accept-risk=x --accept-risk=y"},
+		{&fix.RefusedError{Unmet: []string{"a"}}, exitFailed, "the failed checks above say what is needed first; or choose another mode"},
+		{&fix.RefusedError{ByHand: true}, exitFailed, "change it by hand, as shown above"},
+		{&fix.ContestedError{Object: "service shop/web", Attempts: 3}, exitFailed, "find out what changes it, then run the command again"},
 		{&apply.ServerError{What: "patch service shop/web", Err: errors.New("denied")}, exitFailed, "nothing was changed"},
 		{&fix.SeveralError{Services: []string{"shop/a", "shop/b"}}, exitUsage, "name one of them"},
 		{&collect.UsageError{Message: "no"}, exitUsage, ""},
@@ -78,22 +80,22 @@ func TestBegun(t *testing.T) {
 	}{
 		{
 			fix.IncompleteError{Err: &apply.UncertainError{Object: object[0], Err: errors.New("timeout")}},
-			"when the server answers again, kubectl etp undo svc/web -n shop takes the change back if it was made, and says so if it was not",
-			"interrupted; patch service shop/web: it is not known whether it was made",
+			"when the server answers again: kubectl etp undo svc/web -n shop undoes the change if it was made, and says so if it was not",
+			"interrupted; patch service shop/web: cannot tell whether the change was made",
 		},
 		{
-			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), TakenBack: object}}, "nothing is changed any more",
-			"interrupted; the change of service shop/web has been taken back; nothing is changed any more",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Restored: object}}, "nothing is left of the change",
+			"interrupted; service shop/web has its former values again; nothing is left of the change",
 		},
 		{
-			fix.IncompleteError{Err: &apply.TakenBackError{Err: errors.New("denied"), Left: object}}, "kubectl etp undo svc/web -n shop takes back what is left",
-			"interrupted; service shop/web is still changed; kubectl etp undo svc/web -n shop takes back what is left",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Left: object}}, "to undo what is left: kubectl etp undo svc/web -n shop",
+			"interrupted; service shop/web is still changed; to undo what is left: kubectl etp undo svc/web -n shop",
 		},
 		{
 			fix.IncompleteError{Err: context.Canceled}, "",
-			"interrupted while looking again; the change is made; kubectl etp undo svc/web -n shop takes it back",
+			"interrupted while reading the Service again; the change is made; to undo it: kubectl etp undo svc/web -n shop",
 		},
-		{fix.IncompleteError{Err: context.Canceled, Undo: true}, "", "interrupted while looking again; the fix is taken back"},
+		{fix.IncompleteError{Err: context.Canceled, Undo: true}, "", "interrupted while reading the Service again; the fix is undone"},
 	} {
 		w := &world{}
 		o := &changeOptions{app: w.app()}
@@ -117,7 +119,7 @@ func TestNothingToFix(t *testing.T) {
 		services, undecided int
 		want                string
 	}{
-		{shop, 0, 0, "nothing to fix: there is no Service in namespace shop that can be reached from outside; -A looks in all namespaces"},
+		{shop, 0, 0, "nothing to fix: no Service in namespace shop can be reached from outside; -A looks in all namespaces"},
 		{shop, 1, 0, "nothing to fix: the only Service in namespace shop that can be reached from outside needs no attention; -A looks in all namespaces"},
 		{shop, 3, 0, "nothing to fix: none of the 3 Services in namespace shop that can be reached from outside needs attention; -A looks in all namespaces"},
 		{
@@ -129,6 +131,35 @@ func TestNothingToFix(t *testing.T) {
 		if got := nothingToFix(c.query, c.services, c.undecided); got != c.want {
 			t.Errorf("it says  %s\nwant     %s", got, c.want)
 		}
+	}
+}
+
+// Names and values come from annotations, which anybody may have written: none of them begins a line of its own.
+func TestFixesText(t *testing.T) {
+	monday := time.Date(2026, 11, 23, 4, 0, 0, 0, time.FixedZone("CET", 3600))
+	svc := cluster.Object{Kind: "Service", Namespace: "shop", Name: "web"}
+	change := func(f ...remedy.Field) []remedy.Change { return []remedy.Change{{Object: svc, Fields: f}} }
+	got := fixesText([]apply.Made{
+		{Mode: "eni", Service: "shop/web", Time: monday.AddDate(0, 0, 1), Changes: change(
+			remedy.Field{Path: []string{"metadata", "annotations", "example.com/backend"}, Now: "eni"}, remedy.Field{Path: []string{"spec", "healthCheckNodePort"}, Was: 30000.0, Follows: true},
+		)},
+		{Mode: "cluster", Service: "shop/web", Time: monday, Changes: change(remedy.Field{Path: []string{"spec", "externalTrafficPolicy"}, Was: "Local", Now: "Cluster"})},
+		{Mode: "x\nkubectl delete", Service: "shop/a\x1bb", Time: monday, Changes: change(remedy.Field{Path: []string{"spec", "a\nb"}, Now: "c"})},
+	})
+	const want = `shop/web   mode eni   2026-11-24 03:00 UTC
+  service shop/web: set annotation example.com/backend eni
+  kubectl etp undo svc/web -n shop
+
+shop/web   mode cluster   2026-11-23 03:00 UTC
+  service shop/web: spec.externalTrafficPolicy from Local to Cluster
+  kubectl etp undo svc/web -n shop   (first undo the newer fix above)
+
+shop/a\x1bb   mode x\nkubectl delete   2026-11-23 03:00 UTC
+  service shop/web: set spec.a\nb c
+  kubectl etp undo svc/a\x1bb -n shop
+`
+	if got != want {
+		t.Errorf("it says\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// question is what a person has to know before a write: where, what, what for and at what risk.
+// question is what the prompt shows: the context and the cluster, the changes, what they fix, and what they risk.
 func (o *changeOptions) question(p *fix.Preview) *render.Ask {
 	ask := &render.Ask{}
 	ask.Context, ask.Cluster = o.target()
@@ -40,7 +40,7 @@ func (o *changeOptions) question(p *fix.Preview) *render.Ask {
 	return ask
 }
 
-// fixes are the findings that a plan is for, with what is to be known of that.
+// fixes are the findings that a plan fixes, one line each for all clients and for those that connect by name.
 func fixes(p *remedy.Plan) (lines []string) {
 	if len(p.Fixes) > 0 {
 		lines = append(lines, strings.Join(p.Fixes, " "))
@@ -57,7 +57,8 @@ func fixes(p *remedy.Plan) (lines []string) {
 	return lines
 }
 
-// risksOf are the accepted risks of a plan, what it does to the client IP and to clients inside, who would take it back, and what it is expected to introduce.
+// risksOf are the accepted risks of a plan, its effects on the client IP and on clients inside, its owner, the findings
+// that it introduces, and its rollouts.
 func (o *changeOptions) risksOf(p *remedy.Plan, compared report.Comparison) (lines []string) {
 	add := func(text string) {
 		if !slices.Contains(lines, text) {
@@ -77,12 +78,13 @@ func (o *changeOptions) risksOf(p *remedy.Plan, compared report.Comparison) (lin
 		}
 	}
 	for _, e := range p.Effects {
-		if e.Kind != remedy.FixesByName && !slices.ContainsFunc(p.Preconditions, func(c remedy.Precondition) bool { return c.Message == e.Message }) {
+		known := func(c remedy.Precondition) bool { return c.Message == e.Message }
+		if e.Kind != remedy.FixesByName && !slices.ContainsFunc(p.Preconditions, known) {
 			add(e.Message)
 		}
 	}
 	if p.Owner != nil {
-		add(p.Owner.Name + " may take the change back (accepted: " + remedy.WillBeReverted + ")")
+		add(p.Owner.Name + " may revert the change (accepted: " + remedy.WillBeReverted + ")")
 	}
 	for i := range compared.Introduced {
 		f := &compared.Introduced[i]
@@ -96,7 +98,7 @@ func (o *changeOptions) risksOf(p *remedy.Plan, compared report.Comparison) (lin
 	return lines
 }
 
-// target names the context and the cluster that are written to.
+// target is the context and the cluster that the change is made in.
 func (o *changeOptions) target() (context, where string) {
 	server := ""
 	if config, err := o.config.ToRESTConfig(); err == nil {
@@ -126,7 +128,7 @@ func (o *changeOptions) target() (context, where string) {
 	return cmp.Or(context, "<none>"), where
 }
 
-// fieldText is what is done to a field, in a few words: spec.externalTrafficPolicy from Local to Cluster.
+// fieldText is the change of a field in one line: spec.externalTrafficPolicy from Local to Cluster.
 func fieldText(f *remedy.Field) string {
 	name := strings.Join(f.Path, ".")
 	if len(f.Path) == 3 && f.Path[1] == "annotations" {
@@ -147,7 +149,7 @@ func fieldText(f *remedy.Field) string {
 	return name + " from " + was + " to " + now
 }
 
-// valueText is a value in a few words, "" where it takes more.
+// valueText is a value in one short line, "" where it does not fit.
 func valueText(v any) string {
 	const most = 60
 	if v == nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -182,7 +183,7 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	}
 	o.screen.Grant = to.grant()
 	for _, file := range f.files {
-		o.screen.Files += " -f " + file
+		o.screen.Files += " -f " + shellWord(file)
 	}
 	return o, nil
 }
@@ -212,7 +213,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	}
 	client, err := collect.NewClient(o.config)
 	if err != nil {
-		return reading(err)
+		return readingOrFiles(err)
 	}
 	o.namespace = client.Namespace()
 	objects, err := client.Read(ctx, o.query)
@@ -356,4 +357,12 @@ func (o *statusOptions) judge(code int, r *report.Report) int {
 		}
 	}
 	return code
+}
+
+// shellWord is text as one word of a shell.
+func shellWord(text string) string {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./_-") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

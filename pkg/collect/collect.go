@@ -46,6 +46,9 @@ type (
 // UndoAnnotation holds the recorded fixes of an object.
 const UndoAnnotation = objects.UndoAnnotation
 
+// ErrNoKubeconfig is the error of NewClient where there is no kubeconfig that names a cluster.
+var ErrNoKubeconfig = api.ErrNoKubeconfig
+
 // CollectCommand writes a file that Offline reads.
 const CollectCommand = file.CollectCommand
 

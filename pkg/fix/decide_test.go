@@ -44,9 +44,9 @@ func TestRefusal(t *testing.T) {
 		},
 		{
 			"no risk to accept", remedy.Plan{Preconditions: []remedy.Precondition{impossible, risky}, Owner: owner}, []string{"", "loses-client-ip", "terway-ready"},
-			&RefusedError{Unmet: []string{"terway-ready", "Helm release web would take it back"}},
+			&RefusedError{Unmet: []string{"terway-ready", "Helm release web would revert it"}},
 		},
-		{"an owner", remedy.Plan{Owner: owner}, nil, &RefusedError{Unmet: []string{"Helm release web would take it back"}, Risks: []string{"will-be-reverted"}}},
+		{"an owner", remedy.Plan{Owner: owner}, nil, &RefusedError{Unmet: []string{"Helm release web would revert it"}, Risks: []string{"will-be-reverted"}}},
 		{"an accepted owner", remedy.Plan{Owner: owner}, []string{"will-be-reverted"}, nil},
 		{"by hand", remedy.Plan{ByHand: []string{"rollout shop/web"}}, nil, &RefusedError{ByHand: true}},
 	} {
@@ -70,7 +70,7 @@ func TestContested(t *testing.T) {
 		{"a conflict", fmt.Errorf("wrapped: %w", conflict), "service shop/web"},
 		{"changed while it was read", &collect.ChangedError{Namespace: "shop", Name: "web"}, "service shop/web"},
 		{"another failure", errors.New("boom"), ""},
-		{"after the first of two writes", &IncompleteError{Err: &apply.TakenBackError{Err: conflict}}, ""},
+		{"after the first of two writes", &IncompleteError{Err: &apply.RestoredError{Err: conflict}}, ""},
 	} {
 		if got := contested(c.err); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
@@ -83,7 +83,7 @@ func TestWritten(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{errors.New("interrupted"), true}, {&apply.UncertainError{Err: errors.New("timeout")}, false}, {fmt.Errorf("wrapped: %w", &apply.TakenBackError{Err: errors.New("denied")}), false},
+		{errors.New("interrupted"), true}, {&apply.UncertainError{Err: errors.New("timeout")}, false}, {fmt.Errorf("wrapped: %w", &apply.RestoredError{Err: errors.New("denied")}), false},
 	} {
 		if got := (&IncompleteError{Err: c.err}).Written(); got != c.want {
 			t.Errorf("%v: %v", c.err, got)

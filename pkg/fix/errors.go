@@ -15,15 +15,15 @@ import (
 type RefusedError struct {
 	// Unmet are what rules it out, a few words each.
 	Unmet []string
-	// Risks are what --accept-risk takes to go on all the same; empty where no accepted risk allows the change.
+	// Risks are the words for --accept-risk that allow the change; empty where nothing allows it.
 	Risks []string
-	// ByHand: the objects to change are not this program's to write. Unmet is empty then.
+	// ByHand: the objects to change are of a kind that this program does not write. Unmet is empty then.
 	ByHand bool
 }
 
 func (e *RefusedError) Error() string {
 	if e.ByHand {
-		return "nothing was changed: what is to be changed is not this tool's to change"
+		return "nothing was changed: kubectl etp does not change objects of this kind"
 	}
 	return "refused, and nothing was changed: " + strings.Join(e.Unmet, ", ")
 }
@@ -41,7 +41,7 @@ func Refusal(p *remedy.Plan, accepted []string) *RefusedError {
 		}
 	}
 	if p.Owner != nil && !slices.Contains(accepted, remedy.WillBeReverted) {
-		e.Unmet = append(e.Unmet, p.Owner.Name+" would take it back")
+		e.Unmet = append(e.Unmet, p.Owner.Name+" would revert it")
 		e.Risks = append(e.Risks, remedy.WillBeReverted)
 	}
 	switch {
@@ -56,7 +56,7 @@ func Refusal(p *remedy.Plan, accepted []string) *RefusedError {
 	return e
 }
 
-// Unmet are the preconditions of a plan that do not hold, or are not known to, and whose risk is not accepted.
+// Unmet are the preconditions of a plan that do not hold, or are not known to hold, and whose risk is not accepted.
 func Unmet(p *remedy.Plan, accepted []string) (list []remedy.Precondition) {
 	for _, c := range p.Preconditions {
 		if c.Holds != cluster.Yes && (c.Risk == "" || !slices.Contains(accepted, c.Risk)) {
@@ -66,7 +66,8 @@ func Unmet(p *remedy.Plan, accepted []string) (list []remedy.Precondition) {
 	return list
 }
 
-// ContestedError says that nothing was changed because somebody else changed an object each time between reading and writing.
+// ContestedError says that nothing was changed, because something else changed an object between reading and writing in
+// every attempt.
 type ContestedError struct {
 	Object   string
 	Attempts int
@@ -75,7 +76,7 @@ type ContestedError struct {
 }
 
 func (e *ContestedError) Error() string {
-	return fmt.Sprintf("gave up after %d attempts, and changed nothing: somebody else keeps changing %s", e.Attempts, e.Object)
+	return fmt.Sprintf("gave up after %d attempts, and changed nothing: something else keeps changing %s", e.Attempts, e.Object)
 }
 
 func (e *ContestedError) Unwrap() error { return e.Err }
@@ -85,7 +86,8 @@ type IncompleteError struct {
 	Service *cluster.Service
 	// Undo: the change is the undoing of a fix.
 	Undo bool
-	// Err is an *apply.UncertainError, an *apply.TakenBackError, or what ended the steps after a change that was written whole.
+	// Err is an *apply.UncertainError, an *apply.RestoredError, or what ended the steps after a change that was written
+	// whole.
 	Err error
 }
 
@@ -95,12 +97,12 @@ func (e *IncompleteError) Unwrap() error { return e.Err }
 
 // Written is true where the whole change was written, and only what follows was cut short.
 func (e *IncompleteError) Written() bool {
-	return !errors.As(e.Err, new(*apply.UncertainError)) && !errors.As(e.Err, new(*apply.TakenBackError))
+	return !errors.As(e.Err, new(*apply.UncertainError)) && !errors.As(e.Err, new(*apply.RestoredError))
 }
 
 // SeveralError says that a query is about more or fewer than one Service. Services are their names, as namespace/name.
 type SeveralError struct{ Services []string }
 
 func (e *SeveralError) Error() string {
-	return "one Service is changed at a time, and these are meant: " + strings.Join(e.Services, ", ")
+	return "only one Service can be changed at a time, and the arguments match: " + strings.Join(e.Services, ", ")
 }

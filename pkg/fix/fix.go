@@ -1,5 +1,5 @@
-// Package fix takes a change of a Service through all its steps: read, plan, check, preview, confirm, apply, wait and verify. It prints nothing and asks nobody: an
-// Observer is told of each step.
+// Package fix takes a change of a Service through all its steps: read, plan, check, preview, confirm, apply, wait and
+// verify. It prints nothing and asks nobody: an Observer is told of each step.
 package fix
 
 import (
@@ -43,14 +43,15 @@ type Helper struct {
 	Observer Observer
 }
 
-// Observer is told of each step. A function that is nil is not called. An error that one returns ends the run, and is the run's error.
+// Observer is told of each step. A function that is nil is not called. An error that one returns ends the run, and is
+// the run's error.
 type Observer struct {
-	// Retrying: object was changed by somebody else before anything was written here. All is read and planned again.
+	// Retrying: something else changed object before anything was written here. The Service is read and planned again.
 	Retrying func(object string) error
 	// Previewed is called once for each plan, before anything is asked or written.
 	Previewed func(*Preview) error
-	// Confirm decides whether the change is written: nil is yes. Where the function itself is nil the change is written without a question. It is not called in a dry
-	// run, nor where the preview has an error.
+	// Confirm decides whether the change is written: nil is yes. Where the function itself is nil the change is written
+	// without a question. It is not called in a dry run, nor where the preview has an error.
 	Confirm func(context.Context, *Preview) error
 	// Applied names the objects that were written, in their order.
 	Applied func(objects []cluster.Object) error
@@ -68,7 +69,8 @@ type State struct {
 // Facts are what plans are made from.
 func (s *State) Facts() *remedy.Facts {
 	return &remedy.Facts{
-		Snapshot: s.Snapshot, Service: s.Report.Service, Provider: s.Report.Provider, Findings: s.Report.Findings, Surroundings: s.Surroundings,
+		Snapshot: s.Snapshot, Service: s.Report.Service, Provider: s.Report.Provider, Findings: s.Report.Findings,
+		Surroundings: s.Surroundings,
 	}
 }
 
@@ -81,7 +83,10 @@ type Change struct {
 
 // NewChange is the change that a plan for a Service makes. At is its time, which tells it from other fixes.
 func NewChange(plan *remedy.Plan, before *State, at time.Time) *Change {
-	return &Change{Plan: plan, Fix: &apply.Fix{Mode: plan.Mode, Service: before.Report.Title(), Time: at.UTC(), Changes: plan.Changes}}
+	return &Change{
+		Plan: plan,
+		Fix:  &apply.Fix{Mode: plan.Mode, Service: before.Report.Title(), Time: at.UTC(), Changes: plan.Changes},
+	}
 }
 
 // Undo is the change that undoes the last fix of a Service. Its errors are those of apply.Client.Undo.
@@ -95,7 +100,7 @@ func (h *Helper) Undo(ctx context.Context, before *State) (*Change, error) {
 }
 
 // Undoes is the fix that the change undoes, nil where it is a fix itself.
-func (c *Change) Undoes() *apply.Record { return c.Fix.TakesBack() }
+func (c *Change) Undoes() *apply.Record { return c.Fix.Undoes() }
 
 // Preview is a change that has not been made.
 type Preview struct {
@@ -105,7 +110,8 @@ type Preview struct {
 	After *report.Report
 	// Prepared is what would be written; empty where the change is refused and DryRun is not DryRunClient.
 	Prepared []apply.Prepared
-	// Refused is why the change is not written, nil where nothing rules it out. Err is the server's refusal of the dry run.
+	// Refused is why the change is not written, nil where nothing rules it out. Err is the server's refusal of the dry
+	// run.
 	Refused *RefusedError
 	Err     error
 }
@@ -128,12 +134,14 @@ type Doubt struct {
 	Assumed bool
 }
 
-// Planner makes the change of a Service; nil where there is nothing to change. It is called again, with a new state, where somebody else changed the Service.
+// Planner makes the change of a Service; nil where there is nothing to change. It is called again, with a new state,
+// after each conflict.
 type Planner func(context.Context, *State) (*Change, error)
 
-// Run takes the change that planner makes for the one Service of q through all steps. The outcome is nil where nothing was to be written: planner made no change, or
-// this is a dry run. An *IncompleteError says that something was written, or may have been; after any other error nothing was changed. These are a *RefusedError, a
-// *ContestedError, an error of an Observer or of planner, and what the reader and the writer return.
+// Run takes the change that planner makes for the one Service of q through all steps. The outcome is nil where nothing
+// was to be written: planner made no change, or this is a dry run. An *IncompleteError says that something was written,
+// or may have been; after any other error nothing was changed. These are a *RefusedError, a *ContestedError, an error
+// of an Observer or of planner, and what the reader and the writer return.
 func (h *Helper) Run(ctx context.Context, q collect.Query, planner Planner) (*Outcome, error) {
 	for n := 1; ; n++ {
 		outcome, err := h.attempt(ctx, q, planner)
@@ -152,10 +160,10 @@ func (h *Helper) Run(ctx context.Context, q collect.Query, planner Planner) (*Ou
 	}
 }
 
-// attempts is how often a change is planned where somebody else keeps writing to its objects.
+// attempts is how often a change is planned where each attempt ends with a conflict.
 const attempts = 3
 
-// contested is the object that somebody else changed before anything was written, "" where err is about something else.
+// contested is the object of a conflict before the first write, "" where err is something else.
 func contested(err error) string {
 	if _, incomplete := errors.AsType[*IncompleteError](err); incomplete {
 		return ""
@@ -220,14 +228,19 @@ type run struct {
 	before   *State
 	change   *Change
 	expected *cluster.Snapshot
-	// known are the events of the Service from before the change, nil where no controller is known to confirm it by one. eventsErr is why they could not be read.
+	// known are the events of the Service from before the change, nil where no controller is known to confirm it by
+	// one. eventsErr is why they could not be read.
 	known     map[string]bool
 	eventsErr error
 }
 
-// preview computes what would be written and what is expected of it. Its error is one after which there is nothing to show, a conflict for example.
+// preview computes what would be written and what is expected of it. Its error is one after which there is nothing to
+// show, a conflict for example.
 func (r *run) preview(ctx context.Context) (*Preview, error) {
-	p := &Preview{Change: r.change, Before: r.before, After: &report.Diagnose(r.expected)[0], Refused: Refusal(r.change.Plan, r.AcceptedRisks)}
+	p := &Preview{
+		Change: r.change, Before: r.before, After: &report.Diagnose(r.expected)[0],
+		Refused: Refusal(r.change.Plan, r.AcceptedRisks),
+	}
 	var err error
 	switch {
 	case r.DryRun == DryRunClient:
@@ -248,7 +261,7 @@ func (r *run) write(ctx context.Context, prepared []apply.Prepared) error {
 		return err
 	}
 	err := r.Writer.Apply(ctx, prepared)
-	if errors.As(err, new(*apply.UncertainError)) || errors.As(err, new(*apply.TakenBackError)) {
+	if errors.As(err, new(*apply.UncertainError)) || errors.As(err, new(*apply.RestoredError)) {
 		return &IncompleteError{Service: r.before.Report.Service, Undo: r.change.Undoes() != nil, Err: err}
 	}
 	return err

@@ -34,7 +34,8 @@ var shared apiserver.Shared
 func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 
 const (
-	// service has an endpoint on node-a only; connections to its address from pods on node-b are refused (kube-proxy 1.20 in ipvs mode).
+	// service has an endpoint on node-a only; connections to its address from pods on node-b are refused (kube-proxy
+	// 1.20 in ipvs mode).
 	service = `
 apiVersion: v1
 kind: Service
@@ -240,7 +241,7 @@ func annotated(key string) remedy.Field {
 	return remedy.Field{Path: []string{"metadata", "annotations", key}, Now: "yes"}
 }
 
-const noSign = "no event or status is known by which the load balancer confirms a change of policy: whether it has followed was not checked"
+const noSign = "not checked: whether the load balancer has applied the new policy (no event or status is known that shows it)"
 
 func TestFixAndUndo(t *testing.T) {
 	w := newWorld(t, service)
@@ -390,7 +391,7 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestRollout(t *testing.T) {
-	const started = "rollout of deployment NS/web: waiting for the controller to observe the change"
+	const started = "rollout of deployment NS/web: waiting for the controller to observe the change (waited 0s of at most "
 	const old, done = `{"status":{"observedGeneration":100,"replicas":2,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`, `{"status":{"observedGeneration":100,"replicas":1,"updatedReplicas":1,"readyReplicas":1,"availableReplicas":1}}`
 	const stuck = `{"status":{"observedGeneration":100,"conditions":[{"type":"Progressing","status":"False","reason":"ProgressDeadlineExceeded","message":"no room"}]}}`
 	const twoReady = `{"endpoints":[{"addresses":["10.244.1.9"],"nodeName":"node-a","conditions":{"ready":true}},{"addresses":["10.244.2.9"],"nodeName":"node-b","conditions":{"ready":true}}]}`
@@ -410,7 +411,10 @@ func TestRollout(t *testing.T) {
 				2: func(w *world) { w.patch("Deployment", old, "status") },
 				5: func(w *world) { w.patch("Deployment", done, "status") },
 			},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, 1 old ones left", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
+			steps: []string{
+				started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available, old pods left: 1 (waited 2s of at most 1m0s)",
+				"rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 5s of at most 1m0s)",
+			},
 			waits: 5,
 		},
 		{
@@ -419,26 +423,26 @@ func TestRollout(t *testing.T) {
 				1: func(w *world) { w.slice(twoReady); w.patch("Deployment", done, "status") },
 				4: func(w *world) { w.load(service) },
 			},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
+			steps: []string{started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 1s of at most 1m0s)"},
 			waits: 4,
 		},
 		{
 			name: "endpoints never follow", timeout: time.Minute,
 			at:    map[int]func(*world){1: func(w *world) { w.slice(twoReady); w.patch("Deployment", done, "status") }},
-			steps: []string{started, "rollout of deployment NS/web: 1 of 1 pods updated, 1 available"},
-			waits: 15, doubts: []string{"the endpoints have not settled: 2 are ready, and 1 pods are available"},
+			steps: []string{started + "1m0s)", "rollout of deployment NS/web: 1 of 1 pods updated, 1 available (waited 1s of at most 1m0s)"},
+			waits: 15, doubts: []string{"the endpoints do not match the rollout yet: ready endpoints: 2, available pods: 1"},
 		},
 		{
 			name: "is stuck", timeout: time.Minute, at: map[int]func(*world){3: func(w *world) { w.patch("Deployment", stuck, "status") }},
-			steps: []string{started}, waits: 17, doubts: []string{"the rollout of deployment NS/web does not end: no room", "the endpoints have not settled: 1 are ready, and 0 pods are available"},
+			steps: []string{started + "1m0s)"}, waits: 17, doubts: []string{"the rollout of deployment NS/web cannot finish: no room", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0"},
 		},
 		{
-			name: "takes too long", timeout: 7 * time.Second, steps: []string{started}, waits: 21,
+			name: "takes too long", timeout: 7 * time.Second, steps: []string{started + "7s)"}, waits: 21,
 			doubts: []string{
-				"the rollout of deployment NS/web has not ended in 7s: waiting for the controller to observe the change", "the endpoints have not settled: 1 are ready, and 0 pods are available",
+				"the rollout of deployment NS/web has not finished in 7s: waiting for the controller to observe the change", "the endpoints do not match the rollout yet: ready endpoints: 1, available pods: 0",
 			},
 		},
-		{name: "is not waited for", doubts: []string{"the rollout of deployment NS/web was not waited for (--timeout=0)"}},
+		{name: "is not waited for", doubts: []string{"did not wait for the rollout of deployment NS/web (--timeout=0)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, service, deployment)
@@ -482,7 +486,7 @@ func TestController(t *testing.T) {
   metadata: {name: web.LOWER, namespace: NS}, involvedObject: {apiVersion: v1, kind: Service, name: web, namespace: NS}, type: KIND, reason: REASON, message: "MESSAGE"}`))
 		}
 	}
-	const waiting = "waiting for the load balancer's controller"
+	const waiting = "waiting for the load balancer's controller, at most 20s without an event"
 	for _, c := range []struct {
 		name, service string
 		timeout       time.Duration
@@ -497,22 +501,22 @@ func TestController(t *testing.T) {
 			at: map[int]func(*world){2: event("Normal", "Other", "nothing"), 21: event("Normal", "EnsuredLoadBalancer", "lb-1")},
 			// The first event extends the wait.
 			steps: []string{
-				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirms it: the controller has applied the change",
+				waiting, "event Normal Other: nothing", "event Normal EnsuredLoadBalancer: lb-1", "the load balancer's controller confirmed the change: the controller has applied the change",
 			},
 			waits: 21,
 		},
 		{
 			name: "fails", service: alibaba, timeout: time.Minute, at: map[int]func(*world){1: event("Warning", "SyncLoadBalancerFailed", "no quota")},
 			steps: []string{waiting, "event Warning SyncLoadBalancerFailed: no quota"}, waits: 1,
-			doubt: "the load balancer's controller reports that it failed: the controller could not apply the change",
+			doubt: "the load balancer's controller reported a failure: the controller could not apply the change",
 		},
 		{
 			name: "is silent", service: alibaba, timeout: time.Minute, before: event("Normal", "EnsuredLoadBalancer", "before the change"),
-			steps: []string{waiting}, waits: 20, doubt: "the load balancer's controller has reported nothing in 20s",
+			steps: []string{waiting}, waits: 20, doubt: "no event from the load balancer's controller in 20s",
 		},
-		{name: "is silent until the timeout", service: alibaba, timeout: 3 * time.Second, steps: []string{waiting}, waits: 3, doubt: "the load balancer's controller has reported nothing in 3s"},
-		{name: "is not waited for", service: alibaba, doubt: "the load balancer's controller was not waited for (--timeout=0)"},
-		{name: "is not known", service: service, timeout: time.Minute, doubt: "no event or status is known by which the load balancer confirms the change"},
+		{name: "is silent until the timeout", service: alibaba, timeout: 3 * time.Second, steps: []string{"waiting for the load balancer's controller, at most 3s without an event"}, waits: 3, doubt: "no event from the load balancer's controller in 3s"},
+		{name: "is not waited for", service: alibaba, doubt: "did not wait for the load balancer's controller (--timeout=0)"},
+		{name: "is not known", service: service, timeout: time.Minute, doubt: "cannot tell whether the load balancer has applied the change: no event or status is known that shows it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.service)

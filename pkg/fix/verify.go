@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// Read reads the one Service of a query and all that a plan for it depends on. Its error is a *SeveralError where the query is about more Services.
+// Read reads the one Service of a query and all that a plan for it depends on. Its error is a *SeveralError where the
+// query is about more Services.
 func (h *Helper) Read(ctx context.Context, q collect.Query) (*State, error) {
 	state, err := h.diagnose(ctx, q)
 	if err != nil {
@@ -49,7 +50,8 @@ func (h *Helper) diagnose(ctx context.Context, q collect.Query) (*State, error) 
 // reread reads the Service again, by its own name.
 func (r *run) reread(ctx context.Context) (*State, error) {
 	service := r.before.Report.Service
-	return r.diagnose(ctx, collect.Query{Args: []string{"svc/" + service.Name}, Namespace: service.Namespace, Dataplane: r.query.Dataplane})
+	q := collect.Query{Args: []string{"svc/" + service.Name}, Namespace: service.Namespace, Dataplane: r.query.Dataplane}
+	return r.diagnose(ctx, q)
 }
 
 // verify waits for what the change starts, reads the Service again, and compares it with what was expected.
@@ -73,7 +75,7 @@ func (r *run) verify(ctx context.Context, p *Preview) (*Outcome, error) {
 		return nil, err
 	}
 	if err != nil {
-		out.Doubts = append(out.Doubts, Doubt{Why: fmt.Sprintf("reading again failed: %v", err)})
+		out.Doubts = append(out.Doubts, Doubt{Why: fmt.Sprintf("reading the Service again failed: %v", err)})
 		return out, nil
 	}
 	out.After = after.Report
@@ -89,8 +91,8 @@ func (r *run) verify(ctx context.Context, p *Preview) (*Outcome, error) {
 // maxPolls bounds how often endpoints are polled until they settle.
 const maxPolls = 15
 
-// converge reads the Service until its endpoints are those of the workloads that were rolled out, since the endpoint controller follows a moment later. unsettled is
-// what was still open when the polls were over, "" where nothing was.
+// converge reads the Service until its endpoints are those of the workloads that were rolled out, since the endpoint
+// controller follows a moment later. unsettled is what was still open when the polls were over, "" where nothing was.
 func (r *run) converge(ctx context.Context) (after *State, unsettled string, err error) {
 	for n := 1; ; n++ {
 		if after, err = r.reread(ctx); err != nil {
@@ -115,11 +117,12 @@ func (r *run) converge(ctx context.Context) (after *State, unsettled string, err
 			return after, "", nil
 		case n < maxPolls:
 		case unread != nil:
-			return after, fmt.Sprintf("the rollout could not be read again: %v", unread), nil
+			return after, fmt.Sprintf("could not read the rollout again: %v", unread), nil
 		case !service.EndpointsKnown:
-			return after, "the endpoints could not be read again", nil
+			return after, "could not read the endpoints again", nil
 		default:
-			return after, fmt.Sprintf("the endpoints have not settled: %d are ready, and %d pods are available", service.ReadyBackends(), available), nil
+			return after, fmt.Sprintf("the endpoints do not match the rollout yet: ready endpoints: %d, available pods: %d",
+				service.ReadyBackends(), available), nil
 		}
 		if err := r.sleep(ctx); err != nil {
 			return nil, "", err
@@ -127,14 +130,15 @@ func (r *run) converge(ctx context.Context) (after *State, unsettled string, err
 	}
 }
 
-// endpointsMatch says whether a Service has as many ready backends as its workloads have available pods, and none that is terminating.
+// endpointsMatch says whether a Service has as many ready backends as its workloads have available pods, and none that
+// is terminating.
 func endpointsMatch(svc *cluster.Service, available int) bool {
 	terminating := slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Terminating })
 	return svc.ReadyBackends() == available && !terminating
 }
 
-// unmetExpectation is what shows, in a Service that was read again, that a fix has no effect yet: a finding that it was to fix, or an address that it was to remove
-// from the status. It is "" where all is as expected, and for an undo.
+// unmetExpectation is what shows, in a Service that was read again, that a fix has no effect yet: a finding that it was
+// to fix, or an address that it was to remove from the status. It is "" where all is as expected, and for an undo.
 func unmetExpectation(c *Change, before, expected, after *report.Report) string {
 	if c.Undoes() != nil {
 		return ""
@@ -142,7 +146,8 @@ func unmetExpectation(c *Change, before, expected, after *report.Report) string 
 	unchanged := report.Compare(before, after).Unchanged
 	var left []string
 	for _, f := range report.Compare(before, expected).Fixed {
-		if slices.Contains(c.Plan.Fixes, f.Code) && slices.ContainsFunc(unchanged, func(u finding.Finding) bool { return u.Code == f.Code }) {
+		same := func(u finding.Finding) bool { return u.Code == f.Code }
+		if slices.Contains(c.Plan.Fixes, f.Code) && slices.ContainsFunc(unchanged, same) {
 			left = append(left, f.Code)
 		}
 	}

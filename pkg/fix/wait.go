@@ -32,16 +32,17 @@ func (h *Helper) sleep(ctx context.Context) error {
 	}
 }
 
-// wait follows the rollouts that the change starts, and the load balancer's controller. It returns what was not seen to end well.
+// wait follows the rollouts that the change starts, and the load balancer's controller. It returns what was not seen to
+// end well.
 func (r *run) wait(ctx context.Context) ([]Doubt, error) {
 	deadline := r.Now().Add(r.Timeout)
 	for _, c := range r.change.Fix.Changes {
 		switch {
 		case c.Object.Kind == "ConfigMap":
-			return []Doubt{{Why: "whether CoreDNS has read its Corefile since was not checked: with the reload directive it does in a minute or two"}}, nil
+			return []Doubt{{Why: "not checked: whether CoreDNS has loaded the new Corefile (with the reload plugin it does so in a minute or two)"}}, nil
 		case !startsRollout(&c):
 		case r.Timeout == 0:
-			return []Doubt{{Why: fmt.Sprintf("the rollout of %s was not waited for (--timeout=0)", apply.Name(c.Object))}}, nil
+			return []Doubt{{Why: fmt.Sprintf("did not wait for the rollout of %s (--timeout=0)", apply.Name(c.Object))}}, nil
 		default:
 			why, err := r.awaitRollout(ctx, c.Object, deadline)
 			if err != nil {
@@ -61,7 +62,7 @@ func (r *run) wait(ctx context.Context) ([]Doubt, error) {
 
 // awaitRollout waits for the end of a rollout. It returns why it has not ended, "" where it has.
 func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline time.Time) (why string, err error) {
-	name, last := apply.Name(object), ""
+	name, last, start := apply.Name(object), "", r.Now()
 	for {
 		p, err := r.Reader.Rollout(ctx, object)
 		switch {
@@ -71,10 +72,12 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 			// A server that does not answer for a moment is asked again, until the deadline.
 			p.Said = err.Error()
 		case p.Failed != "":
-			return fmt.Sprintf("the rollout of %s does not end: %s", name, p.Failed), nil
+			return fmt.Sprintf("the rollout of %s cannot finish: %s", name, p.Failed), nil
 		}
-		if line := "rollout of " + name + ": " + p.Said; line != last {
-			last = line
+		if p.Said != last {
+			last = p.Said
+			waited := r.Now().Sub(start).Round(time.Second)
+			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Said, waited, r.Timeout)
 			if err := r.progress(line); err != nil {
 				return "", err
 			}
@@ -83,7 +86,7 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 		case p.Done:
 			return "", nil
 		case !r.Now().Before(deadline):
-			return fmt.Sprintf("the rollout of %s has not ended in %s: %s", name, r.Timeout, p.Said), nil
+			return fmt.Sprintf("the rollout of %s has not finished in %s: %s", name, r.Timeout, p.Said), nil
 		}
 		if err := r.sleep(ctx); err != nil {
 			return "", err
@@ -91,7 +94,8 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 	}
 }
 
-// noteEvents remembers the events of the Service from before the change, where a controller confirms the change by one. The change does not depend on them.
+// noteEvents remembers the events of the Service from before the change, where a controller confirms the change by one.
+// The change does not depend on them.
 func (r *run) noteEvents(ctx context.Context) {
 	plan := r.change.Plan
 	if len(plan.Signs) == 0 || r.Timeout == 0 {
@@ -111,8 +115,8 @@ func (r *run) noteEvents(ctx context.Context) {
 // eventKey tells one event, and one repetition of it, from another.
 func eventKey(e *collect.Said) string { return e.Event + " " + e.Version }
 
-// awaitController waits for what shows that the load balancer's controller has followed the change. It returns why that is not confirmed, "" where it is, or where the
-// change does not concern a controller.
+// awaitController waits for what shows that the load balancer's controller has followed the change. It returns why that
+// is not confirmed, "" where it is, or where the change does not concern a controller.
 func (r *run) awaitController(ctx context.Context, deadline time.Time) (why string, err error) {
 	plan, controller := r.change.Plan, cmp.Or(r.before.Report.Provider.Title, "the load balancer")
 	switch {
@@ -122,21 +126,22 @@ func (r *run) awaitController(ctx context.Context, deadline time.Time) (why stri
 		// The status shows it, whatever events there are.
 		return "", r.awaitHostname(ctx, deadline)
 	case len(plan.Signs) == 0 && setsAnnotation(r.change):
-		return "no event or status is known by which " + controller + " confirms the change", nil
+		return "cannot tell whether " + controller + " has applied the change: no event or status is known that shows it", nil
 	case len(plan.Signs) == 0:
-		return "", r.progress("no event or status is known by which " + controller + " confirms a change of policy: whether it has followed was not checked")
+		return "", r.progress("not checked: whether " + controller + " has applied the new policy (no event or status is known that shows it)")
 	case r.eventsErr != nil:
-		return fmt.Sprintf("the events of the load balancer's controller could not be read: %v", r.eventsErr), nil
+		return fmt.Sprintf("could not read the events of the load balancer's controller: %v", r.eventsErr), nil
 	case r.Timeout == 0:
-		return "the load balancer's controller was not waited for (--timeout=0)", nil
+		return "did not wait for the load balancer's controller (--timeout=0)", nil
 	}
-	if err := r.progress("waiting for the load balancer's controller"); err != nil {
+	if err := r.progress(fmt.Sprintf("waiting for the load balancer's controller, at most %s without an event", min(quiet, r.Timeout))); err != nil {
 		return "", err
 	}
 	return r.awaitEvent(ctx, deadline)
 }
 
-// awaitEvent waits for an event by which the controller confirms the change or says that it failed. Each new event extends the wait.
+// awaitEvent waits for an event by which the controller confirms the change or says that it failed. Each new event
+// extends the wait.
 func (r *run) awaitEvent(ctx context.Context, deadline time.Time) (why string, err error) {
 	plan := r.change.Plan
 	silentUntil := r.Now().Add(quiet)
@@ -160,15 +165,15 @@ func (r *run) awaitEvent(ctx context.Context, deadline time.Time) (why string, e
 		}
 		switch good, bad := signsIn(recent, plan.Signs); {
 		case bad != nil:
-			return "the load balancer's controller reports that it failed: " + bad.Means, nil
+			return "the load balancer's controller reported a failure: " + bad.Means, nil
 		case good != nil:
-			return "", r.progress("the load balancer's controller confirms it: " + good.Means)
+			return "", r.progress("the load balancer's controller confirmed the change: " + good.Means)
 		}
 		if now := r.Now(); !now.Before(silentUntil) || !now.Before(deadline) {
 			if unread != nil {
-				return fmt.Sprintf("the events of the load balancer's controller could not be read: %v", unread), nil
+				return fmt.Sprintf("could not read the events of the load balancer's controller: %v", unread), nil
 			}
-			return fmt.Sprintf("the load balancer's controller has reported nothing in %s", min(quiet, r.Timeout)), nil
+			return fmt.Sprintf("no event from the load balancer's controller in %s", min(quiet, r.Timeout)), nil
 		}
 		if err := r.sleep(ctx); err != nil {
 			return "", err
@@ -204,12 +209,13 @@ func setsAnnotation(c *Change) bool {
 	})
 }
 
-// awaitHostname waits until the status of the Service has no address that nodes handle themselves. Where that does not happen in time verify finds the address.
+// awaitHostname waits until the status of the Service has no address that nodes handle themselves. Where that does not
+// happen in time verify finds the address.
 func (r *run) awaitHostname(ctx context.Context, deadline time.Time) error {
 	if r.Timeout == 0 {
 		return nil
 	}
-	if err := r.progress("waiting for the load balancer's controller to publish the name"); err != nil {
+	if err := r.progress(fmt.Sprintf("waiting for the load balancer's controller to publish the name, at most %s", min(quiet, r.Timeout))); err != nil {
 		return err
 	}
 	if end := r.Now().Add(quiet); end.Before(deadline) {

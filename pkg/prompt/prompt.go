@@ -1,4 +1,4 @@
-// Package prompt knows how a person is asked: to choose, to confirm, to type a name. No answer is never taken for one.
+// Package prompt asks a person to choose, to confirm, or to type a name. The end of the input is never an answer.
 package prompt
 
 import (
@@ -20,13 +20,14 @@ var ErrDeclined = errors.New("declined; nothing was changed")
 // ErrNoAnswer says that the input ended before there was an answer.
 var ErrNoAnswer = errors.New("no answer; nothing was changed")
 
-// Prompter asks on one writer and reads answers, a line each, from one reader. There is one for a process: a second one would swallow the first one's answers. Its
-// questions are asked one after the other.
+// Prompter writes questions to one writer and reads answers, a line each, from one reader. A process has one Prompter,
+// because each buffers what it reads. It must not be used concurrently.
 type Prompter struct {
 	in  *bufio.Reader
 	out io.Writer
 
-	// lines has what was read. A read of a terminal cannot be broken off: one that nobody waits for any more is for whoever asks next.
+	// lines has the result of a read. A read of a terminal cannot be cancelled: the next question takes the result of
+	// one whose question was interrupted.
 	lines   chan answer
 	reading bool
 }
@@ -36,16 +37,17 @@ type answer struct {
 	err  error
 }
 
-// New makes a Prompter. It reads nothing until it is asked to ask.
+// New makes a Prompter. It reads nothing before the first question.
 func New(in io.Reader, out io.Writer) *Prompter {
 	return &Prompter{in: bufio.NewReader(in), out: out, lines: make(chan answer, 1)}
 }
 
-// Option is one choice of a menu: the word that stands for it, and the line that explains it. The line is printed as it is, colours and all: whoever made it has
-// escaped what came from outside.
+// Option is one choice of a menu: the word that selects it, and the line that explains it. The line is printed
+// unchanged, with its colours: the caller escapes what comes from outside.
 type Option struct{ Word, Line string }
 
-// Select shows a menu and gives the place of what was chosen, by its number or its word. An empty line chooses nothing and is ErrDeclined.
+// Select shows a menu and returns the index of the option that was chosen by its number or its word. An empty line and
+// q are ErrDeclined.
 func (p *Prompter) Select(ctx context.Context, question string, options []Option) (int, error) {
 	var b strings.Builder
 	b.WriteString(printable.Text(question) + "\n")
@@ -53,11 +55,11 @@ func (p *Prompter) Select(ctx context.Context, question string, options []Option
 	for i, o := range options {
 		fmt.Fprintf(&b, "  %*d  %s\n", digits, i+1, o.Line)
 	}
-	if err := p.say(b.String()); err != nil {
+	if err := p.print(b.String()); err != nil {
 		return 0, err
 	}
 	for {
-		answer, err := p.ask(ctx, fmt.Sprintf("Number from 1 to %d, or Enter for none: ", len(options)))
+		answer, err := p.ask(ctx, fmt.Sprintf("Enter a number from 1 to %d, or press Enter to cancel: ", len(options)))
 		if err != nil {
 			return 0, err
 		}
@@ -73,7 +75,8 @@ func (p *Prompter) Select(ctx context.Context, question string, options []Option
 	}
 }
 
-// Confirm asks a question to which only y or yes means yes. Anything that is neither that nor no is asked again; an empty line is no, which is ErrDeclined.
+// Confirm asks a yes-or-no question. Only y and yes mean yes. No and an empty line are ErrDeclined; any other answer is
+// asked again.
 func (p *Prompter) Confirm(ctx context.Context, question string) error {
 	for {
 		answer, err := p.ask(ctx, question+" [y/N] ")
@@ -86,13 +89,13 @@ func (p *Prompter) Confirm(ctx context.Context, question string) error {
 		case "", "n", "no":
 			return ErrDeclined
 		}
-		if err := p.say("Please answer yes or no.\n"); err != nil {
+		if err := p.print("Please answer yes or no.\n"); err != nil {
 			return err
 		}
 	}
 }
 
-// Input asks for a text that check has nothing against. An empty line is ErrDeclined.
+// Input asks for a text until check accepts it. An empty line is ErrDeclined.
 func (p *Prompter) Input(ctx context.Context, question string, check func(string) error) (string, error) {
 	for {
 		answer, err := p.ask(ctx, question+" ")
@@ -106,20 +109,20 @@ func (p *Prompter) Input(ctx context.Context, question string, check func(string
 		if wrong == nil {
 			return answer, nil
 		}
-		if err := p.say(printable.Text(wrong.Error()) + "\n"); err != nil {
+		if err := p.print(printable.Text(wrong.Error()) + "\n"); err != nil {
 			return "", err
 		}
 	}
 }
 
-func (p *Prompter) say(text string) error {
+func (p *Prompter) print(text string) error {
 	_, err := io.WriteString(p.out, text)
 	return err
 }
 
-// ask says a question and waits for a line, without the space around it, or for the end of ctx.
+// ask prints a question and waits for a line, which it returns without surrounding space, or for the end of ctx.
 func (p *Prompter) ask(ctx context.Context, question string) (string, error) {
-	if err := p.say(printable.Text(question)); err != nil {
+	if err := p.print(printable.Text(question)); err != nil {
 		return "", err
 	}
 	if !p.reading {
@@ -132,12 +135,12 @@ func (p *Prompter) ask(ctx context.Context, question string) (string, error) {
 	select {
 	case a := <-p.lines:
 		p.reading = false
-		// Text before the end that no line break follows is a line, too.
+		// Text without a line break before the end of the input is a line too.
 		if a.err != nil && a.line == "" {
-			return "", errors.Join(ErrNoAnswer, p.say("\n"))
+			return "", errors.Join(ErrNoAnswer, p.print("\n"))
 		}
 		return strings.TrimSpace(a.line), nil
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), p.say("\n"))
+		return "", errors.Join(ctx.Err(), p.print("\n"))
 	}
 }

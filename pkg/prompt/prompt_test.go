@@ -35,7 +35,7 @@ func TestSelect(t *testing.T) {
 			if got != c.want || !errors.Is(err, c.err) {
 				t.Errorf("got %d, %v, want %d, %v", got, err, c.want, c.err)
 			}
-			if want := "How?\n  1  eni      keeps the client IP\n  2  cluster  loses the client IP\nNumber from 1 to 2, or Enter for none: "; !strings.HasPrefix(out.String(), want) {
+			if want := "How?\n  1  eni      keeps the client IP\n  2  cluster  loses the client IP\nEnter a number from 1 to 2, or press Enter to cancel: "; !strings.HasPrefix(out.String(), want) {
 				t.Errorf("it shows\n%s\nwant\n%s", out.String(), want)
 			}
 		})
@@ -89,8 +89,8 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// Several questions share what was read, however it arrives.
-func TestAnswersAreNotSwallowed(t *testing.T) {
+// Input that arrives at once answers several questions.
+func TestSeveralQuestions(t *testing.T) {
 	p := New(strings.NewReader("2\ny\nx.example\n"), io.Discard)
 	if i, err := p.Select(t.Context(), "", menu); i != 1 || err != nil {
 		t.Errorf("the menu got %d, %v", i, err)
@@ -103,7 +103,8 @@ func TestAnswersAreNotSwallowed(t *testing.T) {
 	}
 }
 
-// A pipe that stays open and says nothing is waited for until the context ends, and that is neither no nor the end.
+// A pipe that stays open and sends nothing is awaited until the context ends. That is neither a no nor the end of the
+// input.
 func TestInterrupted(t *testing.T) {
 	in, say := io.Pipe()
 	defer say.Close()
@@ -127,8 +128,8 @@ func (n *notifying) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Nobody is asked through a writer that is broken.
-func TestQuestionNobodySees(t *testing.T) {
+// A question that cannot be written is not answered.
+func TestBrokenWriter(t *testing.T) {
 	broken, in := io.Pipe()
 	broken.Close()
 	if err := New(strings.NewReader("y\n"), in).Confirm(t.Context(), "Make this change?"); !errors.Is(err, io.ErrClosedPipe) {

@@ -9,7 +9,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// alibaba is the Classic and the Network Load Balancer of Alibaba Cloud (kubernetes/cloud-provider-alibaba-cloud pkg/controller/helper/service_utils.go).
+// alibaba is the Classic and the Network Load Balancer of Alibaba Cloud (kubernetes/cloud-provider-alibaba-cloud
+// pkg/controller/helper/service_utils.go).
 type alibaba struct{ unknown }
 
 func (alibaba) about() (name, title string) { return "alibaba", "Alibaba Cloud CLB and NLB" }
@@ -18,7 +19,8 @@ func (alibaba) rules() []*Rule {
 	return []*Rule{ali01, ali02, ali03, ali04, ali05, ali06, ali07, ali08, ali09}
 }
 
-// backendType is read raw by Alibaba's cloud controller manager, and only the exact value eni makes it send to pods.
+// backendType is the annotation that Alibaba's cloud controller manager reads. Only the exact value eni makes it send
+// to pods.
 const backendType = "service.beta.kubernetes.io/backend-type"
 
 var alibabaInstance = regexp.MustCompile(`^(alicloud://)?[a-z]{2}-[a-z0-9-]+\.i-`)
@@ -33,7 +35,7 @@ func (alibaba) recognise(c candidate) (LoadBalancer, bool) {
 	case c.service.LoadBalancerClass == "alibabacloud.com/nlb":
 		lb.Product, lb.Source = "NLB", "loadBalancerClass alibabacloud.com/nlb"
 	case c.service.Annotations["service.beta.kubernetes.io/class"] != "":
-		return LoadBalancer{}, false // the controller leaves the Service to somebody else
+		return LoadBalancer{}, false // the Service belongs to another controller
 	default:
 		source, ok := c.fromNodes(alibabaInstance.MatchString)
 		if !ok {
@@ -69,7 +71,8 @@ func (alibaba) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, true
 }
 
-// onVirtualNodes: an endpoint is on a virtual node, whose pods the controller makes backends themselves under every policy.
+// onVirtualNodes says whether an endpoint is on a virtual node. The controller makes pods on such nodes backends
+// themselves, under either policy.
 func onVirtualNodes(c candidate) bool {
 	return slices.ContainsFunc(c.service.Endpoints, func(e cluster.Endpoint) bool {
 		node := c.snapshot.NodeIndex(e.Node)
@@ -77,8 +80,9 @@ func onVirtualNodes(c candidate) bool {
 	})
 }
 
-// alibabaForeign: the load balancer or its group of servers is somebody else's, and the controller leaves its listeners or weights as they are
-// (kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/model_applier.go, vgroups.go).
+// alibabaForeign says whether the load balancer or its server group is a reused one, whose listeners or weights the
+// controller does not change (kubernetes/cloud-provider-alibaba-cloud v2.14.0
+// pkg/controller/service/clbv1/model_applier.go, vgroups.go).
 func alibabaForeign(svc *cluster.Service) bool {
 	id, _ := alibabaSetting(svc, "id")
 	override, _ := alibabaSetting(svc, "force-override-listeners")
@@ -86,8 +90,9 @@ func alibabaForeign(svc *cluster.Service) bool {
 	return id != "" && override != "true" || group != ""
 }
 
-// alibabaWeights: the controller weights nodes by their pods under policy Local only, and a CLB's scheduler rr, the default, ignores weights; an NLB's default is wrr
-// (kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go podNumberAlgorithm; for NLB Alibaba Cloud's documentation of its scheduler).
+// alibabaWeights: the controller weights nodes by their pods under policy Local only, and a CLB's scheduler rr, the
+// default, ignores weights; an NLB's default is wrr (kubernetes/cloud-provider-alibaba-cloud v2.14.0
+// pkg/controller/service/clbv1/vgroups.go podNumberAlgorithm; for NLB Alibaba Cloud's documentation of its scheduler).
 func alibabaWeights(c candidate, product string) Weights {
 	scheduler, _ := alibabaSetting(c.service, "scheduler")
 	kept, _ := alibabaSetting(c.service, "ignore-weight-update")
@@ -158,7 +163,7 @@ func (alibaba) members(_ *cluster.Snapshot, svc *cluster.Service) func(*cluster.
 	}
 }
 
-// leavesOut: the controller drops terminating pods, and where it sends to pods the node gets nothing all the same.
+// leavesOut: the controller drops terminating pods. Where it sends to pods, a node without one gets nothing either.
 func (alibaba) leavesOut(ready, _ int) *Rule {
 	if ready == 0 {
 		return ali01
@@ -191,7 +196,8 @@ func (alibaba) toName(lb LoadBalancer) (p Published, instead string) {
 	return Published{Key: alibabaPrefix + "hostname", Source: "kubernetes/cloud-provider-alibaba-cloud pkg/controller/service/clbv1/service_controller.go"}, ""
 }
 
-// podsHaveNodeRanges: some endpoint lies in a node's podCIDR, so pods are on an overlay or on routes that the load balancer cannot send to.
+// podsHaveNodeRanges says whether an endpoint is in its node's podCIDR: pods are then on an overlay, or on routes that
+// the load balancer does not have.
 func podsHaveNodeRanges(s *cluster.Snapshot, svc *cluster.Service) bool {
 	for i := range svc.Endpoints {
 		node := s.NodeIndex(svc.Endpoints[i].Node)
@@ -219,7 +225,8 @@ const (
 	alibabaQuota = 200
 )
 
-// alibabaSetting is a setting of the controller, by the newer key where that is there at all (pkg/controller/service/reconcile/annotation/annotations.go).
+// alibabaSetting is a setting of the controller, by the newer key where that is there at all
+// (pkg/controller/service/reconcile/annotation/annotations.go).
 func alibabaSetting(svc *cluster.Service, name string) (value, key string) {
 	if value, ok := svc.Annotations[alibabaPrefix+name]; ok {
 		return value, alibabaPrefix + name
@@ -227,8 +234,8 @@ func alibabaSetting(svc *cluster.Service, name string) (value, key string) {
 	return svc.Annotations[alibabaOld+name], alibabaOld + name
 }
 
-// alibabaListensHTTP: annotation protocol-port makes a listener of layer 7, http or https, which opens connections of its own
-// (kubernetes/cloud-provider-alibaba-cloud docs/usage.md).
+// alibabaListensHTTP: annotation protocol-port makes a listener of layer 7, http or https, which opens connections of
+// its own (kubernetes/cloud-provider-alibaba-cloud docs/usage.md).
 func alibabaListensHTTP(svc *cluster.Service) bool {
 	value, _ := alibabaSetting(svc, "protocol-port")
 	return strings.Contains(strings.ToLower(value), "http")

@@ -8,7 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its documentation says of them.
+// alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its
+// documentation says of them.
 var alibabaSigns = []Sign{
 	{Reason: "SkipSyncBackends", Contains: "not in vpc cidrs", Means: "pods have addresses outside the VPC and get no traffic: remove the annotation", Bad: true},
 	{Reason: "SkipSyncBackends", Contains: "eni is invalid", Means: "a pod has an address of the VPC but its network interface was not found, so the backends did not change: check Terway", Bad: true},
@@ -56,8 +57,8 @@ func (alibaba) toLocal(lb LoadBalancer, f Facts) Change {
 	return c
 }
 
-// toPods sets the annotation and policy Cluster together, as Alibaba Cloud's troubleshooting page prescribes; the annotation alone leaves connections from inside
-// failing, because kube-proxy goes on obeying the policy.
+// toPods sets the annotation and policy Cluster together, as Alibaba Cloud's troubleshooting page prescribes; the
+// annotation alone leaves connections from inside failing, because kube-proxy still applies the policy to them.
 func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP, and no connection uses a node port"}}
 	if f.Service.Annotations[backendType] != "eni" {
@@ -110,7 +111,7 @@ func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	return c, true
 }
 
-// skippedBefore: the controller has said of this Service before that it could not send to its pods.
+// skippedBefore finds an event in which the controller reported that it could not send to this Service's pods.
 func skippedBefore(f Facts) (Check, bool) {
 	for i := len(f.Surroundings.Events) - 1; i >= 0; i-- {
 		e := &f.Surroundings.Events[i]
@@ -135,8 +136,9 @@ func imaginaryKeys(svc *cluster.Service) (costs []string) {
 	return costs
 }
 
-// mistakenForBackendType are the annotations that look as if they were backendType: another prefix before it, as the controller's other settings have it, another
-// spelling, or a slip of a letter or two. The controller reads none of them. Another cloud's own key is left alone.
+// mistakenForBackendType lists annotations that were probably meant to be backendType: with the prefix of the
+// controller's other settings, another spelling, or one or two wrong letters. The controller reads none of them. The
+// key of another cloud is not listed.
 func mistakenForBackendType(svc *cluster.Service) (keys []string) {
 	for key := range svc.Annotations {
 		prefix, name, found := strings.Cut(key, "/")
@@ -156,7 +158,7 @@ func mistakenForBackendType(svc *cluster.Service) (keys []string) {
 	return keys
 }
 
-// slips is how many letters must be put in, left out or replaced to make one word of another.
+// slips is the edit distance of two words: how many letters must be inserted, removed or replaced.
 func slips(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -1,6 +1,7 @@
 package provider
 
-// announced is a load balancer that is nothing but nodes that announce the address: packets come to them with the client's address and that of the Service.
+// announced is a load balancer that is nothing but nodes that announce the address: packets come to them with the
+// client's address and that of the Service.
 func announced(name, title, source string) LoadBalancer {
 	return LoadBalancer{Name: name, Title: title, Product: title, Backends: Nodes, Delivery: ToAddress, ClientIP: Preserved, Announced: true, Source: source}
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// aws is the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller manager.
+// aws is the load balancers of the AWS Load Balancer Controller, of EKS Auto Mode and of the AWS cloud controller
+// manager.
 //
-// Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go, model_build_load_balancer.go; kubernetes/cloud-provider-aws
-// pkg/providers/v1/aws.go, aws_loadbalancer.go.
+// Sources: kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go,
+// model_build_load_balancer.go; kubernetes/cloud-provider-aws pkg/providers/v1/aws.go, aws_loadbalancer.go.
 type aws struct{ unknown }
 
 func (aws) about() (name, title string) { return "aws", "AWS NLB and CLB" }
@@ -53,7 +54,8 @@ func (aws) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, true
 }
 
-// awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation type nlb an NLB with instances as targets.
+// awsCloud is what the cloud controller manager makes: a CLB, which opens connections of its own, or with annotation
+// type nlb an NLB with instances as targets.
 func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts("aws://"))
 	if !ok || slices.ContainsFunc(c.service.Ingress, func(in cluster.Ingress) bool { return in.IP.IsValid() }) {
@@ -64,7 +66,8 @@ func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 		lb.ClientIP = UnknownClientIP // only newer releases of this controller read it
 	}
 	if slices.Equal(lb.Checks, []HealthCheck{ChecksNodePort}) {
-		// In its mode Shared, which OpenShift sets, it asks kube-proxy under policy Cluster (ClusterServiceLoadBalancerHealthProbeMode).
+		// In its mode Shared, which OpenShift sets, it asks kube-proxy under policy Cluster
+		// (ClusterServiceLoadBalancerHealthProbeMode).
 		lb.Checks = []HealthCheck{ChecksNodePort, ChecksKubeProxy}
 	}
 	if c.service.Annotations[awsType] != "nlb" {
@@ -73,14 +76,16 @@ func awsCloud(c candidate, lb LoadBalancer) (LoadBalancer, bool) {
 	return lb, true
 }
 
-// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the cloud controller manager.
+// awsController: the AWS Load Balancer Controller, or EKS Auto Mode, owns the Service's load balancer, and not the
+// cloud controller manager.
 func awsController(svc *cluster.Service) bool {
 	return svc.LoadBalancerClass == "service.k8s.aws/nlb" || svc.LoadBalancerClass == "eks.amazonaws.com/nlb" ||
 		svc.Annotations[awsType] == "nlb-ip" || svc.Annotations[awsType] == "external" ||
 		slices.ContainsFunc(svc.Finalizers, func(f string) bool { return strings.HasPrefix(f, "service.k8s.aws/") })
 }
 
-// awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an annotation sets is asked instead.
+// awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an
+// annotation sets is asked instead.
 func awsChecks(c candidate) []HealthCheck {
 	port := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"]
 	protocol := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"]
@@ -111,7 +116,8 @@ func awsWeights(svc *cluster.Service) Weights {
 	return ByZone
 }
 
-// awsClientIP: kept for instances by default; for pods only where preserve_client_ip.enabled says so, and always for UDP.
+// awsClientIP: kept for instances by default; for pods only where preserve_client_ip.enabled says so, and always for
+// UDP.
 func awsClientIP(svc *cluster.Service, backends Backends) ClientIP {
 	attributes := strings.ReplaceAll(svc.Annotations[awsAttributes], " ", "")
 	udp := slices.ContainsFunc(svc.Ports, func(p cluster.Port) bool { return p.Protocol == cluster.UDP })
@@ -199,8 +205,8 @@ func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
 	return Change{Costs: []string{"the health check moves from the health check node port to the node port, so nodes may count as unhealthy for a moment"}}
 }
 
-// toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic that they drop
-// (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
+// toLocal: a health check that somebody set does not ask the health check node port, so nodes without a pod get traffic
+// that they drop (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
 func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	var c Change
 	for _, key := range []string{"service.beta.kubernetes.io/aws-load-balancer-healthcheck-port", "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"} {
@@ -211,8 +217,8 @@ func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	return c
 }
 
-// toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host name, so nodes never answer for the
-// address themselves and the policy may stay.
+// toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host
+// name, so nodes never answer for the address themselves and the policy may stay.
 func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 	c = Change{Gains: []string{"the load balancer sends to pods directly, without a node port in between"}}
 	owned := Check{

@@ -8,11 +8,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// azure is Azure Load Balancer, which sends to nodes and keeps the client's address. With floating IP, the default, it keeps the destination too
-// (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go, consts.ServiceAnnotationDisableLoadBalancerFloatingIP); for an internal IPv6 frontend there is none.
+// azure is Azure Load Balancer, which sends to nodes and keeps the client's address. With floating IP, the default, it
+// keeps the destination too (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go,
+// consts.ServiceAnnotationDisableLoadBalancerFloatingIP); for an internal IPv6 frontend there is none.
 //
-// Under policy Local the probe asks the health check node port. Under Cluster it asks the node port, or kube-proxy in the shared probe mode, which is a setting of
-// the cluster and not in the API.
+// Under policy Local the probe asks the health check node port. Under Cluster it asks the node port, or kube-proxy in
+// the shared probe mode, which is a setting of the cluster and not in the API.
 type azure struct{ unknown }
 
 func (azure) about() (name, title string) { return "azure", "Azure Load Balancer" }
@@ -40,7 +41,8 @@ func (azure) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, ok
 }
 
-// azureProbesByHand: the probe asks over HTTP, or something that an annotation names, and what is answered there is not in the API.
+// azureProbesByHand: the probe asks over HTTP, or something that an annotation names, and what is answered there is not
+// in the API.
 func azureProbesByHand(svc *cluster.Service) bool {
 	if slices.ContainsFunc(svc.Ports, func(p cluster.Port) bool {
 		return strings.EqualFold(p.AppProtocol, "http") || strings.EqualFold(p.AppProtocol, "https")
@@ -87,8 +89,9 @@ func azureMember(n *cluster.Node) Member {
 
 const azureProbePath = "service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"
 
-// toCluster: with policy Local the probe asks the health check node port; with Cluster it asks the node port, and for a port whose appProtocol is http or https
-// it asks for "/" and wants a 200, which an ingress controller does not give (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go; AKS #3210).
+// toCluster: with policy Local the probe asks the health check node port; with Cluster it asks the node port, and for a
+// port whose appProtocol is http or https it asks for "/" and wants a 200, which an ingress controller does not give
+// (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go; AKS #3210).
 func (azure) toCluster(_ LoadBalancer, f Facts) Change {
 	var c Change
 	for i := range f.Service.Ports {

@@ -1,6 +1,7 @@
 package provider
 
-// baidu is the BLB of Baidu AI Cloud, of which no more is known here than how its nodes' providerIDs begin and what Baidu documents.
+// baidu is the BLB of Baidu AI Cloud, of which no more is known here than how its nodes' providerIDs begin and what
+// Baidu documents.
 type baidu struct{ unknown }
 
 func (baidu) about() (name, title string) { return "baidu", "Baidu AI Cloud BLB" }
@@ -15,7 +16,8 @@ func (baidu) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, ok
 }
 
-// toPods sets the annotation that Baidu documents. Its documentation does not say what becomes of a Service that is there already.
+// toPods sets the annotation that Baidu documents. Its documentation does not say what becomes of a Service that is
+// there already.
 func (baidu) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
 	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}, Checks: []Check{podsReachable(f)}}
 	if f.Service.Annotations[baiduBackendType] != "eni" {

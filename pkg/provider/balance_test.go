@@ -11,7 +11,8 @@ import (
 // healthy passes every health check.
 func healthy(int, HealthCheck) Receives { return Passes() }
 
-// balanced is what the load balancer of a cluster's Service sends to each node, where its nodes answer health checks so.
+// balanced is what the load balancer of a cluster's Service sends to each node, where its nodes answer health checks
+// so.
 func balanced(t *testing.T, text string, answer func(int, HealthCheck) Receives) []Receives {
 	t.Helper()
 	s, service := given(t, text)
@@ -41,7 +42,8 @@ func words(r Receives) string {
 
 const exclude = "node.kubernetes.io/exclude-from-external-load-balancers"
 
-// Which nodes a controller makes backends: node a is the case, and node b beside it is almost the same and is a backend.
+// Which nodes a controller makes backends: node a is the case, and node b beside it is almost the same and is a
+// backend.
 func TestMembers(t *testing.T) {
 	const (
 		gce   = " provider-id=gce://p/z/n"
@@ -55,7 +57,8 @@ func TestMembers(t *testing.T) {
 	ack, ackEP := svc("finalizers=service.k8s.alibaba/resources"), "ep 10.244.1.10 node=a\nep 10.244.2.10 node=b\n"
 	lbc := named(svc(annotate(awsPrefix+"nlb-target-type=instance"), "class=service.k8s.aws/nlb"))
 	for _, c := range []struct{ name, a, b, service, want string }{
-		// kubernetes/cloud-provider controllers/service/controller.go: the label's value counts, a cordon does not, and since v1.27 neither does readiness.
+		// kubernetes/cloud-provider controllers/service/controller.go: the label's value counts, a cordon does not, and
+		// since v1.27 neither does readiness.
 		{"upstream, excluded", "labels=" + exclude + "=" + do, "labels=" + exclude + "=false" + do, svc(), "ExcludedByLabel LB-03"},
 		{"upstream, excluded by any other word", "labels=" + exclude + "=no" + do, "labels=" + exclude + "=0" + do, svc(), "ExcludedByLabel LB-03"},
 		{"upstream, about to be removed", "taints=ToBeDeletedByClusterAutoscaler=1:NoSchedule" + do, "taints=DeletionCandidateOfClusterAutoscaler=1:PreferNoSchedule" + do, svc(), "BeingRemoved LB-04"},
@@ -80,7 +83,8 @@ func TestMembers(t *testing.T) {
 		// azure.go ShouldNodeExcludedFromLoadBalancer.
 		{"Azure, excluded whatever the value", "labels=" + exclude + "=false" + azure, azure, svc(), "ExcludedByLabel AZ-01"},
 		{"Azure, not managed", "labels=kubernetes.azure.com/managed=false" + azure, "labels=kubernetes.azure.com/managed=true" + azure, svc(), "NotManaged AZ-02"},
-		// zone_getter.go of ingress-gce, for load balancers that it keeps; the cloud controller manager reads the label's value.
+		// zone_getter.go of ingress-gce, for load balancers that it keeps; the cloud controller manager reads the
+		// label's value.
 		{"GKE, drained", "labels=operation.gke.io/type=drain" + gce, "labels=operation.gke.io/type=upgrade" + gce, svc("finalizers=gke.networking.io/l4-netlb-v2"), "BeingRemoved GKE-02"},
 		{"GKE, false of its own controller", "labels=" + exclude + "=false" + gce, gce, svc("finalizers=gke.networking.io/l4-netlb-v2"), "ExcludedByLabel GKE-01"},
 		{"GKE, false of either controller", "labels=" + exclude + "=false" + gce, gce, svc(), "NotKnown GKE-04"},
@@ -147,8 +151,9 @@ func TestBalanceReasons(t *testing.T) {
 	}
 }
 
-// Google's controllers take a subset of many nodes, 24 of an internal load balancer with subsetting, and which ones is not in the API; of fewer they take all
-// (Google Cloud, "Internal passthrough Network Load Balancer Services"; pkg/neg/syncers/subsets.go of ingress-gce).
+// Google's controllers take a subset of many nodes, 24 of an internal load balancer with subsetting, and which ones is
+// not in the API; of fewer they take all (Google Cloud, "Internal passthrough Network Load Balancer Services";
+// pkg/neg/syncers/subsets.go of ingress-gce).
 func TestSubset(t *testing.T) {
 	for _, c := range []struct {
 		nodes   int

@@ -8,17 +8,18 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// candidate is what a load balancer is recognised by.
+// candidate is a Service whose load balancer is to be recognised, with the facts that this takes.
 type candidate struct {
 	service  *cluster.Service
 	snapshot *cluster.Snapshot
-	// ids are providerIDs of nodes, one of each form.
+	// ids are providerIDs of nodes, one for each scheme or region.
 	ids []string
-	// onNodeAddresses: all addresses of the Service are nodes' own. foreignAddress: they are private, and nothing says that a cloud gave them.
+	// onNodeAddresses: all addresses of the Service are node addresses. foreignAddress: all are private, and nothing
+	// shows that a cloud assigned them.
 	onNodeAddresses, foreignAddress bool
 }
 
-// finalizer is the first of the Service's finalizers that starts so, "" where none does.
+// finalizer is the first finalizer of the Service with this prefix, "" where there is none.
 func (c candidate) finalizer(prefix string) string {
 	for _, f := range c.service.Finalizers {
 		if strings.HasPrefix(f, prefix) {
@@ -28,7 +29,7 @@ func (c candidate) finalizer(prefix string) string {
 	return ""
 }
 
-// annotated is the first of the keys that the Service carries, "" where it carries none.
+// annotated is the first of the keys that the Service has as an annotation, "" where it has none.
 func (c candidate) annotated(keys ...string) string {
 	for _, key := range keys {
 		if _, ok := c.service.Annotations[key]; ok {
@@ -38,9 +39,10 @@ func (c candidate) annotated(keys ...string) string {
 	return ""
 }
 
-// fromNodes says whether a node runs there and the Service is left to the cloud's own controller: it has no class, and its addresses do not contradict that. The
-// addresses of nodes are no cloud's, and a private one is the cloud's only where something says that its load balancer is an internal one: else an announcer may have
-// given it.
+// fromNodes says whether a node has such a providerID and the cloud's own controller serves the Service: it has no
+// class, and its addresses do not contradict that. A cloud does not assign addresses of nodes. It assigns a private
+// address only to an internal load balancer, which something on the Service must show: otherwise an announcer such as
+// MetalLB may have assigned it.
 func (c candidate) fromNodes(is func(providerID string) bool) (source string, ok bool) {
 	if c.service.LoadBalancerClass != "" || c.onNodeAddresses || c.foreignAddress {
 		return "", false
@@ -51,14 +53,15 @@ func (c candidate) fromNodes(is func(providerID string) bool) (source string, ok
 	return "", false
 }
 
-// cloud is a load balancer that is recognised by its nodes' providerIDs alone.
+// cloud recognises a load balancer by the providerIDs of the nodes alone.
 func (c candidate) cloud(known controller, prefixes ...string) (LoadBalancer, bool) {
 	source, ok := c.fromNodes(starts(prefixes...))
 	name, title := known.about()
 	return LoadBalancer{Name: name, Title: title, Source: source}, ok
 }
 
-// identify gathers of the nodes' providerIDs one of each form: those with the same scheme, and Alibaba Cloud's, which have none, by their region.
+// identify collects one providerID for each scheme. Those of Alibaba Cloud have no scheme; of them it collects one for
+// each region.
 func (c *candidate) identify() {
 	seen := map[string]bool{}
 	for i := range c.snapshot.Nodes {
@@ -79,8 +82,8 @@ func (c *candidate) identify() {
 	c.foreignAddress = !c.controlled() && c.allAddresses(netip.Addr.IsPrivate)
 }
 
-// controlled says whether a cloud's controller has left a mark on the Service: the finalizer of the service controller of Kubernetes, or an annotation that asks for
-// an internal load balancer.
+// controlled says whether the Service shows that a cloud's controller serves it: the finalizer of the service
+// controller of Kubernetes, or an annotation that asks for an internal load balancer.
 func (c *candidate) controlled() bool {
 	if slices.Contains(c.service.Finalizers, "service.kubernetes.io/load-balancer-cleanup") {
 		return true
@@ -95,14 +98,14 @@ func (c *candidate) controlled() bool {
 	return false
 }
 
-// starts recognises a providerID by its beginning.
+// starts matches a providerID by its prefix.
 func starts(prefixes ...string) func(string) bool {
 	return func(id string) bool {
 		return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(id, prefix) })
 	}
 }
 
-// allAddresses: the Service publishes addresses, and what is asked is true of each.
+// allAddresses says whether the Service publishes addresses and the condition holds for each.
 func (c *candidate) allAddresses(is func(netip.Addr) bool) bool {
 	for _, in := range c.service.Ingress {
 		if !in.IP.IsValid() || !is(in.IP) {
@@ -112,7 +115,7 @@ func (c *candidate) allAddresses(is func(netip.Addr) bool) bool {
 	return len(c.service.Ingress) > 0
 }
 
-// isNodes: the address is one of a node's own.
+// isNodes says whether the address belongs to a node.
 func (c *candidate) isNodes(a netip.Addr) bool {
 	for i := range c.snapshot.Nodes {
 		if n := &c.snapshot.Nodes[i]; slices.Contains(n.InternalIPs, a) || slices.Contains(n.ExternalIPs, a) {
@@ -124,7 +127,7 @@ func (c *candidate) isNodes(a netip.Addr) bool {
 
 func (c candidate) local() bool { return c.service.ExternalTrafficPolicy == cluster.PolicyLocal }
 
-// annotatedBelow says whether the Service has an annotation whose key starts so.
+// annotatedBelow says whether the Service has an annotation whose key has this prefix.
 func (c candidate) annotatedBelow(prefix string) bool {
 	for key := range c.service.Annotations {
 		if strings.HasPrefix(key, prefix) {

@@ -4,29 +4,30 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Facts are all that a provider's side of a change may look at. It changes none of them.
+// Facts are what a provider reads to plan its side of a change. It changes none of them.
 type Facts struct {
 	Snapshot     *cluster.Snapshot
 	Service      *cluster.Service
 	Surroundings *cluster.Surroundings
 }
 
-// Change is the provider's side of a change: what its controller wants beside the traffic policy, what must hold, and what to know first.
+// Change is the provider's side of a change: the annotations that its controller needs besides the traffic policy, what
+// must hold first, and what it gains and costs.
 type Change struct {
 	Settings     []Setting
 	Checks       []Check
 	Gains, Costs []string
-	// Instead says what to do where the provider has nothing of the kind; "" where it has.
+	// Instead says what to do where the provider has no such setting; "" where it has.
 	Instead string
 }
 
-// Setting is one annotation of the Service and the value that it gets; Remove takes it away.
+// Setting is one annotation of the Service and its new value; Remove deletes it.
 type Setting struct {
 	Key, Value string
 	Remove     bool
 }
 
-// Check is one thing that must hold before a change, and what was read of it.
+// Check is one precondition of a change, and what was read about it.
 type Check struct {
 	// Name is a short word with hyphens.
 	Name string
@@ -35,24 +36,24 @@ type Check struct {
 	Message string
 	// Fact and Source are the evidence.
 	Fact, Source string
-	// Risk is the word by which somebody may go on all the same; "" where the change would be in vain.
+	// Risk is the word that --accept-risk takes to continue anyway; "" where the change would have no effect.
 	Risk string
 }
 
-// Sign is an event by which a controller says what became of a change.
+// Sign is an event by which a controller reports the result of a change.
 type Sign struct {
 	Reason string
 	// Contains is a part of the event's message; "" for any.
 	Contains string
-	// Means is what it says of the change, a sentence; Bad where the change failed by it.
+	// Means is what the event says about the change, as a clause; Bad says that the change failed.
 	Means string
 	Bad   bool
 }
 
-// ToCluster is what to look at where externalTrafficPolicy becomes Cluster.
+// ToCluster is the provider's side of setting externalTrafficPolicy to Cluster.
 func (lb LoadBalancer) ToCluster(f Facts) Change { return lb.controller().toCluster(lb, f) }
 
-// ToLocal is what to look at where externalTrafficPolicy becomes Local.
+// ToLocal is the provider's side of setting externalTrafficPolicy to Local.
 func (lb LoadBalancer) ToLocal(f Facts) Change {
 	c := lb.controller().toLocal(lb, f)
 	if reason := replacesAddress(lb); reason != "" {
@@ -61,14 +62,16 @@ func (lb LoadBalancer) ToLocal(f Facts) Change {
 	return c
 }
 
-// ToPods is what makes the load balancer send to pods directly; Instead says what to use where nothing does. Policy says whether externalTrafficPolicy must become
-// Cluster too: it does wherever nodes answer for the address themselves, since kube-proxy goes on obeying it for connections from inside.
+// ToPods is what makes the load balancer send to pods directly; Instead says what to use where it cannot. policy says
+// whether externalTrafficPolicy must become Cluster too. It must wherever nodes handle the address themselves, because
+// kube-proxy still applies the policy to connections from inside the cluster.
 func (lb LoadBalancer) ToPods(f Facts) (c Change, policy bool) { return lb.controller().toPods(lb, f) }
 
-// Signs are the events to wait for after a change; nil where the provider's controller is not known to say anything.
+// Signs are the events to wait for after a change; nil where the provider's controller is not known to send any.
 func (lb LoadBalancer) Signs() []Sign { return lb.controller().signs() }
 
-// Weighs says how the load balancer could give a node traffic by the number of its pods, where policy is Local; "" where it cannot, or does.
+// Weighs says which annotation divides traffic by the number of pods on each node, under policy Local; "" where there
+// is none, or it is set.
 func (lb LoadBalancer) Weighs(svc *cluster.Service) string {
 	if svc.ExternalTrafficPolicy != cluster.PolicyLocal || lb.Backends == Pods {
 		return ""

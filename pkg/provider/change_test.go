@@ -8,7 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// said is a change in words: settings, the checks with what they found, and whether it has gains, costs or something else to use.
+// said is a change in words: settings, the checks with what they found, and whether it has gains, costs or something
+// else to use.
 func said(c Change) string {
 	var out []string
 	for _, s := range c.Settings {
@@ -104,7 +105,8 @@ func TestChangeOfPolicy(t *testing.T) {
 	}
 }
 
-// Where a load balancer can send to pods by an annotation that its vendor documents, and what must hold; where it cannot, something else is named.
+// Where a load balancer can send to pods by an annotation that its vendor documents, and what must hold; where it
+// cannot, something else is named.
 func TestToPods(t *testing.T) {
 	terway := func(on map[string]bool) func(*cluster.Surroundings) {
 		return func(s *cluster.Surroundings) {
@@ -155,7 +157,8 @@ func TestToPods(t *testing.T) {
 	}
 }
 
-// Which annotation publishes a name, or makes nodes leave the address to the load balancer; of Alibaba's only the CLB has one.
+// Which annotation publishes a name, or makes nodes leave the address to the load balancer; of Alibaba's only the CLB
+// has one.
 func TestToName(t *testing.T) {
 	for _, c := range []struct{ name, cluster, want string }{
 		{"Alibaba CLB", aliNodes + svc(), aliPrefix + "hostname"},
@@ -212,8 +215,8 @@ func TestWeighs(t *testing.T) {
 	}
 }
 
-// A CLB cannot send a connection back to the node that it comes from (Alibaba Cloud, "What to do if the SLB is not accessible from the cluster"); a load balancer that
-// opens connections of its own can, whatever it then passes on.
+// A CLB cannot send a connection back to the node that it comes from (Alibaba Cloud, "What to do if the SLB is not
+// accessible from the cluster"); a load balancer that opens connections of its own can, whatever it then passes on.
 func TestHairpins(t *testing.T) {
 	for _, c := range []struct {
 		name, cluster string

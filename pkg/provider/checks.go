@@ -7,7 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// podsReachable checks that the load balancer can send to the endpoints: addresses from a node's podCIDR are an overlay's, or routed by the nodes alone.
+// podsReachable checks that the load balancer can send to the endpoints. An address in a node's podCIDR belongs to an
+// overlay, or only the nodes have a route to it.
 func podsReachable(f Facts) Check {
 	c := Check{Name: "pods-in-vpc", Source: "endpointslices of " + f.Service.Namespace + "/" + f.Service.Name}
 	if !f.Service.EndpointsKnown {
@@ -29,7 +30,7 @@ func podsReachable(f Facts) Check {
 				return c
 			}
 		}
-		// A pod of a range of its node has that node's: where this one was read, the others do not matter.
+		// A pod can only be in the podCIDR of its own node: where that node was read, the others do not matter.
 		if own := f.Snapshot.NodeIndex(e.Node); own < 0 || !f.Snapshot.Nodes[own].Known || f.Snapshot.Nodes[own].Partial {
 			unread = e.Node
 		}
@@ -48,7 +49,7 @@ func podsReachable(f Facts) Check {
 	return c
 }
 
-// hostNetworkBackends checks for endpoints that are nodes themselves; message says what is known of them here.
+// hostNetworkBackends finds endpoints on the host network; message says what that means for this provider.
 func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) (Check, bool) {
 	for i := range f.Service.Endpoints {
 		e := &f.Service.Endpoints[i]
@@ -66,7 +67,7 @@ func hostNetworkBackends(f Facts, message, risk string, holds cluster.Tristate) 
 	return Check{}, false
 }
 
-// quota checks how many backends a load balancer may have.
+// quota checks that a load balancer may have so many backends.
 func quota(n, most int, what string) Check {
 	c := Check{
 		Name: "within-quota", Holds: cluster.Is(n <= most), Risk: "over-quota",

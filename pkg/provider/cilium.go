@@ -6,15 +6,17 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// cilium is Cilium: addresses that it gave, known by its classes (cilium/cilium v1.20.2 pkg/k8s/apis/cilium.io/v2alpha1) or by LB-IPAM's condition. Nodes announce
-// them by L2 or BGP, or have them themselves (node IPAM).
+// cilium is Cilium: addresses that it gave, known by its classes (cilium/cilium v1.20.2
+// pkg/k8s/apis/cilium.io/v2alpha1) or by LB-IPAM's condition. Nodes announce them by L2 or BGP, or have them themselves
+// (node IPAM).
 type cilium struct{ unknown }
 
 func (cilium) about() (name, title string) { return "cilium", "Cilium" }
 
 const ciliumL2 = "io.cilium/l2-announcer"
 
-// ciliumAddress is the condition that Cilium's LB-IPAM sets on a Service to which it has given an address (cilium/cilium v1.20.2 operator/pkg/lbipam/lbipam.go).
+// ciliumAddress is the condition that Cilium's LB-IPAM sets on a Service to which it has given an address
+// (cilium/cilium v1.20.2 operator/pkg/lbipam/lbipam.go).
 const ciliumAddress = "cilium.io/IPAMRequestSatisfied"
 
 func (cilium) recognise(c candidate) (LoadBalancer, bool) {

@@ -6,9 +6,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// digitalOcean is DigitalOcean's load balancer. Those of type REGIONAL open connections of their own to the node port; those of type REGIONAL_NETWORK keep the
-// client's address and deliver to their own. Which one is the default depends on the controller's release
-// (digitalocean/digitalocean-cloud-controller-manager cloud-controller-manager/do/loadbalancers.go).
+// digitalOcean is DigitalOcean's load balancer. Those of type REGIONAL open connections of their own to the node port;
+// those of type REGIONAL_NETWORK keep the client's address and deliver to their own. Which one is the default depends
+// on the controller's release (digitalocean/digitalocean-cloud-controller-manager
+// cloud-controller-manager/do/loadbalancers.go).
 type digitalOcean struct{ unknown }
 
 func (digitalOcean) about() (name, title string) { return "digitalocean", "DigitalOcean" }

@@ -6,8 +6,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// gke is Google's passthrough network load balancers, which send to nodes with the load balancer address as the destination still and keep the client's
-// address. Under policy Local they ask the health check node port, under Cluster kube-proxy (kubernetes/ingress-gce pkg/healthchecksl4/healthchecksl4.go).
+// gke is Google's passthrough network load balancers, which send to nodes with the load balancer address as the
+// destination still and keep the client's address. Under policy Local they ask the health check node port, under
+// Cluster kube-proxy (kubernetes/ingress-gce pkg/healthchecksl4/healthchecksl4.go).
 type gke struct{ unknown }
 
 func (gke) about() (name, title string) { return "gke", "Google Cloud passthrough NLB" }
@@ -34,7 +35,8 @@ func (gke) recognise(c candidate) (LoadBalancer, bool) {
 	return lb, ok
 }
 
-// gkeWeighted gives each node traffic by the number of its pods, under policy Local only (kubernetes/ingress-gce pkg/l4/annotations/service.go).
+// gkeWeighted gives each node traffic by the number of its pods, under policy Local only (kubernetes/ingress-gce
+// pkg/l4/annotations/service.go).
 const gkeWeighted = "networking.gke.io/weighted-load-balancing"
 
 const gkeSource = "kubernetes/ingress-gce pkg/utils/zonegetter/zone_getter.go, pkg/neg/syncers/subsets.go"
@@ -85,8 +87,9 @@ func gkeOwn(svc *cluster.Service) bool {
 
 func (gke) subset(svc *cluster.Service) (int, *Rule) { return gkeSubset(svc), gke03 }
 
-// gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works with instance groups. With subsetting the
-// finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3 (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
+// gkeSubset is how many nodes the load balancer surely takes all of: with more, a subset. 0 is no limit, where it works
+// with instance groups. With subsetting the finalizer is l4-ilb-v2; with network endpoint groups outside, l4-netlb-v3
+// (kubernetes/ingress-gce pkg/utils/common/finalizer.go).
 func gkeSubset(svc *cluster.Service) int {
 	if kind := svc.Annotations["networking.gke.io/load-balancer-type"]; (strings.EqualFold(kind, "internal") || strings.EqualFold(svc.Annotations["cloud.google.com/load-balancer-type"], "internal") ||
 		candidate{service: svc}.finalizer("gke.networking.io/l4-ilb-v1") != "") && (candidate{service: svc}).finalizer("gke.networking.io/l4-ilb-v2") == "" {

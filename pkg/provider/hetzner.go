@@ -6,8 +6,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// hetzner is Hetzner Cloud's load balancer, also where the first nodes are dedicated servers. They open connections of their own, check the node port unless an
-// annotation says otherwise, and know no traffic policy (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
+// hetzner is Hetzner Cloud's load balancer, also where the first nodes are dedicated servers. They open connections of
+// their own, check the node port unless an annotation says otherwise, and know no traffic policy
+// (hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go, internal/hcops/load_balancer.go).
 type hetzner struct{ unknown }
 
 func (hetzner) about() (name, title string) { return "hetzner", "Hetzner Cloud" }

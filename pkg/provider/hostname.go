@@ -6,25 +6,26 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Published is how a provider publishes something that no node answers for itself, in place of an address.
+// Published is how a provider makes nodes leave an address to the load balancer: by publishing a name in its place, or
+// with ipMode Proxy.
 type Published struct {
 	// Key is the annotation that makes it do so, Value what to set it to; Value is "" where it is the name itself.
 	Key, Value string
 	// Mode is Proxy where the address stays and its ipMode is set; "" where a name takes its place.
 	Mode cluster.IPMode
-	// Since is the release of Kubernetes from which the nodes obey it; the zero Version where any does.
+	// Since is the first release of Kubernetes whose nodes support it; the zero Version where all do.
 	Since cluster.Version
 	// Source is where the fact was read.
 	Source string
 }
 
-// NeedsName says whether somebody must give the name.
+// NeedsName says whether the user must give the name.
 func (p Published) NeedsName() bool { return p.Value == "" }
 
-// ToName is how the provider publishes a name; Instead says what to do where it has no way.
+// ToName is how the provider publishes a name; instead says what to do where it cannot.
 func (lb LoadBalancer) ToName() (p Published, instead string) { return lb.controller().toName(lb) }
 
-// Obeyed checks that the nodes are new enough to obey what is published.
+// Obeyed checks that the nodes are new enough to support what is published.
 func (p Published) Obeyed(s *cluster.Snapshot) (Check, bool) {
 	if !p.Since.Known() {
 		return Check{}, false

@@ -1,6 +1,7 @@
 package provider
 
-// huawei is the ELB of Huawei Cloud, of which no more is known here than how its nodes' providerIDs begin and what Huawei Cloud documents.
+// huawei is the ELB of Huawei Cloud, of which no more is known here than how its nodes' providerIDs begin and what
+// Huawei Cloud documents.
 type huawei struct{ unknown }
 
 func (huawei) about() (name, title string) { return "huawei", "Huawei Cloud ELB" }
@@ -14,7 +15,8 @@ func huaweiFlip() Change {
 	return Change{Costs: []string{"Huawei Cloud documents that existing connection tracking entries on the nodes are not cleared, and recommends creating a new Service instead"}}
 }
 
-// toLocal: a dedicated load balancer before CCE Turbo sends to pods and needs Cluster. Whether a cluster is Turbo is not in the API.
+// toLocal: a dedicated load balancer before CCE Turbo sends to pods and needs Cluster. Whether a cluster is Turbo is
+// not in the API.
 func (huawei) toLocal(_ LoadBalancer, f Facts) Change {
 	c := huaweiFlip()
 	const class = "kubernetes.io/elb.class"

@@ -42,7 +42,8 @@ func ibmEdge(s *cluster.Snapshot) func(*cluster.Node) Member {
 	}
 }
 
-// Annotations of IBM Cloud (IBM-Cloud/cloud-provider-ibm ibm/ibm_loadbalancer.go; IBM Cloud documentation, VPC load balancers).
+// Annotations of IBM Cloud (IBM-Cloud/cloud-provider-ibm ibm/ibm_loadbalancer.go; IBM Cloud documentation, VPC load
+// balancers).
 const (
 	ibmFeatures    = "service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features"
 	ibmHealthCheck = "service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-health-check-protocol"

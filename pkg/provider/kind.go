@@ -4,8 +4,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// cloudProviderKind is cloud-provider-kind: it publishes ipMode Proxy, which nobody else does there, and an Envoy opens a connection of its own to the nodes whose health check
-// passes (kubernetes-sigs/cloud-provider-kind pkg/loadbalancer/server.go, proxy.go).
+// cloudProviderKind is cloud-provider-kind: it publishes ipMode Proxy, which nobody else does there, and an Envoy opens
+// a connection of its own to the nodes whose health check passes (kubernetes-sigs/cloud-provider-kind
+// pkg/loadbalancer/server.go, proxy.go).
 type cloudProviderKind struct{ unknown }
 
 func (cloudProviderKind) about() (name, title string) { return "kind", "cloud-provider-kind" }

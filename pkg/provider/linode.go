@@ -4,8 +4,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// linode is Akamai's NodeBalancer, which opens connections of its own, knows no traffic policy and checks the node port of each node unless an annotation says otherwise
-// (linode/linode-cloud-controller-manager cloud/linode/loadbalancers.go).
+// linode is Akamai's NodeBalancer, which opens connections of its own, knows no traffic policy and checks the node port
+// of each node unless an annotation says otherwise (linode/linode-cloud-controller-manager
+// cloud/linode/loadbalancers.go).
 type linode struct{ unknown }
 
 func (linode) about() (name, title string) { return "linode", "Akamai Linode NodeBalancer" }

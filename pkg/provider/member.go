@@ -23,7 +23,7 @@ func out(reason string, r *Rule) Member { return Member{Is: cluster.No, Reason: 
 
 func perhaps(r *Rule) Member { return Member{Is: cluster.Undetermined, Reason: "NotKnown", Rule: r} }
 
-// anyOut asks one after the other, until one does not let the node in.
+// anyOut asks each in order and returns the first answer that is not Yes.
 func anyOut(deciders ...func(*cluster.Node) Member) func(*cluster.Node) Member {
 	return func(n *cluster.Node) Member {
 		for _, decide := range deciders {
@@ -39,7 +39,8 @@ func selects(svc *cluster.Service, key string) func(*cluster.Node) Member {
 	return func(n *cluster.Node) Member { return selected(svc, n, key) }
 }
 
-// upstream is what the service controller of Kubernetes gives to a cloud's load balancer. Since v1.27 a node's readiness does not count (KEP-3458).
+// upstream is which nodes the service controller of Kubernetes passes to a cloud's load balancer. Since v1.27 a node's
+// readiness does not count (KEP-3458).
 func upstream(s *cluster.Snapshot) func(*cluster.Node) Member {
 	identified := slices.ContainsFunc(s.Nodes, func(n cluster.Node) bool { return n.ProviderID != "" })
 	return func(n *cluster.Node) Member {
@@ -57,7 +58,8 @@ func upstream(s *cluster.Snapshot) func(*cluster.Node) Member {
 	}
 }
 
-// excludedByValue: the label keeps a node out unless its value is one that strconv.ParseBool takes for false.
+// excludedByValue says whether the label excludes the node, as it does unless strconv.ParseBool reads its value as
+// false.
 func excludedByValue(n *cluster.Node) bool {
 	value, ok := n.Labels[ExcludeLabel]
 	if !ok {
@@ -74,14 +76,15 @@ func labelled(n *cluster.Node, key string) bool {
 
 func removed(n *cluster.Node) bool { return n.Deleting || tainted(n, "ToBeDeletedByClusterAutoscaler") }
 
-// tainted: the node has such a taint, whatever its value and effect.
+// tainted says whether the node has such a taint, whatever its value and effect.
 func tainted(n *cluster.Node, taint string) bool {
 	return slices.ContainsFunc(n.Taints, func(t string) bool {
 		return strings.HasPrefix(t, taint+"=") || strings.HasPrefix(t, taint+":")
 	})
 }
 
-// selected leaves out the nodes that an annotation of label pairs with commas between them does not select. Anything but plain pairs is not judged.
+// selected excludes the nodes that an annotation does not select. It reads comma-separated label=value pairs; for any
+// other selector the answer is unknown.
 func selected(svc *cluster.Service, n *cluster.Node, key string) Member {
 	selector := svc.Annotations[key]
 	if selector == "" {

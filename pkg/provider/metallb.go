@@ -42,8 +42,9 @@ func (metalLB) toLocal(_ LoadBalancer, f Facts) Change {
 	return c
 }
 
-// metalLBFlip refuses for an address that is shared: the policy is part of what sharers must have in common, and where they differ the controller takes the
-// Service's address away (metallb/metallb internal/k8s/k8salloc, internal/allocator/allocator.go).
+// metalLBFlip refuses for an address that is shared: the policy is part of what sharers must have in common, and where
+// they differ the controller takes the Service's address away (metallb/metallb internal/k8s/k8salloc,
+// internal/allocator/allocator.go).
 func metalLBFlip(f Facts) Change {
 	for _, key := range metalLBShare {
 		if !annotated(f.Service, key) {

@@ -5,8 +5,9 @@ import (
 )
 
 // oci is Oracle Cloud, whose nodes may have a bare OCID as providerID (oracle/oci-cloud-controller-manager
-// pkg/cloudprovider/providers/oci/util.go MapProviderIDToResourceID). A network load balancer keeps the client's address under policy Local, unless an annotation takes
-// it; the flexible one, the default, opens connections of its own (load_balancer_spec.go).
+// pkg/cloudprovider/providers/oci/util.go MapProviderIDToResourceID). A network load balancer keeps the client's
+// address under policy Local, unless an annotation takes it; the flexible one, the default, opens connections of its
+// own (load_balancer_spec.go).
 type oci struct{ unknown }
 
 func (oci) about() (name, title string) { return "oci", "Oracle Cloud" }

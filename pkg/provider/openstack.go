@@ -7,12 +7,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// openstack is OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID; there the Service must
-// name Octavia.
+// openstack is OpenStack Octavia. At OVHcloud another load balancer may stand before nodes with the same providerID;
+// there the Service must name Octavia.
 //
-// All nodes are members. A health monitor, which under policy Local asks the health check node port, is there only where the annotation or the controller's
-// create-monitor says so, which is off by default and not in the API (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go, openstack.go). Octavia's amphora,
-// the default driver, opens connections of its own; the driver OVN keeps the client's address: the API does not show which it is.
+// All nodes are members. A health monitor, which under policy Local asks the health check node port, is there only
+// where the annotation or the controller's create-monitor says so, which is off by default and not in the API
+// (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go, openstack.go). Octavia's amphora, the default
+// driver, opens connections of its own; the driver OVN keeps the client's address: the API does not show which it is.
 type openstack struct{ unknown }
 
 func (openstack) about() (name, title string) { return "openstack", "OpenStack Octavia" }
@@ -80,8 +81,9 @@ func (openstack) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "loadbalancer.openstack.org/proxy-protocol")
 }
 
-// toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off unless the annotation, or the
-// controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack pkg/openstack/loadbalancer.go).
+// toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off
+// unless the annotation, or the controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack
+// pkg/openstack/loadbalancer.go).
 func (openstack) toLocal(_ LoadBalancer, f Facts) Change {
 	c := Check{Name: "health-monitor", Source: annotationSource(f.Service, octaviaMonitor)}
 	switch f.Service.Annotations[octaviaMonitor] {

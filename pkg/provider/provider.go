@@ -1,5 +1,6 @@
-// Package provider knows the load balancer's half of a connection: whose load balancer serves a Service, which nodes or pods it sends to, and how it divides connections
-// among them. There is one file for each load balancer; registry.go lists them.
+// Package provider knows the load balancer's half of a connection: whose load balancer serves a Service, which nodes or
+// pods it sends to, and how it divides connections among them. There is one file for each load balancer; registry.go
+// lists them.
 package provider
 
 import (
@@ -59,7 +60,7 @@ const (
 	UnknownWeights Weights = "Unknown"
 )
 
-// ClientIP says what the load balancer itself does to the client's address.
+// ClientIP says what the load balancer itself does with the client IP.
 type ClientIP string
 
 const (
@@ -69,7 +70,8 @@ const (
 	UnknownClientIP ClientIP = "Unknown"
 )
 
-// LoadBalancer is the load balancer before one Service, and what is known of it under the Service's traffic policy. What nobody has established is Unknown.
+// LoadBalancer is the load balancer of one Service, and what is known of it under the Service's traffic policy. What is
+// not established is Unknown.
 type LoadBalancer struct {
 	// Name is a short lower-case word: alibaba, aws, gke, azure. It is "" where the load balancer is not known.
 	Name string
@@ -77,17 +79,18 @@ type LoadBalancer struct {
 	Title    string
 	Product  string
 	Backends Backends
-	// Checks is what its health check may ask: one entry where that is known, several where it depends on something that the API does not show, none where nothing
-	// is known.
+	// Checks is what its health check may ask: one entry where that is known, several where it depends on something
+	// that the API does not show, none where nothing is known.
 	Checks   []HealthCheck
 	Delivery Delivery
 	Weights  Weights
 	ClientIP ClientIP
 	// Announced: the address is announced from nodes, and one node may get everything; the Service does not say which.
 	Announced bool
-	// SharedWithOthers: the load balancer, or its group of backends, is somebody else's, who may send to other backends than the controller's.
+	// SharedWithOthers: the load balancer, or its group of backends, is not managed by the cluster's controller, and
+	// may have other backends.
 	SharedWithOthers bool
-	// Source says what it was recognised by: finalizer service.k8s.alibaba/resources.
+	// Source is what it was recognised by: finalizer service.k8s.alibaba/resources.
 	Source string
 }
 
@@ -96,7 +99,7 @@ func (lb LoadBalancer) SendsToNodes() bool {
 	return lb.Backends == Nodes || lb.Backends == MixedBackends
 }
 
-// HealthCheck is what the health check asks, Unknown where that is not one thing for certain.
+// HealthCheck is what the health check asks; Unknown where it may ask more than one thing.
 func (lb LoadBalancer) HealthCheck() HealthCheck {
 	if len(lb.Checks) == 1 {
 		return lb.Checks[0]
@@ -109,8 +112,9 @@ func unrecognised() LoadBalancer {
 	return LoadBalancer{Backends: UnknownBackends, Delivery: UnknownDelivery, Weights: UnknownWeights, ClientIP: UnknownClientIP}
 }
 
-// Of recognises the load balancer of a Service: by what its controller wrote on the Service, else by its class, else by where the nodes run. Several controllers may
-// serve one cluster, so each Service is judged by itself. Everything is Unknown for a Service that is not of type LoadBalancer.
+// Of recognises the load balancer of a Service: by what its controller wrote on the Service, else by its class, else by
+// where the nodes run. Several controllers may run in one cluster, so each Service is recognised on its own. Everything
+// is Unknown for a Service that is not of type LoadBalancer.
 func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 	if svc.Type != cluster.TypeLoadBalancer {
 		return unrecognised()
@@ -125,7 +129,7 @@ func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 	return unrecognised()
 }
 
-// settled fills in what the recogniser left open, and what is true of every load balancer alike.
+// settled fills in what the controller left open, and what is true of every load balancer.
 func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	lb.Backends = cmp.Or(lb.Backends, UnknownBackends)
 	lb.Delivery = cmp.Or(lb.Delivery, UnknownDelivery)
@@ -144,8 +148,8 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	return lb
 }
 
-// ProxyProtocol is the annotation that makes the load balancer put a PROXY protocol header before each connection; "" where no known one does. Connections that do
-// not come through the load balancer lack the header.
+// ProxyProtocol is the annotation that makes the load balancer put a PROXY protocol header before each connection; ""
+// where the Service has none. Connections that do not pass the load balancer lack the header.
 func ProxyProtocol(svc *cluster.Service) string {
 	for _, known := range registry {
 		if key := known.proxyProtocol(svc); key != "" {
@@ -155,7 +159,7 @@ func ProxyProtocol(svc *cluster.Service) string {
 	return ""
 }
 
-// turnedOn is the first of the annotations whose value does not turn it off, "" where there is none.
+// turnedOn is the first of the annotations that is set and not off; "" where there is none.
 func turnedOn(svc *cluster.Service, keys ...string) string {
 	for _, key := range keys {
 		switch strings.ToLower(svc.Annotations[key]) {
@@ -167,8 +171,8 @@ func turnedOn(svc *cluster.Service, keys ...string) string {
 	return ""
 }
 
-// replacesAddress says why the pods see another address than the client's whatever the policy: the load balancer opens connections of its own. "" where it does not,
-// or is not known to, or passes the address on by the PROXY protocol.
+// replacesAddress says why pods do not see the client IP under either policy: the load balancer opens its own
+// connections. It is "" where it does not, where that is not known, and where the PROXY protocol carries the client IP.
 func replacesAddress(lb LoadBalancer) string {
 	if lb.ClientIP != Rewritten {
 		return ""
@@ -176,8 +180,9 @@ func replacesAddress(lb LoadBalancer) string {
 	return lb.Title + " opens its own connections, so pods see its address, unless the PROXY protocol is on"
 }
 
-// PassesClientIP says whether nodes and pods get connections with the client IP as their source: No, and why in one sentence, where the load balancer opens connections
-// of its own, whether or not it puts the client IP into a PROXY protocol header. It is Undetermined for a load balancer of which that is not known.
+// PassesClientIP says whether connections arrive at nodes and pods with the client IP as their source. It is No, with
+// the reason in one sentence, where the load balancer opens its own connections, even if a PROXY protocol header
+// carries the client IP; Undetermined where that is not known.
 func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) {
 	switch lb.ClientIP {
 	case Rewritten, ByProxyProtocol:
@@ -189,8 +194,9 @@ func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) 
 	return cluster.Undetermined, ""
 }
 
-// Hairpins says whether a node, or a pod on it, can connect through the load balancer to a backend on the same node; reason is one sentence where it cannot, or where
-// that is not known. A load balancer that passes the client IP on sends such a node a packet from one of its own addresses.
+// Hairpins says whether a node, or a pod on it, can connect through the load balancer to a backend on the same node;
+// reason is one sentence where it cannot, or where that is not known. A load balancer that keeps the client IP sends
+// such a node a packet whose source is an address of that node.
 func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
 	switch holds, _ := lb.PassesClientIP(); {
 	case holds == cluster.No:
@@ -204,7 +210,8 @@ func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
 	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node where it started"
 }
 
-// proxies fills in what is true of a load balancer that opens connections of its own to the node ports of all nodes, shares them equally, and checks those ports.
+// proxies fills in what is true of a load balancer that opens its own connections to the node ports of all nodes, in
+// equal shares, and health-checks these ports.
 func (lb *LoadBalancer) proxies() {
 	lb.Backends, lb.Delivery, lb.ClientIP, lb.Weights, lb.Checks = Nodes, ToNodePort, Rewritten, EqualWeights, []HealthCheck{ChecksNodePort}
 }

@@ -27,7 +27,8 @@ func nodesAt(id string) string {
 	return "node a provider-id=" + id + "1\nnode b provider-id=" + id + "2\n"
 }
 
-// svc is a LoadBalancer Service with policy Local and a public address; more is added to its line, etp= among it for another policy.
+// svc is a LoadBalancer Service with policy Local and a public address; more is added to its line, etp= among it for
+// another policy.
 func svc(more ...string) string {
 	return "svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7 port=http:80:30080 " + strings.Join(more, " ") + "\n"
 }
@@ -52,8 +53,9 @@ const (
 	inVPC     = "ep 192.168.7.10 node=a\n"
 )
 
-// Each load balancer is recognised by what its controller writes, or by where the nodes run, and not in the case beside it. What is known of it then is what its
-// controller's source and documentation say, not what this package does with it: the comment of a group names them.
+// Each load balancer is recognised by what its controller writes, or by where the nodes run, and not in the case beside
+// it. What is known of it then is what its controller's source and documentation say, not what this package does with
+// it: the comment of a group names them.
 func TestOf(t *testing.T) {
 	recognised := map[string]bool{}
 	for _, c := range []struct {
@@ -61,7 +63,8 @@ func TestOf(t *testing.T) {
 		// want is name, backends, checks, delivery, weights and client IP; a plain name where only that is meant.
 		want string
 	}{
-		// Alibaba Cloud: docs/usage.md and clbv1 of cloud-provider-alibaba-cloud. backend-type decides what the backends are; nothing else in the API does.
+		// Alibaba Cloud: docs/usage.md and clbv1 of cloud-provider-alibaba-cloud. backend-type decides what the
+		// backends are; nothing else in the API does.
 		{"Alibaba by finalizer, pods on an overlay", aliNodes + svc("finalizers=service.k8s.alibaba/resources") + onOverlay, "alibaba Nodes [NodePort] NodePort Equal Preserved"},
 		{"Alibaba, nothing says what the backends are", aliNodes + svc("finalizers=service.k8s.alibaba/resources") + inVPC, "alibaba Unknown [] Unknown Unknown Preserved"},
 		{"Alibaba, eni", aliNodes + svc(annotate("service.beta.kubernetes.io/backend-type=eni"), "finalizers=service.k8s.alibaba/resources"), "alibaba Pods [Pod] Pod Equal Preserved"},
@@ -80,7 +83,8 @@ func TestOf(t *testing.T) {
 		{"Alibaba, left to another controller", aliNodes + svc(annotate("service.beta.kubernetes.io/class=mine")), ""},
 		{"nodes like Alibaba's, another class", aliNodes + svc("class=example.com/mine"), ""},
 
-		// AWS: guide/service/annotations.md of aws-load-balancer-controller. The type of targets is instance unless the annotation, or a flag of the controller, says ip.
+		// AWS: guide/service/annotations.md of aws-load-balancer-controller. The type of targets is instance unless the
+		// annotation, or a flag of the controller, says ip.
 		{"AWS controller, ip targets", nodesAt("aws:///eu-1a/i-") + named(svc(annotate(awsPrefix+"nlb-target-type=ip"), "finalizers=service.k8s.aws/resources")), "aws Pods [Pod] Pod ByZone Rewritten"},
 		{"AWS controller, ip targets with the client IP", nodesAt("aws:///eu-1a/i-") + named(svc(annotate(awsPrefix+"nlb-target-type=ip", awsPrefix+`target-group-attributes="preserve_client_ip.enabled=true"`), "finalizers=service.k8s.aws/resources")), "aws Pods [Pod] Pod ByZone Preserved"},
 		{"AWS controller, instance targets", nodesAt("aws:///eu-1a/i-") + named(svc(annotate(awsPrefix+"nlb-target-type=instance"), "class=service.k8s.aws/nlb")), "aws Nodes [HealthCheckNodePort] NodePort ByZone Preserved"},

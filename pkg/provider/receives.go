@@ -10,12 +10,14 @@ import (
 type Receives struct {
 	// Receives is Undetermined where nothing that is known of the load balancer decides it.
 	Receives cluster.Tristate
-	// Reason is "" where the node receives, NotKnown where that is not known, else one word, such as NoLocalEndpoint, ExcludedByLabel, BeingRemoved, NoLoadBalancer,
-	// NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or HealthCheckFails.
+	// Reason is "" where the node receives, NotKnown where that is not known, else one word, such as NoLocalEndpoint,
+	// ExcludedByLabel, BeingRemoved, NoLoadBalancer, NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or
+	// HealthCheckFails.
 	Reason string
 	// Rule decided; nil where the node receives.
 	Rule *Rule
-	// Share is the node's share of all connections, 0 to 1; PodShare that of each ready endpoint on the node. Both are 0 where they are not known.
+	// Share is the node's share of all connections, 0 to 1; PodShare that of each ready endpoint on the node. Both are
+	// 0 where they are not known.
 	Share, PodShare float64
 }
 
@@ -30,7 +32,8 @@ func Fails(reason string, rule *Rule) Receives {
 // NotSettled is a health check of which it is not known whether it succeeds.
 func NotSettled(rule *Rule) Receives { return Receives{Reason: "NotKnown", Rule: rule} }
 
-// FollowsEndpoints says whether, under policy Local, nodes without an endpoint surely get nothing from the load balancer, whatever else is not known of it.
+// FollowsEndpoints says whether, under policy Local, nodes without an endpoint surely get nothing from the load
+// balancer, whatever else is not known of it.
 func (lb LoadBalancer) FollowsEndpoints() bool {
 	return !lb.SharedWithOthers && lb.controller().leavesOut(0, 0) != nil
 }
@@ -44,8 +47,9 @@ type Backend struct {
 	Asked bool
 }
 
-// Balance says of each node whether the load balancer sends to it and, where that is known of all nodes and so is how it divides connections, what share each gets.
-// answer is the node's half: what a node, by its index, answers to a health check of one kind. It is asked only where the answer matters, and never for NoHealthCheck.
+// Balance says of each node whether the load balancer sends to it and, where that is known of all nodes and so is how
+// it divides connections, what share each gets. answer is the node's half: what a node, by its index, answers to a
+// health check of one kind. It is asked only where the answer matters, and never for NoHealthCheck.
 func (lb LoadBalancer) Balance(s *cluster.Snapshot, svc *cluster.Service, nodes []Backend, answer func(node int, check HealthCheck) Receives) []Receives {
 	b := balance{
 		LoadBalancer: lb, known: lb.controller(), service: svc, nodes: nodes, answer: answer, local: svc.ExternalTrafficPolicy == cluster.PolicyLocal,
@@ -71,7 +75,8 @@ type balance struct {
 	answer  func(int, HealthCheck) Receives
 	member  func(*cluster.Node) Member
 	local   bool
-	// subset is the rule of a load balancer that takes only some of its members, which nobody knows; nil where it takes all.
+	// subset is the rule of a load balancer that takes only some of its members, which nobody knows; nil where it takes
+	// all.
 	subset *Rule
 }
 
@@ -93,7 +98,8 @@ func (b *balance) onlySome() *Rule {
 	return rule
 }
 
-// receives says whether the load balancer sends to a node: whether its controller makes the node a backend, and whether the node passes the health check.
+// receives says whether the load balancer sends to a node: whether its controller makes the node a backend, and whether
+// the node passes the health check.
 func (b *balance) receives(i int) Receives {
 	n := &b.nodes[i]
 	switch {
@@ -201,8 +207,8 @@ func (b *balance) share(all []Receives) {
 	}
 }
 
-// shareAmongAll: under policy Cluster each node hands its part to all endpoints alike. Where pods on virtual nodes get a part of their own besides, nothing is said of
-// single pods.
+// shareAmongAll: under policy Cluster each node hands its part to all endpoints alike. Where pods on virtual nodes get
+// a part of their own besides, nothing is said of single pods.
 func (b *balance) shareAmongAll(all []Receives) {
 	total := 0
 	for i := range b.nodes {

@@ -4,10 +4,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// controller is what is known of one load balancer: of the program that sets it up for a Service, or of all such programs where a cloud has several. What one of
-// them does not say is answered by unknown, which each embeds.
+// controller is what is known about one load balancer: about the program that sets it up for a Service, or about all
+// such programs where a cloud has several. Each embeds unknown, which answers what is not known about it.
 type controller interface {
-	// about gives the name, which is a short lower-case word for ever, and the title for people.
+	// about is the name, a short lower-case word that never changes, and the title for people.
 	about() (name, title string)
 	// rules are those of this load balancer alone.
 	rules() []*Rule
@@ -15,30 +15,35 @@ type controller interface {
 	recognise(candidate) (LoadBalancer, bool)
 	// members decides which nodes become backends.
 	members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member
-	// leavesOut is the rule by which, under policy Local, a node with so many ready and so many serving, terminating endpoints gets nothing; nil where none does.
+	// leavesOut is the rule by which, under policy Local, a node with so many ready and so many serving, terminating
+	// endpoints gets nothing; nil where none does.
 	leavesOut(ready, servingTerminating int) *Rule
-	// subset is how many nodes the load balancer takes at most, and the rule of nodes among more than that; 0 where there is no limit.
+	// subset is how many nodes the load balancer takes at most, and the rule of nodes among more than that; 0 where
+	// there is no limit.
 	subset(*cluster.Service) (limit int, rule *Rule)
 	// unsureCheck is the rule that says what the health check depends on, where it may ask several things.
 	unsureCheck() *Rule
-	// noHairpin says why a load balancer that keeps the client IP cannot send a connection back to the node that it comes from; "" where that is not known.
+	// noHairpin says why a load balancer that keeps the client IP cannot send a connection back to the node where it
+	// started; "" where that is not known.
 	noHairpin(LoadBalancer) string
-	// proxyProtocol is the annotation that makes it put a PROXY protocol header before each connection; "" where the Service has none.
+	// proxyProtocol is the annotation that makes it put a PROXY protocol header before each connection; "" where the
+	// Service has none.
 	proxyProtocol(*cluster.Service) string
-	// weighs is the setting that divides connections by the number of pods; an empty Setting where there is none, or it is set. hint is what else to say of it.
+	// weighs is the setting that divides connections by the number of pods; an empty Setting where there is none, or it
+	// is set. hint is what else to say of it.
 	weighs(LoadBalancer, *cluster.Service) (s Setting, hint string)
-	// toCluster, toLocal and toPods are what a change of the policy, or of the backends to pods, means to it.
+	// toCluster, toLocal and toPods are its side of a change of the policy, and of making pods its backends.
 	toCluster(LoadBalancer, Facts) Change
 	toLocal(LoadBalancer, Facts) Change
 	toPods(LoadBalancer, Facts) (c Change, policy bool)
 	// toName is how it publishes a name instead of an address; instead says what to do where it has no way.
 	toName(LoadBalancer) (p Published, instead string)
-	// signs are the events by which it says what became of a change.
+	// signs are the events by which it reports the result of a change.
 	signs() []Sign
 }
 
-// registry lists every load balancer that is known, in the order in which they are asked whether a Service's is theirs: what a controller wrote on the Service tells
-// more than where the nodes run.
+// registry lists every load balancer that is known, in the order in which they are asked whether a Service's is theirs:
+// what a controller wrote on the Service is better evidence than where the nodes run.
 var registry = []controller{
 	metalLB{}, kubeVIP{}, cilium{}, pureLB{},
 	alibaba{}, aws{}, gke{}, azure{}, openstack{}, hetzner{}, digitalOcean{}, oci{}, ibm{},
@@ -83,7 +88,7 @@ func (lb LoadBalancer) controller() controller {
 	return unknown{}
 }
 
-// unknown is a load balancer of which nothing is known, and the answer to everything that is not known of another one.
+// unknown is a load balancer that is not recognised, and the default for what is not known about a recognised one.
 type unknown struct{}
 
 func (unknown) about() (name, title string)              { return "", "" }

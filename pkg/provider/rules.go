@@ -12,23 +12,25 @@ const (
 	NotKnown Basis = "Unknown"
 )
 
-// Rule is one line of what is known of a load balancer.
+// Rule is one fact about a load balancer: why a node gets no connections from it, or why that is not known.
 type Rule struct {
-	// ID is for ever: LB-03.
+	// ID never changes and is never used for another rule: LB-03.
 	ID string
 	// Reason is one sentence about the node, without the Service's name.
 	Reason string
-	// Origin is where the fact was read: a file of the controller's code with its release, or a page of the vendor's documentation.
+	// Origin is where the fact was read: a file of the controller's code with its release, or a page of the vendor's
+	// documentation.
 	Origin string
 	Basis  Basis
 }
 
-// ExcludeLabel keeps a node out of load balancers; what counts as "false" differs by controller.
+// ExcludeLabel excludes a node from load balancers. Some controllers include the node where the value is false, others
+// do not read the value.
 const ExcludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 const upstreamSource = "kubernetes/cloud-provider v0.37.2 controllers/service/controller.go"
 
-// Rules that the report of a node's part names, whoever keeps the load balancer.
+// Rules that hold for any load balancer. Those that pkg/route names too are exported.
 var (
 	Unrecognised    = &Rule{ID: "LB-01", Basis: NotKnown, Reason: "this load balancer is not recognised, so it is not known which nodes it sends to"}
 	NoLocalEndpoint = &Rule{
@@ -72,7 +74,7 @@ var (
 	}
 )
 
-// commonRules are those that name no load balancer.
+// commonRules are the rules that hold for any load balancer.
 func commonRules() []*Rule {
 	return []*Rule{
 		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown,

@@ -4,8 +4,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// scaleway is Scaleway's load balancer, which opens connections of its own, knows no traffic policy and checks the node port of each node unless an annotation says
-// otherwise (scaleway/scaleway-cloud-controller-manager scaleway/loadbalancers.go).
+// scaleway is Scaleway's load balancer, which opens connections of its own, knows no traffic policy and checks the node
+// port of each node unless an annotation says otherwise (scaleway/scaleway-cloud-controller-manager
+// scaleway/loadbalancers.go).
 type scaleway struct{ unknown }
 
 func (scaleway) about() (name, title string) { return "scaleway", "Scaleway" }

@@ -6,7 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// tencent is the CLB of Tencent Cloud, of which no more is known here than how its nodes' providerIDs begin and what Tencent Cloud documents.
+// tencent is the CLB of Tencent Cloud, of which no more is known here than how its nodes' providerIDs begin and what
+// Tencent Cloud documents.
 type tencent struct{ unknown }
 
 func (tencent) about() (name, title string) { return "tencent", "Tencent Cloud CLB" }
@@ -35,7 +36,8 @@ func (tencent) weighs(_ LoadBalancer, svc *cluster.Service) (Setting, string) {
 	return Setting{Key: "service.cloud.tencent.com/local-svc-weighted-balance", Value: "true"}, hint
 }
 
-// toPods sets the annotation that Tencent Cloud documents (cloud.tencent.com/document/product/457/41897), with what it says must hold.
+// toPods sets the annotation that Tencent Cloud documents (cloud.tencent.com/document/product/457/41897), with what it
+// says must hold.
 func (tencent) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
 	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}}
 	if f.Service.Annotations[tencentDirect] != "true" {
@@ -64,7 +66,8 @@ func (tencent) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
 	return c, true
 }
 
-// tencentNetwork: the pods have routed addresses of the VPC, or the cluster's GlobalRouter network was allowed to be reached.
+// tencentNetwork: the pods have routed addresses of the VPC, or the cluster's GlobalRouter network was allowed to be
+// reached.
 func tencentNetwork(f Facts) Check {
 	c := Check{Name: "pods-in-vpc", Source: "annotations of the pods"}
 	routed := 0

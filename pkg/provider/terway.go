@@ -8,11 +8,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// ignoredByTerway is the label of nodes that Terway leaves alone (AliyunContainerService/terway cmd/terway-cli).
+// ignoredByTerway is the label of nodes that Terway ignores (AliyunContainerService/terway cmd/terway-cli).
 const ignoredByTerway = "k8s.aliyun.com/ignore-by-terway"
 
-// terway checks for the DaemonSet of Terway (AliyunContainerService/terway charts/terway/templates/terwayd/daemonset.yaml; terway-eni is its older name), and that it is
-// ready on each node of a ready endpoint. A virtual node has no DaemonSet's pods, and its pods are attached by themselves.
+// terway checks for the DaemonSet of Terway (AliyunContainerService/terway
+// charts/terway/templates/terwayd/daemonset.yaml; terway-eni is its older name), and that it is ready on each node of a
+// ready endpoint. A virtual node runs no DaemonSet pods, and its pods are attached to the VPC without Terway.
 func terway(f Facts) Check {
 	c := Check{Name: "terway-ready", Source: "daemonsets of kube-system"}
 	at := slices.IndexFunc(f.Surroundings.DaemonSets, func(d cluster.DaemonSet) bool { return d.Name == "terway-eniip" || d.Name == "terway-eni" })

@@ -4,7 +4,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// volcengine is the CLB of Volcengine, of which no more is known here than how its nodes' providerIDs begin and what Volcengine documents.
+// volcengine is the CLB of Volcengine, of which no more is known here than how its nodes' providerIDs begin and what
+// Volcengine documents.
 type volcengine struct{ unknown }
 
 func (volcengine) about() (name, title string) { return "volcengine", "Volcengine CLB" }

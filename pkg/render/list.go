@@ -137,7 +137,8 @@ func (l *List) footer(p *screen) {
 	p.WriteByte('\n')
 	p.put(span{text, strong})
 	if worst := &l.lines[0]; badness(worst.mark) > badness(ok) {
-		p.beside(span{"kubectl etp status svc/" + worst.name + " -n " + worst.namespace + l.o.Files, informing}, "   ", span{"shows the first one node by node", faint})
+		command := "kubectl etp status svc/" + worst.name + " -n " + worst.namespace + l.o.Files
+		p.beside(span{command, informing}, "   ", span{"shows the first one node by node", faint})
 	}
 }
 

@@ -215,7 +215,7 @@ func (p *screen) nodeChanges(c report.Comparison, nodes int) {
 		lead = strings.Repeat(" ", len(lead))
 	}
 	of := func(n int) string { return strconv.Itoa(n) + " of " + english.Count(nodes, "node", "") }
-	switch same := len(c.Cured) == 0 && len(c.Broken) == 0; {
+	switch same := len(c.FixedNodes) == 0 && len(c.BrokenNodes) == 0; {
 	case same && c.Failing == 0 && c.Unsure == 0:
 		put("connections fail on no node, before or after", faint)
 	case same && c.Failing == 0:
@@ -224,12 +224,12 @@ func (p *screen) nodeChanges(c report.Comparison, nodes int) {
 	case same:
 		put("connections fail on "+of(c.Failing)+" after it", doubtful)
 	}
-	if n := len(c.Cured); n > 0 {
+	if n := len(c.FixedNodes); n > 0 {
 		put(p.glyphs[ok]+" fixed on "+of(n), good)
 	}
-	if n := len(c.Broken); n > 0 {
+	if n := len(c.BrokenNodes); n > 0 {
 		put(p.glyphs[fails]+" broken on "+of(n), bad)
-		for _, name := range c.Broken[:min(n, fewest)] {
+		for _, name := range c.BrokenNodes[:min(n, fewest)] {
 			put("  "+name, plain)
 		}
 		if n > fewest {

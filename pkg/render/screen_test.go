@@ -430,7 +430,7 @@ func unread() *report.Report {
 func unsupported() *report.Report {
 	return &report.Report{
 		Service:     &cluster.Service{Namespace: "shop", Name: "mail", Type: cluster.TypeExternalName},
-		Unsupported: "it is of type ExternalName, a DNS name for something else: no node answers for it, and no traffic policy applies",
+		Unsupported: "it is of type ExternalName, a DNS name for something else: nodes do not handle it, and no traffic policy applies",
 	}
 }
 

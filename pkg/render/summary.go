@@ -74,7 +74,9 @@ func claims(r *report.Report) []claim {
 	switch {
 	case r.Service.Pending() && len(r.Service.ExternalIPs) == 0 && failed(r, finding.NoReadyEndpoint) == nil:
 	case failed(r, finding.NoReadyEndpoint) != nil:
-		list = append(list, claim{fails, "no ready endpoint: nothing behind the Service accepts connections", "no ready endpoint", finding.NoReadyEndpoint})
+		list = append(list, claim{
+			fails, "no ready endpoint: nothing behind the Service accepts connections", "no ready endpoint", finding.NoReadyEndpoint,
+		})
 	case r.Service.EndpointsKnown && len(v.Unserved) > 0:
 		text := "no ready endpoint serves " + portList(v.Unserved)
 		list = append(list, claim{fails, text, text, finding.UnservedPort})
@@ -85,7 +87,9 @@ func claims(r *report.Report) []claim {
 		case everyOK(outside) && everyOK(inside):
 			outside, inside = []claim{{ok, works(r) + " from outside and from inside the cluster", "works", ""}}, nil
 		case len(outside) == 1 && outside[0].mark == unsure && v.Alike && v.Pods.Of > 0 && v.Pods.Unknown.Nodes == v.Pods.Of:
-			outside, inside = []claim{{unsure, "cannot tell where it works, from outside or from inside the cluster", "unknown", finding.FailsFromPods}}, nil
+			outside, inside = []claim{{
+				unsure, "cannot tell where it works, from outside or from inside the cluster", "unknown", finding.FailsFromPods,
+			}}, nil
 		}
 		list = slices.Concat(list, outside, inside, clusterIPClaims(r))
 		if len(outside)+len(inside) == 0 && len(list) == 0 {
@@ -150,7 +154,9 @@ func outsideClaims(r *report.Report) []claim {
 				warns, "connections from outside to " + where + " fail on " + on, "fails from outside on " + on, to.code,
 			})
 		default:
-			list = append(list, claim{unsure, "cannot tell whether " + place(r, &to.Unknown) + " works from outside", "unknown from outside", to.code})
+			list = append(list, claim{
+				unsure, "cannot tell whether " + place(r, &to.Unknown) + " works from outside", "unknown from outside", to.code,
+			})
 		}
 	}
 	return list
@@ -169,16 +175,22 @@ func balancedClaim(r *report.Report) claim {
 		}
 		return claim{ok, works(r) + " from outside", "works from outside", ""}
 	case allFail(o.Outcome) && ports != "":
-		return claim{fails, "connections from outside" + ports + " fail", "fails from outside", finding.SendsToFailingNodes}
+		return claim{
+			fails, "connections from outside" + ports + " fail", "fails from outside", finding.SendsToFailingNodes,
+		}
 	case allFail(o.Outcome):
 		return claim{fails, "does not work from outside", "fails from outside", finding.SendsToFailingNodes}
 	case o.Outcome == dataplane.Partial && o.FailingKnown && o.Failing > 0 && o.Failing < 1 && len(r.Service.Ingress) == 1:
 		text := percent(o.Failing) + " of connections from outside" + ports + " fail"
 		return claim{fails, text, percent(o.Failing) + " fail from outside", finding.SendsToFailingNodes}
 	case o.Outcome == dataplane.Partial:
-		return claim{fails, "some connections from outside" + ports + " fail", "some fail from outside", finding.SendsToFailingNodes}
+		return claim{
+			fails, "some connections from outside" + ports + " fail", "some fail from outside", finding.SendsToFailingNodes,
+		}
 	case failed(r, finding.SendsToNoEndpoint) != nil:
-		return claim{fails, "nothing from outside arrives: the load balancer sends to no node that has a ready endpoint", "fails from outside", finding.SendsToNoEndpoint}
+		return claim{
+			fails, "nothing from outside arrives: the load balancer sends to no node that has a ready endpoint", "fails from outside", finding.SendsToNoEndpoint,
+		}
 	}
 	text := "cannot tell whether it works from outside"
 	if r.Provider.Name == "" {
@@ -213,7 +225,9 @@ func insideClaims(r *report.Report) []claim {
 		return list
 	}
 	if nodesUnread(r) {
-		return []claim{{unsure, "from inside the cluster it works on " + nodeCount(r, v.Pods.Of, v.Pods.Of) + "; the nodes could not be listed", "not all nodes known", ""}}
+		return []claim{{
+			unsure, "from inside the cluster it works on " + nodeCount(r, v.Pods.Of, v.Pods.Of) + "; the nodes could not be listed", "not all nodes known", "",
+		}}
 	}
 	return []claim{{ok, works(r) + " from inside the cluster", "works inside", ""}}
 }
@@ -272,13 +286,19 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 		list = append(list, claim{m, text, short, code})
 	}
 	if n := to.Partly.Nodes; n > 0 {
-		list = append(list, claim{warns, "some connections from " + on(source, n) + " to " + place(r, &to.Partly) + " fail", "some fail from " + short, code})
+		list = append(list, claim{
+			warns, "some connections from " + on(source, n) + " to " + place(r, &to.Partly) + " fail", "some fail from " + short, code,
+		})
 	}
 	if n := to.Unknown.Nodes; n > 0 {
-		list = append(list, claim{unsure, "cannot tell whether " + on(who, n) + " can reach " + place(r, &to.Unknown), "unknown from " + short, code})
+		list = append(list, claim{
+			unsure, "cannot tell whether " + on(who, n) + " can reach " + place(r, &to.Unknown), "unknown from " + short, code,
+		})
 	}
 	if n := to.HandedOn.Nodes; n > 0 {
-		list = append(list, claim{unsure, "connections from " + on(source, n) + " to " + place(r, &to.HandedOn) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code})
+		list = append(list, claim{
+			unsure, "connections from " + on(source, n) + " to " + place(r, &to.HandedOn) + " go to the load balancer: cannot tell what it does with them", "unknown from " + short, code,
+		})
 	}
 	return list
 }
@@ -308,7 +328,9 @@ func clusterIPClaims(r *report.Report) []claim {
 	var list []claim
 	if n := to.Failing.Nodes + to.Partly.Nodes; n > 0 {
 		on := nodeCount(r, n, to.Of)
-		list = append(list, claim{warns, "connections to the cluster IP fail on " + on + why, "cluster IP fails on " + on, ""})
+		list = append(list, claim{
+			warns, "connections to the cluster IP fail on " + on + why, "cluster IP fails on " + on, "",
+		})
 	}
 	if n := to.Unknown.Nodes; n > 0 {
 		text := "cannot tell whether the cluster IP works"
@@ -346,7 +368,9 @@ func findingClaims(r *report.Report, list []claim) []claim {
 	case warnings == 1:
 		more = append(more, claim{warns, "1 warning", first, ""})
 	case warnings > 1:
-		more = append(more, claim{warns, strconv.Itoa(warnings) + " warnings", first + " (+" + strconv.Itoa(warnings-1) + ")", ""})
+		more = append(more, claim{
+			warns, strconv.Itoa(warnings) + " warnings", first + " (+" + strconv.Itoa(warnings-1) + ")", "",
+		})
 	}
 	if undecided && !slices.ContainsFunc(slices.Concat(list, more), func(c claim) bool { return c.mark != ok }) {
 		more = append(more, claim{unsure, "not everything could be checked", "works, as far as checked", ""})

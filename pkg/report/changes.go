@@ -11,8 +11,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// Changes says in sentences, findings first for each Service, what is true after that was not true before: also where a finding has another severity, or other numbers in
-// its message, or can be decided now. Services are matched by namespace and name, nodes by name, findings by code and subject; with more than one Service in either list each sentence begins with the Service's name. Nil where nothing worth a sentence has changed.
+// Changes says in sentences, findings first for each Service, what is true after that was not true before: also where a
+// finding has another severity, or other numbers in its message, or can be decided now. Services are matched by
+// namespace and name, nodes by name, findings by code and subject; with more than one Service in either list each
+// sentence begins with the Service's name. Nil where nothing worth a sentence has changed.
 func Changes(before, after []Report) []string {
 	var said []string
 	several := len(before) > 1 || len(after) > 1
@@ -47,7 +49,8 @@ func find(reports []Report, s *cluster.Service) *Report {
 	return nil
 }
 
-// findings compares what was found, and what could not be decided. A finding that cannot be decided any more has not gone.
+// findings compares what was found, and what could not be decided. A finding that cannot be decided any more has not
+// gone.
 func findings(before, after *Report) []string {
 	old, now := found(before), found(after)
 	var said []string
@@ -171,7 +174,8 @@ func ports(s *cluster.Service) string {
 	return strings.Join(list, " ")
 }
 
-// rows compares nodes. A node that is not in a list, or not known there, was not ready or gone: only what both say can differ.
+// rows compares nodes. A node that is not in a list, or not known there, was not ready or gone: only what both say can
+// differ.
 func rows(before, after *Report) []string {
 	old := make(map[string]*Row, len(before.Nodes))
 	for i := range before.Nodes {
@@ -221,7 +225,7 @@ func readiness(t cluster.Tristate) string {
 		return "is not ready"
 	case cluster.Undetermined:
 	}
-	return "does not say whether it is ready"
+	return "has an unknown Ready condition"
 }
 
 func with(ready int) string {

@@ -54,7 +54,7 @@ func TestChanges(t *testing.T) {
 			r.Nodes[0].Endpoints.Ready = 0
 		}), nil},
 		{"readiness", with(same), with(func(r *Report) { r.Nodes[0].Node.Ready, r.Nodes[1].Node.Ready = cluster.No, cluster.Undetermined }), []string{
-			"node a is not ready", "node b does not say whether it is ready",
+			"node a is not ready", "node b has an unknown Ready condition",
 		}},
 		{"a node that could not be read has not become unready", with(same), with(func(r *Report) {
 			r.Nodes[0].Node.Known, r.Nodes[0].Node.Ready = false, cluster.Undetermined

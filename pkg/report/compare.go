@@ -11,14 +11,17 @@ import (
 
 // Comparison is what a change does to one Service, each list in the order of the reports.
 type Comparison struct {
-	// Fixed failed before and does not any more; Introduced fails now and did not before; Unchanged fails before and after, as it is after. What is not known on
-	// one side, or hidden after by a finding that is its cause, is in Unclear and in no other list.
+	// Fixed failed before and does not any more; Introduced fails now and did not before; Unchanged fails before and
+	// after, as it is after. What is not known on one side, or is hidden afterwards by a finding that is its cause, is
+	// in Unclear and in no other list.
 	Fixed, Introduced, Unchanged, Unclear []finding.Finding
-	// Cured are the nodes where connections failed and none does any more; Broken those where one fails now and none did. Nodes of both reports only.
-	Cured, Broken []string
-	// Effects are what a plan does to clients inside the cluster beside what the reports show.
+	// FixedNodes are the nodes where connections failed and none does any more; BrokenNodes those where one fails now
+	// and none did. Nodes of both reports only.
+	FixedNodes, BrokenNodes []string
+	// Effects are what a plan does to clients inside the cluster that the reports do not show.
 	Effects []remedy.Effect
-	// Failing is how many nodes fail after; Unsure of how many it is not known whether they failed before, or fail after. A node that fails after may be in both.
+	// Failing is how many nodes fail after; Unsure of how many it is not known whether they failed before, or fail
+	// after. A node that fails after may be in both.
 	Failing, Unsure int
 }
 
@@ -67,9 +70,9 @@ func Compare(before, after *Report) Comparison {
 		}
 		switch failed, known := was[name]; {
 		case known && failed == cluster.Yes && fails == cluster.No:
-			c.Cured = append(c.Cured, name)
+			c.FixedNodes = append(c.FixedNodes, name)
 		case known && failed == cluster.No && fails == cluster.Yes:
-			c.Broken = append(c.Broken, name)
+			c.BrokenNodes = append(c.BrokenNodes, name)
 		case fails == cluster.Undetermined, known && failed == cluster.Undetermined:
 			c.Unsure++
 		}
@@ -77,7 +80,8 @@ func Compare(before, after *Report) Comparison {
 	return c
 }
 
-// With adds the effects of a plan to its comparison of the Service as it is with the Service as it would be: nodes whose clients would fail by them are not fixed.
+// With adds the effects of a plan to its comparison of the Service as it is with the Service as it would be: nodes
+// whose clients would fail by them are not fixed.
 func (c Comparison) With(before *Report, effects []remedy.Effect) Comparison {
 	c.Effects = effects
 	for _, e := range effects {
@@ -89,13 +93,13 @@ func (c Comparison) With(before *Report, effects []remedy.Effect) Comparison {
 			if !slices.Contains(e.Nodes, name) {
 				continue
 			}
-			fixed := slices.Contains(c.Cured, name)
-			c.Cured = slices.DeleteFunc(c.Cured, func(o string) bool { return o == name })
+			fixed := slices.Contains(c.FixedNodes, name)
+			c.FixedNodes = slices.DeleteFunc(c.FixedNodes, func(o string) bool { return o == name })
 			switch {
 			case e.Kind == remedy.MayBreak:
 				c.Unsure++
 			case !fixed && failing(before, &before.Nodes[i]) == cluster.No:
-				c.Broken = append(c.Broken, name)
+				c.BrokenNodes = append(c.BrokenNodes, name)
 				c.Failing++
 			default:
 				c.Failing++
@@ -105,8 +109,9 @@ func (c Comparison) With(before *Report, effects []remedy.Effect) Comparison {
 	return c
 }
 
-// failing says whether a connection to a published address fails at a node: from inside, from a load balancer that sends to it, or, of a Service of type NodePort,
-// from outside to the node port. It is Undetermined where none is known to fail, and what some would meet is not known.
+// failing says whether a connection to a published address fails at a node: from inside, from a load balancer that
+// sends to it, or, of a Service of type NodePort, from outside to the node port. It is Undetermined where none is known
+// to fail and the outcome of some is not known.
 func failing(r *Report, row *Row) cluster.Tristate {
 	worst := cluster.No
 	for i := range row.Paths {

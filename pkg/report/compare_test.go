@@ -82,10 +82,10 @@ func TestCompareNodes(t *testing.T) {
 			case c.paths[0].Outcome == dataplane.Unknown:
 				unsure = 1
 			}
-			if diff := cmp.Diff(Comparison{Cured: names, Unsure: unsure}, Compare(&bad, &good)); diff != "" {
+			if diff := cmp.Diff(Comparison{FixedNodes: names, Unsure: unsure}, Compare(&bad, &good)); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(Comparison{Broken: names, Failing: failing, Unsure: unsure}, Compare(&good, &bad)); diff != "" {
+			if diff := cmp.Diff(Comparison{BrokenNodes: names, Failing: failing, Unsure: unsure}, Compare(&good, &bad)); diff != "" {
 				t.Error(diff)
 			}
 		})

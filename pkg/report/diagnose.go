@@ -13,7 +13,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the snapshot and changes nothing in it.
+// Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the
+// snapshot and changes nothing in it.
 func Diagnose(s *cluster.Snapshot) []Report {
 	order := byName(s.Nodes)
 	reports := make([]Report, len(s.Services))
@@ -65,20 +66,20 @@ func advise(s *cluster.Snapshot, r *Report) {
 func unsupported(svc *cluster.Service) string {
 	switch {
 	case svc.Type == cluster.TypeExternalName:
-		return "it is of type ExternalName, a DNS name for something else: no node answers for it, and no traffic policy applies"
+		return "it is of type ExternalName, a DNS name for something else: nodes do not handle it, and no traffic policy applies"
 	case len(svc.Ports) == 0:
 		return "it has no ports, so nothing can connect to it"
 	case svc.Type == cluster.TypeClusterIP && len(svc.ExternalIPs) == 0 && svc.Headless:
-		return "it is headless: its name stands for its pods' own addresses, and no node answers for it"
+		return "it is headless: clients connect to the pods' own addresses, and nodes do not handle it"
 	case svc.Type == cluster.TypeClusterIP && len(svc.ExternalIPs) == 0:
-		return "it is of type ClusterIP without external IPs: it can be reached from inside the cluster only, and externalTrafficPolicy does not apply"
+		return "it is of type ClusterIP without external IPs: only clients inside the cluster can connect, and externalTrafficPolicy does not apply"
 	default:
 		return unknownWord(svc)
 	}
 }
 
-// unknownWord says which field of a Service has a word that is not known here, as an API server newer than this program may: what nodes make of it is not known
-// either.
+// unknownWord says which field of a Service has a value that this program does not know. A newer API server may have
+// such values; what nodes do with them is not known.
 func unknownWord(svc *cluster.Service) string {
 	type field struct {
 		name, value string
@@ -99,13 +100,14 @@ func unknownWord(svc *cluster.Service) string {
 	}
 	for _, f := range fields {
 		if !slices.Contains(f.words, f.value) {
-			return fmt.Sprintf("its %s is %q, which this release of kubectl etp does not know", f.name, f.value)
+			return fmt.Sprintf("its %s is %q, which this version of kubectl etp does not support", f.name, f.value)
 		}
 	}
 	return ""
 }
 
-// paths appends what connections meet from a process on the node, a pod on it, and a client outside whose packet has been sent to it.
+// paths appends the paths of connections from a process on the node, from a pod on it, and from a client outside whose
+// packet was sent to the node.
 func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, r *Report, node *cluster.Node, index int) []dataplane.Path {
 	for _, t := range dialled {
 		t.Node = index

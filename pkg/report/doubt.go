@@ -6,18 +6,21 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// Doubt is what a diagnosis leaves open about connections to a Service's addresses, and to the node ports of one that has no load balancer address. A Service about
-// which something is left open is not said to be well, whatever the checks found.
+// Doubt is what a diagnosis does not know about connections to a Service's addresses, or to the node ports of a Service
+// without a load balancer address. As long as something is not known, a Service is not reported as healthy, whatever
+// the checks found.
 type Doubt struct {
-	// Outside, Pods and Hosts: it is not known whether connections from outside, from pods, and from processes on the host network work on every node.
+	// Outside, Pods and Hosts: it is not known whether connections from outside, from pods, and from processes on the
+	// host network work on every node.
 	Outside, Pods, Hosts bool
-	// PodsHandedOn and HostsHandedOn: some node leaves such connections to the load balancer, and no node shows what that does with them.
+	// PodsHandedOn and HostsHandedOn: some node leaves such connections to the load balancer, and the cluster does not
+	// show what happens to them there.
 	PodsHandedOn, HostsHandedOn bool
 	// NoHeader: connections from inside reach backends without the PROXY protocol header that the load balancer adds.
 	NoHeader bool
 }
 
-// Any says whether anything is left open.
+// Any says whether anything is not known.
 func (d Doubt) Any() bool { return d != Doubt{} }
 
 func doubt(r *Report) (d Doubt) {
@@ -57,7 +60,8 @@ func matters(s *cluster.Service, p *dataplane.Path) bool {
 	return p.To == dataplane.ClusterIP || dataplane.Publishes(s, p.To)
 }
 
-// open says whether it is not known what a connection from outside meets at a node, or whether the load balancer sends it there.
+// open says whether the outcome of a connection from outside is not known at a node, or whether the load balancer sends
+// it there.
 func open(row *Row, p *dataplane.Path) bool {
 	unknown := p.Outcome == dataplane.Unknown
 	if p.To == dataplane.ExternalIP || p.To == dataplane.NodePort || row.LoadBalancer.Receives == cluster.Yes {

@@ -6,7 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Each makes the reports of Diagnose one after the other, for whoever keeps only a part of each: with thousands of nodes, a report is megabytes.
+// Each yields the reports of Diagnose one by one, for callers that keep only a part of each: with thousands of nodes a
+// report takes megabytes.
 func Each(s *cluster.Snapshot) iter.Seq[Report] {
 	return func(yield func(Report) bool) {
 		order := byName(s.Nodes)

@@ -11,7 +11,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// What a finding advises about names depends on what names do: nothing is offered that is there already, or that would not help.
+// What a finding advises about names depends on what names do: nothing is offered that is there already, or that would
+// not help.
 func TestRemediesByName(t *testing.T) {
 	const text = `
 dataplane kube-proxy/ipvs@v1.20.15 pods=ClusterCIDR:10.244.0.0/16
@@ -75,7 +76,7 @@ func TestComparisonWithEffects(t *testing.T) {
 	}
 	after := Diagnose(plan.Simulate(s))[0]
 	c := Compare(&before, &after).With(&before, plan.Effects)
-	if !slices.Equal(c.Cured, []string{"b"}) || !slices.Equal(c.Broken, []string{"a"}) || c.Failing != 1 {
-		t.Errorf("fixed %v, broken %v, failing %d", c.Cured, c.Broken, c.Failing)
+	if !slices.Equal(c.FixedNodes, []string{"b"}) || !slices.Equal(c.BrokenNodes, []string{"a"}) || c.Failing != 1 {
+		t.Errorf("fixed %v, broken %v, failing %d", c.FixedNodes, c.BrokenNodes, c.Failing)
 	}
 }

@@ -1,4 +1,4 @@
-// Package report knows the order of a diagnosis: what the facts say a connection meets, what is wrong with it, and what every output prints.
+// Package report runs a diagnosis in order: paths, routes, findings, and what to do. Every output prints a Report.
 package report
 
 import (
@@ -16,13 +16,14 @@ type Report struct {
 	Service   *cluster.Service
 	Dataplane *cluster.Dataplane
 	Provider  provider.LoadBalancer
-	// Unsupported says, in one sentence, why there is no map for this Service (type ClusterIP without external IPs, ExternalName); "" otherwise.
+	// Unsupported says in one sentence why there is no map for this Service (type ClusterIP without external IPs,
+	// ExternalName); "" otherwise.
 	Unsupported string
 	// Nodes are ordered by name as people read it (node-9 before node-10).
 	Nodes []Row
-	// Outside is what connections from outside come to.
+	// Outside is the result of connections from outside.
 	Outside Outside
-	// Nowhere counts the backends that name no node, or none of the cluster's.
+	// Nowhere counts the backends whose EndpointSlices name no node, or one that the cluster does not have.
 	Nowhere Counts
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
@@ -30,12 +31,12 @@ type Report struct {
 	Findings, Silent []finding.Finding
 	// Verdict is the diagnosis in a few numbers.
 	Verdict Verdict
-	// Doubt is what is left open about all nodes.
+	// Doubt is what is not known, over all nodes.
 	Doubt Doubt
 	Gaps  []cluster.Gap
 }
 
-// Only leaves these nodes in the map. The findings stay those of all nodes.
+// Only removes all nodes but these from the map. The findings are still those of all nodes.
 func (r *Report) Only(names []string) {
 	all := len(r.Nodes)
 	r.Nodes = slices.DeleteFunc(r.Nodes, func(row Row) bool { return !slices.Contains(names, row.Node.Name) })
@@ -45,10 +46,10 @@ func (r *Report) Only(names []string) {
 // Row is one node of the map.
 type Row = route.Row
 
-// Receives is a node's part of the external connections.
+// Receives says whether a node gets connections from the load balancer, and what share.
 type Receives = provider.Receives
 
-// Outside is what connections from outside come to.
+// Outside is the result of connections from outside.
 type Outside = route.Outside
 
 // Counts are a node's backends.

@@ -40,10 +40,12 @@ type Verdict struct {
 // Reach counts nodes by the worst that their connections get: of the connections that start there or, from outside,
 // arrive there.
 type Reach struct {
-	// Of is the number of nodes that have such connections. On nodes that are in no count below, every connection works.
+	// Of is the number of nodes that have such connections. On nodes that are in no count below, every connection
+	// works.
 	Of int
-	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not known
-	// whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does with them.
+	// Failing: every connection to some target fails. Partly: some fail, by the endpoint chosen. Unknown: it is not
+	// known whether they work. HandedOn: the node leaves them to the load balancer, and no node shows what that does
+	// with them.
 	Failing, Partly, Unknown, HandedOn Count
 	// Outcomes are those of Failing.
 	Outcomes dataplane.Outcomes

@@ -10,7 +10,8 @@ import (
 type Cell struct {
 	Outcome   dataplane.Outcome
 	Endpoints dataplane.Endpoints
-	// None: there is no such path. Mixed: the paths differ; Outcome is Partial or, where all of them fail or all of them work, that of one of them.
+	// None: there is no such path. Mixed: the paths differ; Outcome is Partial or, where all of them fail or all of
+	// them work, that of one of them.
 	None, Mixed bool
 	// Topology is Zone or Node where topology hints restrict the choice of endpoints, "" elsewhere.
 	Topology string
@@ -72,7 +73,8 @@ func (c Cell) And(d Cell) Cell {
 	return both
 }
 
-// Seen is what a reader of the map can tell apart: two cells with the same Seen are written the same way, whatever rules decided them.
+// Seen is what a reader of the map can tell apart: two cells with the same Seen are written the same way, whatever
+// rules decided them.
 func (c Cell) Seen() Cell {
 	if c.None {
 		return Cell{None: true}

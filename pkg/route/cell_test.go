@@ -17,7 +17,8 @@ func everyCell() []Cell {
 	return all
 }
 
-// Clients that dial either of two targets fail for certain only where they fail at both, and work for certain only where they work at both.
+// Clients that dial either of two targets fail for certain only where they fail at both, and work for certain only
+// where they work at both.
 func TestAndIsNeverBetterThanTheWorse(t *testing.T) {
 	works := func(c Cell) bool {
 		return c.Outcome == dataplane.Reachable || c.Outcome == dataplane.ViaLoadBalancer && !c.Fails()

@@ -8,7 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
-// Target is an address and a port of the Service that clients can dial, or, for NodePort, a port of every node's own address of one family.
+// Target is an address and a port of the Service that clients can dial, or, for NodePort, a port of every node's own
+// address of one family.
 type Target struct {
 	To       dataplane.To
 	Address  netip.Addr
@@ -44,7 +45,8 @@ type Part struct {
 	Rows []Cells
 }
 
-// Parts divides the targets that are published for clients into parts that differ in at least one cell, in the order of the Service's addresses and ports.
+// Parts divides the targets that are published for clients into parts that differ in at least one cell, in the order of
+// the Service's addresses and ports.
 func Parts(s *cluster.Service, rows []Row) []Part {
 	return divide(rows, targets(s, rows, func(to dataplane.To) bool { return dataplane.Publishes(s, to) }))
 }
@@ -65,7 +67,8 @@ func ClusterIPs(s *cluster.Service) []Target {
 	return targets(s, nil, func(to dataplane.To) bool { return to == dataplane.ClusterIP })
 }
 
-// targets are those of the Service of a wanted kind. A node port is one only in an address family in which some row has a path.
+// targets are those of the Service of a wanted kind. A node port is one only in an address family in which some row has
+// a path.
 func targets(s *cluster.Service, rows []Row, wanted func(dataplane.To) bool) []Target {
 	var all []Target
 	for _, d := range dataplane.Targets(s) {
@@ -79,8 +82,8 @@ func targets(s *cluster.Service, rows []Row, wanted func(dataplane.To) bool) []T
 	return all
 }
 
-// Cells are those of the target on one node. Where nothing is predicted for the load balancer's own address or name, External is what its connections get at the node
-// port of the same Service port.
+// Cells are those of the target on one node. Where nothing is predicted for the load balancer's own address or name,
+// External is what its connections get at the node port of the same Service port.
 func (t *Target) Cells(row *Row) Cells {
 	c := NoCells()
 	arriving := Cell{None: true}
@@ -130,7 +133,8 @@ func (t *Target) dialledBy(p *dataplane.Path) bool {
 	return p.Port == t.Port.Port && p.Address == t.Address
 }
 
-// arrivesBy says whether a load balancer sends connections to the target on by this path: to the node port of the same Service port, in the target's address family.
+// arrivesBy says whether a load balancer sends connections to the target on by this path: to the node port of the same
+// Service port, in the target's address family.
 func (t *Target) arrivesBy(p *dataplane.Path) bool {
 	if p.To != dataplane.NodePort || t.Port.NodePort == 0 || p.Port != t.Port.NodePort || p.Protocol != t.Port.Protocol {
 		return false

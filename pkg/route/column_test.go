@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
 
-// Ports that read the same on every node are one part of the map, and one that differs on a single node is another. Node ports are a part only where no load balancer
-// address stands before them.
+// Ports that read the same on every node are one part of the map, and one that differs on a single node is another.
+// Node ports are a part only where no load balancer address stands before them.
 func TestParts(t *testing.T) {
 	svc := published()
 	svc.ClusterIPs = []netip.Addr{netip.MustParseAddr("10.96.0.9")}
@@ -42,7 +42,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// Where nothing is predicted for a load balancer's name, FROM LB is what its connections get at the node port of the same port and family.
+// Where nothing is predicted for a load balancer's name, FROM LB is what its connections get at the node port of the
+// same port and family.
 func TestCellsOfAName(t *testing.T) {
 	row := Row{Paths: []dataplane.Path{
 		{From: dataplane.External, To: dataplane.NodePort, Address: netip.MustParseAddr("192.0.2.1"), Port: 30080, Protocol: cluster.TCP, Outcome: dataplane.Refused},

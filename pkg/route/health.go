@@ -6,8 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// Balance fills in what the load balancer sends to each node: its choice is the provider's half, and what a node answers to a health check is the node's. The rows need
-// their paths.
+// Balance fills in what the load balancer sends to each node: its choice is the provider's half, and what a node
+// answers to a health check is the node's. The rows need their paths.
 func Balance(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, rows []Row) {
 	backends := make([]provider.Backend, len(rows))
 	for i := range rows {
@@ -42,13 +42,13 @@ func answer(s *cluster.Snapshot, svc *cluster.Service, row *Row, check provider.
 // atKubeProxy is the answer of kube-proxy's own health, at port 10256.
 func atKubeProxy(d *cluster.Dataplane, row *Row) provider.Receives {
 	if v := d.Version.Vendor(); d.Name != cluster.KubeProxy || v == "k3s" || v == "RKE2" {
-		// Another data plane need not listen on port 10256, and the kube-proxy of k3s and RKE2 does on the loopback address only
-		// (k3s-io/k3s pkg/daemons/agent/agent_linux.go kubeProxyArgs).
+		// Another data plane need not listen on port 10256, and the kube-proxy of k3s and RKE2 does on the loopback
+		// address only (k3s-io/k3s pkg/daemons/agent/agent_linux.go kubeProxyArgs).
 		return provider.NotSettled(provider.HealthNotKnown)
 	}
 	if d.ProxyNodeName(row.Node) != row.Node.Name && !older(d, 33) {
-		// Its own health is bad as long as kube-proxy finds no Node of its name; earlier it only checked whether rules were written in time
-		// (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
+		// Its own health is bad as long as kube-proxy finds no Node of its name; earlier it only checked whether rules
+		// were written in time (kubernetes/kubernetes pkg/proxy/healthcheck/proxy_health.go NodeEligible).
 		return provider.NotSettled(provider.HealthNotKnown)
 	}
 	return provider.Passes()
@@ -62,7 +62,8 @@ func atHealthCheckNodePort(svc *cluster.Service, d *cluster.Dataplane, row *Row)
 	case row.Live != nil && row.Live.HealthCheck == cluster.Pass:
 		return provider.Passes()
 	case svc.ServedByCiliumEnvoy() && d.Name == cluster.Cilium && d.Version.Known() && !d.Version.Before(1, 16, 5):
-		// Every node answers well, whatever stands in the EndpointSlices (cilium/cilium v1.16.5 pkg/service/healthserver.go).
+		// Every node answers well, whatever stands in the EndpointSlices (cilium/cilium v1.16.5
+		// pkg/service/healthserver.go).
 		return provider.Passes()
 	case svc.ServedByCiliumEnvoy():
 		return provider.NotSettled(provider.HealthNotKnown)
@@ -86,8 +87,8 @@ func atHealthCheckNodePort(svc *cluster.Service, d *cluster.Dataplane, row *Row)
 	return provider.NotSettled(provider.HealthNotKnown)
 }
 
-// atNodePort is the answer of the TCP node ports, as a client outside gets it: each listener has a health check of its own. Where the ports differ, or there is no TCP port,
-// it is not known.
+// atNodePort is the answer of the TCP node ports, as a client outside gets it: each listener has a health check of its
+// own. Where the ports differ, or there is no TCP port, it is not known.
 func atNodePort(svc *cluster.Service, row *Row) provider.Receives {
 	answers, silent := false, false
 	for i := range row.Paths {
@@ -121,8 +122,8 @@ func older(d *cluster.Dataplane, minor int) bool {
 	return d.Version.Known() && d.Version.Before(1, minor, 0)
 }
 
-// servesHealthChecks: the data plane is known to answer at health check node ports. kube-router does since v2.1 (cloudnativelabs/kube-router
-// pkg/controllers/proxy/service_endpoints_sync.go, CHANGELOG).
+// servesHealthChecks: the data plane is known to answer at health check node ports. kube-router does since v2.1
+// (cloudnativelabs/kube-router pkg/controllers/proxy/service_endpoints_sync.go, CHANGELOG).
 func servesHealthChecks(d *cluster.Dataplane) bool {
 	switch d.Name {
 	case cluster.KubeProxy, cluster.Windows, cluster.Cilium, cluster.CalicoEBPF, cluster.Antrea, cluster.OVNKubernetes:
@@ -134,8 +135,9 @@ func servesHealthChecks(d *cluster.Dataplane) bool {
 	return false
 }
 
-// checkServed says whether a node answers health checks of a Service: nodePortAddresses are for health check node ports too. It is Undetermined where it answers in one
-// family only: each family listens for itself, on one port, and who comes first takes it from the other.
+// checkServed says whether a node answers health checks of a Service: nodePortAddresses are for health check node ports
+// too. It is Undetermined where it answers in one family only: each family listens for itself, on one port, and who
+// comes first takes it from the other.
 func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node) cluster.Tristate {
 	both := dataplane.Families(svc.ClusterIPs)
 	first, last := dataplane.ServesNodePorts(d, node, both[0]), dataplane.ServesNodePorts(d, node, both[len(both)-1])
@@ -148,7 +150,8 @@ func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node)
 	return cluster.Yes
 }
 
-// takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node it runs as.
+// takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node
+// it runs as.
 func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
 	name := d.ProxyNodeName(row.Node)
 	if name == row.Node.Name {

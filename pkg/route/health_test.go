@@ -11,7 +11,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// answers are what the nodes of a cluster answer to the health check of its Service's load balancer, each "yes" or the reason and the rule.
+// answers are what the nodes of a cluster answer to the health check of its Service's load balancer, each "yes" or the
+// reason and the rule.
 func answers(t *testing.T, text string) string {
 	t.Helper()
 	s, err := clustertest.Parse(text)
@@ -46,7 +47,8 @@ func answers(t *testing.T, text string) string {
 	return strings.Join(got, "; ")
 }
 
-// What a node answers to the health check of a load balancer, by data plane and release, as their sources have it. Node a has the only endpoint.
+// What a node answers to the health check of a load balancer, by data plane and release, as their sources have it. Node
+// a has the only endpoint.
 func TestAnswers(t *testing.T) {
 	const (
 		plane  = "dataplane kube-proxy/iptables@v1.36.3 pods=ClusterCIDR:10.244.0.0/16\n"
@@ -57,7 +59,8 @@ func TestAnswers(t *testing.T) {
 		ready  = "ep 10.244.1.10 node=a\n"
 	)
 	for _, c := range []struct{ name, cluster, want string }{
-		// pkg/proxy/healthcheck/service_health.go: 200 where the node has a ready endpoint, 503 where it has none; terminating ones do not count.
+		// pkg/proxy/healthcheck/service_health.go: 200 where the node has a ready endpoint, 503 where it has none;
+		// terminating ones do not count.
 		{"health check node port", plane + do + local + ready, "yes; NoLocalEndpoint LB-02"},
 		{"health check node port, terminating", plane + do + local + "ep 10.244.1.10 node=a conditions=serving+terminating\n", "NoLocalEndpoint LB-02; NoLocalEndpoint LB-02"},
 		{"the node itself fails", plane + do + local + ready + "live a fail 0\nlive b fail 0\n", "HealthCheckFails LB-11; HealthCheckFails LB-11"},

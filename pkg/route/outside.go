@@ -6,7 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// Outside is the result of connections from outside the cluster to the load balancer's addresses, over all backends that the load balancer may choose.
+// Outside is the result of connections from outside the cluster to the load balancer's addresses, over all backends
+// that the load balancer may choose.
 type Outside struct {
 	// Outcome is Unknown where it is not known which nodes the load balancer sends to, and that matters.
 	Outcome dataplane.Outcome
@@ -34,7 +35,8 @@ func FromOutside(svc *cluster.Service, lb provider.LoadBalancer, rows []Row) Out
 	return worst
 }
 
-// FromOutsideTo is the result at one port of the Service, by its index: the load balancer's choice, and what each node then does.
+// FromOutsideTo is the result at one port of the Service, by its index: the load balancer's choice, and what each node
+// then does.
 func FromOutsideTo(svc *cluster.Service, lb provider.LoadBalancer, rows []Row, port int) Outside {
 	switch {
 	case svc.Type != cluster.TypeLoadBalancer, len(svc.Ingress) == 0, lb.Name == "", lb.SharedWithOthers:
@@ -50,9 +52,11 @@ func FromOutsideTo(svc *cluster.Service, lb provider.LoadBalancer, rows []Row, p
 	return unknownOutside()
 }
 
-// choice gathers, over all nodes that a load balancer may choose, what happens to its connections to one port. It starts with the basis Measured, over no node.
+// choice gathers, over all nodes that a load balancer may choose, what happens to its connections to one port. It
+// starts with the basis Measured, over no node.
 type choice struct {
-	// works and fails are the nodes that surely are chosen where a connection works, and where it fails; unsettled: on some such node it is not known, or it depends.
+	// works and fails are the nodes that surely are chosen where a connection works, and where it fails; unsettled: on
+	// some such node it is not known, or it depends.
 	works, fails bool
 	unsettled    bool
 	// mayWork and mayNotWork are the same of nodes that may be chosen or not.
@@ -62,7 +66,8 @@ type choice struct {
 	failing float64
 	// failingUnknown: the share of connections that fail is not known.
 	failingUnknown bool
-	// keeps and rewrites are what nodes do with the client IP that surely are chosen, mayKeep and mayRewrite what others may do.
+	// keeps and rewrites are what nodes do with the client IP that surely are chosen, mayKeep and mayRewrite what
+	// others may do.
 	keeps, rewrites, mayKeep, mayRewrite bool
 	// basis is the weakest of all that was taken in.
 	basis dataplane.Basis
@@ -102,7 +107,8 @@ func (c *choice) perhaps(p *dataplane.Path) {
 	c.failingUnknown = c.failingUnknown || !reached
 }
 
-// surely takes a path into the choice on which the load balancer sends this share of its connections, 0 where that is not known.
+// surely takes a path into the choice on which the load balancer sends this share of its connections, 0 where that is
+// not known.
 func (c *choice) surely(p *dataplane.Path, share float64) {
 	c.basis = min(c.basis, p.Basis)
 	switch {

@@ -34,8 +34,8 @@ func (row Row) with(receives cluster.Tristate) Row {
 	return row
 }
 
-// What share of the connections from outside fails: those that the load balancer surely sends where they fail. Nodes that get nothing do not count, and a node that
-// may be chosen or not leaves open what depends on it.
+// What share of the connections from outside fails: those that the load balancer surely sends where they fail. Nodes
+// that get nothing do not count, and a node that may be chosen or not leaves open what depends on it.
 func TestFromOutside(t *testing.T) {
 	const kept, lost = dataplane.Preserved, dataplane.Rewritten
 	ok := func(share float64) Row { return sent(share, dataplane.Reachable, kept) }
@@ -78,7 +78,8 @@ func TestFromOutside(t *testing.T) {
 	}
 }
 
-// A load balancer's own connections stay its own whatever the nodes do; where some nodes keep the client IP and others do not, that is said.
+// A load balancer's own connections stay its own whatever the nodes do; where some nodes keep the client IP and others
+// do not, that is said.
 func TestClientIPFromOutside(t *testing.T) {
 	rows := []Row{sent(0.5, dataplane.Reachable, dataplane.Preserved), sent(0.5, dataplane.Reachable, dataplane.Rewritten)}
 	if o := FromOutside(published(), provider.LoadBalancer{Name: "gke", Backends: provider.Nodes, ClientIP: provider.Preserved}, rows); !o.Mixed || o.ClientIP != provider.UnknownClientIP {

@@ -1,5 +1,6 @@
-// Package route puts the two halves of a connection together: what the load balancer does with it (pkg/provider) and what the node does with it (pkg/dataplane).
-// The columns of the map and the share of connections from outside that fail are read off here.
+// Package route puts the two halves of a connection together: what the load balancer does with it (pkg/provider) and
+// what the node does with it (pkg/dataplane). The columns of the map and the share of connections from outside that
+// fail are read off here.
 package route
 
 import (
@@ -42,8 +43,8 @@ func (row *Row) PodsReceive() bool {
 	return row.LoadBalancer.Reason == "SendsToPods" && row.Endpoints.Ready > 0
 }
 
-// Arrival says where a packet from outside arrives that the load balancer sends to a node. For a load balancer that is not known to send to nodes it is the node port,
-// as the published report defines it.
+// Arrival says where a packet from outside arrives that the load balancer sends to a node. For a load balancer that is
+// not known to send to nodes it is the node port, as the published report defines it.
 func Arrival(lb provider.LoadBalancer, svc *cluster.Service, t dataplane.Target) dataplane.Arrival {
 	switch {
 	case t.To != dataplane.LoadBalancerIP:

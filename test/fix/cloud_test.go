@@ -24,7 +24,8 @@ const terwayPod = `{apiVersion: v1, kind: Pod, metadata: {name: terway-a, namesp
 
 func terwayOnA(ready string) string { return strings.ReplaceAll(terwayPod, "CONDITION", ready) }
 
-// Pods as backends, where Terway runs: the policy and the annotation in one patch, and the load balancer's controller is listened to.
+// Pods as backends, where Terway runs: the policy and the annotation in one patch, and the load balancer's controller
+// is listened to.
 func TestENI(t *testing.T) {
 	w := newWorld(t)
 	w.load(alibaba, slice, terway, terwayOnA("True"))
@@ -39,21 +40,21 @@ func TestENI(t *testing.T) {
 	}
 	const waiting = "waiting for the load balancer's controller"
 	r := w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Warning", "SkipSyncBackends", "pod ip 10.240.99.1 not in vpc cidrs")}}, "fix", "svc/web", "--mode=eni")
-	w.wants(r, 6, "? written, not confirmed\n  the load balancer's controller reports that it failed: ", "expected, not confirmed:", "NODE", "expected, not confirmed:\nfixed ", "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs",
-		"error: written, not confirmed: the load balancer's controller reports that it failed: ", "the change is made; kubectl etp undo svc/web")
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed\n  the load balancer's controller has reported nothing in 1s", "the fix is taken back")
+	w.wants(r, 6, "? written, not confirmed\n  the load balancer's controller reported a failure: ", "expected, not confirmed:", "NODE", "expected, not confirmed:\nfixed ", "event Warning SkipSyncBackends: pod ip 10.240.99.1 not in vpc cidrs",
+		"error: written, not confirmed: the load balancer's controller reported a failure: ", "the change is made; to undo it: kubectl etp undo svc/web")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed\n  no event from the load balancer's controller in 1s", "the fix is undone")
 
 	// What has been said before is held against a second try.
 	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 1, "✗ backends-taken-before", "not in vpc cidrs", "--accept-risk=backends-were-skipped")
 	r = w.run(command{answers: strings.NewReader("y\n"), err: &watcher{text: waiting, do: say("Normal", "EnsuredLoadBalancer", "Ensured load balancer [lb-1]")}}, "fix", "svc/web", "--mode=eni", "--accept-risk=backends-were-skipped")
 	w.wants(r, 0, "✓ terway-ready", "Terway is ready on each node with a ready endpoint: node node-a", "(accepted: backends-were-skipped)", "fixed       ✓ ETP002", "+    service.beta.kubernetes.io/backend-type: eni", "+  externalTrafficPolicy: Cluster", "patched service",
-		"event Normal EnsuredLoadBalancer: Ensured load balancer [lb-1]", "the load balancer's controller confirms it: ")
+		"event Normal EnsuredLoadBalancer: Ensured load balancer [lb-1]", "the load balancer's controller confirmed the change: ")
 	if strings.Contains(r.out, "not confirmed") {
 		t.Errorf("it says\n%s", r.out)
 	}
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "sends to pods")
-	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "the load balancer's controller was not waited for (--timeout=0)")
+	w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "nothing to change")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "did not wait for the load balancer's controller (--timeout=0)")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
 	}
@@ -70,7 +71,8 @@ func TestTerwayByNode(t *testing.T) {
 	same()
 }
 
-// Each cloud with its own annotation: looked at, refused where something is wanting, fixed, looked at again, taken back.
+// Each cloud with its own annotation: looked at, refused where something is wanting, fixed, looked at again, taken
+// back.
 func TestENIElsewhere(t *testing.T) {
 	const allowed = `{apiVersion: v1, kind: ConfigMap, metadata: {name: tke-service-controller-config, namespace: kube-system}, data: {GlobalRouteDirectAccess: "true"}}`
 	for _, c := range []struct {
@@ -105,7 +107,8 @@ func TestENIElsewhere(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(strings.ReplaceAll(c.name, ",", ""), " ", "-"), func(t *testing.T) {
 			w := newWorld(t)
-			// The endpoint is on the node that has a providerID: a cloud's controller may leave out the others (rule LB-06).
+			// The endpoint is on the node that has a providerID: a cloud's controller may leave out the others (rule
+			// LB-06).
 			w.load(c.service, strings.Replace(slice, "node-a", "node-z", 1), fmt.Sprintf(`{apiVersion: v1, kind: Node, metadata: {name: node-z, labels: {kubernetes.io/hostname: node-z}}, spec: {providerID: %q, unschedulable: true},
   status: {addresses: [{type: InternalIP, address: 10.0.1.99}], conditions: [{type: Ready, status: "True"}]}}`, c.provider))
 			before := w.essence("Service", "web")
@@ -122,14 +125,14 @@ func TestENIElsewhere(t *testing.T) {
 			if c.later != "" {
 				w.load(c.later)
 			}
-			w.wants(w.typed("y\n", "fix", "svc/web", "--mode=eni", "--accept-risk="+c.risk), 6, append(c.says, "? written, not confirmed\n  no event or status is known by which ", "expected, not confirmed:", "patched service")...)
+			w.wants(w.typed("y\n", "fix", "svc/web", "--mode=eni", "--accept-risk="+c.risk), 6, append(c.says, "? written, not confirmed\n  cannot tell whether ", "expected, not confirmed:", "patched service")...)
 			r := w.etp("status", "svc/web")
 			w.wants(r, 0, "sends to pods")
 			if strings.Contains(r.out, c.found) {
 				t.Errorf("%s is still found:\n%s", c.found, r.out)
 			}
-			w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "already so")
-			w.wants(w.typed("y\n", "undo", "svc/web"), 6, "takes back mode eni", "introduced  ", "? written, not confirmed", "the fix is taken back")
+			w.wants(w.etp("fix", "svc/web", "--mode=eni", "--yes"), 0, "nothing to change")
+			w.wants(w.typed("y\n", "undo", "svc/web"), 6, "restores what mode eni changed at", "introduced  ", "? written, not confirmed", "the fix is undone")
 			if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {
 				t.Error(diff)
 			}
@@ -137,7 +140,8 @@ func TestENIElsewhere(t *testing.T) {
 	}
 }
 
-// A name in place of the address: nodes do not answer for a name themselves. Without one on the command line it is asked for.
+// A name in place of the address: nodes do not answer for a name themselves. Without one on the command line it is
+// asked for.
 func TestHostname(t *testing.T) {
 	w := newWorld(t)
 	w.load(alibaba, slice)
@@ -190,17 +194,17 @@ func TestDNS(t *testing.T) {
 	if !strings.Contains(corefile(), "rewrite name exact www.example.com") {
 		t.Errorf("the Corefile is\n%s", corefile())
 	}
-	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 0, "already so")
-	w.wants(w.etp("status", "svc/web"), 0, "inside the cluster CoreDNS already answers www.example.com with the Service")
+	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 0, "nothing to change")
+	w.wants(w.etp("status", "svc/web"), 0, "inside the cluster CoreDNS already answers www.example.com with this Service")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "patched configmap kube-system/coredns")
 	if diff := cmp.Diff(before, corefile()); diff != "" {
 		t.Error(diff)
 	}
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 }
 
-// Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A record of a whole Corefile, as earlier versions
-// wrote it, is taken back as long as nothing has changed.
+// Two Services have names answered: each is taken back without the other, whatever somebody else writes meanwhile. A
+// record of a whole Corefile, as earlier versions wrote it, is taken back as long as nothing has changed.
 func TestDNSOfTwoServices(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, coredns, strings.NewReplacer("name: web,", "name: api,", "app: web", "app: api", "203.0.113.7", "203.0.113.9").Replace(service))
@@ -225,12 +229,12 @@ func TestDNSOfTwoServices(t *testing.T) {
 	w.wants(w.etp("fix", "svc/api", "--mode=dns", "--host=api.example.com", "--yes", risk), 6, "patched configmap kube-system/coredns")
 	write(strings.Replace(corefile(), "    errors\n", "    errors\n    log\n", 1))
 
-	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "takes back mode dns", "-        rewrite name exact www.example.com", "patched configmap kube-system/coredns")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 6, "restores what mode dns changed at", "-        rewrite name exact www.example.com", "patched configmap kube-system/coredns")
 	if got := corefile(); strings.Contains(got, "www.example.com") || !strings.Contains(got, "rewrite name exact api.example.com") || !strings.Contains(got, "    log\n") {
 		t.Errorf("the Corefile is\n%s", got)
 	}
 	write(strings.Replace(corefile(), "api.example.com", "a.example.com", 1))
-	w.wants(w.etp("undo", "svc/api", "--yes"), 1, "refused, and nothing was changed", "the lines that the fix wrote", "are not what they were")
+	w.wants(w.etp("undo", "svc/api", "--yes"), 1, "refused, and nothing was changed", "the lines that the fix wrote", "are different now")
 	write(strings.Replace(corefile(), "a.example.com", "api.example.com", 1))
 	w.wants(w.etp("undo", "svc/api", "--yes"), 6, "patched configmap kube-system/coredns")
 	if diff := cmp.Diff(strings.Replace(before, "    errors\n", "    errors\n    log\n", 1), corefile()); diff != "" {
@@ -255,7 +259,8 @@ func TestDNSOfTwoServices(t *testing.T) {
 	}
 }
 
-// A Service that lost its client's address gets it back, where in-cluster clients stand it; the health check node port is the server's to assign.
+// A Service that lost its client's address gets it back, where in-cluster clients stand it; the health check node port
+// is the server's to assign.
 func TestLocal(t *testing.T) {
 	w := newWorld(t)
 	w.load(strings.Replace(service, "externalTrafficPolicy: Local", "externalTrafficPolicy: Cluster", 1), slice)

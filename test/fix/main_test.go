@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package fix_test knows how fix and undo go against a real API server, with the real controllers and scheduler behind it: what they say, and what is true then.
+// Package fix_test knows how fix and undo go against a real API server, with the real controllers and scheduler behind
+// it: what they say, and what is true then.
 package fix_test
 
 import (
@@ -27,7 +28,8 @@ import (
 
 var shared apiserver.Shared
 
-// packing is a scheduler that fills one node before it takes the next, and does not spread by itself: what spreads pods here is what the test is about.
+// packing is a scheduler that fills one node before it takes the next, and does not spread by itself: what spreads pods
+// here is what the test is about.
 const packing = `profiles:
 - pluginConfig:
   - name: PodTopologySpread

@@ -114,8 +114,8 @@ func TestOnATerminal(t *testing.T) {
 	same := untouched(w)
 	p := newTerminal(t)
 	ended := w.start(p, "fix", "svc/web")
-	p.shows(t, "Enter for none: ", 1, "7\n")
-	p.shows(t, "Enter for none: ", 2, "cluster\n")
+	p.shows(t, "press Enter to cancel: ", 1, "7\n")
+	p.shows(t, "press Enter to cancel: ", 2, "cluster\n")
 	p.shows(t, "[y/N] ", 1, "\x04")
 	w.ends(p, ended, 5)
 	p.shows(t, "\nerror: no answer; nothing was changed\n", 1, "")
@@ -161,6 +161,6 @@ func TestOnATerminal(t *testing.T) {
 	if code := cli.Main(t.Context(), []string{"fix", "svc/web", "--mode=cluster", "--kubeconfig", w.config}, cli.Streams{In: in, Out: p.screen, Err: p.screen}, environment); code != 2 {
 		t.Errorf("with answers in a pipe it ended with %d, want 2", code)
 	}
-	p.shows(t, "there is nobody to ask", 1, "")
+	p.shows(t, "cannot ask for confirmation", 1, "")
 	same()
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/kube/apiserver"
 )
 
-// lacking is what is tried by somebody who lacks one right of those that `kubectl etp rbac --for fix` prints, and what is said.
+// lacking is what is tried by somebody who lacks one right of those that `kubectl etp rbac --for fix` prints, and what
+// is said.
 type lacking struct {
 	// args are what is tried; nil for --mode=cluster of svc/web.
 	args []string
@@ -23,7 +24,8 @@ type lacking struct {
 	says    []string
 }
 
-// Each right of the printed role is taken away in turn. What cannot be known for it, or cannot be written, is said; and nothing is half-written.
+// Each right of the printed role is taken away in turn. What cannot be known for it, or cannot be written, is said; and
+// nothing is half-written.
 func TestEachRightMissing(t *testing.T) {
 	apart, dns, db := []string{"svc/web", "--mode=anti-affinity"}, []string{"svc/web", "--mode=dns", "--host=www.example.com"}, []string{"svc/db", "--mode=anti-affinity"}
 	goesOn := []lacking{{}}
@@ -36,7 +38,7 @@ func TestEachRightMissing(t *testing.T) {
 		"list endpointslices":        {{says: []string{"nodes ? unknown on 4 of 4 nodes", "? not allowed to list endpointslices.discovery.k8s.io in namespace NS"}}},
 		"get nodes":                  goesOn,
 		"list nodes":                 {{says: []string{"? not allowed to list nodes"}}},
-		"list daemonsets":            {{says: []string{"? not allowed to list daemonsets.apps in namespace kube-system"}}},
+		"list daemonsets":            {{says: []string{"? not allowed to read daemonsets"}}},
 		"get configmaps":             {{says: []string{"? not allowed to get configmaps kube-system/kube-proxy"}}, refused(dns, "? coredns-there")},
 		"list pods":                  {refused(apart, "? pods-known the pods behind the Service are not known: they could not be listed"), refused(nil, "? client-ip-unused", "pods could not be read", "--accept-risk=loses-client-ip")},
 		"get felixconfigurations":    {{says: []string{"? not allowed to get felixconfigurations.crd.projectcalico.org default"}}},
@@ -133,9 +135,9 @@ func TestEachRightMissing(t *testing.T) {
 					undone := w.etp("undo", c.args[0], "--yes", "--timeout=0")
 					if name == "list deployments" || name == "list statefulsets" {
 						undone.out = strings.Join(strings.Fields(undone.out), " ")
-						w.wants(undone, 0, "this is the last fix that was found: "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+" could not be listed, where one may be")
+						w.wants(undone, 0, "this is the last fix that was found: a fix may also be recorded on "+strings.TrimPrefix(name, "list ")+" in namespace "+w.namespace+", which could not be listed")
 					}
-					w.wants(undone, 0, "the fix is taken back")
+					w.wants(undone, 0, "the fix is undone")
 				}
 				w.config = admin
 				r.out = strings.Join(strings.Fields(r.out), " ")
@@ -156,7 +158,8 @@ func TestEachRightMissing(t *testing.T) {
 	}
 }
 
-// Whoever has what `kubectl etp rbac --for fix` prints can do everything that fix and undo do, and nothing is forbidden on the way.
+// Whoever has what `kubectl etp rbac --for fix` prints can do everything that fix and undo do, and nothing is forbidden
+// on the way.
 func TestWhatIsGrantedIsEnough(t *testing.T) {
 	w := newWorld(t)
 	database := strings.NewReplacer("name: web, ", "name: db, ", "app: web", "app: db", "serviceName: web", "serviceName: db", "name: web-1", "name: db-1", "203.0.113.7", "203.0.113.8").Replace
@@ -216,6 +219,6 @@ func TestWhatIsGrantedIsEnough(t *testing.T) {
 	}
 	w.as(apiserver.Admin)
 	for _, name := range []string{"web", "db", "lb"} {
-		w.wants(w.etp("undo", "svc/"+name, "--yes"), 1, "nothing to take back")
+		w.wants(w.etp("undo", "svc/"+name, "--yes"), 1, "nothing to undo")
 	}
 }

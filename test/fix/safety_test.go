@@ -64,10 +64,10 @@ func TestNoIsNo(t *testing.T) {
 	} {
 		w.wants(w.typed(c.answers, "fix", "svc/web", "--mode=cluster"), 5, c.says)
 	}
-	w.wants(w.etp("fix", "svc/web", "--mode=cluster"), 2, "there is nobody to ask", "--yes")
-	w.wants(w.etp("fix", "svc/web"), 2, "cluster", "there is nobody to ask which", "--mode")
-	w.wants(w.etp("fix"), 2, w.namespace+"/web", "ETP002", "there is nobody to ask which")
-	w.wants(w.etp("undo", "svc/web"), 2, "there is nobody to ask", "--yes")
+	w.wants(w.etp("fix", "svc/web", "--mode=cluster"), 2, "cannot ask for confirmation", "--yes")
+	w.wants(w.etp("fix", "svc/web"), 2, "cluster", "cannot ask which", "--mode")
+	w.wants(w.etp("fix"), 2, w.namespace+"/web", "ETP002", "cannot ask which")
+	w.wants(w.etp("undo", "svc/web"), 2, "cannot ask for confirmation", "--yes")
 	for _, request := range w.proxy.Requests() {
 		if request.Method != http.MethodGet && !strings.Contains(request.String(), "dryRun=All") {
 			t.Errorf("it sent %s", request)
@@ -80,7 +80,7 @@ func TestDryRuns(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice)
 	same := untouched(w)
-	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--dry-run=server"), 0, "+++ service "+w.namespace+"/web, as the server would keep it", "nothing was changed (--dry-run=server)")
+	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--dry-run=server"), 0, "+++ service "+w.namespace+"/web, as the server would store it", "nothing was changed (--dry-run=server)")
 	w.proxy.Reset()
 	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--dry-run=client"), 0, "+++ service "+w.namespace+"/web, as patched", "nothing was changed (--dry-run=client)")
 	for _, request := range w.proxy.Requests() {
@@ -107,12 +107,12 @@ func TestDryRuns(t *testing.T) {
 	same()
 }
 
-// The menus, from no name and no mode to the cure: the second Service, its first mode.
+// The menus, from no name and no mode to the fix: the second Service, its first mode.
 func TestMenus(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice, strings.NewReplacer("name: web", "name: other", "203.0.113.7", "203.0.113.8").Replace(service), strings.NewReplacer("web-1", "other-1", "name: web}", "name: other}", "service-name: web", "service-name: other").Replace(slice))
-	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "These Services need attention:", "  1  "+w.namespace+"/other  ✗ 3 of 4 nodes fail inside   ETP002", "  2  "+w.namespace+"/web    ✗ 3 of 4 nodes fail inside   ETP002",
-		"These modes fix what was found for "+w.namespace+"/web, best first:", "fixes ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
+	w.wants(w.typed("9\nhuh\n2\ncluster\ny\n", "fix"), 0, "Services that need attention:", "  1  "+w.namespace+"/other  ✗ 3 of 4 nodes fail inside   ETP002", "  2  "+w.namespace+"/web    ✗ 3 of 4 nodes fail inside   ETP002",
+		"Modes that fix "+w.namespace+"/web, best first:", "fixes ETP002", "Make this change? [y/N]", "patched service "+w.namespace+"/web")
 	w.wants(w.typed("\n", "fix"), 5, "declined; nothing was changed")
 	w.wants(w.typed("", "fix"), 5, "no answer; nothing was changed")
 	w.wants(w.typed("q\n", "fix", "svc/other"), 5, "declined")
@@ -135,14 +135,14 @@ func TestSecondWriter(t *testing.T) {
 		}, strings.NewReader(answers)}
 	}
 	r := w.run(command{answers: someone(1, "y\ny\n")}, "fix", "svc/web", "--mode=cluster")
-	w.wants(r, 0, "somebody else has changed service "+w.namespace+"/web meanwhile, and nothing has been changed here; looking again", "patched")
+	w.wants(r, 0, "something else changed service "+w.namespace+"/web in the meantime; nothing was changed here, trying again", "patched")
 	if got := strings.Count(r.err, "Make this change?"); got != 2 {
 		t.Errorf("asked %d times, want twice", got)
 	}
 	w.wants(w.etp("undo", "svc/web", "-y"), 0)
 	same := func() func() { w.patch("Service", "web", `{"metadata":{"labels":{"n":null}}}`); return untouched(w) }()
 	r = w.run(command{answers: someone(1000, "y\ny\ny\ny\n")}, "fix", "svc/web", "--mode=cluster")
-	w.wants(r, 1, "gave up after 3 attempts, and changed nothing: somebody else keeps changing service "+w.namespace+"/web")
+	w.wants(r, 1, "gave up after 3 attempts, and changed nothing: something else keeps changing service "+w.namespace+"/web")
 	if got := strings.Count(r.err, "Make this change?"); got != 3 {
 		t.Errorf("asked %d times, want three times", got)
 	}
@@ -155,7 +155,7 @@ func TestSecondWriter(t *testing.T) {
 			w.patch("Service", "web", `{"spec":{"externalTrafficPolicy":"Cluster"}}`)
 		}
 		first = false
-	}, strings.NewReader("y\n")}}, "fix", "svc/web", "--mode=cluster"), 0, "already so")
+	}, strings.NewReader("y\n")}}, "fix", "svc/web", "--mode=cluster"), 0, "nothing to change")
 }
 
 // Of two at once, one makes the change and the other finds it made.
@@ -181,7 +181,7 @@ func TestTwoAtOnce(t *testing.T) {
 		t.Errorf("%d made the change, want one", made)
 	}
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0)
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 }
 
 func TestUndoAfterSomebodyElse(t *testing.T) {
@@ -190,11 +190,11 @@ func TestUndoAfterSomebodyElse(t *testing.T) {
 	w.wants(w.etp("fix", "svc/web", "--mode=cluster", "--yes"), 0)
 	w.patch("Service", "web", `{"spec":{"externalTrafficPolicy":"Local"}}`)
 	same := untouched(w)
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "refused, and nothing was changed: somebody else has changed spec.externalTrafficPolicy of service "+w.namespace+"/web since")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "refused, and nothing was changed: spec.externalTrafficPolicy of service "+w.namespace+"/web was changed after the fix: it is Local now, and the fix set it to Cluster")
 	same()
 }
 
-// Who may get and not patch hears so before being asked.
+// A user who may get and not patch is told so before the prompt.
 func TestWithoutTheRightToPatch(t *testing.T) {
 	w := newWorld(t)
 	w.load(service, slice)
@@ -234,7 +234,7 @@ func TestWebhook(t *testing.T) {
 		return w.server.Patch(t.Context(), "Service", w.namespace, "web", `{"metadata":{"labels":{"asked":null}}}`) != nil
 	})
 	r := w.typed("y\n", "fix", "svc/web", "--mode=cluster")
-	w.wants(r, 1, "the server's dry run of the patch of service "+w.namespace+`/web: admission webhook "tuesdays.example.com" denied the request: Services of team shop change on Tuesdays only`, "nothing was changed")
+	w.wants(r, 1, "server-side dry run of the patch of service "+w.namespace+`/web: admission webhook "tuesdays.example.com" denied the request: Services of team shop change on Tuesdays only`, "nothing was changed")
 	if strings.Contains(r.err, "[y/N]") || strings.Contains(r.err, "can-i") {
 		t.Errorf("it said\n%s", r.err)
 	}
@@ -279,7 +279,7 @@ func serve(t *testing.T, server *apiserver.Server, answer func(map[string]any) m
 	return listener.Addr().(*net.TCPAddr).String()
 }
 
-// Whatever becomes of the server, what is said is what is true.
+// Whatever happens to the server, the message is true.
 func TestServerIsKilled(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -292,13 +292,13 @@ func TestServerIsKilled(t *testing.T) {
 		{"before the patch and for good", func(w *world) {
 			w.proxy.On(realPatch, faults.Drop())
 			w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop()))
-		}, 1, false, "it is not known whether it was made"},
+		}, 1, false, "cannot tell whether the change was made"},
 		{"during the patch", func(w *world) { w.proxy.On(realPatch, faults.Cut(0)) }, 0, true, "patched service"},
 		{"during the patch and for good", func(w *world) {
 			w.proxy.On(realPatch, faults.Cut(0))
 			w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop()))
-		}, 1, true, "it is not known whether it was made"},
-		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 6, true, "the change is made; kubectl etp undo svc/web -n"},
+		}, 1, true, "cannot tell whether the change was made"},
+		{"after the patch", func(w *world) { w.proxy.On("^GET ", w.proxy.Once(realPatch, faults.Drop())) }, 6, true, "the change is made; to undo it: kubectl etp undo svc/web -n"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
 			w := newWorld(t)
@@ -359,15 +359,16 @@ func TestInterrupted(t *testing.T) {
 	w.wants(interrupted("", func(cancel func()) { w.proxy.On("^PATCH .*dryRun=All", faults.Notify(cancel)) }), 130, "interrupted; nothing was changed")
 	w.wants(interrupted("Make this change?", nil), 130, "interrupted; nothing was changed")
 	same()
-	w.wants(interrupted("", func(cancel func()) { w.proxy.On(realPatch, faults.Notify(cancel)) }), 130, "patched service", "the change is made; kubectl etp undo svc/web")
+	w.wants(interrupted("", func(cancel func()) { w.proxy.On(realPatch, faults.Notify(cancel)) }), 130, "patched service", "the change is made; to undo it: kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0)
 	same()
-	w.wants(interrupted("patched", nil), 130, "patched service", "the change is made; kubectl etp undo svc/web")
+	w.wants(interrupted("patched", nil), 130, "patched service", "the change is made; to undo it: kubectl etp undo svc/web")
 	w.wants(w.etp("undo", "svc/web", "--yes"), 0)
 	same()
 }
 
-// Who would take the change back is named, with the object and the field that are to be changed in place of it; and it takes a word to go on.
+// Who would take the change back is named, with the object and the field that are to be changed in place of it; and it
+// takes a word to go on.
 func TestOwner(t *testing.T) {
 	for _, c := range []struct {
 		name, metadata string

@@ -30,7 +30,8 @@ func (w *world) together() {
 // apart says whether the three pods are on three nodes.
 func (w *world) apart() bool { return len(w.spread()) == 3 }
 
-// The real controllers roll it out and the real scheduler, which packs nodes full if nobody says otherwise, moves the pods apart; taken back, it packs them again.
+// The real controllers roll it out and the real scheduler, which packs nodes full if nobody says otherwise, moves the
+// pods apart; taken back, it packs them again.
 func TestPodsReallyMoveApart(t *testing.T) {
 	for _, c := range []struct{ mode, kind string }{{"anti-affinity", "Deployment"}, {"spread", "Deployment"}, {"anti-affinity", "StatefulSet"}} {
 		t.Run(c.mode+"-"+c.kind, func(t *testing.T) {
@@ -55,13 +56,14 @@ func TestPodsReallyMoveApart(t *testing.T) {
 				t.Fatalf("pods are on %v; it said\n%s%s", w.spread(), r.out, r.err)
 			}
 			w.wants(w.etp("status", "svc/web", "--fail-on=info"), 3, "1 ready") // ETP002 is still there: one node of four has no pod.
-			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "already so")
+			w.wants(w.etp("fix", "svc/web", "--mode="+c.mode, "--yes"), 0, "nothing to change")
 
-			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "takes back mode "+c.mode, "rollout of "+name, "the fix is taken back")
+			w.wants(w.etp("undo"), 0, "mode "+c.mode, "  "+name+": ", "  kubectl etp undo svc/web -n "+w.namespace+"\n")
+			w.wants(w.typed("y\n", "undo", "svc/web"), 0, "restores what mode "+c.mode, "rollout of "+name, "the fix is undone")
 			if diff := cmp.Diff(before, w.essence(c.kind, "web")); diff != "" {
 				t.Error(diff)
 			}
-			w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+			w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 		})
 	}
 }
@@ -85,11 +87,11 @@ func TestRolloutThatDoesNotEnd(t *testing.T) {
 	w.together()
 	w.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{%q:"yes"}}}}}`, kubelet.Never))
 	r := w.etp("fix", "svc/web", "--mode=anti-affinity", "--yes", "--timeout=2s", "--accept-risk=interrupts-rollout")
-	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not ended in 2s: ", "the change is made; kubectl etp undo svc/web")
+	w.wants(r, 6, "? written, not confirmed\n  the rollout of deployment ", "patched deployment", "error: written, not confirmed: the rollout of deployment "+w.namespace+"/web has not finished in 2s: ", "the change is made; to undo it: kubectl etp undo svc/web")
 
-	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "was not waited for (--timeout=0)", "the fix is taken back")
+	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6, "did not wait for the rollout of ", "the fix is undone")
 	r = w.interruptedAt("rollout of", "fix", "svc/web", "--mode=anti-affinity", "--yes", "--accept-risk=interrupts-rollout")
-	w.wants(r, 130, "patched deployment", "interrupted while looking again; the change is made; kubectl etp undo svc/web")
+	w.wants(r, 130, "patched deployment", "interrupted while reading the Service again; the change is made; to undo it: kubectl etp undo svc/web")
 }
 
 // Local with pods kept apart: two objects, one fix, one undo.
@@ -103,7 +105,7 @@ func TestLocalWithAntiAffinity(t *testing.T) {
 	if !w.apart() {
 		t.Errorf("pods are on %v", w.spread())
 	}
-	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is taken back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 0, "the fix is undone")
 	if diff := cmp.Diff(service, w.essence("Service", "web")); diff != "" {
 		t.Error(diff)
 	}
@@ -115,8 +117,8 @@ func TestLocalWithAntiAffinity(t *testing.T) {
 // canary is a second Deployment behind the Service.
 var canary = strings.NewReplacer("name: web, namespace", "name: web-canary, namespace", "replicas: 3", "replicas: 2", "app: web}", "app: web, track: canary}").Replace(workload("Deployment"))
 
-// Two Deployments behind one Service: each gets the change, in an order that is said, and the pods of both are kept apart from each other. If the second cannot be changed,
-// or somebody presses Ctrl-C before it, the first is as it was.
+// Two Deployments behind one Service: each gets the change, in an order that is said, and the pods of both are kept
+// apart from each other. If the second cannot be changed, or somebody presses Ctrl-C before it, the first is as it was.
 func TestTwoWorkloads(t *testing.T) {
 	w := newWorld(t)
 	stable := strings.ReplaceAll(workload("Deployment"), "app: web}", "app: web, track: stable}")
@@ -140,16 +142,16 @@ func TestTwoWorkloads(t *testing.T) {
 
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Status(403, "no changes on Fridays"))
 	r := w.typed("y\ny\ny\n", "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
-	w.wants(r, 1, "fixes  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; the change of "+first+" has been taken back", "nothing is changed any more")
+	w.wants(r, 1, "fixes  ETP008", "Make this change?", "error: patch "+second+": no changes on Fridays; "+first+" has its former values again", "nothing is left of the change")
 	w.proxy.Reset()
 	same()
-	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to take back")
+	w.wants(w.etp("undo", "svc/web", "--yes"), 1, "nothing to undo")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	w.proxy.On(`^PATCH .*/deployments/web\?fieldManager=`, faults.Notify(cancel))
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	w.proxy.Reset()
-	w.wants(r, 130, "interrupted; the change of "+first+" has been taken back; nothing is changed any more")
+	w.wants(r, 130, "interrupted; "+first+" has its former values again; nothing is left of the change")
 	same()
 
 	// Sent already, the last one is waited for.
@@ -157,10 +159,11 @@ func TestTwoWorkloads(t *testing.T) {
 	w.proxy.On(`^PATCH .*/deployments/web-canary\?fieldManager=`, faults.Notify(cancel))
 	r = w.run(command{ctx: ctx, answers: strings.NewReader("y\ny\ny\n")}, "fix", "svc/web", "--mode=anti-affinity", "--accept-risk=interrupts-rollout")
 	w.proxy.Reset()
-	w.wants(r, 130, "patched "+first+", "+second, "the change is made; kubectl etp undo svc/web")
-	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their controller writes.
-	w.until("the fix is taken back", func() bool {
-		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is taken back")
+	w.wants(r, 130, "patched "+first+", "+second, "the change is made; to undo it: kubectl etp undo svc/web")
+	// Rollouts of several rounds may be under way now, which is a conflict for an undo that looks while their
+	// controller writes.
+	w.until("the fix is undone", func() bool {
+		return strings.Contains(w.etp("undo", "svc/web", "--yes", "--timeout=0").err, "the fix is undone")
 	})
 	same()
 

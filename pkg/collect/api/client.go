@@ -116,10 +116,13 @@ func reread(flags *genericclioptions.ConfigFlags, chosen string) *genericcliopti
 	return fresh
 }
 
+// ErrNoKubeconfig says that there is no kubeconfig that names a cluster.
+var ErrNoKubeconfig = errors.New("cannot read a cluster: there is no kubeconfig")
+
 func noConnection(err error) error {
 	switch {
 	case clientcmd.IsEmptyConfig(err):
-		return errors.New("no cluster to read from: there is no kubeconfig; give --kubeconfig or set KUBECONFIG, or read files with -f")
+		return ErrNoKubeconfig
 	case clientcmd.IsContextNotFound(err), strings.HasPrefix(err.Error(), "context ") && strings.HasSuffix(err.Error(), " does not exist"):
 		return fmt.Errorf("%w; `kubectl config get-contexts` lists the contexts", err)
 	case clientcmd.IsConfigurationInvalid(err):

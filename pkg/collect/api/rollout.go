@@ -63,7 +63,7 @@ func rolloutOf(d *appsv1.Deployment) Progress {
 	}
 	p.Said = fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
 	if old := s.Replicas - s.UpdatedReplicas; old > 0 {
-		p.Said += fmt.Sprintf(", %d old ones left", old)
+		p.Said += fmt.Sprintf(", old pods left: %d", old)
 	}
 	p.Done = s.UpdatedReplicas >= wanted && s.Replicas <= s.UpdatedReplicas && s.AvailableReplicas >= s.UpdatedReplicas
 	return p

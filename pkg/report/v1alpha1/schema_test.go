@@ -77,7 +77,8 @@ func promise(s *jsonschema.Schema) {
 	}
 }
 
-// words lists what each type of word may be. Those of the data planes are the ones that package dataplane itself prints.
+// words lists what each type of word may be. Those of the data planes are the ones that package dataplane itself
+// prints.
 func words() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
 		reflect.TypeFor[AddressKind]():  printed(dataplane.LoadBalancerIP, dataplane.LoadBalancerHostname, dataplane.ExternalIP, dataplane.ClusterIP),

@@ -1,6 +1,8 @@
-// Package v1alpha1 knows the published form of a report: what -o json and -o yaml print, and the schema that promises it.
+// Package v1alpha1 knows the published form of a report: what -o json and -o yaml print, and the schema that promises
+// it.
 //
-// Fields may be added, never renamed or removed. There are no nulls: an empty list is [], and a thing that is not there is left out or "" or 0.
+// Fields may be added, never renamed or removed. There are no nulls: an empty list is [], and a thing that is not there
+// is left out or "" or 0.
 package v1alpha1
 
 // APIVersion of everything this package publishes.
@@ -10,7 +12,8 @@ const APIVersion = "kubectl-etp/v1alpha1"
 type (
 	// AddressKind says what an address of a Service is.
 	AddressKind string
-	// From says where a connection starts: Node is a process on the host network, External a packet from outside that arrives at the node.
+	// From says where a connection starts: Node is a process on the host network, External a packet from outside that
+	// arrives at the node.
 	From string
 	// To says which address is dialled.
 	To string
@@ -48,7 +51,8 @@ type (
 	HealthCheck string
 	// Severity of a finding.
 	Severity string
-	// Result of a check: Pass and NotChecked are there only where they were asked for. NotChecked: nobody asked for what the check reads, or it does not apply.
+	// Result of a check: Pass and NotChecked are there only where they were asked for. NotChecked: nobody asked for
+	// what the check reads, or it does not apply.
 	Result string
 	// GapReason says why something could not be read.
 	GapReason string
@@ -121,7 +125,7 @@ type Port struct {
 	TargetPort string `json:"targetPort"`
 }
 
-// Dataplane is what answers for Services on the nodes.
+// Dataplane is the program that handles Services on the nodes.
 type Dataplane struct {
 	Name         string       `json:"name"`
 	Mode         string       `json:"mode"`
@@ -134,7 +138,7 @@ type Dataplane struct {
 	VersionConfidence Confidence `json:"versionConfidence"`
 }
 
-// Provider is the load balancer before the Service.
+// Provider is the load balancer of the Service.
 type Provider struct {
 	// Name is "" where it is not known.
 	Name     string   `json:"name"`
@@ -148,7 +152,8 @@ type Provider struct {
 	ClientIP    ProviderClientIP `json:"clientIP"`
 }
 
-// Outside is what connections from outside the cluster to the load balancer's addresses come to, over all backends that the load balancer may pick.
+// Outside is the result of connections from outside the cluster to the load balancer's addresses, over all backends
+// that the load balancer may choose.
 type Outside struct {
 	// Outcome is the worst port's.
 	Outcome OutsideOutcome `json:"outcome"`
@@ -163,7 +168,7 @@ type Outside struct {
 type Node struct {
 	Name string `json:"name"`
 	Zone string `json:"zone"`
-	// Known is false for a node that only EndpointSlices name; what is said of its readiness then says nothing.
+	// Known is false for a node that only EndpointSlices name; its readiness is not known then.
 	Known       bool `json:"known"`
 	Ready       bool `json:"ready"`
 	Schedulable bool `json:"schedulable"`
@@ -192,21 +197,22 @@ type LoadBalancer struct {
 	Reason string `json:"reason"`
 	// Rule is the id of the rule that decided, left out where it receives; the report lists it under rules.
 	Rule string `json:"rule,omitempty"`
-	// Share of the external connections, 0 to 1; PodShare is what each ready endpoint of the node gets of them. Left out where not known.
+	// Share of the external connections, 0 to 1; PodShare is what each ready endpoint of the node gets of them. Left
+	// out where not known.
 	Share    float64 `json:"share,omitempty"`
 	PodShare float64 `json:"podShare,omitempty"`
 }
 
-// Live is what the node itself said.
+// Live is what the node itself answered.
 type Live struct {
 	HealthCheck HealthCheck `json:"healthCheck"`
-	// LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say.
+	// LocalEndpoints is the node's own count of ready endpoints, -1 where its answer has no count.
 	LocalEndpoints int `json:"localEndpoints"`
 	// Reason says why the health check is Unreachable; left out otherwise.
 	Reason string `json:"reason,omitempty"`
 }
 
-// Path is what one kind of connection meets on a node.
+// Path is the result of one kind of connection on a node.
 type Path struct {
 	From From `json:"from"`
 	To   To   `json:"to"`
@@ -221,7 +227,8 @@ type Path struct {
 	Basis     Basis     `json:"basis"`
 	// Rule is the id of the rule that decided; the report lists it under rules.
 	Rule string `json:"rule"`
-	// Topology is Zone or Node where topology hints confine the choice of endpoints to the client's own; left out elsewhere.
+	// Topology is Zone or Node where topology hints restrict the choice of endpoints to the client's own; left out
+	// elsewhere.
 	Topology string `json:"topology,omitempty"`
 	// Could lists the outcomes that remain possible where Outcome is Unknown; left out elsewhere.
 	Could []Outcome `json:"could,omitempty"`
@@ -242,7 +249,7 @@ type Finding struct {
 	Result   Result   `json:"result"`
 	Title    string   `json:"title"`
 	Message  string   `json:"message"`
-	// Detail is what people see there and why; left out where the message says all.
+	// Detail is what clients see and why; left out where the message says all.
 	Detail string `json:"detail,omitempty"`
 	// Confirm is a command that shows the finding on one of its nodes; left out where there is none.
 	Confirm  string     `json:"confirm,omitempty"`
