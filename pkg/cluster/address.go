@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// ParseAddress reads an IP address as kube-proxy does: also with the leading zeros that objects of old clusters may have, and an IPv4 address in its IPv6 form as IPv4.
+// ParseAddress reads an IP address as kube-proxy does: also with the leading zeros that objects of old clusters may
+// have, and an IPv4 address in its IPv6 form as IPv4.
 func ParseAddress(text string) (netip.Addr, bool) {
 	if address, err := netip.ParseAddr(text); err == nil {
 		return address.Unmap(), true

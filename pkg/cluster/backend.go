@@ -2,19 +2,22 @@ package cluster
 
 import "fmt"
 
-// Backend is what answers for a Service: one pod with all its addresses, or one address where its EndpointSlice names no pod. A Service that has two address families
-// lists each pod twice, in an EndpointSlice for each family; where the slices of such a Service name no pods, the first addresses of each family on a node are taken for
-// one backend, the second ones for another, and so on.
+// Backend is one pod of a Service with all its addresses, or one address where its EndpointSlice names no pod. A
+// Service that has two address families lists each pod twice, in an EndpointSlice for each family; where the slices of
+// such a Service name no pods, the first addresses of each family on a node are taken for one backend, the second ones
+// for another, and so on.
 type Backend struct {
 	// Node is "" where the EndpointSlices do not say.
 	Node string
-	// Ready, Serving and Terminating are those of its best address: ready before serving and terminating, and those before all others.
+	// Ready, Serving and Terminating are those of its best address: ready before serving and terminating, and those
+	// before all others.
 	Ready, Serving, Terminating bool
 	// Endpoint is that best address, as the EndpointSlices have it.
 	Endpoint *Endpoint
 }
 
-// Backends are the Service's, in the order of their first addresses. Where keep is not nil, only endpoints that it keeps count. Endpoints must be ordered by address.
+// Backends are the Service's, in the order of their first addresses. Where keep is not nil, only endpoints that it
+// keeps count. Endpoints must be ordered by address.
 func (s *Service) Backends(keep func(*Endpoint) bool) []Backend {
 	// A pod is on one node: endpoints that name the same pod on two are of two pods of that name, one after the other.
 	type pod struct{ name, node string }
@@ -68,8 +71,9 @@ func (s *Service) ReadyBackends() int {
 	return len(s.Backends(func(e *Endpoint) bool { return e.Ready }))
 }
 
-// Addresses yields the index of the best endpoint of each address: a Service has an address more than once where EndpointSlices give it several states. Where keep is
-// not nil, only endpoints that it keeps count. Endpoints must be ordered by address.
+// Addresses yields the index of the best endpoint of each address: a Service has an address more than once where
+// EndpointSlices give it several states. Where keep is not nil, only endpoints that it keeps count. Endpoints must be
+// ordered by address.
 func (s *Service) Addresses(keep func(*Endpoint) bool) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		for i := 0; i < len(s.Endpoints); {
@@ -87,7 +91,8 @@ func (s *Service) Addresses(keep func(*Endpoint) bool) func(yield func(int) bool
 	}
 }
 
-// ability orders endpoints by what data planes use first: ready ones, then those that are serving and terminating; the others are not used.
+// ability orders endpoints by what data planes use first: ready ones, then those that are serving and terminating; the
+// others are not used.
 func (e *Endpoint) ability() int {
 	switch {
 	case e.Ready:

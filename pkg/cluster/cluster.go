@@ -1,7 +1,8 @@
-// Package cluster knows what was read of a Kubernetes cluster: Services, their endpoints, the nodes, the data plane on them, and what could not be read.
+// Package cluster has the facts that were read from a Kubernetes cluster: Services, endpoints, nodes, the data plane on
+// them, and what could not be read.
 //
-// It holds values only. Whoever fills a Snapshot settles every nil rule of the API once (an endpoint whose ready condition is absent is ready, and so on);
-// readers of a Snapshot never meet a pointer whose absence means something else.
+// It holds values only. Whoever fills a Snapshot settles every nil rule of the API once (an endpoint whose ready
+// condition is absent is ready, and so on); a Snapshot has no pointer whose absence means a default.
 package cluster
 
 import (
@@ -22,11 +23,12 @@ type Snapshot struct {
 	Corefile string
 	// Gaps lists what could not be read. A fact that a gap covers is unknown, not absent.
 	Gaps []Gap
-	// NodesAsked: the nodes themselves were asked (--live), whether or not they answered. Where they were not, Live and ProxyMode say nothing.
+	// NodesAsked: the nodes themselves were asked (--live), whether or not they answered. Live and ProxyMode are only
+	// set then.
 	NodesAsked bool
 }
 
-// Tristate keeps "no" apart from "not known".
+// Tristate is a yes or no that may not be known. The zero value is not known.
 type Tristate uint8
 
 const (
@@ -82,7 +84,8 @@ type Service struct {
 	NoNodePorts         bool
 	ClientIPAffinity    bool
 	TrafficDistribution string
-	// ProxyName is the label service.kubernetes.io/service-proxy-name: kube-proxy leaves such a Service to somebody else.
+	// ProxyName is the label service.kubernetes.io/service-proxy-name: kube-proxy leaves such a Service to another
+	// proxy.
 	ProxyName   string
 	HasSelector bool
 	Ports       []Port
@@ -91,19 +94,21 @@ type Service struct {
 	Finalizers  []string
 	// Conditions are the types of status.conditions that are True.
 	Conditions []string
-	// Endpoints has every endpoint of every EndpointSlice, ordered by address, each with the ports that its slice gives it: once for each state in which slices
-	// have it, as it may be ready for one port and not for another.
+	// Endpoints has every endpoint of every EndpointSlice, ordered by address, each with the ports that its slice gives
+	// it: once for each state in which slices have it, as it may be ready for one port and not for another.
 	Endpoints []Endpoint
 	// EndpointsKnown is false where the EndpointSlices could not be read.
 	EndpointsKnown bool
-	// Created is when a Service that waits for a load balancer address was made; the zero Time for others, and where that was not read.
+	// Created is when a Service that waits for a load balancer address was made; the zero Time for others, and where
+	// that was not read.
 	Created time.Time
-	// EventsKnown: the events of a Service that waits for a load balancer address were read. NewestEvent is the newest of them, nil where there is none.
+	// EventsKnown: the events of a Service that waits for a load balancer address were read. NewestEvent is the newest
+	// of them, nil where there is none.
 	EventsKnown bool
 	NewestEvent *Event
 	// LastFix is the newest fix that is recorded on the Service itself and not undone; nil where none is.
 	LastFix *Fix
-	// Live is what the nodes' own health checks said, by node name; nil unless asked for.
+	// Live are the answers of the nodes' own health checks, by node name; nil unless asked for.
 	Live map[string]Live
 }
 
@@ -113,31 +118,34 @@ type Fix struct {
 	Time time.Time
 }
 
-// Pending says whether a Service waits for its load balancer to give it an address.
+// Pending says whether the Service still waits for a load balancer address.
 func (s *Service) Pending() bool { return s.Type == TypeLoadBalancer && len(s.Ingress) == 0 }
 
-// ciliumPlaceholder: pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint in cilium/cilium v1.20.2, operator/pkg/model/translation since v1.13.0.
+// ciliumPlaceholder: pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint in cilium/cilium v1.20.2,
+// operator/pkg/model/translation since v1.13.0.
 var ciliumPlaceholder = netip.AddrFrom4([4]byte{192, 192, 192, 192})
 
 const ciliumPlaceholderPort = 9999
 
-// IsPlaceholder says whether the endpoint is the one that Cilium puts into the EndpointSlice of a Service that its Envoy serves on every node (Ingress, Gateway API). Nothing
-// listens there.
+// IsPlaceholder says whether the endpoint is the one that Cilium puts into the EndpointSlice of a Service that its
+// Envoy serves on every node (Ingress, Gateway API). Nothing listens there.
 func (e *Endpoint) IsPlaceholder() bool {
 	return e.Address == ciliumPlaceholder && slices.ContainsFunc(e.Ports, func(p EndpointPort) bool { return p.Port == ciliumPlaceholderPort })
 }
 
-// ServedByCiliumEnvoy says whether the only endpoint is Cilium's placeholder. Where Cilium replaces kube-proxy, Envoy on every node serves such a Service.
+// ServedByCiliumEnvoy says whether the only endpoint is Cilium's placeholder. Where Cilium replaces kube-proxy, Envoy
+// on every node serves such a Service.
 func (s *Service) ServedByCiliumEnvoy() bool {
 	return len(s.Endpoints) > 0 && !slices.ContainsFunc(s.Endpoints, func(e Endpoint) bool { return !e.IsPlaceholder() })
 }
 
-// Serves says whether the endpoint serves a Service port: its EndpointSlice has a port of that name and protocol, with a number.
+// Serves says whether the endpoint serves a Service port: its EndpointSlice has a port of that name and protocol, with
+// a number.
 func (e *Endpoint) Serves(port *Port) bool {
 	return slices.ContainsFunc(e.Ports, func(p EndpointPort) bool { return p.Name == port.Name && p.Protocol == port.Protocol && p.Port != 0 })
 }
 
-// IPMode says whether a node may answer for a load balancer address itself.
+// IPMode says whether nodes may handle a load balancer address themselves.
 type IPMode string
 
 const (
@@ -145,7 +153,8 @@ const (
 	Proxy IPMode = "Proxy"
 )
 
-// Ingress is one entry of status.loadBalancer.ingress. IP is the zero Addr where only a hostname is published; IPMode is VIP where the API leaves it out.
+// Ingress is one entry of status.loadBalancer.ingress. IP is the zero Addr where only a hostname is published; IPMode
+// is VIP where the API leaves it out.
 type Ingress struct {
 	IP       netip.Addr
 	Hostname string
@@ -178,7 +187,8 @@ type Endpoint struct {
 	// Node is "" where the slice does not say.
 	Node string
 	Zone string
-	// Ready, Serving and Terminating have the defaults of the API settled: absent ready and serving mean true, absent terminating false.
+	// Ready, Serving and Terminating have the defaults of the API settled: absent ready and serving mean true, absent
+	// terminating false.
 	Ready, Serving, Terminating bool
 	// Ports are the slice's, by the Service port's name; an endpoint serves only the Service ports it names.
 	Ports []EndpointPort
@@ -197,13 +207,15 @@ type EndpointPort struct {
 	Port     uint16
 }
 
-// Node is one node. Known is false for a node that is only named by an EndpointSlice (the Node object could not be read).
+// Node is one node. Known is false for a node that is only named by an EndpointSlice (the Node object could not be
+// read).
 type Node struct {
 	Name  string
 	Zone  string
 	Known bool
-	// Partial is true for a node of a large cluster of which only the name, labels, readiness, cordon, kubelet version and first addresses were read:
-	// its PodCIDRs, ProviderID and Taints are not known, and Ready is No also where the condition is Unknown.
+	// Partial is true for a node of a large cluster of which only the name, labels, readiness, cordon, kubelet version
+	// and first addresses were read: its PodCIDRs, ProviderID and Taints are not known, and Ready is No also where the
+	// condition is Unknown.
 	Partial bool
 	// Ready is the condition of that name; Undetermined where it is Unknown or absent.
 	Ready         Tristate
@@ -224,7 +236,7 @@ type Node struct {
 	VirtualKubelet bool
 	// Dataplane is nil where the node runs what the cluster runs.
 	Dataplane *Dataplane
-	// ProxyMode is what kube-proxy on the node itself said at :10249/proxyMode; "" unless asked and answered.
+	// ProxyMode is the answer of kube-proxy on the node at :10249/proxyMode; "" unless asked and answered.
 	ProxyMode string
 }
 
@@ -237,8 +249,9 @@ const (
 	Unreachable HealthCheck = "Unreachable"
 )
 
-// Live is what a node says of one Service. LocalEndpoints is the node's own count of ready endpoints, -1 where it did not say. What it counts differs between data
-// planes; kube-proxy counts those of one address family.
+// Live is the answer of a node's health check for one Service. LocalEndpoints is the node's own count of ready
+// endpoints, -1 where it gave none. What is counted differs between data planes; kube-proxy counts those of one address
+// family.
 type Live struct {
 	HealthCheck    HealthCheck
 	LocalEndpoints int
@@ -248,7 +261,8 @@ type Live struct {
 
 // Gap is something that could not be read.
 type Gap struct {
-	// Resource is plural and lower case, with its group where it has one: nodes, endpointslices.discovery.k8s.io, nodes/proxy.
+	// Resource is plural and lower case, with its group where it has one: nodes, endpointslices.discovery.k8s.io,
+	// nodes/proxy.
 	Resource string
 	// Verb is get or list.
 	Verb string

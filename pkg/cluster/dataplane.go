@@ -2,7 +2,7 @@ package cluster
 
 import "net/netip"
 
-// DataplaneName says which program puts Services into effect on a node.
+// DataplaneName names the program that implements Services on a node.
 type DataplaneName string
 
 const (
@@ -29,7 +29,7 @@ const (
 type Confidence string
 
 const (
-	// Observed: read from the program's own configuration, or said by the user.
+	// Observed: read from the program's own configuration, or given by the user.
 	Observed Confidence = "Observed"
 	// Inferred: concluded from something else that was read.
 	Inferred Confidence = "Inferred"
@@ -39,7 +39,7 @@ const (
 	UnknownConfidence Confidence = "Unknown"
 )
 
-// PodDetection is how kube-proxy tells pods of its node (or of the cluster) from everybody else.
+// PodDetection is how kube-proxy recognises pods of its node (or of the cluster).
 type PodDetection string
 
 const (
@@ -47,13 +47,13 @@ const (
 	NodeCIDR            PodDetection = "NodeCIDR"
 	BridgeInterface     PodDetection = "BridgeInterface"
 	InterfaceNamePrefix PodDetection = "InterfaceNamePrefix"
-	// NoDetection: kube-proxy runs in ClusterCIDR mode without a cluster CIDR, and takes every pod for a stranger.
+	// NoDetection: kube-proxy runs in ClusterCIDR mode without a cluster CIDR, and recognises no pod.
 	NoDetection PodDetection = "None"
 	// UnknownDetection: not known, or the data plane has no such setting.
 	UnknownDetection PodDetection = "Unknown"
 )
 
-// Dataplane is what answers for Services on a node, with the settings that decide what a connection meets.
+// Dataplane is what implements Services on a node, with the settings that decide what happens to a connection.
 type Dataplane struct {
 	Name    DataplaneName
 	Mode    ProxyMode
@@ -71,19 +71,22 @@ type Dataplane struct {
 	Antrea    *AntreaSettings    // nil unless Antrea serves Services here, instead of kube-proxy or, for pods, beside it
 	// KubeRouter is nil unless the data plane is kube-router.
 	KubeRouter *KubeRouterSettings
-	// PodMasquerade says whether the CNI rewrites a pod's address on its way to other nodes' addresses. The API rarely shows it.
+	// PodMasquerade says whether the CNI masquerades (SNAT) traffic from pods to addresses of other nodes. The API
+	// rarely shows it.
 	PodMasquerade Tristate
 }
 
-// KubeProxySettings are the parts of KubeProxyConfiguration that decide what a connection meets. Defaults are settled, except where a field says otherwise.
+// KubeProxySettings are the parts of KubeProxyConfiguration that decide what happens to a connection. Defaults are
+// settled, except where a field says otherwise.
 type KubeProxySettings struct {
 	PodDetection    PodDetection
 	ClusterCIDRs    []netip.Prefix
 	BridgeInterface string
 	InterfacePrefix string
 	MasqueradeAll   bool
-	// NodePortAddresses are the ranges of --nodeport-addresses, "all" and "localhost" (v1.37) spelled out. PrimaryOnly is "primary", which adds the node's primary
-	// addresses to them. Both empty: the mode's default (all local addresses, in nftables mode the primary ones).
+	// NodePortAddresses are the ranges of --nodeport-addresses, "all" and "localhost" (v1.37) spelled out. PrimaryOnly
+	// is "primary", which adds the node's primary addresses to them. Both empty: the mode's default (all local
+	// addresses, in nftables mode the primary ones).
 	NodePortAddresses []netip.Prefix
 	PrimaryOnly       bool
 	// NoLocalhostNodePorts is iptables.localhostNodePorts: false.
@@ -92,12 +95,13 @@ type KubeProxySettings struct {
 	FeatureGates         map[string]bool
 }
 
-// CiliumSettings are the parts of cilium-config that decide what a connection meets.
+// CiliumSettings are the parts of cilium-config that decide what happens to a connection.
 type CiliumSettings struct {
 	Version Version
 	// ReplacesKubeProxy is kube-proxy-replacement true or strict.
 	ReplacesKubeProxy bool
-	// Mode is bpf-lb-mode: snat, dsr or hybrid. "" means that cilium-config was not read: then none of the fields below is known, but InClusterLoadBalance.
+	// Mode is bpf-lb-mode: snat, dsr or hybrid. "" means that cilium-config was not read: then none of the fields below
+	// is known, but InClusterLoadBalance.
 	Mode string
 	// ModeAnnotation is bpf-lb-mode-annotation: a Service may have a mode of its own.
 	ModeAnnotation bool
@@ -109,15 +113,18 @@ type CiliumSettings struct {
 	SocketLoadBalancing bool
 	// HostSocketsOnly is bpf-lb-sock-hostns-only: pods are served packet by packet.
 	HostSocketsOnly bool
-	// PerPacket: pods' packets are looked up too where sockets are balanced (enable-envoy-config, enable-ingress-controller, enable-gateway-api or enable-sctp).
+	// PerPacket: pods' packets are looked up too where sockets are balanced (enable-envoy-config,
+	// enable-ingress-controller, enable-gateway-api or enable-sctp).
 	PerPacket bool
 	// SCTP is enable-sctp.
 	SCTP bool
-	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, EndpointRoutes enable-endpoint-routes.
+	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, EndpointRoutes
+	// enable-endpoint-routes.
 	BPFMasquerade, NoMasquerade, EndpointRoutes bool
 	// ServiceTopology is enable-service-topology.
 	ServiceTopology bool
-	// OpenExternalIPs is bpf-lb-external-ip-mitigation switched off: clients inside are translated for external IPs that no node owns.
+	// OpenExternalIPs is bpf-lb-external-ip-mitigation switched off: clients inside are translated for external IPs
+	// that no node owns.
 	OpenExternalIPs bool
 	// InClusterLoadBalance is Terway's in_cluster_loadbalance.
 	InClusterLoadBalance Tristate
@@ -126,7 +133,7 @@ type CiliumSettings struct {
 // Read is false where cilium-config was not read.
 func (s *CiliumSettings) Read() bool { return s.Mode != "" }
 
-// CalicoSettings are the parts of FelixConfiguration that decide what a connection meets.
+// CalicoSettings are the parts of FelixConfiguration that decide what happens to a connection.
 type CalicoSettings struct {
 	// DSR is bpfExternalServiceMode: DSR.
 	DSR bool
@@ -134,9 +141,10 @@ type CalicoSettings struct {
 	ConnectTime string
 }
 
-// AntreaSettings are the parts of antrea-agent.conf that decide what a connection meets.
+// AntreaSettings are the parts of antrea-agent.conf that decide what happens to a connection.
 type AntreaSettings struct {
-	// Version is Antrea's where it runs beside kube-proxy; the zero Version where it is the data plane itself, or not known.
+	// Version is Antrea's where it runs beside kube-proxy; the zero Version where it is the data plane itself, or not
+	// known.
 	Version Version
 	// NoLoadBalancerIPs is antreaProxy.proxyLoadBalancerIPs: false: a node does not answer for load balancer addresses.
 	NoLoadBalancerIPs bool
@@ -148,14 +156,14 @@ type AntreaSettings struct {
 	BesideKubeProxy bool
 }
 
-// KubeRouterSettings are the parts of kube-router's command line that decide what a connection meets.
+// KubeRouterSettings are the parts of kube-router's command line that decide what happens to a connection.
 type KubeRouterSettings struct {
 	// NoRouter is --run-router=false: kube-router then masquerades nothing.
 	NoRouter bool
 }
 
-// ProxyNodeName is the node name that kube-proxy uses on a node: its hostnameOverride where one is set, else the node's own name. kube-proxy takes the endpoints of that
-// node for local ones.
+// ProxyNodeName is the node name that kube-proxy uses on a node: its hostnameOverride where one is set, else the node's
+// own name. kube-proxy takes the endpoints of that node for local ones.
 func (d *Dataplane) ProxyNodeName(n *Node) string {
 	if d.KubeProxy == nil || d.KubeProxy.HostnameOverride == "" {
 		return n.Name

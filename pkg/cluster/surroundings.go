@@ -12,7 +12,7 @@ type Object struct {
 	ResourceVersion string
 }
 
-// Surroundings is what stands around one Service, decides over it or depends on it. It is read only where something is about to be changed.
+// Surroundings are the objects that control one Service or depend on it. They are read only before a change.
 //
 // Lists are ordered by namespace and name.
 type Surroundings struct {
@@ -28,7 +28,7 @@ type Surroundings struct {
 	AppProtocols map[string]string
 	// Pods are those that the selector names.
 	Pods []Pod
-	// Workloads are what keeps these pods, each once.
+	// Workloads are the controllers of these pods, each once.
 	Workloads []Workload
 	// Budgets are the PodDisruptionBudgets that select one of the pods.
 	Budgets []Budget
@@ -40,23 +40,25 @@ type Surroundings struct {
 	Sharers []Sharer
 	// DaemonSets are those of namespace kube-system.
 	DaemonSets []DaemonSet
-	// ConfigMaps are those of namespace kube-system that a mode looks at: coredns, and in Tencent's clusters tke-service-controller-config.
+	// ConfigMaps are those of namespace kube-system that a mode looks at: coredns, and in Tencent's clusters
+	// tke-service-controller-config.
 	ConfigMaps []ConfigMap
 	// Events are those of the Service, newest last.
 	Events []Event
 	// Server is the API server's release.
 	Server Version
-	// Born is when the namespace kube-system was made, and so the cluster; the zero Time where not read.
+	// Born is when the namespace kube-system, and so the cluster, was created; the zero Time where not read.
 	Born time.Time
 }
 
-// Metadata is whom an object says it belongs to, and who wrote it.
+// Metadata has the owner of an object, and who wrote it.
 type Metadata struct {
 	Labels, Annotations map[string]string
 	// Controller is the owner that controls the object; nil where there is none.
 	Controller *Object
 	Managers   []Manager
-	// LastApplied is what `kubectl apply` wrote last (its annotation), decoded; nil where the object was not written so.
+	// LastApplied is what `kubectl apply` wrote last (its annotation), decoded; nil where the object was not written
+	// so.
 	LastApplied map[string]any
 }
 
@@ -99,10 +101,11 @@ type Pod struct {
 	Owner *Object
 }
 
-// Workload keeps pods of the Service: a Deployment, a StatefulSet, a DaemonSet, or something of a kind that is not known here.
+// Workload is a controller of pods of the Service: a Deployment, a StatefulSet, a DaemonSet, or something of a kind
+// that is not known here.
 type Workload struct {
 	Object
-	// Known is false where only its name is known: its kind is somebody else's, or it could not be read.
+	// Known is false where only its name is known: its kind is not part of Kubernetes, or it could not be read.
 	Known    bool
 	Metadata Metadata
 	Replicas int
@@ -119,8 +122,8 @@ type Workload struct {
 	// Labels, NodeSelector and Tolerations are the pod template's.
 	Labels, NodeSelector map[string]string
 	Tolerations          []Toleration
-	// Affinity and TopologySpread are the pod template's spec.affinity and spec.topologySpreadConstraints as JSON has them, every field as it was read, numbers
-	// as int64 or float64; nil where absent.
+	// Affinity and TopologySpread are the pod template's spec.affinity and spec.topologySpreadConstraints as JSON has
+	// them, every field as it was read, numbers as int64 or float64; nil where absent.
 	Affinity       map[string]any
 	TopologySpread []any
 	// Claims: its pods have volumes of their own, which may tie them to a node or a zone.
@@ -139,7 +142,8 @@ type Budget struct {
 	Allowed int
 }
 
-// NetworkPolicy is a policy that admits or refuses clients by their address. Kind is NetworkPolicy or CiliumNetworkPolicy.
+// NetworkPolicy is a policy that admits or refuses clients by their address. Kind is NetworkPolicy or
+// CiliumNetworkPolicy.
 type NetworkPolicy struct {
 	Kind, Namespace, Name string
 	Blocks                []netip.Prefix
@@ -162,10 +166,10 @@ type Sharer struct {
 type DaemonSet struct {
 	Namespace, Name string
 	Wanted, Ready   int
-	// On says of nodes that have a pod of it whether that pod is ready. It is read for Terway alone, and for the nodes of the Service's ready endpoints at least; nil where
-	// it was not asked for or could not be read.
+	// On is whether its pod on a node is ready, by node name, for nodes that have one. It is read for Terway alone, and
+	// for the nodes of the Service's ready endpoints at least; nil where it was not asked for or could not be read.
 	On map[string]bool
-	// Gap is why On could not be read; nil where it was, or nobody asked.
+	// Gap is why On could not be read; nil where it was, or was not asked for.
 	Gap *Gap
 }
 
@@ -176,7 +180,7 @@ type ConfigMap struct {
 	Data     map[string]string
 }
 
-// Event is what a controller said of the Service.
+// Event is one event of the Service.
 type Event struct {
 	// Type is Normal or Warning.
 	Type, Reason, Message string

@@ -15,7 +15,8 @@ type Version struct {
 	Text string
 }
 
-// ParseVersion reads v1.20.15, 1.20, v1.31.2+k3s1 or v1.28.3-eks-4f4795d, also as an image tag, and is false where s starts with no version.
+// ParseVersion reads v1.20.15, 1.20, v1.31.2+k3s1 or v1.28.3-eks-4f4795d, also as an image tag, and is false where s
+// starts with no version.
 func ParseVersion(s string) (Version, bool) {
 	text := strings.TrimSpace(s)
 	core := strings.TrimPrefix(text, "v")
@@ -39,7 +40,8 @@ func ParseVersion(s string) (Version, bool) {
 // Known is false for the zero Version.
 func (v Version) Known() bool { return v.Text != "" }
 
-// Before says whether v is an older release than major.minor.patch. Vendors' suffixes and pre-releases count as the release they are named after.
+// Before says whether v is an older release than major.minor.patch. Vendors' suffixes and pre-releases count as the
+// release they are named after.
 func (v Version) Before(major, minor, patch int) bool {
 	if v.Major != major {
 		return v.Major < major
@@ -53,7 +55,8 @@ func (v Version) Before(major, minor, patch int) bool {
 // Less says whether v is an older release than w, as Before does.
 func (v Version) Less(w Version) bool { return v.Before(w.Major, w.Minor, w.Patch) }
 
-// Compare is negative where v is an older release than w, and 0 where Before tells them not apart.
+// Compare is negative where v is an older release than w, positive where it is a newer one, and 0 where their numbers
+// are equal.
 func (v Version) Compare(w Version) int {
 	return cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(v.Patch, w.Patch))
 }
@@ -72,7 +75,8 @@ const (
 	Tencent       Vendor = "Tencent TKE"
 )
 
-// vendors are known by how the suffix of their versions starts, as their nodes and release notes show them. Image tags have - in place of +.
+// vendors are known by how the suffix of their versions starts, as their nodes and release notes show them. Image tags
+// have - in place of +.
 var vendors = []struct {
 	suffix string
 	vendor Vendor

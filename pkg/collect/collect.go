@@ -66,6 +66,9 @@ func Explain(err error, host, verb, resource, namespace string) error {
 	return api.Explain(err, host, verb, resource, namespace)
 }
 
+// Quiet is a context in which client-go logs nothing, unless -v asks for it (api.Quiet).
+func Quiet(ctx context.Context) context.Context { return api.Quiet(ctx) }
+
 // Client reads from an API server.
 type Client struct{ api *api.Client }
 
@@ -115,6 +118,21 @@ func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, err
 // Exposed lists the Services of a namespace that have an external traffic policy, in order.
 func (c *Client) Exposed(ctx context.Context, namespace string) ([]Exposed, error) {
 	return c.api.Exposed(ctx, namespace)
+}
+
+// IngressNames lists the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressNames(ctx, namespace)
+}
+
+// GatewayNames lists the Gateways of a namespace, that of the context where it is "", in order.
+func (c *Client) GatewayNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.GatewayNames(ctx, namespace)
+}
+
+// IngressHosts lists the host names of the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressHosts(ctx, namespace)
 }
 
 // NodeNames lists the names of all nodes, in order.

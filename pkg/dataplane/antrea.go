@@ -2,8 +2,8 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// antrea with proxyAll: Open vSwitch flows with kube-proxy's meaning; from v1.12 on pods and processes of the node are let past policy Local, and from v1.11 on what
-// finds no endpoint is rejected, not dropped.
+// antrea with proxyAll: Open vSwitch flows that do what kube-proxy does. From v1.12 on, pods and processes of the node
+// are exempt from policy Local. From v1.11 on, connections without an endpoint are rejected, not dropped.
 func antrea(c *connection) verdict {
 	inside := c.from != External && !c.elsewhere
 	s, v := c.settingsOfAntrea(), c.version
@@ -20,11 +20,11 @@ func antrea(c *connection) verdict {
 		return c.anything(ant12)
 	case !c.any():
 		return refused(ant02)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && v.Before(1, 11, 0):
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && v.Before(1, 11, 0):
 		return unknown(ant13, Reachable, Refused, TimedOut)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && c.local().n == 0:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && c.local().n == 0:
 		return refused(ant02)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return c.reachesLocal(keeps, ant03)
 	case c.to == ClusterIP:
 		return c.reachesAll(keeps, ant03)
@@ -33,7 +33,7 @@ func antrea(c *connection) verdict {
 	case !c.localOnly() && s.DSR && !v.Before(1, 13, 0) && c.to != NodePort:
 		return c.reachesAll(keeps, ant04)
 	case !c.localOnly() && v.Before(1, 7, 0):
-		return c.anybodyAs(c.reachesAll(masquerades, ant14))
+		return c.withUnknownClientIP(c.reachesAll(masquerades, ant14))
 	case !c.localOnly():
 		return c.reachesAll(masqueradesRemote, ant04)
 	case inside && s.PolicyOnly && v.Before(1, 15, 2):
@@ -61,20 +61,14 @@ func (c *connection) settingsOfAntrea() cluster.AntreaSettings {
 // antreaFallsBack to terminating endpoints since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
 func (c *connection) antreaFallsBack() bool { return !c.version.Before(1, 11, 0) }
 
-// antreaHeedsIPMode since v2.0 (antrea-io/antrea#6102).
-func (c *connection) antreaHeedsIPMode() cluster.Tristate {
-	if c.version.Before(2, 0, 0) {
-		return cluster.Undetermined
-	}
-	return cluster.Yes
-}
-
-// besideAntrea: without proxyAll Antrea answers pods, for ClusterIPs and, unless told otherwise, for load balancer addresses.
+// besideAntrea: without proxyAll Antrea handles ClusterIPs for pods and, unless proxyLoadBalancerIPs is false, load
+// balancer addresses.
 func (c *connection) besideAntrea() bool {
 	return c.antrea != nil && c.from == Pod && (c.to == ClusterIP || c.to == LoadBalancerIP && !c.antrea.NoLoadBalancerIPs)
 }
 
-// antreaBeside is Antrea without proxyAll beside kube-proxy: the same flows, for pods. Before v1.12 there was no group of endpoints for policy Local then.
+// antreaBeside is Antrea without proxyAll beside kube-proxy: the same flows, for pods. Before v1.12 it has no group of
+// endpoints for policy Local.
 func antreaBeside(c *connection) verdict {
 	if c.to == LoadBalancerIP && c.localOnly() && c.version.Before(1, 12, 0) {
 		return unknown(ant18, Reachable, Refused, TimedOut)
@@ -89,8 +83,10 @@ var antreaPlane = &plane{
 	rules: []*Rule{
 		ant01, ant02, ant03, ant04, ant05, ant06, ant07, ant08, ant09, ant10, ant11, ant12, ant13, ant14, ant15, ant16, ant17,
 	},
-	usesTerminating: (*connection).antreaFallsBack, heedsIPMode: (*connection).antreaHeedsIPMode, settlesRanges: true,
-	beside: antreaBesidePlane,
+	usesTerminating: (*connection).antreaFallsBack,
+	heedsIPMode:     heedsIPModeSince("2.0"), // antrea-io/antrea#6102
+	settlesRanges:   true,
+	beside:          antreaBesidePlane,
 }
 
 var unreadAntrea = &Rule{

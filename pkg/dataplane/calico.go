@@ -2,21 +2,22 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// calico in eBPF mode: packets are told apart by where they come from. What starts on a node or a pod is translated there, with internalTrafficPolicy; what comes
-// from outside is held to externalTrafficPolicy. External IPs carry neither policy.
+// calico in eBPF mode: it depends on where a packet comes from. What starts on a node or in a pod is translated there,
+// by internalTrafficPolicy; externalTrafficPolicy applies to what comes from outside. Neither policy applies to
+// external IPs.
 func calico(c *connection) verdict {
-	inside, local := c.from != External, c.internal == cluster.PolicyLocal && c.to != ExternalIP
+	inside, local := c.from != External, c.internalPolicy == cluster.PolicyLocal && c.to != ExternalIP
 	switch {
-	case inside && c.guarded() && c.admitted != cluster.Yes:
+	case inside && c.hasActiveRanges() && c.allowsClient != cluster.Yes:
 		return unknown(cal08, Reachable, Refused, TimedOut, Unreachable)
 	case !c.any() && inside:
-		return c.calicoNothing(cal01)
+		return c.calicoNoBackend(cal01)
 	case !c.any():
 		return refused(cal07)
 	case inside && local && c.elsewhere:
 		return unknown(cal03, Reachable, Refused, Unreachable)
 	case inside && local && c.local().n == 0:
-		return c.calicoNothing(cal03)
+		return c.calicoNoBackend(cal03)
 	case inside && local:
 		return c.reachesLocal(keeps, cal03)
 	case inside:
@@ -30,17 +31,9 @@ func calico(c *connection) verdict {
 	}
 }
 
-// calicoHeedsIPMode since v3.30 (felix/bpf/proxy/syncer.go LoadBalancerVIPs).
-func (c *connection) calicoHeedsIPMode() cluster.Tristate {
-	if c.version.Before(3, 30, 0) {
-		return cluster.Undetermined
-	}
-	return cluster.Yes
-}
-
-// calicoNothing is for clients inside where no endpoint is left: where connections are translated when they connect, connect() itself fails, and elsewhere the packet
-// is answered.
-func (c *connection) calicoNothing(r *Rule) verdict {
+// calicoNoBackend is for clients inside the cluster without an endpoint. Where connections are translated at connect(),
+// that fails; elsewhere the packet is rejected.
+func (c *connection) calicoNoBackend(r *Rule) verdict {
 	at := "TCP"
 	if s := c.dataplane.Calico; s != nil && s.ConnectTime != "" {
 		at = s.ConnectTime
@@ -54,8 +47,9 @@ func (c *connection) calicoNothing(r *Rule) verdict {
 var calicoPlane = &plane{
 	name: cluster.CalicoEBPF, title: "Calico with its eBPF data plane", letters: "CAL",
 	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico, needsVersion: true,
-	rules:       []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
-	heedsIPMode: (*connection).calicoHeedsIPMode, settlesRanges: true, rangesOfExternalIPs: true, // felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys
+	rules:         []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
+	heedsIPMode:   heedsIPModeSince("3.30"),        // felix/bpf/proxy/syncer.go LoadBalancerVIPs
+	settlesRanges: true, rangesOfExternalIPs: true, // felix/bpf/proxy/syncer.go writeLBSrcRangeSvcNATKeys
 }
 
 var unreadCalico = &Rule{

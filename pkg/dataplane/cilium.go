@@ -6,55 +6,56 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the two traffic policies differ, once for clients
-// inside. Clients inside are translated where they are, most of them when they connect: they never meet externalTrafficPolicy, but internalTrafficPolicy.
+// cilium in place of kube-proxy: each address exists twice, once for packets from outside the cluster and, where the
+// two traffic policies differ, once for clients inside. Clients inside are translated on their own node, most of them
+// at connect(): internalTrafficPolicy applies to them, not externalTrafficPolicy.
 func cilium(c *connection) verdict {
 	switch {
-	case c.envoy:
+	case c.servedByEnvoy:
 		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
 	case c.protocol == cluster.SCTP:
 		return c.anything(cil17)
-	case c.annotated.exposure, c.annotated.global:
+	case c.annotations.exposure, c.annotations.global:
 		return c.anything(cil18)
 	case c.from == External, c.from == Pod && c.elsewhere && c.cilium.HostSocketsOnly && c.version.Before(1, 20, 0):
 		return c.ciliumFromOutside()
 	case c.to == ExternalIP:
 		return c.ciliumExternalIP()
-	case c.internal == cluster.PolicyLocal && c.homeLocal() == 0:
-		return c.ciliumNothing(cil06)
+	case c.internalPolicy == cluster.PolicyLocal && c.usableOnClientNode() == 0:
+		return c.ciliumNoBackendInside(cil06)
 	case !c.any():
-		return c.ciliumNothing(cil04)
-	case c.internal == cluster.PolicyLocal && c.elsewhere:
-		// Nothing reaches the node whose node port is dialled.
+		return c.ciliumNoBackendInside(cil04)
+	case c.internalPolicy == cluster.PolicyLocal && c.elsewhere:
+		// No packet reaches the node whose node port is dialled.
 		return verdict{outcome: Reachable, endpoints: EndpointsUnknown, clientIP: Preserved, extraHop: Always, rule: cil06}
-	case c.internal == cluster.PolicyLocal:
+	case c.internalPolicy == cluster.PolicyLocal:
 		return c.translated().reachesLocal(keeps, cil06)
 	default:
 		return c.translated().reachesAll(keeps, cil05)
 	}
 }
 
-// ciliumFromOutside: what arrives at a node is judged by externalTrafficPolicy. Until v1.20 that includes what a pod without load balancing at its socket sends to
-// another node's node port.
+// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. Until v1.20 that includes what a pod
+// without socket load balancing sends to another node's node port.
 func (c *connection) ciliumFromOutside() verdict {
 	s, v := c.cilium, c.version
 	switch {
 	case c.elsewhere && !v.Before(1, 19, 1) && s.Mode != "snat":
 		return unknown(cil24, Reachable, Refused, TimedOut)
-	case c.to == LoadBalancerIP && c.guarded() && c.annotated.deny:
+	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.annotations.deny:
 		return c.anything(cil18)
-	case c.to == LoadBalancerIP && c.guarded() && c.admitted == cluster.No:
+	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.allowsClient == cluster.No:
 		return timedOut(cil19)
 	case !c.any(), c.localOnly() && c.local().n == 0:
-		return c.ciliumNothingForOutside()
+		return c.ciliumNoBackendOutside()
 	case c.elsewhere && c.localOnly():
-		return c.anybodyAs(c.reachesLocal(keeps, cil23))
+		return c.withUnknownClientIP(c.reachesLocal(keeps, cil23))
 	case c.elsewhere:
-		return c.anybodyAs(c.reachesAll(keeps, cil23))
+		return c.withUnknownClientIP(c.reachesAll(keeps, cil23))
 	case c.localOnly():
 		return c.reachesLocal(keeps, cil09)
-	case s.ModeAnnotation && c.annotated.mode:
-		return c.anybodyAs(c.reachesAll(masqueradesRemote, cil07))
+	case s.ModeAnnotation && c.annotations.mode:
+		return c.withUnknownClientIP(c.reachesAll(masqueradesRemote, cil07))
 	case s.Mode == "dsr", s.Mode == "hybrid" && c.protocol == cluster.TCP:
 		return c.reachesAll(keeps, cil08)
 	default:
@@ -62,7 +63,7 @@ func (c *connection) ciliumFromOutside() verdict {
 	}
 }
 
-func (c *connection) ciliumNothingForOutside() verdict {
+func (c *connection) ciliumNoBackendOutside() verdict {
 	s, local := c.cilium, c.any()
 	switch {
 	case c.version.Before(1, 15, 0):
@@ -80,19 +81,20 @@ func (c *connection) ciliumNothingForOutside() verdict {
 	}
 }
 
-// ciliumExternalIP is for clients inside: external IPs exist for packets from outside only, and are marked as existing twice where the policies differ. Clients
-// that are translated when they connect are translated for addresses of their own node only.
+// ciliumExternalIP is for clients inside: external IPs exist for packets from outside only, and are marked as existing
+// twice where the policies differ. Clients that are translated when they connect are translated for addresses of their
+// own node only.
 func (c *connection) ciliumExternalIP() verdict {
 	perPacket := c.from == Pod && (c.cilium.HostSocketsOnly || c.cilium.PerPacket)
-	both := c.external == cluster.PolicyLocal
+	both := c.externalPolicy == cluster.PolicyLocal
 	switch {
-	case (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+	case (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return c.untranslated(cil01)
 	case !c.any(), both && c.local().n == 0:
-		return c.ciliumNothing(cil04)
-	case !c.bound && !perPacket && c.cilium.OpenExternalIPs:
+		return c.ciliumNoBackendInside(cil04)
+	case !c.isOnNode && !perPacket && c.cilium.OpenExternalIPs:
 		return c.anything(cil22)
-	case !c.bound && !perPacket:
+	case !c.isOnNode && !perPacket:
 		return c.untranslated(cil22)
 	case both:
 		return c.translated().reachesLocal(keeps, cil27)
@@ -101,15 +103,15 @@ func (c *connection) ciliumExternalIP() verdict {
 	}
 }
 
-// untranslated: the packet goes to the address as it is dialled. A node that has it takes it for its own, and nothing listens there; but a pod on the node's own
-// network may.
+// untranslated: the packet goes to the address as it is dialled. On a node that has the address nothing listens, except
+// perhaps a pod on the host network.
 func (c *connection) untranslated(r *Rule) verdict {
 	switch {
-	case c.bound && c.near().host > 0:
+	case c.isOnNode && c.near().host > 0:
 		return unknown(r, Reachable, Refused)
-	case c.bound:
+	case c.isOnNode:
 		return refused(r)
-	case c.owned:
+	case c.isOnSomeNode:
 		return c.leaves(r)
 	default:
 		// The API does not show every address that a node has.
@@ -117,16 +119,17 @@ func (c *connection) untranslated(r *Rule) verdict {
 	}
 }
 
-// ciliumNothing is for clients inside where no endpoint is left for them.
-func (c *connection) ciliumNothing(r *Rule) verdict {
+// ciliumNoBackendInside is for clients inside the cluster without an endpoint.
+func (c *connection) ciliumNoBackendInside(r *Rule) verdict {
 	if c.from == Node || !c.cilium.HostSocketsOnly {
 		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: r}
 	}
 	return c.ciliumNoBackend(c.version, cil29, cil30, cil31)
 }
 
-// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected unless service-no-backend-response says otherwise.
-// The rejection holds the packet's checksum; from v1.20 on the pod does not recognise it where its interface leaves checksums to the hardware.
+// ciliumNoBackend is for pods that are served packet by packet: before v1.15 the packet is dropped, later rejected
+// unless service-no-backend-response is drop. The rejection holds the packet's checksum; from v1.20 on the pod does not
+// recognise it where its interface leaves checksums to the hardware.
 func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayReject *Rule) verdict {
 	switch {
 	case v.Before(1, 15, 0), c.cilium.DropsWithoutBackend:
@@ -140,22 +143,24 @@ func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayRejec
 	}
 }
 
-// homeLocal is how many endpoints the node has where the connection starts.
-func (c *connection) homeLocal() int { return c.home.usable(c.fallsBack()).n }
+// usableOnClientNode is the number of usable endpoints on the client's node.
+func (c *connection) usableOnClientNode() int { return c.onClientNode.usable(c.fallsBack()).n }
 
-// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a connection to another node's node port
-// passes that node.
+// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a
+// connection to another node's node port passes that node.
 func (c *connection) translated() *connection {
 	as := *c
 	as.elsewhere = false
-	as.itself = c.itself && c.cilium.HostSocketsOnly
+	as.isEndpoint = c.isEndpoint && c.cilium.HostSocketsOnly
 	return &as
 }
 
-// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later pkg/loadbalancer/reconciler).
+// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later
+// pkg/loadbalancer/reconciler).
 func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
 
-// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not in v1.18.0, and v1.18.1 was not read.
+// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not
+// in v1.18.0, and v1.18.1 was not read.
 func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
 	if v := c.version; v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) {
 		return cluster.Undetermined
@@ -163,8 +168,8 @@ func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
 	return cluster.Yes
 }
 
-// besideCilium: the connection passes a Cilium that runs beside kube-proxy: all that pods send but to node ports, and what processes of the node send where sockets
-// are balanced.
+// besideCilium: a Cilium beside kube-proxy sees the connection: what pods send, except to node ports, and with socket
+// load balancing what processes of the node send.
 func (c *connection) besideCilium() bool {
 	s := c.cilium
 	switch {
@@ -179,28 +184,29 @@ func (c *connection) besideCilium() bool {
 	}
 }
 
-// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external IPs, and from v1.19.0 until before v1.19.7 for
-// load balancer addresses too. The verdict has no rule where kube-proxy decides.
+// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external
+// IPs, and from v1.19.0 until before v1.19.7 for load balancer addresses too. The verdict has no rule where kube-proxy
+// decides.
 func ciliumBeside(c *connection) verdict {
 	s, v := c.cilium, c.version
 	sockets := s.SocketLoadBalancing && !(c.from == Pod && s.HostSocketsOnly) && c.protocol != cluster.SCTP
 	inside := sockets || s.BPFMasquerade
-	c.itself = c.itself && !sockets
-	policy, rule := c.external, cil13
+	c.isEndpoint = c.isEndpoint && !sockets
+	policy, rule := c.externalPolicy, cil13
 	switch {
 	case c.to != ClusterIP && v.Before(1, 19, 0), c.to == LoadBalancerIP && !v.Before(1, 19, 7):
 		return verdict{}
-	case c.annotated.exposure, c.annotated.global:
+	case c.annotations.exposure, c.annotations.global:
 		return c.anything(cil18)
 	case c.from == Node && !sockets:
 		return verdict{}
 	case c.to == ClusterIP:
-		policy, rule = c.internal, cil25
+		policy, rule = c.internalPolicy, cil25
 	case c.to == LoadBalancerIP && inside:
-		policy, rule = c.internal, cil26
-	case c.to == LoadBalancerIP && c.external != cluster.PolicyLocal:
+		policy, rule = c.internalPolicy, cil26
+	case c.to == LoadBalancerIP && c.externalPolicy != cluster.PolicyLocal:
 		rule = cil15
-	case c.to == ExternalIP && inside && (c.external == cluster.PolicyLocal) != (c.internal == cluster.PolicyLocal):
+	case c.to == ExternalIP && inside && (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return verdict{}
 	case c.to == ExternalIP:
 		rule = cil32
@@ -210,9 +216,9 @@ func ciliumBeside(c *connection) verdict {
 		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: rule}
 	case !c.any(), local && c.local().n == 0:
 		return c.ciliumNoBackend(v, cil33, rule, cil34)
-	case c.to == ExternalIP && sockets && !c.bound && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
+	case c.to == ExternalIP && sockets && !c.isOnNode && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
 		return unknown(rule, Reachable, Refused, TimedOut)
-	case c.to == ExternalIP && sockets && !c.bound:
+	case c.to == ExternalIP && sockets && !c.isOnNode:
 		return verdict{}
 	case local:
 		return c.reachesLocal(keeps, rule)
@@ -221,9 +227,10 @@ func ciliumBeside(c *connection) verdict {
 	}
 }
 
-// pastCilium is kube-proxy's verdict on what Cilium beside it has let pass. A pod that kube-proxy hands to a pod of its own node speaks from the node's address
-// there, as long as Cilium masquerades with iptables (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
-func (c *connection) pastCilium(v verdict) verdict {
+// afterCilium is kube-proxy's verdict v on what Cilium beside it leaves alone. A pod that kube-proxy connects to a pod
+// of its own node has the node's address there, as long as Cilium masquerades with iptables
+// (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
+func (c *connection) afterCilium(v verdict) verdict {
 	s, near, all := c.cilium, c.near(), c.all()
 	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || s.NoMasquerade || s.EndpointRoutes {
 		return v
@@ -241,7 +248,7 @@ func (c *connection) pastCilium(v verdict) verdict {
 	return v
 }
 
-// inTerway: Terway's own Cilium answers the connection before kube-proxy does.
+// inTerway: Terway's own Cilium handles the connection before kube-proxy does.
 func (c *connection) inTerway() bool {
 	return c.name == cluster.KubeProxy && c.cilium != nil && c.cilium.InClusterLoadBalance == cluster.Yes && c.to == LoadBalancerIP && c.from == Pod
 }
@@ -251,7 +258,7 @@ func (c *connection) terway() verdict {
 	switch {
 	case !c.any():
 		return unknown(cil12, Refused, TimedOut)
-	case c.internal == cluster.PolicyLocal:
+	case c.internalPolicy == cluster.PolicyLocal:
 		return unknown(cil12, Reachable, Refused, TimedOut)
 	default:
 		return c.reachesAll(keeps, cil12)
@@ -268,7 +275,8 @@ func (c *connection) withEach(settings []cluster.CiliumSettings) []connection {
 	return cases
 }
 
-// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium beside kube-proxy.
+// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium
+// beside kube-proxy.
 var (
 	besideVariants = []cluster.CiliumSettings{
 		{Mode: "snat"},
@@ -287,8 +295,9 @@ var (
 	}
 )
 
-// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served, mode how replies go back, global that other
-// clusters have endpoints of it, deny that loadBalancerSourceRanges name those that are kept out.
+// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served,
+// mode how replies go back, global that other clusters have endpoints of it, deny that loadBalancerSourceRanges name
+// those that are kept out.
 type ciliumAnnotations struct{ exposure, mode, global, deny bool }
 
 // annotationsForCilium reads the annotations of pkg/annotation/k8s.go in cilium/cilium v1.20.2.

@@ -4,43 +4,44 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// common are the rules of no data plane in particular.
+// common are the rules that belong to no data plane.
 var common = []*Rule{
 	endpointsNotRead, virtualNode, otherProxy, noNodePort, noWayToNode, hostnameOnly, proxyMode, otherFamily,
-	singleStack, ignoredExternalIP, confined, unknownDataplane, unknownMode, unknownVersion, someAdmitted,
+	singleStack, ignoredExternalIP, confined, unknownDataplane, unknownMode, unknownVersion, someAllowed,
 	unknownSelf, unknownAddress, patchedByTencent, unknownHolder, unknownCount, unknownArrival, sharedAddress,
-	borrowedName, capturedAddress, sticky, unknownMasquerade, unknownDetection, unknownRelease, unknownGuard,
+	otherNodesName, claimedNodeAddress, sticky, unknownMasquerade, unknownDetection, unknownRelease, unknownGuard,
 	unknownPlugin, unknownSettings, unknownFallback, unknownIPMode, placeholder, ownConnection,
 }
 
-// beforehand is what is true of every data plane: what no node answers for, and what could not be read. The verdict has no rule where the tables decide.
+// beforehand is the verdict that is the same for every data plane: on what no node handles, and where facts could not
+// be read. It has no rule where the table decides.
 func beforehand(c *connection) verdict {
 	switch {
 	case c.endpointsUnread:
 		return unknown(endpointsNotRead, Reachable, Refused, TimedOut)
-	case c.virtual:
+	case c.isVirtualKubelet:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.otherProxy && c.from != External && c.advertised():
+	case c.leftToOtherProxy && c.from != External && c.advertised():
 		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.otherProxy:
+	case c.leftToOtherProxy:
 		return unknown(otherProxy, Reachable, Refused, TimedOut)
-	case c.name == cluster.KubeProxy && c.otherFamilyFirst && c.before(21, 0) && !c.gate("IPv6DualStack", false):
+	case c.name == cluster.KubeProxy && c.nodePrefersOtherFamily && c.before(21, 0) && !c.gate("IPv6DualStack", false):
 		return unknown(singleStack, Refused, TimedOut, ViaLoadBalancer)
-	case c.asked == NodePort && c.noNodePort:
+	case c.dialled == NodePort && c.noNodePort:
 		return refused(noNodePort)
-	case c.throughNodePort:
+	case c.arrivesAtNodePort:
 		return verdict{}
-	case c.shared.outright, c.shared.proxied && c.heedsIPMode() != cluster.Yes:
+	case c.alsoClaimed.outright, c.alsoClaimed.proxied && c.heedsIPMode() != cluster.Yes:
 		return unknown(sharedAddress, Reachable, Refused, TimedOut, Partial, ViaLoadBalancer)
-	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.proxied):
+	case c.from == External && c.to != ExternalIP && (c.to == LoadBalancerHostname || c.ipModeProxy):
 		return unknown(noWayToNode, Reachable, Refused, TimedOut)
 	case c.to == LoadBalancerHostname:
 		return c.leaves(hostnameOnly)
-	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Undetermined:
+	case c.to == LoadBalancerIP && c.ipModeProxy && c.heedsIPMode() == cluster.Undetermined:
 		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
-	case c.to == LoadBalancerIP && c.proxied && c.heedsIPMode() == cluster.Yes:
+	case c.to == LoadBalancerIP && c.ipModeProxy && c.heedsIPMode() == cluster.Yes:
 		return c.leaves(proxyMode)
-	case c.to != ClusterIP && c.noFamily:
+	case c.to != ClusterIP && c.noClusterIP:
 		return c.leaves(otherFamily)
 	case c.to == ExternalIP && c.name == cluster.KubeProxy && !c.before(36, 0) && !c.gate("AllowServiceExternalIPs", true):
 		return c.leaves(ignoredExternalIP)
@@ -49,7 +50,7 @@ func beforehand(c *connection) verdict {
 	}
 }
 
-// Rules of facts that are not known, and of what no data plane answers for.
+// Rules about facts that are not known, and about what no data plane handles.
 var (
 	endpointsNotRead = &Rule{
 		ID: "SVC-01", Basis: Source,
@@ -113,7 +114,7 @@ var (
 		Reason: "what happens here, or why, depends on kube-proxy's version, which is not known; set it with " +
 			"--dataplane kube-proxy/MODE@VERSION",
 	}
-	someAdmitted = &Rule{
+	someAllowed = &Rule{
 		ID: "UNK-04",
 		Reason: "loadBalancerSourceRanges may or may not allow the client: its address is not known, or only a part " +
 			"of its range is allowed",
@@ -155,12 +156,12 @@ var (
 		ID:     "UNK-10",
 		Reason: "another Service has the same address and port, and the node can send the connection to either of them",
 	}
-	borrowedName = &Rule{
+	otherNodesName = &Rule{
 		ID: "UNK-13",
 		Reason: "kube-proxy runs under the name of another node (hostnameOverride) and uses that node's endpoints " +
 			"as local ones. Which of them answer is not known",
 	}
-	capturedAddress = &Rule{
+	claimedNodeAddress = &Rule{
 		ID: "UNK-12", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go syncService",
 		Reason: "a Service uses a node's own address. ipvs puts that address on every other node too, so neither " +
 			"connections nor answers from those nodes reach the node at it",

@@ -4,87 +4,139 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// connection is everything a data plane's table may look at. It is a value: two connections that look the same are judged the same.
+// connection is everything that a data plane's table may look at. It is a value: two connections with equal fields get
+// the same verdict.
+//
+// The judging node is the one that decides about the packet: the client's own or, for the node port of another node,
+// that one.
 type connection struct {
-	from From
-	to   To
-	// asked is what was dialled; to differs from it where a load balancer has put a node's address and node port in its place.
-	asked    To
-	protocol cluster.Protocol
-	// elsewhere: it dials the node port of another node than the one where it starts, and that other node judges it.
-	elsewhere bool
+	origin
+	destination
+	handler
+	policies
+	address
+	nodePort
+	ranges
+	backends
+	clientPod
+	// dataplane has the settings that only some tables read.
+	dataplane *cluster.Dataplane
+	// probe is not nil while a version that is not known is settled by one release after the other.
+	probe *releaseProbe
+}
 
-	internal, external cluster.Policy
-	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
-	clusterIPType bool
-	dataplane     *cluster.Dataplane
+// origin is where the connection starts.
+type origin struct {
+	from From
+	// elsewhere: it uses the node port of another node than its own, and that node is the judging one.
+	elsewhere bool
+	// staysWithEndpoint: it is one certain client, and sessionAffinity keeps it on one endpoint.
+	staysWithEndpoint bool
+}
+
+// destination is what the connection is addressed to.
+type destination struct {
+	// dialled is what the client dials; to is what arrives at the node. They differ where a load balancer replaces its
+	// address by a node's address and node port.
+	dialled, to To
+	protocol    cluster.Protocol
+	// arrivesAtNodePort: to is NodePort. noNodePort: the Service's port has none.
+	arrivesAtNodePort, noNodePort bool
+	// ipModeProxy: the load balancer address has ipMode Proxy.
+	ipModeProxy bool
+	// noClusterIP: the Service has no ClusterIP of the address family that is dialled. nodePrefersOtherFamily: the
+	// judging node's first address is of the other one.
+	noClusterIP, nodePrefersOtherFamily bool
+	// alsoClaimed says whether other Services have the same address and port.
+	alsoClaimed others
+}
+
+// handler is what serves the Service on the judging node.
+type handler struct {
 	// plane is nil as long as the data plane, or kube-proxy's mode, is not known.
 	plane   *plane
 	name    cluster.DataplaneName
 	mode    cluster.ProxyMode
 	version cluster.Version
-	// cilium are the settings of Cilium in place of kube-proxy or beside it, antrea those of Antrea; nil where it does not run. pluginVersion is its version where it
-	// runs beside kube-proxy.
+	// cilium are the settings of a Cilium that replaces kube-proxy or runs beside it, antrea those of Antrea; nil where
+	// it does not run. pluginVersion is the version of the one that runs beside kube-proxy.
 	cilium        *cluster.CiliumSettings
 	antrea        *cluster.AntreaSettings
 	pluginVersion cluster.Version
-	// fallback: terminating endpoints are taken to be used where that is not known.
-	fallback bool
-	// annotated: the Service has annotations by which Cilium changes where and how it is served.
-	annotated ciliumAnnotations
-	// envoy: Cilium's Envoy serves the Service on every node.
-	envoy bool
+	// isVirtualKubelet: the node runs no data plane. leftToOtherProxy: the Service is for another proxy.
+	isVirtualKubelet, leftToOtherProxy bool
+	// runsAsOtherNode: kube-proxy runs under the name of another node that has usable endpoints, and takes those as
+	// local.
+	runsAsOtherNode bool
+}
 
-	// total counts the endpoints of the cluster, beside those on the node that judges, here those that its kube-proxy takes for the node's own: the same, unless it
-	// runs under another node's name.
-	// nowhere counts those that name no node of the cluster, and may be anywhere.
-	// home counts those on the node where the connection starts.
-	total, beside, here, nowhere, home tally
-	// borrowed: the judging kube-proxy runs under the name of another node, and takes endpoints there for its node's own.
-	borrowed bool
-	// doubted: the judging node says itself that it takes another number of endpoints for its own than here.
-	doubted bool
-	hints   hints
+// policies are what the Service asks for.
+type policies struct {
+	internalPolicy, externalPolicy cluster.Policy
+	// clusterIPType: the Service is of type ClusterIP, and has external IPs.
+	clusterIPType bool
+	hints         hints
+	// annotations change where and how Cilium serves the Service. servedByEnvoy: Cilium's Envoy serves it on every
+	// node.
+	annotations   ciliumAnnotations
+	servedByEnvoy bool
+	// reachableFromOutside: the Service has in this address family a node port, an external IP or a load balancer
+	// address that nodes handle. reachableIfIPModeIgnored: it has a load balancer address with ipMode Proxy, which
+	// nodes handle that ignore ipMode.
+	reachableFromOutside, reachableIfIPModeIgnored bool
+}
 
-	// itself: the source is a pod that is a usable endpoint too; beside its judge where judge and source are on one node, and ownPod where the judging kube-proxy
-	// takes the endpoint for its node's own.
-	itself, besideJudge, ownPod bool
-	// detects: the judging kube-proxy can tell pods from others; isPod: it takes the source for one.
-	detects, isPod cluster.Tristate
-	// masqueraded: the CNI puts the node's address on a pod's packets to another node's address.
-	masqueraded cluster.Tristate
-	// ranged: loadBalancerSourceRanges guard the address; anywhere: one of them is the whole family; admitted: the others admit the source.
-	ranged, anywhere bool
-	admitted         cluster.Tristate
-	// admittedSelf, admittedUnspecified, admittedDialled: for a process on a node, whether the ranges admit the address that kube-proxy reads from its Node object,
-	// the unspecified address of the family, and the address that is dialled.
-	admittedSelf, admittedUnspecified, admittedDialled cluster.Tristate
-	// served: nodePortAddresses include the node address that is dialled.
-	served cluster.Tristate
-	// servedBy is that for each of proxyModes, where the mode is not known.
-	servedBy [len(proxyModes)]cluster.Tristate
-	// loopback: a node port is dialled at a loopback address.
-	loopback bool
-	// bound: the address that is dialled is one of the judging node's own; mayBeBound: something on the node may have made it so; owned: it is one of some node's own.
-	bound, mayBeBound, owned bool
-	// accessible: the Service can be reached from outside in this family, by a node port, a load balancer address that nodes answer for or an external IP;
-	// accessibleAsProxied: by a load balancer address with ipMode Proxy, where kube-proxy does not honour that.
-	accessible, accessibleAsProxied bool
+// address is whose the dialled address is.
+type address struct {
+	// isOnNode: it is an address of the judging node. mayBeOnNode: a program may have put it there, which the API does
+	// not show. isOnSomeNode: it is an address of some node.
+	isOnNode, mayBeOnNode, isOnSomeNode bool
+}
 
-	// endpointsUnread: nobody knows what is behind the Service; virtual: the judging node is a virtual kubelet; otherProxy: the Service is another proxy's.
-	endpointsUnread, virtual, otherProxy bool
-	// otherFamilyFirst: the judging node's first address is of the other family than the one that is dialled; noFamily: the Service has no ClusterIP of that one.
-	otherFamilyFirst, noFamily bool
-	// noNodePort: the Service's port has none; throughNodePort: that is what arrives at the node.
-	noNodePort, throughNodePort bool
-	// proxied: the load balancer address has ipMode Proxy.
-	proxied bool
-	// shared says whether other Services claim the address and port that are dialled.
-	shared others
-	// sticky: the client is one in particular, and sessionAffinity keeps it with one endpoint.
-	sticky bool
-	// turns is not nil while all releases are gone through that the version could be.
-	turns *turns
+// nodePort is whether the judging node serves node ports at the dialled address.
+type nodePort struct {
+	// servesNodePort: nodePortAddresses include it.
+	servesNodePort cluster.Tristate
+	// servesNodePortIn is that for each of proxyModes, where the mode is not known.
+	servesNodePortIn [len(proxyModes)]cluster.Tristate
+	isLoopback       bool
+}
+
+// ranges are loadBalancerSourceRanges, as far as they apply to the dialled address.
+type ranges struct {
+	// hasRanges: there are some in the address family. allowsAll: one of them is the whole family. allowsClient:
+	// another one allows the client.
+	hasRanges, allowsAll bool
+	allowsClient         cluster.Tristate
+	// For a process on the node, whether they allow the address that kube-proxy reads from its Node object, the
+	// unspecified address of the family, and the dialled address.
+	allowsNodeAddress, allowsUnspecified, allowsDialled cluster.Tristate
+}
+
+// backends are the endpoints that could serve the connection, counted by place.
+type backends struct {
+	// endpointsUnread: the EndpointSlices could not be read.
+	endpointsUnread bool
+	// total is of the whole cluster, onNode of the judging node, onClientNode of the client's node, withoutNode of
+	// those that name no node of the cluster.
+	total, onNode, onClientNode, withoutNode tally
+	// takenAsLocal are those that the judging node's kube-proxy takes as local: onNode, unless it runs under another
+	// name. countDiffers: the node itself reports another number of them.
+	takenAsLocal tally
+	countDiffers bool
+	// assumesTerminating: it is settled that terminating endpoints are used, though nobody has established it.
+	assumesTerminating bool
+}
+
+// clientPod is what is known of a client that is a pod.
+type clientPod struct {
+	// isEndpoint: it is a usable endpoint of the Service itself. endpointOnNode: and on the judging node.
+	// endpointTakenAsLocal: and kube-proxy takes it as local.
+	isEndpoint, endpointOnNode, endpointTakenAsLocal bool
+	// detectsPods: the judging kube-proxy can tell pods from other clients. takenAsPod: it takes this client as a pod.
+	detectsPods, takenAsPod cluster.Tristate
+	// masqueradedByCNI: the CNI replaces a pod's address by the node's on the way to addresses of other nodes.
+	masqueradedByCNI cluster.Tristate
 }
 
 // tally counts endpoints, ready ones and serving, terminating ones, and those of them on the host network.
@@ -100,10 +152,11 @@ type usable struct{ n, host int }
 
 // hints are the topology hints of a Service's ready endpoints, as the judging node sees them.
 type hints struct {
-	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what releases before v1.27 read.
+	// annotated is the Service's annotation for topology aware routing: "", "auto" or "other"; annotatedBefore is what
+	// releases before v1.27 read.
 	annotated, annotatedBefore string
-	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the judging node, zoneNowhere and nodeNowhere those of
-	// them that name no node of the cluster.
+	// everyZone and everyNode: each ready endpoint carries such a hint. zone and node count those hinted for the
+	// judging node, zoneNowhere and nodeNowhere those of them that name no node of the cluster.
 	everyZone, everyNode     bool
 	zone, node               int
 	zoneNowhere, nodeNowhere int
@@ -117,13 +170,13 @@ func (c *connection) all() usable {
 	return c.total.usable(c.fallsBack())
 }
 
-func (c *connection) local() usable { return c.here.usable(c.fallsBack()) }
+func (c *connection) local() usable { return c.takenAsLocal.usable(c.fallsBack()) }
 
 // near is the part of all that is on the node that judges, whatever its kube-proxy knows of it.
-func (c *connection) near() usable { return c.partOfAll(c.beside) }
+func (c *connection) near() usable { return c.partOfAll(c.onNode) }
 
 // unplaced: a part of all may be on any node.
-func (c *connection) unplaced() bool { return c.partOfAll(c.nowhere).n > 0 }
+func (c *connection) unplaced() bool { return c.partOfAll(c.withoutNode).n > 0 }
 
 func (c *connection) partOfAll(t tally) usable {
 	if c.total.ready > 0 || !c.fallsBack() {
@@ -152,15 +205,16 @@ func (t *tally) add(o tally) {
 	t.nodeHinted += o.nodeHinted
 }
 
-// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data plane, it is taken to be so; mayFallBack asks.
+// fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data
+// plane, it is taken to be so; mayFallBack asks.
 func (c *connection) fallsBack() bool {
 	return c.plane.usesTerminating == nil || c.plane.usesTerminating(c)
 }
 
 // mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
 func (c *connection) mayFallBack() bool {
-	return c.plane.usesTerminating == nil && !c.fallback &&
-		(c.total.terminating > 0 && c.total.ready == 0 || c.here.terminating > 0 && c.here.ready == 0 || c.home.terminating > 0 && c.home.ready == 0)
+	return c.plane.usesTerminating == nil && !c.assumesTerminating &&
+		(c.total.terminating > 0 && c.total.ready == 0 || c.takenAsLocal.terminating > 0 && c.takenAsLocal.ready == 0 || c.onClientNode.terminating > 0 && c.onClientNode.ready == 0)
 }
 
 // heedsIPMode: nodes leave load balancer addresses with ipMode Proxy alone.
@@ -174,34 +228,34 @@ func (c *connection) heedsIPMode() cluster.Tristate {
 // withoutTerminating is the connection where terminating endpoints are not used.
 func (c *connection) withoutTerminating() connection {
 	as := *c
-	for _, t := range []*tally{&as.total, &as.beside, &as.here, &as.nowhere, &as.home} {
+	for _, t := range []*tally{&as.total, &as.onNode, &as.takenAsLocal, &as.withoutNode, &as.onClientNode} {
 		t.terminating, t.terminatingHost = 0, 0
 	}
 	return as
 }
 
-// policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy only for types LoadBalancer and NodePort
-// (pkg/api/v1/service/util.go ExternalPolicyLocal).
+// policy is the one that holds for the address that is dialled. Before v1.29 kube-proxy kept to externalTrafficPolicy
+// only for types LoadBalancer and NodePort (pkg/api/v1/service/util.go ExternalPolicyLocal).
 func (c *connection) policy() cluster.Policy {
 	switch {
 	case c.to == ClusterIP:
-		return c.internal
+		return c.internalPolicy
 	case c.clusterIPType && c.name == cluster.KubeProxy && c.before(29, 0):
 		return cluster.PolicyCluster
 	default:
-		return c.external
+		return c.externalPolicy
 	}
 }
 
 func (c *connection) localOnly() bool { return c.policy() == cluster.PolicyLocal }
 
-// outside: an address for clients from outside, as opposed to a ClusterIP.
+// outside: an address for clients outside the cluster, which a ClusterIP is not.
 func (c *connection) outside() bool { return c.to != ClusterIP }
 
 // startsOnHost: a process on the judging node's own host network.
 func (c *connection) startsOnHost() bool { return c.from == Node && !c.elsewhere }
 
-// advertised: a load balancer address or an external IP, which no node owns unless it is bound there.
+// advertised: a load balancer address or an external IP.
 func (c *connection) advertised() bool { return c.to == LoadBalancerIP || c.to == ExternalIP }
 
 // inEach is the connection once for each of the releases.

@@ -26,8 +26,8 @@ func (c *Count) Add(b *cluster.Backend) {
 	}
 }
 
-// Counts are the Service's backends by node, in the snapshot's order, each by the best that it can do for any port; nowhere are those that name no node of the
-// snapshot. Endpoints must be ordered by address.
+// Counts are the Service's backends by node, in the snapshot's order, each by the best that it can do for any port;
+// nowhere are those that name no node of the snapshot. Endpoints must be ordered by address.
 func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Count) {
 	on = make([]Count, len(s.Nodes))
 	at := func(node string) *Count {
@@ -48,20 +48,21 @@ func Counts(s *cluster.Snapshot, svc *cluster.Service) (on []Count, nowhere Coun
 	return on, nowhere
 }
 
-// Disagrees says whether a node's own count of the endpoints on it, which its health check node port tells, contradicts the EndpointSlices; here is what they place on
-// the node, and nowhere what they place on no node of the cluster.
+// Disagrees says whether the number of local endpoints that a node reports at its health check node port contradicts
+// the EndpointSlices. here are the backends that they place on the node, nowhere those on no node of the cluster.
 //
-// kube-proxy counts the ready addresses of one family (kubernetes/kubernetes pkg/proxy/endpointschangetracker.go LocalReadyEndpoints). It has a proxier for each
-// family, each with a health check server of its own, and either may be the one that answers: before v1.36 both want the same socket, and one fails to get it
-// (kubernetes/kubernetes#114702, #137370; pkg/proxy/healthcheck/service_health.go). Other data planes count differently: Cilium counts each address and port of both
-// families, counts an endpoint without a node on every node, and answers 1 where its own proxy serves (cilium/cilium pkg/loadbalancer/healthserver/healthserver.go).
-// Of theirs only zero or not zero is compared.
+// kube-proxy counts the ready addresses of one family (kubernetes/kubernetes pkg/proxy/endpointschangetracker.go
+// LocalReadyEndpoints). It has a proxier for each family, each with a health check server of its own, and either may be
+// the one that answers: before v1.36 both want the same socket, and one fails to get it (kubernetes/kubernetes#114702,
+// #137370; pkg/proxy/healthcheck/service_health.go). Other data planes count differently: Cilium counts each address
+// and port of both families, counts an endpoint without a node on every node, and answers 1 where its own proxy serves
+// (cilium/cilium pkg/loadbalancer/healthserver/healthserver.go). Of theirs only zero or not zero is compared.
 func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, counted int) bool {
 	if d.Name != cluster.KubeProxy {
 		return (counted > 0) != (here.Ready > 0) && (counted == 0 || nowhere.Ready == 0)
 	}
 	for f := v4; f <= v6; f++ {
-		// A proxier knows nothing of a Service without a ClusterIP of its family.
+		// A proxier skips a Service without a ClusterIP of its family.
 		_, knows := first(svc.ClusterIPs, f)
 		if (knows || len(svc.ClusterIPs) == 0) && counted == here.ReadyAddresses[f] {
 			return false
@@ -70,36 +71,38 @@ func Disagrees(d *cluster.Dataplane, svc *cluster.Service, here, nowhere Count, 
 	return true
 }
 
-// believe takes the nodes' own counts of endpoints over those of the EndpointSlices. A kube-proxy that counts none where slices place some runs under another node's
-// name, or has not heard of them: it knows none of any Service. Where this Service has no health check, others tell.
-func (p *Predictor) believe() {
+// trustNodeCounts prefers the nodes' own counts of endpoints to the EndpointSlices. A kube-proxy that reports none
+// where slices place some runs under another node's name or has not received them, which is then so for every Service.
+// Where this Service has no health check, those of other Services are used.
+func (p *Predictor) trustNodeCounts() {
 	switch s := p.service; {
 	case s.Live != nil:
-		p.disowned, p.doubted = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
+		p.countNone, p.countOther = make([]bool, len(p.snapshot.Nodes)), make([]bool, len(p.snapshot.Nodes))
 		p.eachCount(s, func(node int, _ Count, counted int, disagrees bool) {
-			p.disowned[node], p.doubted[node] = disagrees && counted == 0, disagrees && counted > 0
+			p.countNone[node], p.countOther[node] = disagrees && counted == 0, disagrees && counted > 0
 		})
 	case s.ExternalTrafficPolicy == cluster.PolicyLocal || s.InternalTrafficPolicy == cluster.PolicyLocal:
-		// Every Service tells the same, so that one for each node is enough.
+		// Every Service gives the same answer, so one for each node is enough.
 		untold := len(p.snapshot.Nodes)
 		told := make([]bool, untold)
 		for i := 0; i < len(p.snapshot.Services) && untold > 0; i++ {
 			p.eachCount(&p.snapshot.Services[i], func(node int, here Count, counted int, disagrees bool) {
-				// A count of none that the EndpointSlices explain says nothing of other Services.
+				// A node without endpoints of that Service shows nothing about this one.
 				if here.Ready == 0 || counted == 0 && !disagrees || told[node] {
 					return
 				}
-				if p.disowned == nil {
-					p.disowned = make([]bool, len(p.snapshot.Nodes))
+				if p.countNone == nil {
+					p.countNone = make([]bool, len(p.snapshot.Nodes))
 				}
-				p.disowned[node], told[node] = counted == 0, true
+				p.countNone[node], told[node] = counted == 0, true
 				untold--
 			})
 		}
 	}
 }
 
-// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there, what it counted, and whether the two disagree.
+// eachCount calls f for each node that has counted the endpoints of a Service, with what EndpointSlices place there,
+// what it counted, and whether the two disagree.
 func (p *Predictor) eachCount(s *cluster.Service, f func(node int, here Count, counted int, disagrees bool)) {
 	if s.Live == nil {
 		return
@@ -121,7 +124,8 @@ type group struct {
 	named                map[string]tally
 	everyZone, everyNode bool
 	zones, nodes         map[string]int
-	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are hinted for it.
+	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are
+	// hinted for it.
 	nowhere                    tally
 	zonesNowhere, nodesNowhere map[string]int
 	addresses                  []netip.Addr

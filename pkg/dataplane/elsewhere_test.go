@@ -9,8 +9,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// TestConnectionsThatNoReportAsksAbout holds what scenarios cannot: a pod that dials another node's node port or is its own endpoint, and a certain client outside.
-// Endpoints are on a and b, one each.
+// TestConnectionsThatNoReportAsksAbout holds what scenarios cannot: a pod that dials another node's node port or is its
+// own endpoint, and a certain client outside. Endpoints are on a and b, one each.
 func TestConnectionsThatNoReportAsksAbout(t *testing.T) {
 	cilium := func(version, settings string) string {
 		return "dataplane cilium@" + version + " cilium=" + version + " replaces-kube-proxy " + settings

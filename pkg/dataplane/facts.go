@@ -7,8 +7,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// connection gathers what decides about a connection into c. It must not look at the version of kube-proxy, nor at its mode, but for what c keeps by mode: those may
-// not be known yet.
+// connection fills c with every fact about a connection. It must not use kube-proxy's version or mode, which may not be
+// known yet.
 func (p *Predictor) connection(c *connection, client Client, t Target, f family, dialled netip.Addr) {
 	judging := client.Node
 	if t.To == NodePort {
@@ -17,27 +17,27 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	node, s := &p.snapshot.Nodes[judging], p.service
 	arriving := f
 	if (t.To == LoadBalancerIP || t.To == LoadBalancerHostname) && !p.hasFamily(f) {
-		// A load balancer may speak one family to its clients and another to nodes: what it can hand on is the Service's own.
+		// A load balancer may use one address family for clients and another for nodes: the Service's own.
 		arriving = 1 - f
 	}
 	g := p.group(t.Port, arriving)
 	d := p.snapshot.DataplaneOf(node)
-	*c = connection{
-		from: client.From, to: t.To, asked: t.To, protocol: s.Ports[t.Port].Protocol, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node,
-		internal: s.InternalTrafficPolicy, external: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP,
-		dataplane: d, name: d.Name, mode: d.Mode, version: d.Version,
-		total: g.total, nowhere: g.nowhere, beside: g.on[judging], here: g.on[judging],
-		masqueraded: d.PodMasquerade, admitted: cluster.Yes, served: cluster.Yes,
-		bound:           slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled),
-		endpointsUnread: !s.EndpointsKnown, virtual: node.VirtualKubelet, otherProxy: s.ProxyName != "",
-		otherFamilyFirst: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
-		noNodePort:       s.Ports[t.Port].NodePort == 0, proxied: t.IPMode == cluster.Proxy, noFamily: !p.hasFamily(f),
-		sticky: s.ClientIPAffinity && client.Address.IsValid(),
-		home:   g.on[client.Node],
+	*c = connection{dataplane: d}
+	c.origin = origin{from: client.From, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node, staysWithEndpoint: s.ClientIPAffinity && client.Address.IsValid()}
+	c.destination = destination{
+		dialled: t.To, to: t.To, protocol: s.Ports[t.Port].Protocol, noNodePort: s.Ports[t.Port].NodePort == 0, ipModeProxy: t.IPMode == cluster.Proxy,
+		noClusterIP: !p.hasFamily(f), nodePrefersOtherFamily: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
 	}
-	_, c.owned = p.own[dialled]
+	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtualKubelet: node.VirtualKubelet, leftToOtherProxy: s.ProxyName != ""}
+	c.policies = policies{internalPolicy: s.InternalTrafficPolicy, externalPolicy: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP}
+	c.backends = backends{
+		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere,
+	}
+	c.masqueradedByCNI, c.allowsClient, c.servesNodePort = d.PodMasquerade, cluster.Yes, cluster.Yes
+	c.isOnNode = slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled)
+	_, c.isOnSomeNode = p.own[dialled]
 	c.settings(d)
-	c.annotated, c.envoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
+	c.annotations, c.servedByEnvoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
@@ -45,50 +45,50 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		// A mode without a table: userspace, which ended with v1.25, or a newer one.
 		c.name, c.mode = cluster.UnknownDataplane, ""
 	}
-	c.besideJudge, c.ownPod = client.Node == judging, client.Node == judging
+	c.endpointOnNode, c.endpointTakenAsLocal = client.Node == judging, client.Node == judging
 	if name := d.ProxyNodeName(node); name != node.Name {
-		c.here, c.ownPod = g.named[name], false
+		c.takenAsLocal, c.endpointTakenAsLocal = g.named[name], false
 		zone := ""
 		if other := p.snapshot.NodeIndex(name); other >= 0 {
-			zone, c.borrowed = p.snapshot.Nodes[other].Zone, c.here.usable(true).n > 0
+			zone, c.runsAsOtherNode = p.snapshot.Nodes[other].Zone, c.takenAsLocal.usable(true).n > 0
 		}
 		p.hint(c, g, zone, name)
-	} else if p.disowned != nil && p.disowned[judging] {
-		c.here, c.ownPod = tally{}, false
+	} else if p.countNone != nil && p.countNone[judging] {
+		c.takenAsLocal, c.endpointTakenAsLocal = tally{}, false
 		p.hint(c, g, "", "")
 	} else {
-		c.doubted = p.doubted != nil && p.doubted[judging]
+		c.countDiffers = p.countOther != nil && p.countOther[judging]
 		p.hint(c, g, node.Zone, node.Name)
 	}
-	c.accessible, c.accessibleAsProxied = p.accessible(t.Port, arriving)
-	c.itself = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
-	c.throughNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
+	c.reachableFromOutside, c.reachableIfIPModeIgnored = p.accessible(t.Port, arriving)
+	c.isEndpoint = client.From == Pod && client.Address.IsValid() && slices.Contains(g.addresses, client.Address)
+	c.arrivesAtNodePort = t.To == NodePort || (client.From == External && t.Arrival != AtAddress && t.To != ExternalIP && !c.noNodePort)
 	if c.mayBeKubeProxy() {
-		c.detects = detects(d, node, f)
+		c.detectsPods = detects(d, node, f)
 		if client.From == Pod {
-			c.isPod = p.isPod(c, client, node, f)
+			c.takenAsPod = p.isPod(c, client, node, f)
 		}
 	}
-	if c.throughNodePort {
+	if c.arrivesAtNodePort {
 		c.to = NodePort
 		at := dialled
 		if t.To != NodePort {
 			at, _ = first(node.InternalIPs, arriving)
 		}
-		c.loopback = at.IsLoopback()
+		c.isLoopback = at.IsLoopback()
 		c.serve(d, node, at, arriving)
 		return
 	}
-	c.shared = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
+	c.alsoClaimed = p.shared[claim{t.Address, s.Ports[t.Port].Port, s.Ports[t.Port].Protocol}]
 	if t.To == LoadBalancerIP {
-		c.mayBeBound = p.held && !c.bound
+		c.mayBeOnNode = p.held && !c.isOnNode
 		p.guard(c, client, t.Address, f)
 	} else if t.To == ExternalIP && c.plane != nil && c.plane.rangesOfExternalIPs {
 		p.guard(c, client, t.Address, f)
 	}
 }
 
-// settings are those of the network plugin that serves Services on the node, alone or beside kube-proxy.
+// settings fills in those of a network plugin that serves Services on the node, alone or beside kube-proxy.
 func (c *connection) settings(d *cluster.Dataplane) {
 	c.cilium, c.antrea = d.Cilium, d.Antrea
 	switch {
@@ -99,7 +99,7 @@ func (c *connection) settings(d *cluster.Dataplane) {
 	}
 }
 
-// hint fills in the topology hints for a kube-proxy that takes itself for that node.
+// hint fills in the topology hints for a kube-proxy that runs under the name of a node in a zone.
 func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 	c.hints = hints{
 		annotated: p.annotated[1], annotatedBefore: p.annotated[0], everyZone: g.everyZone, everyNode: g.everyNode,
@@ -112,7 +112,8 @@ func (p *Predictor) hint(c *connection, g *group, zone, node string) {
 
 const hintsAnnotation = "service.kubernetes.io/topology-aware-hints"
 
-// annotation is the Service's wish for topology aware routing, in the two spellings that Kubernetes has had for it.
+// annotation is the Service's setting for topology aware routing, in the two spellings that Kubernetes has had: "",
+// auto or other.
 func annotation(svc *cluster.Service, keys ...string) string {
 	for _, key := range keys {
 		switch svc.Annotations[key] {
@@ -128,7 +129,8 @@ func annotation(svc *cluster.Service, keys ...string) string {
 	return ""
 }
 
-// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: outright, or by an address with ipMode Proxy for those who do not heed that.
+// accessible is ExternallyAccessible of kubernetes/kubernetes pkg/proxy/serviceport.go: asProxied is only by an address
+// with ipMode Proxy, which counts where that is ignored.
 func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	if _, ok := first(p.service.ExternalIPs, f); ok || p.service.Ports[port].NodePort != 0 {
 		return true, false
@@ -141,13 +143,14 @@ func (p *Predictor) accessible(port int, f family) (outright, asProxied bool) {
 	return outright, asProxied
 }
 
-// hasFamily: the Service has a ClusterIP of that family; without one, kube-proxy and its kin know nothing of the Service in that family.
+// hasFamily: the Service has a ClusterIP of that family. Without one, data planes do not serve the Service in that
+// family.
 func (p *Predictor) hasFamily(f family) bool {
 	_, ok := first(p.service.ClusterIPs, f)
 	return ok
 }
 
-// detects says whether kube-proxy on a node can tell pods from others in a family at all.
+// detects says whether kube-proxy on a node can tell pods from other clients in an address family.
 func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristate {
 	switch d.PodDetection() {
 	case cluster.NoDetection:
@@ -167,7 +170,7 @@ func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristat
 	}
 }
 
-// isPod says whether kube-proxy on the judging node takes the pods of the source's node for pods, if it can tell pods at all.
+// isPod says whether kube-proxy on the judging node recognises pods of the client's node as pods.
 func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f family) cluster.Tristate {
 	switch c.dataplane.PodDetection() {
 	case cluster.ClusterCIDR:
@@ -179,7 +182,7 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 		if cidr, ok := firstPrefix(node.PodCIDRs, f); ok {
 			return p.podsWithin([]netip.Prefix{cidr}, client.Address, &p.snapshot.Nodes[client.Node], f)
 		}
-		// Without any podCIDR kube-proxy does not even start, and where it runs all the same nothing is known of it.
+		// Without any podCIDR kube-proxy does not start. Where it runs, nothing is known about it.
 		return detects(c.dataplane, node, f)
 	case cluster.BridgeInterface, cluster.InterfaceNamePrefix:
 		// A pod's interface is on its own node only.
@@ -191,8 +194,9 @@ func (p *Predictor) isPod(c *connection, client Client, node *cluster.Node, f fa
 	}
 }
 
-// learn takes an endpoint as a witness of which addresses pods have.
-func (p *Predictor) learn(e *cluster.Endpoint) {
+// addPodAddress notes the address of an endpoint that is a pod. An address outside the podCIDR of its node shows that
+// podCIDRs cannot be used to recognise pods.
+func (p *Predictor) addPodAddress(e *cluster.Endpoint) {
 	if _, own := p.own[e.Address]; own || e.Target == "" {
 		return
 	}
@@ -200,17 +204,18 @@ func (p *Predictor) learn(e *cluster.Endpoint) {
 	p.pods[f] = append(p.pods[f], e.Address)
 	if node := p.snapshot.NodeIndex(e.Node); node >= 0 {
 		if cidr, ok := firstPrefix(p.snapshot.Nodes[node].PodCIDRs, f); ok && !cidr.Contains(e.Address) {
-			p.strayed[f] = true
+			p.outsidePodCIDR[f] = true
 		}
 	}
 }
 
-// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all, No if none, as far as the API tells where pods' addresses come from.
+// podsWithin says whether the pods of a node have addresses in one of the ranges: Yes if all have, No if none has,
+// Undetermined where the API does not show which addresses pods get.
 func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *cluster.Node, f family) cluster.Tristate {
 	if pod.IsValid() {
 		return cluster.Is(inAny(ranges, pod))
 	}
-	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.strayed[f] {
+	if cidr, ok := firstPrefix(node.PodCIDRs, f); ok && !p.outsidePodCIDR[f] {
 		return covers(ranges, cidr)
 	}
 	if len(p.pods[f]) == 0 {
@@ -232,7 +237,7 @@ func (p *Predictor) podsWithin(ranges []netip.Prefix, pod netip.Addr, node *clus
 	}
 }
 
-// guard fills in whether loadBalancerSourceRanges guard the Service in a family, and whom they admit.
+// guard fills in the loadBalancerSourceRanges of an address family, and whether they allow the client.
 func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f family) {
 	ranges := make([]netip.Prefix, 0, len(p.service.SourceRanges))
 	for _, r := range p.service.SourceRanges {
@@ -243,25 +248,25 @@ func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f fa
 	if len(ranges) == 0 {
 		return
 	}
-	c.ranged = true
+	c.hasRanges = true
 	narrow := slices.DeleteFunc(slices.Clone(ranges), func(r netip.Prefix) bool { return r.Bits() == 0 })
-	c.anywhere = len(narrow) < len(ranges)
+	c.allowsAll = len(narrow) < len(ranges)
 	ranges = narrow
 	node := &p.snapshot.Nodes[client.Node]
 	switch client.From {
 	case Pod:
-		c.admitted = p.podsWithin(ranges, client.Address, node, f)
+		c.allowsClient = p.podsWithin(ranges, client.Address, node, f)
 	case Node:
-		c.admitted = cluster.Undetermined
+		c.allowsClient = cluster.Undetermined
 		if a, ok := first(node.InternalIPs, f); ok {
-			c.admitted = cluster.Is(inAny(ranges, a))
+			c.allowsClient = cluster.Is(inAny(ranges, a))
 		}
-		c.admittedSelf = p.takenForItself(c, node, ranges, f)
-		c.admittedUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
-		c.admittedDialled = cluster.Is(inAny(ranges, dialled))
+		c.allowsNodeAddress = p.allowsNodeObjectAddress(c, node, ranges, f)
+		c.allowsUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
+		c.allowsDialled = cluster.Is(inAny(ranges, dialled))
 	default:
-		// A client outside without an address stands for those that the ranges admit.
-		c.admitted = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
+		// A client outside without an address is any client that the ranges allow.
+		c.allowsClient = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
 }
 
@@ -270,9 +275,9 @@ var (
 	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
 )
 
-// takenForItself says whether ranges have the address that kube-proxy on a node reads from the Node object of the name that it runs under; where it finds none, that
-// of the loopback interface.
-func (p *Predictor) takenForItself(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
+// allowsNodeObjectAddress says whether ranges include the address that kube-proxy reads from the Node object of the
+// name that it runs under, or the loopback address where it finds none.
+func (p *Predictor) allowsNodeObjectAddress(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
 	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
 		i := p.snapshot.NodeIndex(name)
 		if i < 0 {

@@ -6,16 +6,19 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// holder is a program that may put a load balancer address on a node's own interfaces or into its local routes, where kube-proxy does not expect it.
+// holder is a program that may put a load balancer address on an interface or into the local routes of a node, where
+// kube-proxy does not expect it.
 type holder struct {
 	// providerIDs of nodes on which it may run start with one of these.
 	providerIDs []string
-	// annotations and class are those of Services whose addresses it holds; an annotation that ends with a slash stands for all that start so.
+	// annotations and class are those of Services whose addresses it holds; an annotation that ends with a slash
+	// matches all that start with it.
 	annotations []string
 	class       string
 }
 
-// holders are the programs that are known to do so. MetalLB and Cilium answer ARP for an address without putting it on the node.
+// holders are the programs that are known to do so. MetalLB and Cilium answer ARP for an address without putting it on
+// the node.
 var holders = []holder{
 	{providerIDs: []string{"gce://"}},
 	{providerIDs: []string{"ibm://"}},
@@ -23,10 +26,11 @@ var holders = []holder{
 	{annotations: []string{"purelb.io/"}, class: "purelb.io/purelb"},
 }
 
-// announcedWithout are annotations of load balancers in the cluster that put their addresses on no node, whatever cloud the nodes run in.
+// announcedWithout are annotations of load balancers in the cluster that put their addresses on no node, whatever cloud
+// the nodes run in.
 var announcedWithout = []string{"metallb.io/", "metallb.universe.tf/"}
 
-// mayBeHeld: a program that the API does not show may hold the Service's load balancer addresses on its nodes.
+// mayBeHeld: a program that the API does not show may have put the Service's load balancer addresses on nodes.
 func mayBeHeld(s *cluster.Snapshot, svc *cluster.Service) bool {
 	if len(svc.Ingress) == 0 || svc.Type != cluster.TypeLoadBalancer || annotatedWith(svc, announcedWithout) {
 		return false

@@ -4,46 +4,47 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// iptables: chains of nat catch an address where it enters or leaves the node; pods and processes of the node are let past externalTrafficPolicy ("short-circuit"),
-// everybody else is held to it. What no chain of nat catches meets the filter table, which looks at what arrives and what is forwarded, not at what starts here.
+// iptables: chains of the nat table match an address where it enters or leaves the node. Pods and processes of the node
+// are exempt from externalTrafficPolicy ("short-circuit"); it applies to all other clients. What no nat chain matches
+// reaches the filter table, which sees what arrives and what is forwarded, not what starts on the node.
 func iptables(c *connection) verdict {
 	switch {
-	case c.to == NodePort && c.served == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):
+	case c.to == NodePort && c.servesNodePort == cluster.No && c.localOnly() && c.local().n == 0 && c.any() && !c.before(25, 0):
 		return timedOut(ipt02)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(ipt01)
 	case !c.any() && c.before(20, 0) && c.to == LoadBalancerIP:
 		return refused(c.none(ipt04))
-	case !c.any() && c.before(20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.bound:
-		return c.passesOn(ipt21)
-	case !c.any() && c.startsOnHost() && c.advertised() && !c.bound:
+	case !c.any() && c.before(20, 0) && c.to == ExternalIP && !c.startsOnHost() && !c.isOnNode:
+		return c.forwarded(ipt21)
+	case !c.any() && c.startsOnHost() && c.advertised() && !c.isOnNode:
 		return c.leaves(c.none(ipt03))
 	case !c.any():
 		return refused(c.none(ipt04))
 	case c.to == ClusterIP:
 		return c.clusterIP(ipt05, ipt06, ipt07)
-	case c.guarded() && c.admitted == cluster.No && c.escapes():
-		return c.passesOn(ipt19)
-	case c.guarded() && c.admitted == cluster.No:
+	case c.hasActiveRanges() && c.allowsClient == cluster.No && c.isForwardedNotDropped():
+		return c.forwarded(ipt19)
+	case c.hasActiveRanges() && c.allowsClient == cluster.No:
 		return timedOut(ipt08)
-	case c.to == ExternalIP && c.before(21, 0) && c.from == Node && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Node && !c.isOnNode:
 		return c.leaves(ipt09)
-	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.bound:
+	case c.to == ExternalIP && c.before(21, 0) && c.from == Pod && !c.isOnNode:
 		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
-	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.detected():
+	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.isKnownPod():
 		return c.reachesAll(keeps, ipt11)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipt12)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, ipt14)
-	case c.detected() && c.elsewhere:
-		return c.bypassed(keeps, ipt16)
-	case c.detected():
+	case c.isKnownPod() && c.elsewhere:
+		return c.forwardedWithoutSNAT(keeps, ipt16)
+	case c.isKnownPod():
 		return c.reachesAll(keeps, ipt15)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, ipt17)
-	case c.escapes():
-		return c.passesOn(ipt19)
+	case c.isForwardedNotDropped():
+		return c.forwarded(ipt19)
 	case c.from == Pod && !c.elsewhere:
 		return timedOut(ipt20)
 	default:

@@ -2,23 +2,23 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// ipvs: every ClusterIP, load balancer address and external IP sits on kube-ipvs0 of every node, so a node always answers for it itself. Nothing is told apart by
-// where it came from: policy Local is a virtual server that has only the node's own endpoints, for everybody.
+// ipvs: every ClusterIP, load balancer address and external IP is on kube-ipvs0 of every node, so a node always handles
+// it itself. All clients are treated alike: with policy Local the virtual server has only the node's own endpoints.
 func ipvs(c *connection) verdict {
 	switch {
 	case c.advertised() && c.version.Vendor() == cluster.Tencent:
 		return unknown(patchedByTencent, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.forgetsLocalExternalIPs():
+	case c.to == ExternalIP && c.localOnly() && !c.startsOnHost() && c.rejectsLocalExternalIPs():
 		return refused(ipvs01)
-	case c.loopback && c.any() && c.before(21, 0):
+	case c.isLoopback && c.any() && c.before(21, 0):
 		// Until then kube-proxy held node ports open with a socket that takes connections and never answers.
 		return unknown(ipvs03, Refused, TimedOut)
-	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.served != cluster.No:
-		// The kernel judges what starts on the node before any filter does.
-		return refused(c.emptyServer())
-	case c.guarded() && c.ipvsAdmits() == cluster.No:
+	case c.startsOnHost() && (!c.any() || (c.outside() && c.localOnly() && c.local().n == 0 && c.before(24, 0))) && c.servesNodePort != cluster.No:
+		// The kernel decides about what starts on the node before any filter does.
+		return refused(c.noRealServer())
+	case c.hasActiveRanges() && c.ipvsAllows() == cluster.No:
 		return timedOut(ipvs02)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(ipvs03)
 	case !c.any():
 		return refused(c.none(ipvs04))
@@ -26,7 +26,7 @@ func ipvs(c *connection) verdict {
 		return c.ipvsClusterIP()
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipvs08)
-	case c.local().n > 0 && c.startsOnHost() && c.advertised() && !c.bound:
+	case c.local().n > 0 && c.startsOnHost() && c.advertised() && !c.isOnNode:
 		return c.reachesLocal(dials, ipvs09)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, ipvs10)
@@ -34,23 +34,24 @@ func ipvs(c *connection) verdict {
 		return refused(ipvs11)
 	case c.from == Pod && !c.elsewhere:
 		return c.reachesAll(keeps, ipvs12)
-	case c.startsOnHost() && (c.to == NodePort || c.bound):
+	case c.startsOnHost() && (c.to == NodePort || c.isOnNode):
 		return c.reachesAll(keeps, ipvs12)
 	case c.startsOnHost():
-		return c.bypassed(dials, ipvs13)
+		return c.forwardedWithoutSNAT(dials, ipvs13)
 	default:
-		return c.bypassed(keeps, ipvs14)
+		return c.forwardedWithoutSNAT(keeps, ipvs14)
 	}
 }
 
-// ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the Service can be reached from outside too.
+// ipvsClusterIP: since v1.24 a node without endpoints falls back to all even for internalTrafficPolicy Local, if the
+// Service can be reached from outside too.
 func (c *connection) ipvsClusterIP() verdict {
 	w := keeps
-	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || !c.knowsInternalPolicy():
+	case c.internalPolicy != cluster.PolicyLocal || !c.knowsInternalPolicy():
 		return c.reachesAll(w, ipvs07)
 	case c.local().n > 0:
 		return c.reachesLocal(w, ipvs06)
@@ -61,24 +62,25 @@ func (c *connection) ipvsClusterIP() verdict {
 	}
 }
 
-// ipvsAdmits says whether loadBalancerSourceRanges let the source pass. A process on the node speaks from the load balancer address, which is bound there, and is let
-// past where the ranges admit what kube-proxy takes for its own address (allowFromNode). That is the Node object's, but with dual stack until v1.27 the bind address,
-// which is most often unspecified and is not read. Until v1.24 the ranges themselves look at such a process too; from v1.25 to v1.28 nothing does
-// (kubernetes/kubernetes#119791).
-func (c *connection) ipvsAdmits() cluster.Tristate {
+// ipvsAllows says whether loadBalancerSourceRanges allow the client. A process on the node connects from the load
+// balancer address, which is bound there, and is allowed where the ranges include what kube-proxy takes as its own
+// address (allowFromNode). That is the Node object's; with dual stack until v1.27 it is the bind address, which is
+// usually unspecified and is not read. Until v1.24 the ranges themselves also apply to such a process; from v1.25 to
+// v1.28 nothing does (kubernetes/kubernetes#119791).
+func (c *connection) ipvsAllows() cluster.Tristate {
 	switch {
 	case !c.startsOnHost():
-		return c.admitted
+		return c.allowsClient
 	case !c.before(29, 0):
-		return c.admittedSelf
+		return c.allowsNodeAddress
 	case !c.before(25, 0):
 		return cluster.Yes
-	case c.admittedDialled != c.admittedSelf && c.admittedSelf != cluster.Yes:
+	case c.allowsDialled != c.allowsNodeAddress && c.allowsNodeAddress != cluster.Yes:
 		return cluster.Undetermined
-	case c.admittedUnspecified != c.admittedSelf && c.dualStack() && c.admittedDialled != cluster.Yes:
+	case c.allowsUnspecified != c.allowsNodeAddress && c.dualStack() && c.allowsDialled != cluster.Yes:
 		return cluster.Undetermined
 	default:
-		return c.admittedSelf
+		return c.allowsNodeAddress
 	}
 }
 
@@ -88,21 +90,21 @@ func (c *connection) dualStack() bool {
 }
 
 func (c *connection) isAccessible() bool {
-	return c.accessible || c.accessibleAsProxied && c.heedsIPMode() != cluster.Yes
+	return c.reachableFromOutside || c.reachableIfIPModeIgnored && c.heedsIPMode() != cluster.Yes
 }
 
-// emptyServer is the rule of a virtual server without real servers: because there are none, or because policy Local leaves none.
-func (c *connection) emptyServer() *Rule {
+// noRealServer is the rule for a virtual server without real servers: there are none, or policy Local leaves none.
+func (c *connection) noRealServer() *Rule {
 	if c.any() {
 		return ipvs11
 	}
 	return c.none(ipvs04)
 }
 
-// forgetsLocalExternalIPs: the chain that guards the node's own ports behind kube-ipvs0 rejects external IPs with policy Local
-// (kubernetes/kubernetes#121909; mended in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
-func (c *connection) forgetsLocalExternalIPs() bool {
-	if c.bound && !c.before(27, 0) {
+// rejectsLocalExternalIPs: the chain that protects the node's own ports behind kube-ipvs0 rejects external IPs with
+// policy Local (kubernetes/kubernetes#121909; fixed in v1.28.6, v1.29.1 and v1.30.0, read in those releases).
+func (c *connection) rejectsLocalExternalIPs() bool {
+	if c.isOnNode && !c.before(27, 0) {
 		return false // the node's own address is not put on kube-ipvs0
 	}
 	return !c.before(26, 0) && (c.before(28, 6) || (!c.before(29, 0) && c.before(29, 1)))

@@ -6,26 +6,27 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// judgedBefore answers like judge, faster where the connection is like the one before it.
-func (p *Predictor) judgedBefore(c *connection) verdict {
-	latest := &p.latest[c.from][c.asked]
+// cachedVerdict is judge with the last verdict of the same kind kept: in a large cluster most nodes are alike.
+func (p *Predictor) cachedVerdict(c *connection) verdict {
+	latest := &p.latest[c.from][c.dialled]
 	if latest.rule == nil || latest.connection != *c {
 		latest.connection, latest.verdict = *c, p.judge(c)
 	}
 	return latest.verdict
 }
 
-// judge says what a connection meets. Where a fact that decides is not known, it judges once for each thing the fact could be, and says only what all answers share.
-// The data plane, its mode and its version come first: nothing that looks at them is asked before they are settled.
+// judge is the verdict on a connection. Where a fact that decides is not known, it judges once for each possible value
+// and keeps only what all verdicts share. The data plane, its mode and its version are settled first, because tables
+// read them.
 func (p *Predictor) judge(c *connection) verdict {
-	if rule := c.unread(); rule != nil && !c.releaseless() {
+	if rule := c.unread(); rule != nil && !c.isSettledInEveryRelease() {
 		return c.anything(rule)
 	}
 	rule, cases := c.unsettled()
 	if rule == nil {
 		return p.settled(c)
 	}
-	if v, ok := p.judged[*c]; ok && c.turns == nil {
+	if v, ok := p.judged[*c]; ok && c.probe == nil {
 		return v
 	}
 	var v verdict
@@ -38,10 +39,11 @@ func (p *Predictor) judge(c *connection) verdict {
 		}
 	}
 	if rule == unknownDataplane && v.rule == unknownDataplane {
-		// A data plane that none of the tables describes may do anything; what the described ones would do is the range, not the answer.
+		// The data plane may be one without a table, so that agreement of all tables proves nothing; their outcomes are
+		// only listed as possible.
 		v = verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: v.could | known(v.outcome), rule: rule}
 	}
-	if c.turns == nil {
+	if c.probe == nil {
 		if p.judged == nil {
 			p.judged = map[connection]verdict{}
 		}
@@ -50,7 +52,7 @@ func (p *Predictor) judge(c *connection) verdict {
 	return v
 }
 
-// settled judges a connection of which everything that matters is known.
+// settled is the verdict on a connection of which every fact that matters is known.
 func (p *Predictor) settled(c *connection) verdict {
 	v := beforehand(c)
 	if v.rule == nil {
@@ -65,31 +67,32 @@ func (p *Predictor) settled(c *connection) verdict {
 		v = unknown(rule, Reachable, Refused, TimedOut, Partial)
 		v.could |= could
 	}
-	if c.sticky && v.outcome == Partial {
+	if c.staysWithEndpoint && v.outcome == Partial {
 		v = unknown(sticky, Reachable, Refused, TimedOut)
 	}
 	return v
 }
 
-// everyRelease judges for all releases of kube-proxy that it could be, from the first that was read on: one from each stretch in which nothing changes for this connection. A stretch ends at the
-// first later release that was asked about on the way to its verdict, so no list of such releases has to be kept, and none can be missing from it.
+// everyRelease merges the verdicts for every release of kube-proxy that the table covers: one for each stretch of
+// releases in which nothing changes for this connection. A stretch ends at the first later release that the table asked
+// about, so no list of such releases has to be kept.
 func (p *Predictor) everyRelease(c *connection) verdict {
 	as := *c
 	since := c.plane.since
 	first := release{since.Minor, since.Patch}
 	var v verdict
 	for at := first; ; {
-		turns := &turns{at: at}
-		as.version, as.turns = at.version(), turns
+		probe := &releaseProbe{at: at}
+		as.version, as.probe = at.version(), probe
 		if at == first {
 			v = p.judge(&as)
 		} else {
 			v = merge(v, p.judge(&as), unknownVersion)
 		}
-		if turns.next == (release{}) {
+		if probe.next == (release{}) {
 			return v
 		}
-		at = turns.next
+		at = probe.next
 	}
 }
 
@@ -104,31 +107,31 @@ func (r release) before(o release) bool {
 	return r.minor < o.minor || r.minor == o.minor && r.patch < o.patch
 }
 
-// turns finds the first release after at in which anything that was asked changes.
-type turns struct{ at, next release }
+// releaseProbe notes the first release after at that a table asked about.
+type releaseProbe struct{ at, next release }
 
-func (t *turns) note(r release) {
+func (t *releaseProbe) note(r release) {
 	if t.at.before(r) && (t.next == (release{}) || r.before(t.next)) {
 		t.next = r
 	}
 }
 
-// before says whether kube-proxy is of a release before v1.minor.patch. Tables and all that they call ask in this way only: it is how a version that is not known
-// finds the releases that matter.
+// before is true for releases of kube-proxy before v1.minor.patch. Tables and all that they call ask for releases in
+// this way only: everyRelease finds out through it which releases matter.
 func (c *connection) before(minor, patch int) bool {
-	if c.turns != nil {
-		c.turns.note(release{minor, patch})
+	if c.probe != nil {
+		c.probe.note(release{minor, patch})
 	}
 	return c.version.Before(1, minor, patch)
 }
 
-// releaseless: what is said beforehand is the same in every release of every data plane.
-func (c *connection) releaseless() bool {
-	return c.endpointsUnread || c.virtual || c.otherProxy || c.asked == NodePort && c.noNodePort || c.asked == LoadBalancerHostname && !c.throughNodePort
+// isSettledInEveryRelease: beforehand gives the same verdict for every release of every data plane.
+func (c *connection) isSettledInEveryRelease() bool {
+	return c.endpointsUnread || c.isVirtualKubelet || c.leftToOtherProxy || c.dialled == NodePort && c.noNodePort || c.dialled == LoadBalancerHostname && !c.arrivesAtNodePort
 }
 
 func table(c *connection) verdict {
-	if c.envoy && c.name != cluster.Cilium {
+	if c.servedByEnvoy && c.name != cluster.Cilium {
 		return c.anything(placeholder)
 	}
 	if c.inTerway() {
@@ -139,17 +142,18 @@ func table(c *connection) verdict {
 			return v
 		}
 	}
-	if !c.plane.settlesRanges && c.guarded() && c.admitted != cluster.Yes {
+	if !c.plane.settlesRanges && c.hasActiveRanges() && c.allowsClient != cluster.Yes {
 		return c.anything(unknownGuard)
 	}
 	v := c.plane.table(c)
 	if c.name == cluster.KubeProxy && c.cilium != nil {
-		return c.pastCilium(v)
+		return c.afterCilium(v)
 	}
 	return c.withinHints(v)
 }
 
-// unsettled names the first fact that is not known and matters, and lists the connection once for each thing it could be. The rule is nil where all is known.
+// unsettled returns the rule for the first fact that matters and is not known, and the connection once for each value
+// that the fact can have. The rule is nil where everything is known.
 func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
 	case c.plane == nil && c.name == cluster.KubeProxy:
@@ -157,11 +161,11 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		for i, mode := range proxyModes {
 			p := planeOf(cluster.KubeProxy, mode)
 			if c.version.Known() && c.version.Less(p.since) && mode == cluster.NFTables {
-				continue // there was none yet
+				continue // older releases do not have the mode
 			}
 			as := *c
 			as.on(p)
-			as.served = c.servedBy[i]
+			as.servesNodePort = c.servesNodePortIn[i]
 			cases = append(cases, as)
 		}
 		return unknownMode, cases
@@ -190,7 +194,7 @@ func (c *connection) unsettled() (*Rule, []connection) {
 	switch {
 	case c.mayFallBack():
 		as := *c
-		as.fallback = true
+		as.assumesTerminating = true
 		return unknownFallback, []connection{as, c.withoutTerminating()}
 	case c.name != cluster.KubeProxy:
 		return nil, nil
@@ -203,25 +207,25 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		}
 	}
 	switch {
-	case c.mayBeBound:
-		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.bound, as.mayBeBound = t == cluster.Yes, false })
-	case c.doubted:
+	case c.mayBeOnNode:
+		return unknownHolder, c.either(func(as *connection, t cluster.Tristate) { as.isOnNode, as.mayBeOnNode = t == cluster.Yes, false })
+	case c.countDiffers:
 		as, none := *c, *c
-		as.doubted, none.doubted = false, false
-		none.here, none.ownPod = tally{}, false
+		as.countDiffers, none.countDiffers = false, false
+		none.takenAsLocal, none.endpointTakenAsLocal = tally{}, false
 		return unknownCount, []connection{as, none}
-	case c.guarded() && c.admitted == cluster.Undetermined:
-		return someAdmitted, c.either(func(as *connection, t cluster.Tristate) { as.admitted, as.admittedSelf = t, t })
-	case c.mode == cluster.IPVS && c.guarded() && c.startsOnHost() && c.ipvsAdmits() == cluster.Undetermined:
+	case c.hasActiveRanges() && c.allowsClient == cluster.Undetermined:
+		return someAllowed, c.either(func(as *connection, t cluster.Tristate) { as.allowsClient, as.allowsNodeAddress = t, t })
+	case c.mode == cluster.IPVS && c.hasActiveRanges() && c.startsOnHost() && c.ipvsAllows() == cluster.Undetermined:
 		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) {
-			as.admittedSelf, as.admittedUnspecified, as.admittedDialled = t, t, t
+			as.allowsNodeAddress, as.allowsUnspecified, as.allowsDialled = t, t, t
 		})
-	case c.to == NodePort && c.served == cluster.Undetermined:
-		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.served = t })
-	case c.from == Pod && c.elsewhere && c.masqueraded == cluster.Undetermined:
-		return unknownMasquerade, c.either(func(as *connection, t cluster.Tristate) { as.masqueraded = t })
-	case c.from == Pod && c.mode != cluster.IPVS && c.isPod == cluster.Undetermined, c.to == ClusterIP && c.from == Pod && c.isPod == cluster.Undetermined:
-		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.isPod, as.detects = t, cluster.Yes })
+	case c.to == NodePort && c.servesNodePort == cluster.Undetermined:
+		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.servesNodePort = t })
+	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined:
+		return unknownMasquerade, c.either(func(as *connection, t cluster.Tristate) { as.masqueradedByCNI = t })
+	case c.from == Pod && c.mode != cluster.IPVS && c.takenAsPod == cluster.Undetermined, c.to == ClusterIP && c.from == Pod && c.takenAsPod == cluster.Undetermined:
+		return unknownDetection, c.either(func(as *connection, t cluster.Tristate) { as.takenAsPod, as.detectsPods = t, cluster.Yes })
 	default:
 		return nil, nil
 	}

@@ -9,22 +9,25 @@ func (c *connection) mayBeKubeProxy() bool {
 	return c.name == cluster.KubeProxy || c.plane == nil
 }
 
-// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local took away remote endpoints for every address, unless externalTrafficPolicy was Local
-// (pkg/proxy/topology.go FilterEndpoints; mended by kubernetes/kubernetes#106497).
+// confinedByInternalPolicy: from v1.21 to v1.23 internalTrafficPolicy Local removed remote endpoints for every address,
+// unless externalTrafficPolicy was Local (pkg/proxy/topology.go FilterEndpoints; fixed by
+// kubernetes/kubernetes#106497).
 func (c *connection) confinedByInternalPolicy() bool {
-	return c.name == cluster.KubeProxy && c.internal == cluster.PolicyLocal && !c.localToOutside() &&
+	return c.name == cluster.KubeProxy && c.internalPolicy == cluster.PolicyLocal && !c.externalPolicyLocal() &&
 		c.before(24, 0) && c.knowsInternalPolicy()
 }
 
-// localToOutside is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP had no externalTrafficPolicy yet.
-func (c *connection) localToOutside() bool {
-	return c.external == cluster.PolicyLocal && !c.clusterIPType
+// externalPolicyLocal is NodeLocalExternal of kubernetes/kubernetes pkg/proxy before v1.24: Services of type ClusterIP
+// had no externalTrafficPolicy yet.
+func (c *connection) externalPolicyLocal() bool {
+	return c.externalPolicy == cluster.PolicyLocal && !c.clusterIPType
 }
 
-// guarded: source ranges are in force. A range that is the whole family lifts them, except in ipvs mode before v1.34, which gives it to an ipset that does not take it
-// and goes on guarding against all but processes on the node (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
-func (c *connection) guarded() bool {
-	return c.ranged && (!c.anywhere || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
+// hasActiveRanges: loadBalancerSourceRanges limit the clients. A range that is the whole family lifts them, except in
+// ipvs mode before v1.34: an ipset rejects that range, and all clients but processes on the node stay limited
+// (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
+func (c *connection) hasActiveRanges() bool {
+	return c.hasRanges && (!c.allowsAll || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
 }
 
 // knowsInternalPolicy: kube-proxy does since v1.22 (gate ServiceInternalTrafficPolicy, alpha in v1.21, fixed in v1.26).
@@ -43,25 +46,26 @@ func (c *connection) gate(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// detected: kube-proxy sees a pod's own address and takes it for a pod's.
-func (c *connection) detected() bool {
-	return c.from == Pod && c.isPod == cluster.Yes && !(c.elsewhere && c.masqueraded == cluster.Yes)
+// isKnownPod: kube-proxy sees the pod's own address and recognises it as a pod's.
+func (c *connection) isKnownPod() bool {
+	return c.from == Pod && c.takenAsPod == cluster.Yes && !(c.elsewhere && c.masqueradedByCNI == cluster.Yes)
 }
 
-// escapes: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops marked packets looks at what arrives for the node itself and
-// at what it sends, not at what it forwards.
-func (c *connection) escapes() bool {
-	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.bound
+// isForwardedNotDropped: before v1.25 kube-proxy only marks a packet to be dropped, and the kubelet's rule that drops
+// marked packets sees what the node itself receives and sends, not what it forwards.
+func (c *connection) isForwardedNotDropped() bool {
+	return c.before(25, 0) && !c.startsOnHost() && c.advertised() && !c.isOnNode
 }
 
-// clusterIP is what iptables and nftables share: dropped where internalTrafficPolicy is Local and the node has no endpoint, masqueraded for all or for strangers.
+// clusterIP is the verdict on ClusterIPs in iptables and nftables mode: dropped where internalTrafficPolicy is Local
+// and the node has no endpoint, masqueraded with masqueradeAll and for clients that are not recognised as pods.
 func (c *connection) clusterIP(none, local, all *Rule) verdict {
 	w := keeps
-	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detects == cluster.Yes && c.from == Pod && c.isPod == cluster.No) {
+	if k := c.dataplane.KubeProxy; (k != nil && k.MasqueradeAll) || (c.detectsPods == cluster.Yes && c.from == Pod && c.takenAsPod == cluster.No) {
 		w = masquerades
 	}
 	switch {
-	case c.internal != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
+	case c.internalPolicy != cluster.PolicyLocal || c.before(24, 0) || !c.knowsInternalPolicy():
 		return c.reachesAll(w, all)
 	case c.local().n == 0:
 		return timedOut(none)
@@ -70,16 +74,17 @@ func (c *connection) clusterIP(none, local, all *Rule) verdict {
 	}
 }
 
-// confinement is what topology hints leave of the ready endpoints: n of them, here of them on the judging node and nowhere of them on none; by is "" where hints are
-// not followed.
+// confinement is the number of ready endpoints that topology hints allow: n in all, here on the judging node, nowhere
+// without a node. by is Zone or Node, "" where hints are not followed.
 type confinement struct {
 	by               string
 	n, here, nowhere int
 }
 
-// hinted is the confinement of a connection.
+// hinted is what topology hints allow for the connection.
 //
-// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32, topologyModeFromHints from v1.33.
+// Versions and conditions: kubernetes/kubernetes pkg/proxy/topology.go, canUseTopology until v1.32,
+// topologyModeFromHints from v1.33.
 func (c *connection) hinted() confinement {
 	if c.name != cluster.KubeProxy || c.total.ready == 0 {
 		return confinement{}
@@ -87,7 +92,7 @@ func (c *connection) hinted() confinement {
 	h := c.hints
 	sameNode := !c.before(35, 0) || (!c.before(33, 0) && c.gate("PreferSameTrafficDistribution", !c.before(34, 0)))
 	if h.everyNode && h.node > 0 && sameNode {
-		return confinement{"Node", h.node, c.here.nodeHinted, h.nodeNowhere}
+		return confinement{"Node", h.node, c.takenAsLocal.nodeHinted, h.nodeNowhere}
 	}
 	byAnnotation := c.gate("TopologyAwareHints", !c.before(24, 0))
 	byDistribution := !c.before(33, 0) || (!c.before(30, 0) && c.gate("ServiceTrafficDistribution", !c.before(31, 0)))
@@ -95,21 +100,21 @@ func (c *connection) hinted() confinement {
 	switch {
 	case c.before(21, 0):
 	case c.before(27, 0):
-		follows = byAnnotation && h.annotatedBefore == "auto" && !(c.before(24, 0) && c.localToOutside())
+		follows = byAnnotation && h.annotatedBefore == "auto" && !(c.before(24, 0) && c.externalPolicyLocal())
 	default:
 		follows = byDistribution || (byAnnotation && h.annotated != "")
 	}
 	if follows && h.everyZone && h.zone > 0 {
-		return confinement{"Zone", h.zone, c.here.zoneHinted, h.zoneNowhere}
+		return confinement{"Zone", h.zone, c.takenAsLocal.zoneHinted, h.zoneNowhere}
 	}
 	return confinement{}
 }
 
-// losesItself: a pod that is handed its own connection drops it unless the node puts an address of its own on it. iptables does so for every endpoint; ipvs, and
-// nftables since v1.36, only for endpoints that kube-proxy takes for the node's own.
-func (c *connection) losesItself() bool {
+// dropsOwnConnection: a pod that gets its own connection drops it unless the node replaces the source address. iptables
+// does so for every endpoint; ipvs, and nftables since v1.36, only for endpoints that kube-proxy takes as local.
+func (c *connection) dropsOwnConnection() bool {
 	onlyOwn := c.mode == cluster.IPVS || (c.mode == cluster.NFTables && !c.before(36, 0))
-	return c.name == cluster.KubeProxy && onlyOwn && !c.ownPod
+	return c.name == cluster.KubeProxy && onlyOwn && !c.endpointTakenAsLocal
 }
 
 // proxyHeedsIPMode: kube-proxy does since v1.30, in v1.29 behind the gate LoadBalancerIPMode.
@@ -117,12 +122,13 @@ func (c *connection) proxyHeedsIPMode() cluster.Tristate {
 	return cluster.Is(!c.before(32, 0) || (!c.before(29, 0) && c.gate("LoadBalancerIPMode", !c.before(30, 0))))
 }
 
-// proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in v1.22 and v1.23 it is another, partial thing).
+// proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in
+// v1.22 and v1.23 it is another, partial thing).
 func (c *connection) proxyUsesTerminating() bool {
 	return !c.before(28, 0) || !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
 }
 
-// always is for planes of which something holds in every release.
+// always is a fact that is true in every release.
 func always(*connection) bool { return true }
 
 var unreadKubeProxy = &Rule{
@@ -131,7 +137,7 @@ var unreadKubeProxy = &Rule{
 		"to v1.37)",
 }
 
-// kubeProxy is what its modes share.
+// kubeProxy is the plane of one mode of kube-proxy, with what all modes share.
 func kubeProxy(mode cluster.ProxyMode, letters, since string, table func(*connection) verdict, rules ...*Rule) *plane {
 	return &plane{
 		name: cluster.KubeProxy, mode: mode, title: "kube-proxy in " + string(mode) + " mode", letters: letters, table: table, rules: rules,

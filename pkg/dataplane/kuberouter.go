@@ -2,16 +2,16 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// kubeRouter: ipvs, but a node without endpoints of its own does not set up a Service with policy Local at all: its address is not bound there, and packets to it
-// leave the node by the routing table.
+// kubeRouter: ipvs, but a node without local endpoints does not set up a Service with policy Local at all. Its address
+// is not bound there, and packets to it leave the node by the routing table.
 func kubeRouter(c *connection) verdict {
 	here := c.local().n > 0
 	switch {
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal && !here:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal && !here:
 		return unknown(kr04, Refused, TimedOut, Unreachable)
-	case c.itself && c.besideJudge:
+	case c.isEndpoint && c.endpointOnNode:
 		return unknown(kr09, Reachable, TimedOut, Partial)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return c.reachesLocal(keeps, kr08)
 	case c.localOnly() && !here && c.to == NodePort:
 		return refused(kr01)
@@ -26,9 +26,9 @@ func kubeRouter(c *connection) verdict {
 	case c.from == Pod && !c.elsewhere:
 		return c.reachesAll(keeps, kr07)
 	case c.withoutRouter() && c.from == Node && !c.elsewhere:
-		return c.anybodyAs(c.reachesAll(keeps, kr06))
+		return c.withUnknownClientIP(c.reachesAll(keeps, kr06))
 	case c.withoutRouter():
-		return c.bypassed(keeps, kr10)
+		return c.forwardedWithoutSNAT(keeps, kr10)
 	default:
 		return c.reachesAll(masqueradesRemote, kr06)
 	}
@@ -39,19 +39,12 @@ func (c *connection) withoutRouter() bool {
 	return s != nil && s.NoRouter
 }
 
-// kubeRouterHeedsIPMode in v2.11 (service_endpoints_sync.go).
-func (c *connection) kubeRouterHeedsIPMode() cluster.Tristate {
-	if c.version.Before(2, 11, 0) {
-		return cluster.Undetermined
-	}
-	return cluster.Yes
-}
-
 var kubeRouterPlane = &plane{
 	name: cluster.KubeRouter, title: "kube-router as a service proxy", letters: "KR",
 	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter, needsVersion: true,
-	rules:       []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
-	heedsIPMode: (*connection).kubeRouterHeedsIPMode, settlesHints: always,
+	rules:        []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
+	heedsIPMode:  heedsIPModeSince("2.11"), // service_endpoints_sync.go, read in v2.11.0
+	settlesHints: always,
 }
 
 var unreadKubeRouter = &Rule{

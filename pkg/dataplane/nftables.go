@@ -2,20 +2,20 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// nftables: as iptables, but the filter also looks at what starts on the node; source ranges are judged first of all; and a node port is served on the node's primary
-// address only, unless nodePortAddresses say otherwise.
+// nftables: as iptables, but the filter also sees what starts on the node, source ranges are checked first, and a node
+// port is served on the node's primary address only unless nodePortAddresses are set.
 func nftables(c *connection) verdict {
 	switch {
-	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.mistakesInterfaces():
+	case c.dataplane.PodDetection() == cluster.InterfaceNamePrefix && c.writesPrefixAsInterface():
 		return unknown(nft11, Reachable, Refused, TimedOut, ViaLoadBalancer)
-	case c.guarded() && c.before(30, 0) && c.admitted == cluster.No:
+	case c.hasActiveRanges() && c.before(30, 0) && c.allowsClient == cluster.No:
 		return unknown(nft02, Reachable, Refused, TimedOut)
 	case c.startsOnHost() && !c.any() && c.before(33, 6):
-		// Until then what starts on the node met this check before the source ranges.
+		// Until then this check came before the source ranges for what starts on the node.
 		return refused(nft04)
-	case c.guarded() && c.admitted == cluster.No:
+	case c.hasActiveRanges() && c.allowsClient == cluster.No:
 		return timedOut(nft01)
-	case c.to == NodePort && c.served == cluster.No:
+	case c.to == NodePort && c.servesNodePort == cluster.No:
 		return refused(nft03)
 	case !c.any():
 		return refused(nft04)
@@ -29,9 +29,9 @@ func nftables(c *connection) verdict {
 		return timedOut(nft09)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, nft10)
-	case c.detected() && c.elsewhere:
-		return c.bypassed(keeps, nft13)
-	case c.detected():
+	case c.isKnownPod() && c.elsewhere:
+		return c.forwardedWithoutSNAT(keeps, nft13)
+	case c.isKnownPod():
 		return c.reachesAll(keeps, nft12)
 	case c.local().n > 0:
 		return c.reachesLocal(keeps, nft14)
@@ -42,9 +42,9 @@ func nftables(c *connection) verdict {
 	}
 }
 
-// mistakesInterfaces: the rules say iif, which wants one interface that is there, where they mean iifname, which takes a prefix
-// (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
-func (c *connection) mistakesInterfaces() bool {
+// writesPrefixAsInterface: the rules say iif, which needs one existing interface, in place of iifname, which takes a
+// prefix (kubernetes/kubernetes#134024, picked for v1.33.6 and v1.34.2).
+func (c *connection) writesPrefixAsInterface() bool {
 	return c.before(33, 6) || (!c.before(34, 0) && c.before(34, 2))
 }
 

@@ -10,18 +10,20 @@ import (
 // proxyModes are the modes that have a table.
 var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.NFTables}
 
-// serve fills in whether nodePortAddresses include the address of the node that is dialled, for the node's mode or, where that is not known, for each.
+// serve fills in whether nodePortAddresses include the dialled address of the node, for its mode or, where that is not
+// known, for every mode.
 func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
 	if c.mode != "" || !c.mayBeKubeProxy() {
-		c.served = nodePortServed(d, c.mode, node, at, f)
+		c.servesNodePort = nodePortServed(d, c.mode, node, at, f)
 		return
 	}
 	for i, mode := range proxyModes {
-		c.servedBy[i] = nodePortServed(d, mode, node, at, f)
+		c.servesNodePortIn[i] = nodePortServed(d, mode, node, at, f)
 	}
 }
 
-// ServesNodePorts says whether kube-proxy answers for node ports, and for health check node ports, at the node's first InternalIP of a family.
+// ServesNodePorts says whether kube-proxy serves node ports, and health check node ports, at the node's first
+// InternalIP of a family.
 func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluster.Tristate {
 	f := v4
 	if ipv6 {
@@ -44,7 +46,7 @@ func ServesNodePorts(d *cluster.Dataplane, node *cluster.Node, ipv6 bool) cluste
 	return served
 }
 
-// nodePortServed says whether kube-proxy in a mode answers for node ports at one of the node's addresses.
+// nodePortServed says whether kube-proxy in a mode serves node ports at one of the node's addresses.
 func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.Node, at netip.Addr, f family) cluster.Tristate {
 	k := d.KubeProxy
 	switch {
@@ -53,7 +55,7 @@ func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.
 	case at.IsLoopback() && (mode != cluster.IPTables || f == v6 || (k != nil && k.NoLocalhostNodePorts)):
 		return cluster.No
 	case k != nil && len(k.NodePortAddresses) > 0 && !k.PrimaryOnly && !slices.ContainsFunc(k.NodePortAddresses, func(r netip.Prefix) bool { return familyOf(r.Addr()) == f }):
-		return cluster.Yes // ranges of one family leave the other as it is
+		return cluster.Yes // ranges of one family do not limit the other
 	case k == nil || (len(k.NodePortAddresses) == 0 && !k.PrimaryOnly && mode != cluster.NFTables):
 		return cluster.Yes
 	case !at.IsValid():

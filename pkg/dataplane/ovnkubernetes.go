@@ -2,18 +2,19 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// ovnKubernetes: the node's gateway router holds what comes from outside to policy Local; its switch lets pods past it, and its processes go by policy Cluster.
+// ovnKubernetes: the node's gateway router applies policy Local to what comes from outside. Its switch exempts pods,
+// and policy Cluster applies to its processes.
 func ovnKubernetes(c *connection) verdict {
 	inside := c.from != External && !c.elsewhere
 	switch {
 	case !c.any():
 		return refused(ovn01)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return unknown(ovn02, Reachable, Refused)
 	case c.to == ClusterIP:
 		return c.reachesAll(keeps, ovn03)
 	case inside:
-		return c.anybodyAs(c.reachesAll(keeps, ovn04))
+		return c.withUnknownClientIP(c.reachesAll(keeps, ovn04))
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ovn05)
 	case c.elsewhere && c.from == Pod:

@@ -1,7 +1,9 @@
-// Package dataplane knows what a connection to a Service meets on a node: reachable, refused, timed out, by which endpoints, and with whose address.
+// Package dataplane predicts what a node does with a connection to a Service: it is reachable, refused or times out, at
+// which endpoints, and with which client IP.
 //
-// There is one file for each data plane, each a decision list in the order in which a packet is judged, and beside it its rules: one reason each, with the source
-// of the fact and how it was established. What nobody knows is Unknown, never a guess.
+// Each data plane has a file with a decision list, in the order in which a packet is handled, and its rules: a reason
+// each, with the source of the fact and how it was established. What is not known is Unknown, never a guess.
+// registry.go lists the data planes.
 package dataplane
 
 import (
@@ -18,7 +20,8 @@ const (
 	Node From = iota
 	// Pod is a pod on the node, with an address of its own.
 	Pod
-	// External is a client outside the cluster whose packet has been sent to the node, as a load balancer that targets nodes does.
+	// External is a client outside the cluster whose packet has been sent to the node, as a load balancer that targets
+	// nodes does.
 	External
 )
 
@@ -33,21 +36,21 @@ const (
 	ClusterIP
 )
 
-// Outcome is what the client sees.
+// Outcome is what happens to the connection.
 type Outcome uint8
 
 const (
-	// Unknown: nobody has established it; the rule says what it depends on.
+	// Unknown: not established; the rule says what it depends on.
 	Unknown Outcome = iota
 	Reachable
 	Refused
 	TimedOut
 	// Partial: some connections work and some do not, by the endpoint chosen.
 	Partial
-	// ViaLoadBalancer: the node does not answer for the address itself, and the connection leaves for the real load balancer.
+	// ViaLoadBalancer: the node does not handle the address itself, and the connection leaves for the load balancer.
 	ViaLoadBalancer
-	// Unreachable: connect fails at once with another error than refused (no route to host, operation not permitted), as load
-	// balancing at the socket does.
+	// Unreachable: connect fails at once with another error than refused (no route to host, operation not permitted),
+	// as load balancing at the socket does.
 	Unreachable
 )
 
@@ -60,12 +63,12 @@ type Endpoints uint8
 const (
 	EndpointsUnknown Endpoints = iota
 	AllEndpoints
-	// LocalEndpoints are those on the node that judges the packet.
+	// LocalEndpoints are those on the node that handles the packet.
 	LocalEndpoints
 	NoEndpoints
 )
 
-// ClientIP says whose address the endpoint sees.
+// ClientIP says which client IP the endpoint sees.
 type ClientIP uint8
 
 const (
@@ -73,14 +76,15 @@ const (
 	NoClientIP ClientIP = iota
 	// Preserved: the client's own; for a process on a node, any address its node owns.
 	Preserved
-	// Rewritten: an address of a node for a pod's or an external client's connection, the dialled address for a process on the node.
+	// Rewritten: an address of a node for a pod's or an external client's connection, the dialled address for a process
+	// on the node.
 	Rewritten
 	// Mixed: preserved for some endpoints, rewritten for others.
 	Mixed
 	ClientIPUnknown
 )
 
-// ExtraHop says whether the connection crosses from the node that judges it to another one.
+// ExtraHop says whether the connection crosses from the node that handles it to another one.
 type ExtraHop uint8
 
 const (
@@ -102,7 +106,7 @@ const (
 	Measured
 )
 
-// The words below are those of the published report.
+// The strings below are those of the published report.
 func (f From) String() string { return [...]string{"Node", "Pod", "External"}[f] }
 
 func (t To) String() string {
@@ -119,7 +123,7 @@ func (o Outcome) String() string {
 	return [...]string{"Unknown", "Reachable", "Refused", "TimedOut", "Partial", "ViaLoadBalancer", "Unreachable"}[o]
 }
 
-// Path is what one kind of connection meets.
+// Path is what happens to one kind of connection.
 type Path struct {
 	From From
 	To   To
@@ -143,7 +147,8 @@ type Path struct {
 	Rule *Rule
 }
 
-// Badness orders outcomes by how much is known to fail: 0 where nothing is, 1 for Unknown, 3 where every connection fails.
+// Badness orders outcomes by how much is known to fail: 0 where nothing is, 1 for Unknown, 3 where every connection
+// fails.
 func (o Outcome) Badness() int {
 	switch o {
 	case Refused, TimedOut, Unreachable:
@@ -174,8 +179,9 @@ func (s Outcomes) All() []Outcome {
 	return all
 }
 
-// Fails says whether no connection of this kind reaches an endpoint: the node refuses or drops it, or it leaves for a load balancer that has no endpoint to send it to.
-// A packet that came from the load balancer (External) and leaves for it again is left open.
+// Fails says whether no connection of this kind reaches an endpoint: the node refuses or drops it, or it leaves for a
+// load balancer that has no endpoint to send it to. A packet that came from the load balancer (External) and leaves for
+// it again does not count.
 func (p *Path) Fails() bool {
 	switch p.Outcome {
 	case Refused, TimedOut, Unreachable:
@@ -187,7 +193,8 @@ func (p *Path) Fails() bool {
 	return false
 }
 
-// Works is No where all or some of these connections fail, Undetermined where the outcome is not known, and Yes otherwise.
+// Works is No where all or some of these connections fail, Undetermined where the outcome is not known, and Yes
+// otherwise.
 func (p *Path) Works() cluster.Tristate {
 	switch {
 	case p.Fails(), p.Outcome == Partial:
@@ -208,19 +215,22 @@ func either(outcomes ...Outcome) Outcomes {
 
 // Rule is one line of a data plane's table.
 type Rule struct {
-	// ID is for ever: IPVS-03.
+	// ID never changes and is never reused: IPVS-03.
 	ID string
-	// Reason is one sentence about the node and the connection, without the Service's name.
+	// Reason says what the node does with the connection and why, without the Service's name: one thought a sentence,
+	// without a full stop at the end.
 	Reason string
 	// Source is where the fact was read: a file of the data plane's code, a pull request, a page of its documentation.
 	Source string
-	// Since and Until are releases between which the rule holds, "" where it has no bound on that side. Until is the first release without it.
+	// Since and Until are releases between which the rule holds, "" where it has no bound on that side. Until is the
+	// first release without it.
 	Since, Until string
 	// Basis is Source or Documented; predictions that the recordings hold are raised to Measured.
 	Basis Basis
 }
 
-// measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of Kubernetes 1.
+// measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of
+// Kubernetes 1.
 type measurement struct {
 	rule     string
 	from     From
@@ -255,11 +265,11 @@ func datagrams(p cluster.Protocol) int {
 	return 0
 }
 
-// basis is Measured where recordings hold the rule for such a connection in that release; a release between two that were recorded is not one of them, nor is one
-// that is not known.
+// basis is Measured where recordings hold the rule for such a connection in that release; a release between two that
+// were recorded is not one of them, nor is one that is not known.
 func (r *Rule) basis(c *connection) Basis {
 	m, ok := measured[r.ID]
-	if !ok || c.turns != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.asked][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
+	if !ok || c.probe != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -39,39 +39,42 @@ func drawn(r *rand.Rand, t tested) *connection {
 		}
 		return tally{ready: r.IntN(3), terminating: r.IntN(2), readyHost: r.IntN(2) * r.IntN(2)}
 	}
-	c := &connection{
-		name: t.runs, plane: planeOf(t.runs, ""), from: From(r.IntN(3)), to: []To{LoadBalancerIP, ExternalIP, NodePort, ClusterIP}[r.IntN(4)],
-		protocol: []cluster.Protocol{cluster.TCP, cluster.TCP, cluster.UDP, cluster.SCTP}[r.IntN(4)],
-		internal: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
-		external: []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)],
-		beside:   some(), home: some(), bound: pick(true, false), envoy: r.IntN(20) == 0, ranged: r.IntN(5) == 0,
-		admitted: cluster.Tristate(1 + r.IntN(2)), masqueraded: cluster.Tristate(r.IntN(3)),
-		dataplane: &cluster.Dataplane{Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)}},
-		antrea: &cluster.AntreaSettings{
-			NoLoadBalancerIPs: r.IntN(5) == 0, DSR: pick(true, false), PolicyOnly: pick(true, false), BesideKubeProxy: r.IntN(3) == 0,
-		},
-		cilium: &cluster.CiliumSettings{
-			Mode: []string{"snat", "dsr", "hybrid"}[r.IntN(3)], DropsWithoutBackend: pick(true, false), RoutesWithoutBackend: r.IntN(5) == 0,
-			SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
-			SCTP: pick(true, false),
-		},
+	c := &connection{}
+	c.name, c.plane = t.runs, planeOf(t.runs, "")
+	c.from, c.to = From(r.IntN(3)), []To{LoadBalancerIP, ExternalIP, NodePort, ClusterIP}[r.IntN(4)]
+	c.protocol = []cluster.Protocol{cluster.TCP, cluster.TCP, cluster.UDP, cluster.SCTP}[r.IntN(4)]
+	c.internalPolicy = []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)]
+	c.externalPolicy = []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)]
+	c.onNode, c.onClientNode, c.isOnNode = some(), some(), pick(true, false)
+	c.servedByEnvoy, c.hasRanges, c.allowsClient = r.IntN(20) == 0, r.IntN(5) == 0, cluster.Tristate(1+r.IntN(2))
+	c.masqueradedByCNI = cluster.Tristate(r.IntN(3))
+	c.dataplane = &cluster.Dataplane{
+		Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)},
 	}
-	c.asked, c.here = c.to, c.beside
+	c.antrea = &cluster.AntreaSettings{
+		NoLoadBalancerIPs: r.IntN(5) == 0, DSR: pick(true, false), PolicyOnly: pick(true, false), BesideKubeProxy: r.IntN(3) == 0,
+	}
+	c.cilium = &cluster.CiliumSettings{
+		Mode: []string{"snat", "dsr", "hybrid"}[r.IntN(3)], DropsWithoutBackend: pick(true, false), RoutesWithoutBackend: r.IntN(5) == 0,
+		SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
+		SCTP: pick(true, false),
+	}
+	c.dialled, c.takenAsLocal = c.to, c.onNode
 	c.elsewhere = c.to == NodePort && c.from != External && pick(true, false)
-	c.owned = c.bound || pick(true, false)
-	c.total = c.beside
+	c.isOnSomeNode = c.isOnNode || pick(true, false)
+	c.total = c.onNode
 	for _, more := range []tally{some(), some()} {
 		c.total.add(more)
 	}
 	if c.elsewhere {
-		c.total.add(c.home)
+		c.total.add(c.onClientNode)
 	} else {
-		c.home = c.here
+		c.onClientNode = c.takenAsLocal
 	}
-	c.itself = c.from == Pod && c.home.ready > 0 && r.IntN(4) == 0
-	c.besideJudge = !c.elsewhere
+	c.isEndpoint = c.from == Pod && c.onClientNode.ready > 0 && r.IntN(4) == 0
+	c.endpointOnNode = !c.elsewhere
 	if r.IntN(20) == 0 {
-		c.annotated = ciliumAnnotations{exposure: pick(true, false), global: pick(true, false)}
+		c.annotations = ciliumAnnotations{exposure: pick(true, false), global: pick(true, false)}
 	}
 	return c
 }
@@ -81,21 +84,21 @@ func (t tested) asked(c *connection) bool {
 	switch t.plane {
 	case ciliumBesidePlane:
 		c.antrea = nil
-		return !c.envoy && c.besideCilium()
+		return !c.servedByEnvoy && c.besideCilium()
 	case antreaBesidePlane:
 		c.cilium = nil
 		c.antrea.BesideKubeProxy = false
-		return !c.envoy && c.besideAntrea()
+		return !c.servedByEnvoy && c.besideAntrea()
 	case ciliumPlane:
 		return true
 	default:
-		return !c.envoy
+		return !c.servedByEnvoy
 	}
 }
 
-// TestRulesHoldInTheReleasesTheyName draws connections and asks each table about them in many releases: no rule may decide in a release outside its own Since and
-// Until, every rule must decide somewhere, and between the releases that rules name nothing may change, because an unknown version is settled by one release of each
-// stretch.
+// TestRulesHoldInTheReleasesTheyName draws connections and asks each table about them in many releases: no rule may
+// decide in a release outside its own Since and Until, every rule must decide somewhere, and between the releases that
+// rules name nothing may change, because an unknown version is settled by one release of each stretch.
 func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 	for _, p := range testedPlanes() {
 		var releases []cluster.Version
@@ -167,7 +170,8 @@ func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 	}
 }
 
-// TestReleasesThatNobodyReadAreUnknown asks about the release before the first that was read, and about the first that was not.
+// TestReleasesThatNobodyReadAreUnknown asks about the release before the first that was read, and about the first that
+// was not.
 func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 	p := New(&cluster.Snapshot{}, &cluster.Service{})
 	judged := func(c *connection, v cluster.Version, set func(*connection, cluster.Version)) verdict {
@@ -183,7 +187,7 @@ func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 	for range 3000 {
 		one := list[r.IntN(len(list))]
 		c := drawn(r, one)
-		c.envoy = false
+		c.servedByEnvoy = false
 		if one.runs == cluster.KubeProxy {
 			c.on(iptablesPlane)
 			c.version = version("1.30")
@@ -203,7 +207,9 @@ func TestReleasesThatNobodyReadAreUnknown(t *testing.T) {
 	}
 	for _, mode := range proxyModes {
 		one := planeOf(cluster.KubeProxy, mode)
-		c := &connection{plane: one, name: one.name, mode: one.mode, dataplane: &cluster.Dataplane{}, detects: cluster.Yes, isPod: cluster.Yes, served: cluster.Yes}
+		c := &connection{dataplane: &cluster.Dataplane{}}
+		c.on(one)
+		c.detectsPods, c.takenAsPod, c.servesNodePort = cluster.Yes, cluster.Yes, cluster.Yes
 		for _, v := range []cluster.Version{before(one.since), one.until} {
 			if got := judged(c, v, func(c *connection, v cluster.Version) { c.version = v }); got.outcome != Unknown || got.rule != unreadKubeProxy {
 				t.Errorf("kube-proxy %s %d.%d: %+v", one.mode, v.Major, v.Minor, got)

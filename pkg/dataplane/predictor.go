@@ -11,13 +11,15 @@ import (
 // Client is where a connection starts.
 type Client struct {
 	From From
-	// Node is the index in the snapshot of the node where it starts, or for External of the node that the packet has been sent to.
+	// Node is the index in the snapshot of the node where it starts, or for External of the node that the packet has
+	// been sent to.
 	Node int
-	// Address is the zero Addr for any process or pod of the node; a pod's own where one pod is meant, such as a backend that dials itself.
+	// Address is the zero Addr for any process or pod of the node; a pod's own where one pod is meant, such as a
+	// backend that dials itself.
 	Address netip.Addr
 }
 
-// Target is what a connection dials.
+// Target is what a connection is addressed to.
 type Target struct {
 	To To
 	// Address may be left out for LoadBalancerHostname, and for NodePort, where the node's own InternalIP is dialled.
@@ -29,25 +31,26 @@ type Target struct {
 	Port int
 	// Node is the node whose node port is dialled; it counts for NodePort only.
 	Node int
-	// IPv6 tells the family where there is no Address.
+	// IPv6 is the address family where Address is not set.
 	IPv6 bool
 	// Arrival is where an External packet to a load balancer address arrives; it counts for nothing else.
 	Arrival Arrival
 }
 
-// Arrival says what an External packet to a load balancer address is addressed to when it comes to the node.
+// Arrival is the destination of an External packet to a load balancer address when it arrives at the node.
 type Arrival uint8
 
 const (
-	// AtNodePort: the load balancer has put the node's address and node port in the place of its own.
+	// AtNodePort: the load balancer has replaced its own address by the node's address and node port.
 	AtNodePort Arrival = iota
-	// AtAddress: the load balancer address is the destination still (announced by MetalLB, forwarded by GCP).
+	// AtAddress: the load balancer address is still the destination (announced by MetalLB, forwarded by GCP).
 	AtAddress
 	// AtEither: it is not known which.
 	AtEither
 )
 
-// Predictor predicts what connections to one Service meet. Making one costs time proportional to nodes and endpoints; each question costs a constant.
+// Predictor predicts what happens to connections to one Service. New takes time proportional to nodes and endpoints,
+// Path constant time.
 //
 // It is not safe for concurrent use.
 type Predictor struct {
@@ -55,25 +58,27 @@ type Predictor struct {
 	service  *cluster.Service
 	// groups of endpoints: for each Service port one for IPv4 and one for IPv6.
 	groups []group
-	// own says which node has an address, by its index, to tell endpoints on the host network from pods.
+	// own is the index of the node that has an address, to tell endpoints on the host network from pods.
 	own map[netip.Addr]int
-	// shared says of addresses and ports of the Service whether another Service of the snapshot claims them too.
+	// shared are the addresses and ports of the Service, with whether another Service of the snapshot has them too.
 	shared map[claim]others
-	// captured says whether Services of the snapshot claim a node's own address; nil as long as nobody has asked.
-	captured *others
-	// strayed: pods have addresses outside their node's podCIDRs, which then say nothing of any pod; by family.
-	strayed [2]bool
+	// nodeAddressClaims says whether Services of the snapshot have a node's own address; nil until it is needed.
+	nodeAddressClaims *others
+	// outsidePodCIDR, by family: a pod IP lies outside its node's podCIDR, so podCIDRs cannot be used to recognise
+	// pods.
+	outsidePodCIDR [2]bool
 	// pods are the addresses of endpoints that are pods, by family.
 	pods [2][]netip.Addr
-	// held: a program on the nodes may hold the Service's load balancer addresses.
+	// held: a program may have put the Service's load balancer addresses on nodes.
 	held bool
-	// annotated is the wish for topology aware routing as releases before v1.27 read it, and as later ones do.
+	// annotated is the setting for topology aware routing as releases before v1.27 read it, and as later ones do.
 	annotated [2]string
-	// disowned and doubted are nodes that themselves count none, or another number, of the endpoints that EndpointSlices place there; nil where nobody told.
-	disowned, doubted []bool
-	// judged remembers connections that had to be judged under several assumptions.
+	// countNone and countOther are nodes that report no local endpoint, or another number, where EndpointSlices place
+	// some; nil where no node was asked.
+	countNone, countOther []bool
+	// judged are verdicts that needed several assumptions.
 	judged map[connection]verdict
-	// current is the connection that is asked about, and latest the one before it of the same kind: in a large cluster most nodes are alike.
+	// current is the connection in question, latest the one before it of the same kind.
 	current connection
 	latest  [External + 1][ClusterIP + 1]struct {
 		connection
@@ -102,14 +107,14 @@ func New(s *cluster.Snapshot, svc *cluster.Service) *Predictor {
 		}
 	}
 	for i := range svc.Endpoints {
-		p.learn(&svc.Endpoints[i])
+		p.addPodAddress(&svc.Endpoints[i])
 	}
-	p.believe()
+	p.trustNodeCounts()
 	p.share()
 	return p
 }
 
-// Path predicts what a connection meets.
+// Path predicts what happens to a connection.
 func (p *Predictor) Path(client Client, t Target) Path {
 	if t.Arrival != AtEither || client.From != External || t.To != LoadBalancerIP {
 		return p.path(client, t)
@@ -141,10 +146,10 @@ func (p *Predictor) path(client Client, t Target) Path {
 	}
 	c := &p.current
 	p.connection(c, client, t, f, path.Address)
-	v := p.judgedBefore(c)
+	v := p.cachedVerdict(c)
 	if owner, ok := p.own[path.Address]; ok && (v.could | known(v.outcome)).Has(ViaLoadBalancer) && t.To == ExternalIP && owner != client.Node {
-		// There is no load balancer behind an address of another node: the packet gets there. A refusal is for everybody; whatever else that node does may depend on
-		// what it takes the source for.
+		// There is no load balancer behind an address of another node: the packet reaches that node. If it refuses, it
+		// refuses every client; anything else may depend on whether it recognises the client as a pod.
 		there := p.Path(Client{From: External, Node: owner}, t)
 		switch {
 		case there.Outcome == Refused && v.outcome == ViaLoadBalancer:
@@ -160,7 +165,7 @@ func (p *Predictor) path(client Client, t Target) Path {
 	return path
 }
 
-// settle takes over a verdict.
+// settle copies a verdict into the path.
 func (p *Path) settle(v verdict) {
 	p.Outcome, p.Endpoints, p.ClientIP, p.ExtraHop = v.outcome, v.endpoints, v.clientIP, v.extraHop
 	p.Could, p.Topology, p.Rule, p.Basis = v.could, v.topology, v.rule, NoBasis
@@ -175,43 +180,44 @@ func (p *Path) verdict() verdict {
 	}
 }
 
-// doubt names what keeps a verdict from being certain, whatever table it is from; nil where nothing does.
+// doubt is the rule that makes a verdict uncertain whatever table it is from; nil where there is none.
 func (p *Predictor) doubt(c *connection, v verdict) *Rule {
 	switch {
 	case v.outcome == ViaLoadBalancer:
 		return nil
-	case (c.elsewhere || v.extraHop != Never) && p.nodesCutOff(c):
-		return capturedAddress
-	case c.borrowed && (v.outcome != Reachable || v.endpoints != AllEndpoints || v.topology != ""):
-		return borrowedName
+	case (c.elsewhere || v.extraHop != Never) && p.breaksNodeAddresses(c):
+		return claimedNodeAddress
+	case c.runsAsOtherNode && (v.outcome != Reachable || v.endpoints != AllEndpoints || v.topology != ""):
+		return otherNodesName
 	default:
 		return nil
 	}
 }
 
-// nodesCutOff: ipvs puts every address of a Service on every node, and one that is a node's own too reaches that node from no other. What else fails there depends
-// on the network: tunnels between nodes end at such addresses, and so do masqueraded connections.
-func (p *Predictor) nodesCutOff(c *connection) bool {
+// breaksNodeAddresses: ipvs puts every address of a Service on every node. If that is a node's own address, no other
+// node can reach that node at it. What else fails depends on the network: tunnels between nodes end at such addresses,
+// and so do masqueraded connections.
+func (p *Predictor) breaksNodeAddresses(c *connection) bool {
 	if c.name != cluster.KubeProxy || c.mode != cluster.IPVS {
 		return false
 	}
-	if p.captured == nil {
-		p.captured = p.capture()
+	if p.nodeAddressClaims == nil {
+		p.nodeAddressClaims = p.findNodeAddressClaims()
 	}
-	return p.captured.outright || p.captured.proxied && c.heedsIPMode() != cluster.Yes
+	return p.nodeAddressClaims.outright || p.nodeAddressClaims.proxied && c.heedsIPMode() != cluster.Yes
 }
 
-// claim is an address from outside that nodes answer for on behalf of a Service.
+// claim is a load balancer address or external IP with a port, which nodes handle for a Service.
 type claim struct {
 	address  netip.Addr
 	port     uint16
 	protocol cluster.Protocol
 }
 
-// others claim an address as well: outright, or with ipMode Proxy, which not every release of every data plane heeds.
+// others says whether other Services have the same claim: outright, or with ipMode Proxy, which some releases ignore.
 type others struct{ outright, proxied bool }
 
-// claims are all of a Service, each with whether it is made with ipMode Proxy.
+// claims are those of a Service, each with whether it has ipMode Proxy.
 func claims(s *cluster.Service) iter.Seq2[claim, bool] {
 	return func(yield func(claim, bool) bool) {
 		for t := range Addresses(s) {
@@ -227,7 +233,7 @@ func claims(s *cluster.Service) iter.Seq2[claim, bool] {
 	}
 }
 
-// share finds out which addresses the Service has together with others.
+// share fills in which claims of the Service other Services have too.
 func (p *Predictor) share() {
 	own := map[claim]others{}
 	for c := range claims(p.service) {
@@ -250,8 +256,8 @@ func (p *Predictor) share() {
 	p.shared = own
 }
 
-// capture finds out whether a Service claims a node's own address.
-func (p *Predictor) capture() *others {
+// findNodeAddressClaims says whether Services have a node's own address.
+func (p *Predictor) findNodeAddressClaims() *others {
 	found := others{}
 	for i := range p.snapshot.Services {
 		for c, proxied := range claims(&p.snapshot.Services[i]) {

@@ -6,7 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// plane is one data plane, or one mode of kube-proxy: its table, and what is true of it outside the table. A nil function says that nobody has established the fact.
+// plane is one data plane, or one mode of kube-proxy: its table, and what is true of it outside the table. A nil
+// function says that nobody has established the fact.
 type plane struct {
 	// name and mode are those of cluster.Dataplane; mode is "" except for kube-proxy.
 	name cluster.DataplaneName
@@ -19,7 +20,8 @@ type plane struct {
 	rules []*Rule
 	// since is the first release for which the table holds, until the first one that nobody has read.
 	since, until cluster.Version
-	// changes are releases in which the table changes and that no rule names. Between two releases that neither names the table is the same.
+	// changes are releases in which the table changes and that no rule names. Between two releases that neither names
+	// the table is the same.
 	changes []cluster.Version
 	// unread is the rule given for releases outside since and until.
 	unread *Rule
@@ -30,25 +32,30 @@ type plane struct {
 
 	// usesTerminating says whether serving, terminating endpoints are used where none is ready; nil: not known.
 	usesTerminating func(*connection) bool
-	// heedsIPMode is Yes where nodes leave load balancer addresses with ipMode Proxy alone; nil: not known of any release.
+	// heedsIPMode is Yes where nodes leave load balancer addresses with ipMode Proxy alone; nil: not known of any
+	// release.
 	heedsIPMode func(*connection) cluster.Tristate
-	// settlesHints: the table itself says what topology hints do, or the data plane has no code for them; nil: not known.
+	// settlesHints: the table itself says what topology hints do, or the data plane has no code for them; nil: not
+	// known.
 	settlesHints func(*connection) bool
-	// settlesRanges: the table itself says what loadBalancerSourceRanges do; rangesOfExternalIPs: they apply to external IPs too.
+	// settlesRanges: the table itself says what loadBalancerSourceRanges do; rangesOfExternalIPs: they apply to
+	// external IPs too.
 	settlesRanges, rangesOfExternalIPs bool
 	// settings are the cases to judge where the settings of the data plane could not be read; nil where they were.
 	settings func(*connection) []connection
 
-	// beside is the same program as a network plugin beside kube-proxy; nil where that changes nothing. Of beside itself, takes says which connections it may answer before
-	// kube-proxy does.
+	// beside is the same program as a network plugin beside kube-proxy; nil where that changes nothing. Of beside
+	// itself, takes says which connections it may answer before kube-proxy does.
 	beside *plane
 	takes  func(*connection) bool
 }
 
-// planes is the registry of data planes, kube-proxy once for each mode. Prediction, the override, the rules and the topics of explain range over it.
+// planes is the registry of data planes, kube-proxy once for each mode. Prediction, the override, the rules and the
+// topics of explain range over it.
 var planes = []*plane{iptablesPlane, ipvsPlane, nftablesPlane, ciliumPlane, calicoPlane, antreaPlane, ovnPlane, kubeRouterPlane, windowsPlane}
 
-// planeOf is the plane of a data plane in a mode, nil where there is none: also for kube-proxy as long as its mode is not known.
+// planeOf is the plane of a data plane in a mode, nil where there is none: also for kube-proxy as long as its mode is
+// not known.
 func planeOf(name cluster.DataplaneName, mode cluster.ProxyMode) *plane {
 	for _, p := range planes {
 		if p.name == name && p.mode == mode {
@@ -80,7 +87,8 @@ func modesOf(name cluster.DataplaneName) []cluster.ProxyMode {
 	return all
 }
 
-// Topic is a data plane, or a mode of kube-proxy, as something to explain: by its name, a title for people, and the letters with which the ids of its rules start.
+// Topic is a data plane, or a mode of kube-proxy, as something to explain: by its name, a title for people, and the
+// letters with which the ids of its rules start.
 type Topic struct{ Name, Title, Letters string }
 
 // Topics has one for each plane of the registry, in its order.
@@ -119,18 +127,31 @@ func version(text string) cluster.Version {
 	return v
 }
 
+// heedsIPModeSince is for a data plane that heeds ipMode since a release. Whether older releases do has not been read.
+func heedsIPModeSince(text string) func(*connection) cluster.Tristate {
+	since := version(text)
+	return func(c *connection) cluster.Tristate {
+		if c.version.Less(since) {
+			return cluster.Undetermined
+		}
+		return cluster.Yes
+	}
+}
+
 // on puts the connection on a plane.
 func (c *connection) on(p *plane) { c.plane, c.name, c.mode = p, p.name, p.mode }
 
-// asPlugin is the connection as the network plugin beside kube-proxy judges it, which runs as a data plane of its own elsewhere.
+// asPlugin is the connection as the network plugin beside kube-proxy judges it, which runs as a data plane of its own
+// elsewhere.
 func (c *connection) asPlugin(p *plane) *connection {
 	as := *c
 	as.on(p)
-	as.version, as.here = c.pluginVersion, c.beside
+	as.version, as.takenAsLocal = c.pluginVersion, c.onNode
 	return &as
 }
 
-// plugin is the network plugin beside kube-proxy that may answer the connection before kube-proxy does; nil where there is none.
+// plugin is the network plugin beside kube-proxy that may answer the connection before kube-proxy does; nil where there
+// is none.
 func (c *connection) plugin() *plane {
 	if c.name != cluster.KubeProxy {
 		return nil

@@ -9,7 +9,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// TestNewPlane adds a data plane that exists only here: one entry in the registry is all that prediction, the override, the rules and the topics of explain need.
+// TestNewPlane adds a data plane that exists only here: one entry in the registry is all that prediction, the override,
+// the rules and the topics of explain need.
 func TestNewPlane(t *testing.T) {
 	const loom cluster.DataplaneName = "loom"
 	rule := &Rule{ID: "LOOM-01", Basis: Source, Since: "2.0", Until: "3.0", Source: "this test", Reason: "loom rejects every connection"}
@@ -63,8 +64,8 @@ func TestNewPlane(t *testing.T) {
 	}
 }
 
-// Ids of rules start with the letters of their plane, which no other plane has. nodeports.go lists the modes of kube-proxy in an array, because a connection has to be
-// comparable.
+// Ids of rules start with the letters of their plane, which no other plane has. nodeports.go lists the modes of
+// kube-proxy in an array, because a connection has to be comparable.
 func TestRegistry(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range planes {

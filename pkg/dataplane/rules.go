@@ -10,8 +10,8 @@ import (
 // families are the letters of rules that belong to no data plane: what is true of all of them, and what is not known.
 var families = []string{"SVC", "UNK"}
 
-// Rules lists every rule: those of no data plane in particular, then those of each plane of the registry, each in the order of their ids. IPT-13 is retired, and its
-// id is not given again.
+// Rules lists every rule: those of no data plane in particular, then those of each plane of the registry, each in the
+// order of their ids. IPT-13 is retired, and its id is not given again.
 func Rules() []*Rule {
 	// Terway's patched Cilium is not told apart by its release, so that no plane lists its rule.
 	all := append(slices.Clone(common), cil12)
@@ -31,7 +31,8 @@ func Rules() []*Rule {
 	return slices.Compact(all)
 }
 
-// Measured gives the minor releases of kube-proxy, in order, in whose recordings packets agreed with the rule for some kind of connection, as v1.20; nil for none.
+// Measured gives the minor releases of kube-proxy, in order, in whose recordings packets agreed with the rule for some
+// kind of connection, as v1.20; nil for none.
 func (r *Rule) Measured() []string {
 	var releases []string
 	for _, m := range measurements {
@@ -46,10 +47,10 @@ func (r *Rule) Measured() []string {
 	return slices.Compact(releases)
 }
 
-// Range is the releases of its data plane in which the rule holds, within those that were read: from since until before until. Both are "" for a rule of no data plane
-// in particular.
+// Range is the releases of its data plane in which the rule holds, within those that were read: from since until before
+// until. Both are "" for a rule of no data plane in particular.
 func (r *Rule) Range() (since, until string) {
-	if strings.HasPrefix(r.ID, "SVC-") {
+	if family, _, _ := strings.Cut(r.ID, "-"); family == "SVC" {
 		return cmp.Or(r.Since, "1.15"), cmp.Or(r.Until, "1.38")
 	}
 	for _, p := range planes {

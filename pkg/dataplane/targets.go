@@ -8,7 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Addresses yields every address and host name of a Service: those of its load balancer, external IPs, ClusterIPs. Target.Port and Target.Node are not set.
+// Addresses yields every address and host name of a Service: those of its load balancer, external IPs, ClusterIPs.
+// Target.Port and Target.Node are not set.
 func Addresses(svc *cluster.Service) iter.Seq[Target] {
 	return func(yield func(Target) bool) {
 		for _, in := range svc.Ingress {
@@ -33,8 +34,8 @@ func Addresses(svc *cluster.Service) iter.Seq[Target] {
 	}
 }
 
-// Targets are all that clients can dial of a Service, each once for every port: the addresses and host names of its load balancer, external IPs, node ports (of each
-// address family of the Service), ClusterIPs. Target.Node is not set.
+// Targets are all that clients can dial of a Service, each once for every port: the addresses and host names of its
+// load balancer, external IPs, node ports (of each address family of the Service), ClusterIPs. Target.Node is not set.
 func Targets(svc *cluster.Service) []Target {
 	var all, last []Target
 	for t := range Addresses(svc) {
@@ -72,7 +73,8 @@ func (t Target) Host() string {
 	return t.Hostname
 }
 
-// At says whether the target can be dialled at a node: a node port cannot where the node is known to have no InternalIP of its family.
+// At says whether the target can be dialled at a node: a node port cannot where the node is known to have no InternalIP
+// of its family.
 func (t Target) At(node *cluster.Node) bool {
 	return t.To != NodePort || !node.Known || len(node.InternalIPs) == 0 ||
 		slices.ContainsFunc(node.InternalIPs, func(a netip.Addr) bool { return a.Is6() == t.IPv6 })
@@ -96,8 +98,8 @@ func Families(addresses []netip.Addr) []bool {
 	return list
 }
 
-// Publishes says whether a kind of target is meant for clients: addresses and host names of the load balancer and external IPs are, node ports where no load balancer
-// has an address before them, ClusterIPs are not.
+// Publishes says whether a kind of target is meant for clients: addresses and host names of the load balancer and
+// external IPs are, node ports where no load balancer has an address before them, ClusterIPs are not.
 func Publishes(svc *cluster.Service, to To) bool {
 	switch to {
 	case NodePort:
@@ -119,7 +121,8 @@ func PublishedAndServed(svc *cluster.Service) []Target {
 	return slices.DeleteFunc(Published(svc), func(t Target) bool { return !Served(svc, t.Port) })
 }
 
-// Served says whether a ready endpoint serves a Service port, by its index; every port counts as served where the endpoints could not be read.
+// Served says whether a ready endpoint serves a Service port, by its index; every port counts as served where the
+// endpoints could not be read.
 func Served(svc *cluster.Service, port int) bool {
 	return !svc.EndpointsKnown || slices.ContainsFunc(svc.Endpoints, func(e cluster.Endpoint) bool { return e.Ready && e.Serves(&svc.Ports[port]) })
 }

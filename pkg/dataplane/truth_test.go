@@ -31,9 +31,9 @@ var (
 	corpus = flag.String("corpus", "../../test/truth", "the folder of recordings to replay; only the repository's own say what counts as measured")
 )
 
-// TestPredictionsEqualWhatPacketsDid replays every recording: from the recorded API objects, read as any dump is, to a prediction for every recorded cell. A cell
-// agrees where outcome, endpoints that answered, addresses they saw and hops all do. Cells that the engine calls Unknown are counted, and must be among what it
-// says could happen.
+// TestPredictionsEqualWhatPacketsDid replays every recording: from the recorded API objects, read as any dump is, to a
+// prediction for every recorded cell. A cell agrees where outcome, endpoints that answered, addresses they saw and hops
+// all do. Cells that the engine calls Unknown are counted, and must be among what it says could happen.
 func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 	files, err := recordings.Files(*corpus)
 	if err != nil {
@@ -220,7 +220,8 @@ func replay(t *testing.T, file string) *replayed {
 	return result
 }
 
-// flips holds what new connections met after a policy was changed. Through the load balancer they go to the nodes that it found healthy then, which is not recorded.
+// flips holds what new connections met after a policy was changed. Through the load balancer they go to the nodes that
+// it found healthy then, which is not recorded.
 func (r *replayed) flips(t *testing.T, recording *recordings.Recording, snapshot *cluster.Snapshot) {
 	t.Helper()
 	for _, f := range recording.Flips {
@@ -265,8 +266,8 @@ func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 			snapshot.Dataplane.Name, snapshot.Dataplane.Mode, snapshot.Dataplane.Version, recording.Made.Dataplane, recording.Made.KubeProxy)
 	}
 	snapshot.Dataplane.PodMasquerade = cluster.Is(recording.Network.PodMasquerade)
-	// The load balancer of the recordings does as DigitalOcean's: it asks the health check node port under policy Local and kube-proxy's own health otherwise, and sends
-	// to node ports.
+	// The load balancer of the recordings does as DigitalOcean's: it asks the health check node port under policy Local
+	// and kube-proxy's own health otherwise, and sends to node ports.
 	for i := range snapshot.Nodes {
 		snapshot.Nodes[i].ProviderID = fmt.Sprintf("digitalocean://%d", i)
 	}
@@ -296,7 +297,8 @@ func publishesNodes(s *cluster.Snapshot, svc *cluster.Service) bool {
 	return true
 }
 
-// receives holds the report's word on which nodes a load balancer sends to against the nodes that passed the recorded load balancer's health checks.
+// receives holds the report's word on which nodes a load balancer sends to against the nodes that passed the recorded
+// load balancer's health checks.
 func receives(t *testing.T, recording *recordings.Recording, snapshot *cluster.Snapshot) {
 	t.Helper()
 	for _, r := range report.Diagnose(snapshot) {
@@ -483,7 +485,8 @@ func (h *holder) throughLoadBalancer(t dataplane.Target) (paths []at) {
 	return paths
 }
 
-// compareAll holds several paths, one of which the load balancer chose for each connection, against what they met together.
+// compareAll holds several paths, one of which the load balancer chose for each connection, against what they met
+// together.
 func (h *holder) compareAll(paths []at, probe recordings.Probe, got recordings.Result) (difference string, unknown bool) {
 	outcomes := map[string]bool{}
 	answer := map[string]bool{}

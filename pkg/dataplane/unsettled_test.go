@@ -19,8 +19,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
-// TestUnsettledHoldsForEverythingItCouldBe: what is said without kube-proxy's version holds for every release that it could be, and so on for its mode and for the
-// data plane. The clusters are those of all scenarios and recordings, each once; the connections go from every place to every address of every Service.
+// TestUnsettledHoldsForEverythingItCouldBe: what is said without kube-proxy's version holds for every release that it
+// could be, and so on for its mode and for the data plane. The clusters are those of all scenarios and recordings, each
+// once; the connections go from every place to every address of every Service.
 func TestUnsettledHoldsForEverythingItCouldBe(t *testing.T) {
 	var compared atomic.Int64
 	t.Run("clusters", func(t *testing.T) {
@@ -72,7 +73,8 @@ func compareAll(t *testing.T, snapshot *cluster.Snapshot) (compared int64) {
 	return compared
 }
 
-// clusters are those of all scenarios and recordings, by name; of recordings that differ in release and mode only, the first.
+// clusters are those of all scenarios and recordings, by name; of recordings that differ in release and mode only, the
+// first.
 func clusters(t *testing.T) map[string]*cluster.Snapshot {
 	t.Helper()
 	all := map[string]*cluster.Snapshot{}
@@ -95,7 +97,8 @@ func clusters(t *testing.T) map[string]*cluster.Snapshot {
 	}
 	seen := map[string]bool{}
 	for _, file := range recorded {
-		// MODE-VERSION[-SETTING].json; the clusters that were drawn are each another one. ipvs is recorded with fewer Services.
+		// MODE-VERSION[-SETTING].json; the clusters that were drawn are each another one. ipvs is recorded with fewer
+		// Services.
 		parts := strings.SplitN(strings.TrimSuffix(filepath.Base(file), ".json"), "-", 3)
 		kind := strings.Join(parts[2:], "")
 		if kind == "" {
@@ -124,8 +127,8 @@ func (a asked) String() string {
 	return fmt.Sprintf("%s %s -> %s %s%s", a.client.From, a.client.Address, a.target.To, a.target.Address, a.target.Hostname)
 }
 
-// questions are connections from every node, from a pod that is an endpoint and one that is not, and from outside, to every address of a Service; to node ports of
-// the own node and of the next.
+// questions are connections from every node, from a pod that is an endpoint and one that is not, and from outside, to
+// every address of a Service; to node ports of the own node and of the next.
 func questions(s *cluster.Snapshot, svc *cluster.Service) (list []asked) {
 	var targets []dataplane.Target
 	for port := range svc.Ports {
@@ -180,7 +183,8 @@ func questions(s *cluster.Snapshot, svc *cluster.Service) (list []asked) {
 	return list
 }
 
-// everySeventh keeps one of seven connections, of each Service others: with -short, which is for work on the repository. CI compares all.
+// everySeventh keeps one of seven connections, of each Service others: with -short, which is for work on the
+// repository. CI compares all.
 func everySeventh(all []asked, service int) (kept []asked) {
 	for i := service % 7; i < len(all); i += 7 {
 		kept = append(kept, all[i])
@@ -273,7 +277,8 @@ func outOfBounds(rule *dataplane.Rule, settled string) string {
 	return ""
 }
 
-// TestReleasesAreAskedForInOneWay: a look at kube-proxy's version that goes another way than (*connection).before is not noticed where the version is not known.
+// TestReleasesAreAskedForInOneWay: a look at kube-proxy's version that goes another way than (*connection).before is
+// not noticed where the version is not known.
 func TestReleasesAreAskedForInOneWay(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -317,7 +322,8 @@ var releases = func() (list []cluster.Version) {
 	return list
 }()
 
-// disagree says in what a prediction made without knowing everything does not hold for one of the things it could be; "" where it does.
+// disagree says in what a prediction made without knowing everything does not hold for one of the things it could be;
+// "" where it does.
 func disagree(unsettled, settled dataplane.Path) string {
 	switch {
 	case unsettled.Outcome == dataplane.Unknown && settled.Outcome == dataplane.Unknown && settled.Could&^unsettled.Could != 0,

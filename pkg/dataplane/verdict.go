@@ -4,7 +4,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// verdict is a Path without what was dialled.
+// verdict is a Path without its target.
 type verdict struct {
 	outcome   Outcome
 	endpoints Endpoints
@@ -16,7 +16,7 @@ type verdict struct {
 	basis     Basis
 }
 
-// none is r, or the rule that says that endpoints there are, and a policy keeps them from this node.
+// none is r, or confined where ready endpoints exist and internalTrafficPolicy keeps this node from using them.
 func (c *connection) none(r *Rule) *Rule {
 	if c.confinedByInternalPolicy() && c.total.ready > 0 {
 		return confined
@@ -28,12 +28,12 @@ func refused(r *Rule) verdict { return verdict{outcome: Refused, endpoints: NoEn
 
 func timedOut(r *Rule) verdict { return verdict{outcome: TimedOut, endpoints: NoEndpoints, rule: r} }
 
-// unknown is the answer where nobody has established which of the outcomes it is.
+// unknown is the verdict where it is not known which of the outcomes happens.
 func unknown(r *Rule, could ...Outcome) verdict {
 	return verdict{outcome: Unknown, endpoints: EndpointsUnknown, clientIP: ClientIPUnknown, extraHop: Sometimes, could: either(could...), rule: r}
 }
 
-// anything is the answer where nothing is known but the address.
+// anything is the verdict where any outcome is possible.
 func (c *connection) anything(r *Rule) verdict {
 	v := unknown(r, Reachable, Refused, TimedOut, Unreachable, Partial)
 	if c.from != External && c.advertised() {
@@ -42,7 +42,7 @@ func (c *connection) anything(r *Rule) verdict {
 	return v
 }
 
-// leaves: the node does not answer for the address, and the packet goes where the network sends it.
+// leaves: the node does not handle the address, so the packet leaves the node unchanged.
 func (c *connection) leaves(r *Rule) verdict {
 	if c.total.usable(c.fallsBack()).n == 0 {
 		return verdict{outcome: ViaLoadBalancer, endpoints: NoEndpoints, rule: r}
@@ -50,28 +50,29 @@ func (c *connection) leaves(r *Rule) verdict {
 	return verdict{outcome: ViaLoadBalancer, endpoints: AllEndpoints, clientIP: ClientIPUnknown, extraHop: Sometimes, rule: r}
 }
 
-// rewriting says what the node does to the client's address on the way to an endpoint.
+// rewriting is what the node does to the source address of a packet to an endpoint.
 type rewriting uint8
 
 const (
 	keeps rewriting = iota
-	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own host network never pass.
+	// masquerades: the node puts an address of its own in the POSTROUTING hook, which packets to an endpoint on its own
+	// host network never pass.
 	masquerades
 	// masqueradesRemote: the node does so only where the endpoint is on another node.
 	masqueradesRemote
-	// dials: the source is the dialled address itself, and stays so.
+	// dials: the source is the dialled address itself.
 	dials
 )
 
-// reachesAll: any usable endpoint of the cluster, within topology hints.
+// reachesAll: the connection goes to any usable endpoint of the cluster that topology hints allow.
 func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 	if c.confinedByInternalPolicy() {
 		return c.reachesLocal(w, r)
 	}
 	all, local := c.all(), c.local()
-	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.itself), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
-	if c.itself && w == keeps && c.losesItself() {
-		return c.withoutItself(v, all.n)
+	v := verdict{outcome: Reachable, endpoints: AllEndpoints, clientIP: c.client(all, w, c.isEndpoint), extraHop: hops(all.n, c.near().n, c.unplaced()), rule: r}
+	if c.isEndpoint && w == keeps && c.dropsOwnConnection() {
+		return c.withoutOwnConnection(v, all.n)
 	}
 	h := c.hinted()
 	if h.by == "" || h.n == all.n {
@@ -89,26 +90,27 @@ func (c *connection) reachesAll(w rewriting, r *Rule) verdict {
 	return v
 }
 
-// reachesLocal: the usable endpoints on the node that judges.
+// reachesLocal: the connection goes to a usable endpoint on the judging node.
 func (c *connection) reachesLocal(w rewriting, r *Rule) verdict {
-	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.itself && c.besideJudge), rule: r}
+	return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: c.client(c.local(), w, c.isEndpoint && c.endpointOnNode), rule: r}
 }
 
-// bypassed: the node sends a client that is not its own on to any endpoint without putting its own address on it. Only endpoints on this node answer back through
-// it; answers of the others reach the client from an address that it never dialled, or nobody at all.
-func (c *connection) bypassed(w rewriting, r *Rule) verdict {
+// forwardedWithoutSNAT: the client is not on this node, and the node sends the connection to any endpoint without
+// replacing its address. Only endpoints on this node answer through it. Answers of the others reach the client from an
+// address that it did not dial, or do not arrive.
+func (c *connection) forwardedWithoutSNAT(w rewriting, r *Rule) verdict {
 	all, answering := c.all(), c.near()
 	unplaced := c.unplaced()
 	h := c.hinted()
 	if h.by != "" && h.n != all.n {
 		all.n, answering.n, unplaced = h.n, h.here, h.nowhere > 0
 	}
-	own := c.itself && !c.besideJudge && w == keeps && !c.losesItself()
+	own := c.isEndpoint && !c.endpointOnNode && w == keeps && !c.dropsOwnConnection()
 	switch {
 	case unplaced, own && all.n != c.all().n:
 		return unknown(r, Reachable, TimedOut, Partial)
 	case own:
-		// Its own connection comes back to it with this node's address on it, and its answer through this node.
+		// The pod gets its own connection with this node's address as the source, so that its answer passes this node.
 		answering.n++
 	}
 	v := verdict{outcome: Partial, endpoints: LocalEndpoints, clientIP: c.client(answering, w, own), topology: h.by, rule: r}
@@ -125,22 +127,23 @@ func (c *connection) bypassed(w rewriting, r *Rule) verdict {
 	return v
 }
 
-// passesOn: the packet is forwarded with the address that was dialled. A pod's goes to the real load balancer; what becomes of one from outside is the network's affair.
-func (c *connection) passesOn(r *Rule) verdict {
+// forwarded: the node forwards the packet unchanged. A pod's goes to the load balancer; what happens to one from
+// outside depends on the network.
+func (c *connection) forwarded(r *Rule) verdict {
 	if c.from == External {
 		return unknown(r, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	}
 	return c.leaves(r)
 }
 
-// anybodyAs is v where it is not known whose address the endpoints see.
-func (c *connection) anybodyAs(v verdict) verdict {
+// withUnknownClientIP is v where it is not known which client IP the endpoints see.
+func (c *connection) withUnknownClientIP(v verdict) verdict {
 	v.clientIP = ClientIPUnknown
 	return v
 }
 
-// withoutItself is v where one of n endpoints cannot answer, being the client.
-func (c *connection) withoutItself(v verdict, n int) verdict {
+// withoutOwnConnection is v where one of n endpoints is the client itself and cannot answer.
+func (c *connection) withoutOwnConnection(v verdict, n int) verdict {
 	if n == 1 {
 		return timedOut(ownConnection)
 	}
@@ -148,8 +151,8 @@ func (c *connection) withoutItself(v verdict, n int) verdict {
 	return v
 }
 
-// withinHints: under which conditions data planes other than kube-proxy follow topology hints has not been read, and where there are hints, which endpoints they choose
-// is not known. Cilium does with enable-service-topology only; kube-router has no code for hints.
+// withinHints is v with unknown endpoints where the Service has topology hints and nobody has read when this data plane
+// follows them (plane.settlesHints).
 func (c *connection) withinHints(v verdict) verdict {
 	h := c.hints
 	divided := h.everyZone && h.zone > 0 && h.zone < c.total.ready || h.everyNode && h.node > 0 && h.node < c.total.ready
@@ -164,17 +167,17 @@ func (c *connection) withinHints(v verdict) verdict {
 	return v
 }
 
-// client says whose address the endpoints of a set see; itself: the client is one of them.
+// client is the client IP that the endpoints of a set see; itself: the client is one of them.
 //
-// Three things happen outside the tables: what is sent to an endpoint on the judging node's own host network never passes POSTROUTING and keeps its source; a CNI
-// that masquerades pods towards other nodes' addresses also does so where such an address is an endpoint; and a pod that is handed its own connection sees an
-// address of the node.
+// Three things happen outside the tables. Packets to an endpoint on the judging node's host network do not pass
+// POSTROUTING and keep their source. A CNI that masquerades traffic from pods to addresses of other nodes also does so
+// where such an address is an endpoint. A pod that gets its own connection sees an address of the node.
 func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 	hereOnHost := min(c.near().host, set.host)
 	thereOnHost := set.host - hereOnHost
 	keeping := set.n
 	switch {
-	case w == dials, c.from == Pod && c.elsewhere && c.masqueraded == cluster.Yes:
+	case w == dials, c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Yes:
 		return Rewritten
 	case c.from == Node && !c.elsewhere:
 		return Preserved
@@ -182,9 +185,9 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 		return share(hereOnHost, set.n)
 	case w == masqueradesRemote:
 		return share(min(c.near().n, set.n), set.n)
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Undetermined:
+	case c.from == Pod && thereOnHost > 0 && c.masqueradedByCNI == cluster.Undetermined:
 		return ClientIPUnknown
-	case c.from == Pod && thereOnHost > 0 && c.masqueraded == cluster.Yes:
+	case c.from == Pod && thereOnHost > 0 && c.masqueradedByCNI == cluster.Yes:
 		keeping -= thereOnHost
 	}
 	if itself {
@@ -193,7 +196,7 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 	return share(keeping, set.n)
 }
 
-// share is what clients meet where keeping of n endpoints see their own address.
+// share is the client IP where keeping of n endpoints see the one of the client.
 func share(keeping, n int) ClientIP {
 	switch {
 	case keeping <= 0:
@@ -205,7 +208,8 @@ func share(keeping, n int) ClientIP {
 	}
 }
 
-// hops says whether connections cross to another node, where n endpoints can be chosen and local of them are on this one; unplaced: some may be anywhere.
+// hops is whether connections cross to another node, if n endpoints can be chosen and local of them are on this node.
+// unplaced: the nodes of some are not known.
 func hops(n, local int, unplaced bool) ExtraHop {
 	switch {
 	case unplaced:
@@ -219,7 +223,7 @@ func hops(n, local int, unplaced bool) ExtraHop {
 	}
 }
 
-// merge is what can be said where either a or b holds, as r says.
+// merge is the verdict where either a or b is true and r says why that is not known.
 func merge(a, b verdict, r *Rule) verdict {
 	if a.outcome != b.outcome {
 		return verdict{

@@ -2,12 +2,13 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
-// windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show; without it kube-proxy behaves as for Cluster.
+// windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show;
+// without it kube-proxy behaves as for Cluster.
 func windows(c *connection) verdict {
 	switch {
 	case !c.any():
 		return unknown(win01, Refused, TimedOut, ViaLoadBalancer)
-	case c.to == ClusterIP && c.internal == cluster.PolicyLocal:
+	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return unknown(win02, Reachable, Refused, TimedOut)
 	case !c.localOnly() || c.to == ClusterIP:
 		v := c.reachesAll(keeps, win03)

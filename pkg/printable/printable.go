@@ -1,4 +1,4 @@
-// Package printable knows which characters may reach a terminal, and writes the others as escapes.
+// Package printable decides which characters may be written to a terminal, and writes the others as escapes.
 package printable
 
 import (
@@ -14,15 +14,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Is says whether a terminal shows r as one visible character, or as a plain space. False are control characters (C0, DEL, C1), line and paragraph separators,
-// characters that change the direction of text, spaces other than U+0020, and characters that are not drawn at all (zero width, fillers, variation selectors):
-// each of them could move the cursor, or make two different names look the same.
+// Is says whether a terminal shows r as one visible character, or as a plain space. It is false for control characters
+// (C0, DEL, C1), line and paragraph separators, characters that change the direction of text, spaces other than U+0020,
+// and characters that are not drawn at all (zero width, fillers, variation selectors): each of them could move the
+// cursor, or make two different names look the same.
 func Is(r rune) bool {
 	return unicode.IsPrint(r) && (r < utf8.RuneSelf || !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector))
 }
 
-// Line is text with an escape for each character that is not printable, line breaks among them: \n, \x1b, \u202e, and \xff for a byte that is not UTF-8.
-// A text that was escaped already stays as it is.
+// Line is text with an escape for each character that is not printable, line breaks among them: \n, \x1b, \u202e, and
+// \xff for a byte that is not UTF-8. A text that was escaped already stays as it is.
 func Line(text string) string { return escape(text, Is) }
 
 // Text is Line for text of several lines: its line breaks stay.
@@ -59,7 +60,8 @@ func escape(text string, keep func(rune) bool) string {
 	return b.String()
 }
 
-// JSON is a JSON text with the same values, in which strings have escapes for all that is not printable. encoding/json escapes C0 and two separators only.
+// JSON is a JSON text with the same values, in which strings have escapes for all that is not printable. encoding/json
+// escapes C0 and two separators only.
 func JSON(text []byte) []byte {
 	return replace(text, func(r rune) string {
 		if r > 0xffff {
@@ -70,8 +72,9 @@ func JSON(text []byte) []byte {
 	})
 }
 
-// YAML writes a value as sigs.k8s.io/yaml does, by its JSON form. A value with text that is not printable is written in flow style, which is JSON but for its longer
-// escapes: there every string is quoted, and only quoted strings have escapes.
+// YAML writes a value as sigs.k8s.io/yaml does, by its JSON form. A value with text that is not printable is written in
+// flow style, which is JSON but for its longer escapes: there every string is quoted, and only quoted strings have
+// escapes.
 func YAML(value any) ([]byte, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -99,7 +102,8 @@ func unprintable(text []byte) bool {
 	return bytes.ContainsFunc(text, func(r rune) bool { return r != '\n' && !Is(r) })
 }
 
-// replace writes an escape for each character of a text that is not printable. Outside of its strings a text of JSON has none but line breaks.
+// replace writes an escape for each character of a text that is not printable. Outside of its strings a text of JSON
+// has none but line breaks.
 func replace(text []byte, escaped func(rune) string) []byte {
 	if !unprintable(text) {
 		return text

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 // Forms of an answer, as a request's Accept header names them.
@@ -60,8 +61,15 @@ func (c *Client) send(ctx context.Context, r Request) rest.Result {
 			get = get.Param(key, value)
 		}
 	}
-	// Errors say what went wrong; lines of the client's own log would only disturb the screen.
-	return get.Do(logr.NewContext(ctx, logr.Discard()))
+	return get.Do(Quiet(ctx))
+}
+
+// Quiet is a context in which the client logs nothing, unless -v asks for it: errors say what went wrong, and log lines would disturb the screen.
+func Quiet(ctx context.Context) context.Context {
+	if klog.V(1).Enabled() {
+		return ctx
+	}
+	return logr.NewContext(ctx, logr.Discard())
 }
 
 // Into reads into an object of a type that the client knows. A connection that is cut is tried once more.

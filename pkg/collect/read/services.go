@@ -55,7 +55,7 @@ func (r *reading) services(targets []objects.Target, namespace string, q objects
 		group.Go(func() error {
 			r.count()
 			err := r.client.Into(ctx, api.Request{Path: api.Path("/api/v1", namespace, "services", name)}, &found[i])
-			if apierrors.IsNotFound(err) {
+			if apierrors.IsNotFound(err) && !api.NotKubernetes(err) {
 				return noService(ctx, r.client, namespace, name)
 			}
 			if err != nil {
