@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -18,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
 const (
@@ -73,7 +73,7 @@ func (c *Client) patch(ctx context.Context, o cluster.Object, body []byte, dry b
 	if dry {
 		request = request.Param("dryRun", "All")
 	}
-	object, err := answer(request.Do(logr.NewContext(bounded, logr.Discard())))
+	object, err := answer(request.Do(collect.Quiet(bounded)))
 	return object, warned.texts, err
 }
 
@@ -101,7 +101,7 @@ func (c *Client) readWithin(ctx context.Context, d time.Duration, o cluster.Obje
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	// One retry where the connection was cut; the client's default is ten.
-	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").MaxRetries(1).Do(logr.NewContext(ctx, logr.Discard())))
+	return answer(c.rest.Get().AbsPath(resource(o)).SetHeader("Accept", "application/json").MaxRetries(1).Do(collect.Quiet(ctx)))
 }
 
 // answer is the object in a response, or the server's error.

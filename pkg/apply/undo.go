@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
@@ -253,7 +253,7 @@ func (c *Client) annotated(ctx context.Context, of cluster.Object) ([]recordText
 				request = request.Param(key, value[0])
 			}
 		}
-		result := request.Do(logr.NewContext(ctx, logr.Discard()))
+		result := request.Do(collect.Quiet(ctx))
 		err := result.Error()
 		if apierrors.IsResourceExpired(err) && next != "" {
 			found, next = nil, ""

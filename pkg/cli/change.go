@@ -92,7 +92,7 @@ func (o *changeOptions) connect() error {
 		return reading(err)
 	}
 	o.writer, err = apply.NewClient(o.config, o.env.After)
-	return failed(err)
+	return asFailure(err)
 }
 
 // decided says whether the flags answer the question before the change.
@@ -221,11 +221,11 @@ func (o *changeOptions) printPatches(prepared []apply.Prepared) error {
 	for i := range prepared {
 		text, err := prepared[i].Document()
 		if err != nil {
-			return failed(err)
+			return asFailure(err)
 		}
 		if o.output == patchYAML {
 			if text, err = yaml.JSONToYAML(text); err != nil {
-				return failed(err)
+				return asFailure(err)
 			}
 		} else {
 			text = append(text, '\n')

@@ -143,21 +143,21 @@ func TestFlagsOfStatus(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"-f", "x", "--live"}, "--live asks the nodes of a cluster"},
-		{[]string{"-f", "x", "--watch"}, "--watch follows a cluster"},
-		{[]string{"-w", "-o", "json"}, "--watch shows a screen, and -o json is none"},
-		{[]string{"-w", "-o", "jsonpath={.a}"}, "-o jsonpath={.a} is none"},
+		{[]string{"-f", "x", "--live"}, "--live queries the nodes of a cluster"},
+		{[]string{"-f", "x", "--watch"}, "--watch watches a cluster"},
+		{[]string{"-w", "-o", "json"}, "--watch redraws a screen, and -o json is not a screen"},
+		{[]string{"-w", "-o", "jsonpath={.a}"}, "-o jsonpath={.a} is not a screen"},
 		{[]string{"svc/web", "-A"}, "by name in all namespaces"},
 		{[]string{"svc/web", "-l", "a=b"}, "by name and by label"},
-		{[]string{"--node", "a"}, "a list of Services has none"},
-		{[]string{"-f", "../../examples/ack-ipvs-local.yaml", "-A", "--node", "a"}, "a list of Services has none"},
+		{[]string{"--node", "a"}, "a list of Services has no map"},
+		{[]string{"-f", "../../examples/ack-ipvs-local.yaml", "-A", "--node", "a"}, "a list of Services has no map"},
 		{[]string{"--dataplane", "iptables-ng"}, "--dataplane iptables-ng"},
-		{[]string{"-o", "table"}, "it is one of wide, json, yaml, name, jsonpath=TEMPLATE"},
-		{[]string{"-o", "jsonpath"}, "a template is missing"},
+		{[]string{"-o", "table"}, "must be one of wide, json, yaml, name, jsonpath=TEMPLATE"},
+		{[]string{"-o", "jsonpath"}, "it needs a template"},
 		{[]string{"-o", "jsonpath={.a"}, "unclosed action"},
-		{[]string{"-o", "json=x"}, "it is one of wide"},
-		{[]string{"--color", "sometimes"}, "it is one of auto, always, never"},
-		{[]string{"--fail-on", "fatal"}, "it is one of error, warning, info, never"},
+		{[]string{"-o", "json=x"}, "must be one of wide"},
+		{[]string{"--color", "sometimes"}, "must be one of auto, always, never"},
+		{[]string{"--fail-on", "fatal"}, "must be one of error, warning, info, never"},
 		{[]string{"--nonsense"}, "unknown flag"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -183,8 +183,45 @@ func TestUnknownCommandIsUsage(t *testing.T) {
 	if code := w.main(t, "statsu"); code != exitUsage {
 		t.Errorf("exit code %d", code)
 	}
-	if got := w.err.String(); !strings.Contains(got, `unknown command "statsu"`) || !strings.Contains(got, "status") || !strings.Contains(got, "see 'kubectl etp --help'") {
+	if got := w.err.String(); got != "error: unknown command \"statsu\" for \"kubectl etp\"\ndid you mean: kubectl etp status\n" {
 		t.Errorf("stderr says %q", got)
+	}
+}
+
+// What people type who know other tools, or who leave out the verb.
+func TestUnknownCommandSuggests(t *testing.T) {
+	const commands, none = "did you mean: kubectl etp ", "see 'kubectl etp --help'"
+	for _, c := range []struct{ typed, next string }{
+		{"check svc/web -n shop", commands + "status svc/web"},
+		{"diagnose", commands + "status"},
+		{"list", commands + "status -A"},
+		{"scan svc/web", commands + "status svc/web"},
+		{"watch svc/web", commands + "status --watch svc/web"},
+		{"revert svc/web", commands + "undo svc/web"},
+		{"rollback svc/web --wait", commands + "undo svc/web"},
+		{"svc/web -A", commands + "status svc/web"},
+		{"svc web", commands + "status svc web"},
+		{"ingress/shop", commands + "status ingress/shop"},
+		{"eni svc/web", commands + "fix svc/web --mode=eni"},
+		{"cluster", commands + "fix svc/NAME --mode=cluster"},
+		{"hairpin", commands + "explain hairpin"},
+		{"statsu svc/web", commands + "status svc/web"},
+		{"kubernetes", none},
+		{"help check", commands + "status"},
+		{"help statsu", commands + "status"},
+		{"help ETP002", commands + "explain ETP002"},
+		{"help kubernetes", "--help'"},
+	} {
+		w := &world{}
+		if code := w.main(t, strings.Fields(c.typed)...); code != exitUsage || !strings.Contains(w.err.String(), c.next+"\n") && !strings.HasSuffix(strings.TrimSpace(w.err.String()), c.next) || w.out.Len() > 0 {
+			t.Errorf("%s: exit code %d, stderr %q, want %q", c.typed, code, w.err.String(), c.next)
+		}
+	}
+	for typed, says := range map[string]string{"help": "Available Commands", "help fix": "kubectl etp fix", "--version": "Client Version: "} {
+		w := &world{}
+		if code := w.main(t, strings.Fields(typed)...); code != 0 || !strings.Contains(w.out.String(), says) {
+			t.Errorf("%s: exit code %d: %s%s", typed, code, w.out.String(), w.err.String())
+		}
 	}
 }
 
@@ -201,11 +238,11 @@ func TestHowItEnds(t *testing.T) {
 		{"well", t.Context(), nil, 0, ""},
 		{"findings say themselves", t.Context(), &ExitError{Code: exitFound}, 3, ""},
 		{"with the next step", t.Context(), fmt.Errorf("more: %w", misuse("do this", "boom")), 2, "error: more: boom\ndo this\n"},
-		{"without one", t.Context(), failed(errors.New("boom\x1b[2J\ntwice")), 1, "error: boom\\x1b[2J\ntwice\n"},
+		{"without one", t.Context(), asFailure(errors.New("boom\x1b[2J\ntwice")), 1, "error: boom\\x1b[2J\ntwice\n"},
 		{"usage", t.Context(), misuse("", "no"), 2, "error: no\nsee 'etp --help'\n"},
 		{"what cobra says", t.Context(), errors.New("unknown flag"), 2, "error: unknown flag\nsee 'etp --help'\n"},
-		{"interrupted", cancelled, failed(errors.New("cancelled")), 130, ""},
-		{"nobody reads", t.Context(), failed(fmt.Errorf("write: %w", syscall.EPIPE)), 1, ""},
+		{"interrupted", cancelled, asFailure(errors.New("cancelled")), 130, ""},
+		{"nobody reads", t.Context(), asFailure(fmt.Errorf("write: %w", syscall.EPIPE)), 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -265,7 +302,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 		seen++
 		first, _, _ := strings.Cut(c.Short, " ")
-		verbs := []string{"Say", "Show", "Write", "Print", "Fix", "Undo"}
+		verbs := []string{"Explain", "Fix", "Print", "Show", "Undo", "Write"}
 		if strings.HasSuffix(c.Short, ".") || !unicode.IsUpper([]rune(c.Short)[0]) || !slices.Contains(verbs, strings.TrimSuffix(first, ",")) {
 			t.Errorf("%s: %q is not a verb with a capital and no full stop", c.CommandPath(), c.Short)
 		}

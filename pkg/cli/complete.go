@@ -13,20 +13,21 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 )
 
 const (
-	// completionPatience is what a cluster is given to answer. With what the programs take to start, a shell has its answer within 300 ms, or nothing.
+	// completionPatience is how long a cluster may take. With the time that the programs take to start, a shell gets an answer within 300 ms, or none.
 	completionPatience = 170 * time.Millisecond
-	// completionPatienceEnv gives a cluster that is far away longer.
+	// completionPatienceEnv is the variable that gives a distant cluster longer.
 	completionPatienceEnv = "KUBECTL_ETP_COMPLETION_TIMEOUT"
-	// mostCompletions bounds a list that a shell is to show.
+	// mostCompletions bounds the list that a shell shows.
 	mostCompletions = 100
 )
 
-// within asks the cluster, and gives nothing where that fails or takes too long: a shell waits meanwhile, and whoever pressed a key has no use for an error.
+// within asks the cluster, and returns the zero value if that fails or takes too long: the shell waits meanwhile, and cannot show an error.
 func within[T any](ctx context.Context, a *app, ask func(context.Context, *collect.Client) (T, error)) T {
 	patience := completionPatience
 	if d, err := time.ParseDuration(a.env.Getenv(completionPatienceEnv)); err == nil {
@@ -35,7 +36,7 @@ func within[T any](ctx context.Context, a *app, ask func(context.Context, *colle
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answer := make(chan T, 1)
-	// Not all that is waited for heeds ctx: a credential plugin does not.
+	// Not everything stops with ctx: a credential plugin does not.
 	go func() {
 		var nothing T
 		client, err := collect.NewClient(a.config)
@@ -58,18 +59,21 @@ func within[T any](ctx context.Context, a *app, ask func(context.Context, *colle
 	}
 }
 
-// completeServices completes the names of Services that have an external traffic policy, written as the word that is begun: web, svc/web, or web behind svc. With f
-// not nil they come from the files of -f, if there are any.
+// completeServices completes the names of Services that have an external traffic policy, in the form that is being typed: web, svc/web, or svc web. Behind ing or
+// gateway it completes Ingresses or Gateways. If f is not nil, the names come from the files of -f, if there are any.
 func completeServices(a *app, f *queryFlags) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		prefix, ok := prefixOf(args, begun)
-		// Over all namespaces nothing can be named.
-		if !ok || f != nil && f.allNamespaces {
+		prefix, kind := prefixOf(args, begun)
+		// A name cannot be looked up in all namespaces.
+		if kind == noKind || f != nil && f.allNamespaces {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var files []string
 		if f != nil {
 			files = f.files
+		}
+		if kind != serviceKind {
+			return a.completeOthers(c.Context(), files, kind, prefix, begun), cobra.ShellCompDirectiveNoFileComp
 		}
 		found := completeFrom(c.Context(), a, files,
 			func(o *collect.Objects) []collect.Exposed { return o.Exposed(*a.config.Namespace) },
@@ -105,21 +109,67 @@ func completeOneService(a *app) cobra.CompletionFunc {
 	}
 }
 
-// prefixOf is what stands before the name in the word that is begun, svc/ or nothing; it is false where something else than a Service is being named.
-func prefixOf(args []string, begun string) (string, bool) {
-	kinds := []string{"svc", "service", "services"}
-	kind, _, typed := strings.Cut(begun, "/")
-	if typed {
-		return kind + "/", slices.Contains(kinds, kind)
+// kind is what is being named.
+type kind uint8
+
+const (
+	noKind kind = iota
+	serviceKind
+	ingressKind
+	gatewayKind
+)
+
+func kindOf(word string) kind {
+	switch {
+	case slices.Contains(serviceKinds(), word):
+		return serviceKind
+	case slices.Contains(ingressKinds(), word):
+		return ingressKind
+	case slices.Contains(gatewayKinds(), word):
+		return gatewayKind
 	}
-	if len(args) == 0 {
-		return "", true
-	}
-	// Behind ing or gateway names are those of Ingresses and Gateways.
-	return "", slices.Contains(kinds, args[0]) || !slices.Contains([]string{"ing", "ingress", "ingresses", "gtw", "gateway", "gateways"}, args[0])
+	return noKind
 }
 
-// completeNames completes what the cluster has, or the files of -f where there are any.
+// prefixOf is what precedes the name in the word that is being typed, svc/ or nothing, and the kind of object that the name is of.
+func prefixOf(args []string, begun string) (string, kind) {
+	if word, _, typed := strings.Cut(begun, "/"); typed {
+		return word + "/", kindOf(word)
+	}
+	if len(args) > 0 {
+		if kind := kindOf(args[0]); kind != noKind {
+			return "", kind
+		}
+	}
+	return "", serviceKind
+}
+
+// completeOthers completes the names of Ingresses or Gateways.
+func (a *app) completeOthers(ctx context.Context, files []string, kind kind, prefix, begun string) []cobra.Completion {
+	namespace := *a.config.Namespace
+	found := completeFrom(ctx, a, files,
+		func(o *collect.Objects) []string {
+			if kind == gatewayKind {
+				return o.GatewayNames(namespace)
+			}
+			return o.IngressNames(namespace)
+		},
+		func(ctx context.Context, client *collect.Client) ([]string, error) {
+			if kind == gatewayKind {
+				return client.GatewayNames(ctx, namespace)
+			}
+			return client.IngressNames(ctx, namespace)
+		})
+	var out []cobra.Completion
+	for _, name := range found {
+		if word := prefix + name; printable.Line(word) == word && strings.HasPrefix(word, begun) {
+			out = append(out, word)
+		}
+	}
+	return out[:min(len(out), mostCompletions)]
+}
+
+// completeNames completes names from the cluster, or from the files of -f if there are any.
 func completeNames(a *app, inFiles func(*collect.Objects) []string, inCluster func(context.Context, *collect.Client) ([]string, error)) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		// Not every command has -f.
@@ -130,11 +180,11 @@ func completeNames(a *app, inFiles func(*collect.Objects) []string, inCluster fu
 	}
 }
 
-// completeFrom gives what is in the files of -f where there are any, else in the cluster.
+// completeFrom returns what is in the files of -f if there are any, else what is in the cluster.
 func completeFrom[T any](ctx context.Context, a *app, files []string, inFiles func(*collect.Objects) []T, inCluster func(context.Context, *collect.Client) ([]T, error)) []T {
 	switch {
 	case slices.Contains(files, "-"):
-		// Standard input is the terminal's.
+		// Standard input is the terminal.
 		return nil
 	case len(files) > 0:
 		objects, err := a.offline(ctx, files)
@@ -156,10 +206,20 @@ func completeModes(*cobra.Command, []string, string) ([]cobra.Completion, cobra.
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
-// worded is a flag that takes one of a few words.
+// fixed completes one of some words.
+func fixed(words ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+}
+
+// completeDataplane completes NAME or NAME/MODE; a version may follow, so that no space is added.
+func completeDataplane(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return dataplane.Overrides(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder | cobra.ShellCompDirectiveNoSpace
+}
+
+// worded is a flag whose value is one of a few words.
 type worded interface{ completions() []string }
 
-// completeFlags completes the values of flags: of kubectl's that name something, and of every command's that take one of a few words.
+// completeFlags registers completion for the values of flags: those of kubectl that name something, and those of the commands.
 func completeFlags(a *app, root *cobra.Command) error {
 	kubeconfig := func(names func(*api.Config) []string) cobra.CompletionFunc {
 		return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -167,7 +227,7 @@ func completeFlags(a *app, root *cobra.Command) error {
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			// A word that cannot be shown cannot be chosen.
+			// Names with characters that do not print are left out.
 			found := slices.DeleteFunc(names(&config), func(name string) bool { return printable.Line(name) != name })
 			return found, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -191,12 +251,25 @@ func completeFlags(a *app, root *cobra.Command) error {
 			case choice[remedy.Mode]:
 				complete = completeModes
 			case worded:
-				complete = cobra.FixedCompletions(value.completions(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
+				complete = fixed(value.completions()...)
 			default:
-				if f.Name != "node" {
+				switch f.Name {
+				case "node":
+					complete = completeNames(a, (*collect.Objects).NodeNames, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.NodeNames(ctx) })
+				case "host":
+					hosts := func(o *collect.Objects) []string { return o.IngressHosts(*a.config.Namespace) }
+					complete = completeNames(a, hosts, func(ctx context.Context, client *collect.Client) ([]string, error) {
+						return client.IngressHosts(ctx, *a.config.Namespace)
+					})
+				case "accept-risk":
+					complete = fixed(remedy.Risks()...)
+				case "with":
+					complete = fixed(string(remedy.Spread), string(remedy.AntiAffinity))
+				case "dataplane":
+					complete = completeDataplane
+				default:
 					return
 				}
-				complete = completeNames(a, (*collect.Objects).NodeNames, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.NodeNames(ctx) })
 			}
 			failed = errors.Join(failed, c.RegisterFlagCompletionFunc(f.Name, complete))
 		})

@@ -86,7 +86,7 @@ func (a *app) printCompletion(root *cobra.Command, shell string) error {
 		err = root.GenPowerShellCompletionWithDesc(&b)
 	}
 	if err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	return a.write(b.Bytes())
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// dumpOptions are what the flags of dump mean.
+// dumpOptions are the options that follow from the flags of dump.
 type dumpOptions struct {
 	*app
 	query     collect.Query
@@ -21,14 +21,16 @@ func newDump(a *app, run func(context.Context, *dumpOptions) error) *cobra.Comma
 	f, anonymize := &queryFlags{}, false
 	c := &cobra.Command{
 		Use:   "dump [svc/NAME...]",
-		Short: "Write what status reads as one file that -f takes",
-		Long: `Write what kubectl etp status reads as one YAML file, which kubectl etp status -f takes: to look at
-later, elsewhere, or to report a bug. With --anonymize, names, addresses, labels, annotations and all
-other text are replaced, the same by the same, except what the diagnosis goes by; it stays the same.`,
-		Example: `  # For a bug report
+		Short: "Write what status reads to one file",
+		Long: `Write what kubectl etp status reads as one YAML file: to look at it later or on another machine with
+kubectl etp status -f, or for a bug report.
+
+With --anonymize, names, addresses, labels, annotations and all other text are replaced, each by the
+same replacement everywhere, except for what the diagnosis depends on. The diagnosis stays the same.`,
+		Example: `  # Write a file for a bug report
   kubectl etp dump svc/web -n shop --anonymize > dump.yaml
 
-  # See what it shows
+  # Show it
   kubectl etp status -f dump.yaml`,
 		ValidArgsFunction: completeServices(a, f),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -36,7 +38,7 @@ other text are replaced, the same by the same, except what the diagnosis goes by
 		},
 	}
 	f.add(c.Flags())
-	c.Flags().BoolVar(&anonymize, "anonymize", false, "Replace names, addresses, labels, annotations and all other text that the diagnosis does not go by")
+	c.Flags().BoolVar(&anonymize, "anonymize", false, "Replace names, addresses, labels, annotations and all other text that the diagnosis does not depend on")
 	return c
 }
 
@@ -50,7 +52,7 @@ func (o *dumpOptions) run(ctx context.Context) error {
 	}
 	var b bytes.Buffer
 	if err := collect.Dump(&b, objects); err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	return o.write(b.Bytes())
 }

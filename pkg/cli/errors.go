@@ -25,20 +25,20 @@ const (
 
 // exitCodes is for --help.
 const exitCodes = `Exit codes, the same for every -o:
-  0    done, and nothing found at or above --fail-on
-  1    could not do the job
+  0    done; no findings at or above --fail-on
+  1    the command failed
   2    wrong usage
   3    findings at or above --fail-on
-  4    undecided: evidence is missing, and nothing was found
-  5    declined, or no answer; nothing was changed
-  6    written, but the effect is not confirmed
+  4    undecided: no findings, but evidence is missing
+  5    declined or not answered; nothing was changed
+  6    changed, but the effect is not confirmed
   130  interrupted`
 
-// ExitError ends the process with Code. A nil Err has been said already, in the output itself.
+// ExitError ends the process with Code. Err is nil where the output itself says why.
 type ExitError struct {
 	Code int
 	Err  error
-	// Next is what to do about it, one line, "" where that is not known.
+	// Next is the next step, one line; "" if none is known.
 	Next string
 }
 
@@ -51,12 +51,12 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// misuse is wrong usage: the user reads what to type instead.
+// misuse is an error of wrong usage. next is what to type instead.
 func misuse(next, format string, args ...any) error {
 	return &ExitError{Code: exitUsage, Err: fmt.Errorf(format, args...), Next: next}
 }
 
-// exit says err on w and gives the exit code for it. Errors that come from the command tree itself (an unknown command or flag) are wrong usage.
+// exit writes err to w and returns its exit code. An error without one comes from cobra (an unknown flag), which is wrong usage.
 func exit(ctx context.Context, w io.Writer, command string, err error) int {
 	if err == nil {
 		return exitDone
@@ -65,7 +65,7 @@ func exit(ctx context.Context, w io.Writer, command string, err error) int {
 		return exitInterrupted
 	}
 	if errors.Is(err, syscall.EPIPE) {
-		// Whoever reads has had enough; that is no failure worth a word.
+		// The reader has closed the pipe, as head does. There is nothing to report.
 		return exitFailed
 	}
 	e := &ExitError{Code: exitUsage, Err: err}
@@ -73,7 +73,7 @@ func exit(ctx context.Context, w io.Writer, command string, err error) int {
 	if e.Err == nil {
 		return e.Code
 	}
-	// Cobra indents what may have been meant with a tab, which is escaped like all that could move a terminal's cursor.
+	// Cobra indents with tabs, which would be escaped like everything that moves a terminal's cursor.
 	text := "error: " + render.Escape(strings.ReplaceAll(err.Error(), "\t", "  ")) + "\n"
 	switch {
 	case e.Next != "":

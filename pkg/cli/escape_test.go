@@ -191,7 +191,7 @@ status: {conditions: [{type: Ready, status: "True"}], addresses: [{type: Interna
 		if code := w.main(t, "status", "svc/web", "-n", "shop", "-f", "-"); code != exitDone {
 			t.Errorf("%s of another word in a dump: exit code %d: %s", field, code, w.err.String())
 		}
-		if wrong := strings.HasPrefix(want, "line 1:") && field != "sessionAffinity"; wrong != strings.Contains(w.out.String(), `which this release of kubectl etp`) {
+		if wrong := strings.HasPrefix(want, "line 1:") && field != "sessionAffinity"; wrong != strings.Contains(w.out.String(), `which this version of kubectl etp`) {
 			t.Errorf("%s of another word in a dump:\n%s", field, w.out.String())
 		}
 	}

@@ -321,7 +321,7 @@ func (a *app) unanswered(err error) error {
 	case errors.Is(err, prompt.ErrNoAnswer):
 		return &ExitError{Code: exitDeclined, Err: err}
 	}
-	return failed(err)
+	return asFailure(err)
 }
 
 // note prints text on standard error.
@@ -330,7 +330,7 @@ func (a *app) note(text string) error { return a.writeErr(render.Escape(text)) }
 // writeErr prints text of package render on standard error, without escaping it again.
 func (a *app) writeErr(text string) error {
 	if _, err := io.WriteString(a.streams.Err, text); err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	return nil
 }

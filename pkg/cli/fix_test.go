@@ -20,14 +20,14 @@ func TestFlagsOfFix(t *testing.T) {
 		says string
 	}{
 		{[]string{"fix", "svc/web", "--mode=cluster"}, "cannot ask for confirmation"},
-		{[]string{"fix", "svc/web", "--mode=best"}, "it is one of cluster, local, eni, anti-affinity, spread, hostname, dns"},
+		{[]string{"fix", "svc/web", "--mode=best"}, "must be one of cluster, local, eni, anti-affinity, spread, hostname, dns"},
 		{[]string{"fix", "svc/web", "-A"}, "by name in all namespaces"},
 		{[]string{"fix", "svc/web", "-l", "a=b"}, "by name and by label"},
 		{[]string{"fix", "svc/web", "--with=spread"}, "--with and --host need --mode"},
 		{[]string{"fix", "svc/web", "--host=a.example"}, "--with and --host need --mode"},
-		{[]string{"fix", "--dry-run=perhaps"}, "it is one of none, client, server"},
+		{[]string{"fix", "--dry-run=perhaps"}, "must be one of none, client, server"},
 		{[]string{"fix", "--timeout=-1s"}, "it cannot be negative"},
-		{[]string{"fix", "-o", "wide"}, "it is one of yaml, json"},
+		{[]string{"fix", "-o", "wide"}, "must be one of yaml, json"},
 		{[]string{"fix", "--dataplane", "nonsense"}, "--dataplane nonsense"},
 		{[]string{"undo", "--yes"}, "--yes and --dry-run need the name"},
 		{[]string{"undo", "svc", "--dry-run=server"}, "--yes and --dry-run need the name"},

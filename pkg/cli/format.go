@@ -14,20 +14,20 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report/v1alpha1"
 )
 
-// format prints reports in the form that -o asks for.
+// format prints reports in the format of -o.
 func (o *statusOptions) format(reports iter.Seq[*report.Report]) ([]byte, error) {
 	switch o.output.name {
 	case "json":
 		out, err := o.json(reports)
-		return out, failed(err)
+		return out, asFailure(err)
 	case "yaml":
 		single, list := o.publish(reports)
 		if single != nil {
 			out, err := v1alpha1.YAML(single)
-			return out, failed(err)
+			return out, asFailure(err)
 		}
 		out, err := v1alpha1.YAML(list)
-		return out, failed(err)
+		return out, asFailure(err)
 	case "jsonpath":
 		return o.jsonpath(reports)
 	case "name":
@@ -40,7 +40,7 @@ func (o *statusOptions) format(reports iter.Seq[*report.Report]) ([]byte, error)
 	return o.show(reports), nil
 }
 
-// show is the screen: a list where none was asked for by name, else one Service after the other.
+// show is the screen: a list if no Service was selected by name, else one Service after the other.
 func (o *statusOptions) show(reports iter.Seq[*report.Report]) []byte {
 	if o.listing {
 		list := render.NewList(o.screen)
@@ -56,7 +56,7 @@ func (o *statusOptions) show(reports iter.Seq[*report.Report]) []byte {
 	return bytes.Join(screens, []byte("\n"))
 }
 
-// publish is the one report where one was asked for, else the list of them.
+// publish returns one report if one Service was selected, else a list.
 func (o *statusOptions) publish(reports iter.Seq[*report.Report]) (*v1alpha1.ServiceReport, *v1alpha1.ServiceReportList) {
 	list := v1alpha1.List(reports)
 	if len(list.Items) == 1 && !o.listing {
@@ -77,20 +77,20 @@ func (o *statusOptions) json(reports iter.Seq[*report.Report]) ([]byte, error) {
 func (o *statusOptions) jsonpath(reports iter.Seq[*report.Report]) ([]byte, error) {
 	path, err := parseJSONPath(o.output.template)
 	if err != nil {
-		return nil, failed(err)
+		return nil, asFailure(err)
 	}
 	data, err := o.json(reports)
 	if err != nil {
-		return nil, failed(err)
+		return nil, asFailure(err)
 	}
 	var value any
 	if err := json.Unmarshal(data, &value); err != nil {
-		return nil, failed(err)
+		return nil, asFailure(err)
 	}
 	var b bytes.Buffer
-	// The values are escaped, and not what comes of them: the template may have line breaks of its own.
+	// The values are escaped, and not the result: the template may have line breaks of its own.
 	if err := path.Execute(&b, escaped(value)); err != nil {
-		return nil, misuse("-o json shows what there is", "-o jsonpath=%s: %w", o.output.template, err)
+		return nil, misuse("see the fields with -o json", "-o jsonpath=%s: %w", o.output.template, err)
 	}
 	return b.Bytes(), nil
 }
@@ -114,7 +114,7 @@ func escaped(value any) any {
 	return value
 }
 
-// parseJSONPath takes .a.b for {.a.b}, as kubectl does.
+// parseJSONPath reads .a.b as {.a.b}, like kubectl.
 func parseJSONPath(template string) (*jsonpath.JSONPath, error) {
 	if !strings.Contains(template, "{") {
 		template = "{." + strings.TrimPrefix(template, ".") + "}"

@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// widest is where help is broken on a terminal that is wider still. The texts are written for it.
+// widest is the longest line of help, on wider terminals too. The texts are written for it.
 const widest = 100
 
-// width of help, 0 where nothing is to be broken: in a file or a pipe each flag stays a line.
+// width of help; 0 does not break lines: in a file or a pipe each flag is one line.
 func (a *app) width() int {
 	columns, terminal := a.env.Columns(a.streams.Out)
 	if !terminal || columns <= 0 {
@@ -20,7 +20,7 @@ func (a *app) width() int {
 	return min(columns, widest)
 }
 
-// help is what --help says. Cobra's own would show the flags that every command has, kubectl's, below each, and break no line.
+// help prints what --help shows. Cobra's own help would list kubectl's flags below every command, and break no line.
 func (a *app) help(c *cobra.Command, _ []string) {
 	var b strings.Builder
 	long := c.Long
@@ -31,7 +31,7 @@ func (a *app) help(c *cobra.Command, _ []string) {
 		b.WriteString(reflow(paragraph, a.width()) + "\n\n")
 	}
 	b.WriteString(a.usage(c))
-	// That it cannot be written is nothing that cobra would ask for.
+	// Cobra gives no way to return an error.
 	_, _ = io.WriteString(c.OutOrStdout(), b.String())
 }
 
@@ -46,7 +46,7 @@ func (a *app) usage(c *cobra.Command) string {
 	if c.HasExample() {
 		b.WriteString("\nExamples:\n")
 		for line := range strings.SplitSeq(c.Example, "\n") {
-			// What is to be copied stays whole.
+			// Command lines are not broken: people copy them.
 			if comment, is := strings.CutPrefix(line, "  # "); is {
 				line = hang("  # ", "  # ", comment, a.width())
 			}
@@ -65,18 +65,18 @@ func (a *app) usage(c *cobra.Command) string {
 	if c.HasAvailableLocalFlags() {
 		b.WriteString("\nFlags:\n" + flagLines(c.LocalFlags().FlagUsages(), a.width()))
 	}
-	last := fmt.Sprintf("Use %q for more about a command.", c.CommandPath()+" COMMAND --help")
+	last := fmt.Sprintf("Use %q for help about a command.", c.CommandPath()+" COMMAND --help")
 	if c.HasAvailableInheritedFlags() {
-		last = fmt.Sprintf("Use %q for the flags of every command, such as -n and --context.", c.Root().CommandPath()+" --help")
+		last = fmt.Sprintf("Use %q for the flags of all commands, such as -n and --context.", c.Root().CommandPath()+" --help")
 	}
 	b.WriteString("\n" + reflow(last, a.width()) + "\n")
 	return b.String()
 }
 
-// about is the least width of a column in which a text can be read.
-const about = 45
+// minText is the narrowest column for the text of a flag.
+const minText = 45
 
-// flagLines are pflag's lines, name and text in two columns, for a width. Where the second would be narrow the text stands below the name.
+// flagLines fits pflag's lines, a name and a text in two columns, into a width. If the second column would be too narrow, the text goes below the name.
 func flagLines(lines string, width int) string {
 	if width == 0 {
 		return lines
@@ -84,10 +84,10 @@ func flagLines(lines string, width int) string {
 	var b strings.Builder
 	for line := range strings.Lines(lines) {
 		line = strings.TrimRight(line, "\n")
-		// Between name and text are three spaces, and there are none inside either.
+		// Three spaces separate name and text; neither contains three.
 		end := strings.LastIndex(line, "   ") + len("   ")
 		name, text := line[:end], line[end:]
-		if rest := strings.Repeat(" ", end); end+about <= width {
+		if rest := strings.Repeat(" ", end); end+minText <= width {
 			b.WriteString(hang(name, rest, text, width) + "\n")
 			continue
 		}
@@ -98,7 +98,7 @@ func flagLines(lines string, width int) string {
 
 const below = "          "
 
-// reflow breaks a paragraph for a width. In a table or a list each line is one.
+// reflow breaks a paragraph to a width. Lines of a table or a list stay separate.
 func reflow(paragraph string, width int) string {
 	if width == 0 {
 		return paragraph
@@ -116,7 +116,7 @@ func reflow(paragraph string, width int) string {
 	return strings.Join(lines, "\n")
 }
 
-// hang breaks text behind first, and each line that follows behind rest. A width of 0 is that of all.
+// hang breaks text to a width. The first line begins with first, every other line with rest. A width of 0 does not break.
 func hang(first, rest, text string, width int) string {
 	if width == 0 {
 		return first + text

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/apply"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// level is the value of --for: what somebody is to be allowed to do.
+// level is the value of --for: what the role allows.
 type level string
 
 const (
@@ -21,10 +22,10 @@ const (
 	forFix    level = "fix"
 )
 
-// levels lists every level, least first.
+// levels lists every level, the one with the fewest rights first.
 func levels() []level { return []level{forStatus, forWatch, forLive, forFix} }
 
-// rights of a level. Each level but the first is that one and something more.
+// rights of a level. Every level has those of the first one.
 func (l level) rights() []collect.Right {
 	switch l {
 	case forWatch:
@@ -46,7 +47,7 @@ func (l level) grant() string {
 	return "kubectl etp rbac --for " + string(l)
 }
 
-// command is what the level is for.
+// command names the commands that the level is for.
 func (l level) command() string {
 	switch l {
 	case forWatch:
@@ -64,29 +65,55 @@ func newRBAC(a *app) *cobra.Command {
 	to := forStatus
 	c := &cobra.Command{
 		Use:   "rbac",
-		Short: "Print the least ClusterRole that a command needs",
-		Long: `Print the least ClusterRole that a command needs, each rule with what it is for. No cluster is asked.
+		Short: "Print the minimal ClusterRole for a command",
+		Long: `Print the minimal ClusterRole for a command, with the purpose of each rule. This command does not
+contact a cluster.
 
-Whoever lacks one of these rules is shown what could not be read for it, and everything else. What may
-not be changed is not changed, and the server's refusal is shown.`,
-		Example: `  # What status reads
+Without one of these rules, kubectl etp status shows what could not be read, and everything else.
+kubectl etp fix changes nothing that the API server forbids, and shows its answer.
+
+The role has to be bound to a user, as in the example.`,
+		Example: `  # Print the role for status
   kubectl etp rbac
 
-  # Let somebody see what the nodes themselves say, too
+  # Allow jane to use status --live
   kubectl etp rbac --for live | kubectl apply -f -
   kubectl create clusterrolebinding etp --clusterrole kubectl-etp-live --user jane`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(*cobra.Command, []string) error { return a.write([]byte(clusterRole(to))) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := ignoredFlags(c); err != nil {
+				return err
+			}
+			return a.write([]byte(clusterRole(to)))
+		},
 	}
-	c.Flags().Var(choice[level]{&to, levels()}, "for", "Print the role for this")
+	c.Flags().Var(choice[level]{&to, levels()}, "for", "Print the role for this use")
 	return c
 }
 
-// clusterRole is a manifest. Each rule is one line, and stands below the line that says why.
+// ignoredFlags is an error if a flag was given that this command cannot heed: kubectl's flags for a cluster. rbac --user jane would look as if it bound the role to jane.
+func ignoredFlags(c *cobra.Command) error {
+	ignored := ""
+	c.InheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "v" {
+			ignored = f.Name
+		}
+	})
+	switch ignored {
+	case "":
+		return nil
+	case "user", "as", "as-group", "as-uid":
+		return misuse("bind it: kubectl create clusterrolebinding etp --clusterrole kubectl-etp-status --user NAME",
+			"--%s has no effect: the role that is printed names no user", ignored)
+	}
+	return misuse("leave it out", "--%s has no effect: this command does not contact a cluster", ignored)
+}
+
+// clusterRole is a manifest. Each rule is one line, below the line that says what it is for.
 func clusterRole(l level) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# What %s may ask for.
+	fmt.Fprintf(&b, `# What %s may request.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:

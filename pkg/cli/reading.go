@@ -6,7 +6,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 )
 
-// reading is the exit code of an error of package collect. Those errors say what to do next, but for a missing kubeconfig.
+// reading gives an error of pkg/collect its exit code. These errors name the next step themselves.
 func reading(err error) error {
 	if _, usage := errors.AsType[*collect.UsageError](err); usage {
 		return &ExitError{Code: exitUsage, Err: err}
@@ -14,7 +14,7 @@ func reading(err error) error {
 	if errors.Is(err, collect.ErrNoKubeconfig) {
 		return &ExitError{Code: exitFailed, Err: err, Next: "give --kubeconfig or set KUBECONFIG"}
 	}
-	return failed(err)
+	return asFailure(err)
 }
 
 // readingOrFiles is reading for a command that has -f.

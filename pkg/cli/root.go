@@ -1,4 +1,4 @@
-// Package cli knows the commands of kubectl etp: what can be typed, what each command does with it, and how it ends.
+// Package cli holds the commands of kubectl etp: their flags, what each command does, and its exit code.
 package cli
 
 import (
@@ -7,22 +7,23 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	_ "k8s.io/client-go/plugin/pkg/client/auth" // every way to sign in that kubectl has
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // all authentication methods of kubectl
+	"k8s.io/klog/v2"
 )
 
-// Main runs the command line args (without the program's name) and gives the exit code. Cancelling ctx interrupts it.
+// Main runs the command line args (without the program's name) and returns the exit code. Cancelling ctx interrupts it.
 func Main(ctx context.Context, args []string, streams Streams, env Environment) int {
 	a := &app{streams: streams, env: env}
 	root := newRoot(a)
 	if err := completeFlags(a, root); err != nil {
-		return exit(ctx, streams.Err, root.CommandPath(), failed(err))
+		return exit(ctx, streams.Err, root.CommandPath(), asFailure(err))
 	}
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	return exit(ctx, streams.Err, command.CommandPath(), err)
 }
 
-// app is what all commands share.
+// app holds what all commands share.
 type app struct {
 	streams Streams
 	env     Environment
@@ -30,34 +31,57 @@ type app struct {
 }
 
 func newRoot(a *app) *cobra.Command {
+	showVersion := false
 	root := &cobra.Command{
 		Use:   "kubectl-etp",
-		Short: "Say, node by node, what connections to a load balancer meet",
-		Long: `Say, node by node, what connections to a Kubernetes load balancer meet: from outside, from processes
-on the nodes, and from pods. Where they fail, say why, what can be done about it, and do it.`,
-		Example: `  # The map of one Service
+		Short: "Show, node by node, where connections to a Kubernetes load balancer work and where they fail, and why",
+		Long: `Show, node by node, where connections to a Kubernetes load balancer work and where they fail, and why:
+connections from outside, from processes on the nodes, and from pods. Then fix what fails.`,
+		Example: `  # Show one Service, node by node
   kubectl etp status svc/web -n shop
 
-  # Every LoadBalancer and NodePort Service of the cluster, worst first
+  # List all LoadBalancer and NodePort Services of the cluster, worst first
   kubectl etp status -A
 
-  # Cure what is wrong with it, and take that back
+  # Fix a Service, and undo the fix
   kubectl etp fix svc/web -n shop
-  kubectl etp undo svc/web -n shop`,
-		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etp"},
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+  kubectl etp undo svc/web -n shop
+
+  # Learn how to choose between the policies Local and Cluster
+  kubectl etp explain choosing`,
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl etp"},
+		Args:        cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0:
+				return unknownCommand(c, args)
+			case showVersion:
+				return a.write([]byte(versionText()))
+			}
+			return c.Help()
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	// A flag that the program itself does not have is no surprise behind a command that it does not have either.
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if args := c.Flags().Args(); c == root && len(args) > 0 {
+			return unknownCommand(c, args)
+		}
+		return err
+	})
 	root.SetIn(a.streams.In)
 	root.SetOut(a.streams.Out)
 	root.SetErr(a.streams.Err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	a.config = genericclioptions.NewConfigFlags(true)
 	a.config.AddFlags(root.PersistentFlags())
-	// Help says the same for everybody, and no home is too long for it.
+	// The help text is the same on every machine.
 	root.PersistentFlags().Lookup("cache-dir").DefValue = "$HOME/.kube/cache"
+	root.PersistentFlags().VarP(new(logLevel), "v", "v", "Log level: 6 logs each request to the API server on standard error, 8 its body too")
+	root.Flags().BoolVar(&showVersion, "version", false, "Print the version")
 	root.SetHelpFunc(a.help)
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
 		newFix(a, func(ctx context.Context, o *fixOptions) error { return o.run(ctx) }),
@@ -69,23 +93,29 @@ on the nodes, and from pods. Where they fail, say why, what can be done about it
 		newVersion(a),
 	)
 	for _, c := range append(root.Commands(), root) {
-		c.Flags().BoolP("help", "h", false, "Say what this command does, and how")
+		c.Flags().BoolP("help", "h", false, "Show help")
 	}
 	return root
 }
 
-// write puts all of a command's output out at once.
+// write writes all output of a command at once.
 func (a *app) write(data []byte) error {
 	if _, err := a.streams.Out.Write(data); err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	return nil
 }
 
-// failed is an error for which nobody is at fault who typed.
-func failed(err error) error {
+// asFailure gives err the exit code of a command that could not do its job, unless it has an exit code already. It returns nil for nil.
+func asFailure(err error) error {
 	if _, ends := errors.AsType[*ExitError](err); ends || err == nil {
 		return err
 	}
 	return &ExitError{Code: exitFailed, Err: err}
 }
+
+// logLevel is the value of -v, with kubectl's meanings.
+type logLevel struct{ klog.Level }
+
+// Type is what --help shows in place of the value.
+func (*logLevel) Type() string { return "LEVEL" }

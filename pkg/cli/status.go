@@ -20,7 +20,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// queryFlags say which Services, and where they are read.
+// queryFlags select Services, and where they are read from.
 type queryFlags struct {
 	files         []string
 	selector      string
@@ -28,30 +28,30 @@ type queryFlags struct {
 }
 
 func (f *queryFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVarP(&f.files, "filename", "f", nil, "Read manifests or a dump from this file or directory, or from stdin (-), instead of a cluster; may be repeated")
-	flags.StringVarP(&f.selector, "selector", "l", "", "Take the Services with these labels, as in -l app=web,tier!=test")
-	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Take the Services of all namespaces")
+	flags.StringArrayVarP(&f.files, "filename", "f", nil, "Read manifests or a dump from this file or directory, or from standard input (-), instead of a cluster; may be repeated")
+	flags.StringVarP(&f.selector, "selector", "l", "", "Select Services by label, for example -l app=web,tier!=test")
+	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Select the Services of all namespaces")
 }
 
 func (f *queryFlags) query(a *app, args []string) collect.Query {
 	return collect.Query{Args: args, Namespace: *a.config.Namespace, AllNamespaces: f.allNamespaces, Selector: f.selector}
 }
 
-// nameAlone is wrong usage where a Service is asked for by name and by something else.
+// nameAlone is an error if a Service is selected by name and by something else.
 func nameAlone(q collect.Query) error {
 	switch {
 	case unnamed(q.Args):
 		return nil
 	case q.AllNamespaces:
-		return misuse("name the namespace with -n, or leave out the name", "a Service cannot be asked for by name in all namespaces")
+		return misuse("name the namespace with -n, or leave out the name", "a Service cannot be selected by name in all namespaces")
 	case q.Selector != "":
-		return misuse("leave out -l, or the name", "a Service cannot be asked for by name and by label at once")
+		return misuse("leave out -l, or the name", "a Service cannot be selected by name and by label at once")
 	default:
 		return nil
 	}
 }
 
-// statusFlags are what was typed.
+// statusFlags are the flags of status.
 type statusFlags struct {
 	queryFlags
 	output                              format
@@ -64,30 +64,30 @@ type statusFlags struct {
 
 func (f *statusFlags) add(flags *pflag.FlagSet) {
 	f.queryFlags.add(flags)
-	flags.VarP(&f.output, "output", "o", "Print in this form instead of the usual screen")
+	flags.VarP(&f.output, "output", "o", "Output format; without it, a screen for people")
 	flags.Var(colorFlag(&f.color), "color", colorUsage)
-	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
-	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
-	flags.StringSliceVar(&f.nodes, "node", nil, "Map only this `NODE`, for Services that are named; may be repeated. Findings stay those of all nodes")
-	flags.BoolVar(&f.live, "live", false, "Ask each node for its health check and its proxy mode, through the API server; needs permission to get nodes/proxy")
-	flags.StringVar(&f.dataplane, "dataplane", "", "Take this data plane for the cluster's, NAME[/MODE][@VERSION] as in kube-proxy/ipvs@v1.22.17, whatever is detected")
-	flags.Var(failOnFlag(&f.failOn), "fail-on", "End with exit code 3 where there are findings of this severity or above, and with 4 where that cannot be decided")
-	flags.BoolVarP(&f.watch, "watch", "w", false, "Stay, and show again what changes")
-	flags.BoolVar(&f.showPassed, "show-passed", false, "Show the checks that passed and those that did not run, too")
+	flags.BoolVar(&f.ascii, "ascii", false, asciiUsage)
+	flags.BoolVar(&f.all, "all", false, allUsage)
+	flags.StringSliceVar(&f.nodes, "node", nil, "Show only this `NODE` in the map of a named Service; may be repeated. Findings are still about all nodes")
+	flags.BoolVar(&f.live, "live", false, "Also query each node's health check and proxy mode through the API server; needs permission to get nodes/proxy")
+	flags.StringVar(&f.dataplane, "dataplane", "", dataplaneUsage)
+	flags.Var(failOnFlag(&f.failOn), "fail-on", "Exit with 3 if there are findings of this severity or above, and with 4 if that cannot be decided")
+	flags.BoolVarP(&f.watch, "watch", "w", false, "Watch, and redraw when something changes")
+	flags.BoolVar(&f.showPassed, "show-passed", false, "Also show checks that passed and checks that did not run")
 }
 
-// statusOptions are what the flags mean.
+// statusOptions are the options that follow from the flags.
 type statusOptions struct {
 	*app
 	query collect.Query
 	files []string
-	// namespace is that of -n, else the context's; "" with files.
+	// namespace is that of -n, or else of the context; "" with files.
 	namespace string
-	// listing: no Service was asked for by name.
+	// listing is true if no Service was selected by name.
 	listing bool
 	output  format
 	screen  render.Options
-	// style is that of the terminal as wide as it is now.
+	// style is for the terminal at its current width.
 	style       func() *render.Style
 	failOn      threshold
 	live, watch bool
@@ -98,31 +98,33 @@ func newStatus(a *app, run func(context.Context, *statusOptions) error) *cobra.C
 	f := &statusFlags{color: render.ColorAuto, failOn: onNever}
 	c := &cobra.Command{
 		Use:   "status [svc/NAME...]",
-		Short: "Show, node by node, what connections to Services meet",
-		Long: `Show, node by node, what connections to Services meet: from the load balancer, from processes on the
-node, and from pods on it; then what is wrong, why, and what to do about it.
+		Short: "Show, node by node, where connections to Services work and where they fail",
+		Long: `Show, node by node, where connections to Services work and where they fail: connections from the load
+balancer, from processes on the node, and from pods on it. Then show what is wrong, why, and how to
+fix it. kubectl etp explain columns describes the map.
 
-Services are named as kubectl names things. An Ingress or a Gateway stands for the Services behind
-it. Without a name, every LoadBalancer and NodePort Service of the namespace is listed, worst first.
+Name Services as in kubectl: svc/NAME, service NAME, NAME, or several. An Ingress or a Gateway stands
+for the Services that publish it. Without a name, all LoadBalancer and NodePort Services of the
+namespace are listed, worst first.
 
-With -f nothing is read but the files, and no kubeconfig is needed. They may hold manifests, the
-output of kubectl get -o yaml or -o json, and what kubectl etp dump writes.
+With -f only the files are read, and no kubeconfig is needed. They may hold manifests, the output of
+kubectl get -o yaml or -o json, or the output of kubectl etp dump.
 
 ` + exitCodes,
-		Example: `  # The map of one Service
+		Example: `  # Show one Service, node by node
   kubectl etp status svc/web -n shop
 
-  # What one node's processes and pods meet, with the rules that say so
+  # Show one node, with addresses, versions and the rules that decided
   kubectl etp status svc/web -n shop --node worker-7 -o wide
 
-  # Every LoadBalancer and NodePort Service of the cluster, worst first
+  # List all LoadBalancer and NodePort Services of the cluster, worst first
   kubectl etp status -A
 
-  # Without a cluster, from a file; with Calico, add felixconfigurations to the list
+  # Work from a file instead of a cluster; with Calico, add felixconfigurations to the list
   ` + collect.CollectCommand + `
   kubectl etp status svc/web -n shop -f cluster.yaml
 
-  # In a pipeline: exit code 3 where in-cluster clients or the load balancer fail
+  # In a pipeline: exit code 3 if connections from inside the cluster or from the load balancer fail
   kubectl etp status svc/web -n shop --fail-on error -o json`,
 		ValidArgsFunction: completeServices(a, &f.queryFlags),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -144,11 +146,11 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	}
 	switch {
 	case f.live && len(f.files) > 0:
-		return nil, misuse("leave out --live, or -f to read a cluster", "--live asks the nodes of a cluster, and -f reads none")
+		return nil, misuse("leave out --live, or -f to read a cluster", "--live queries the nodes of a cluster, and -f reads files instead")
 	case f.watch && len(f.files) > 0:
-		return nil, misuse("leave out --watch, or -f to read a cluster", "--watch follows a cluster, and -f reads none")
+		return nil, misuse("leave out --watch, or -f to read a cluster", "--watch watches a cluster, and -f reads files instead")
 	case f.watch && f.output.name != "" && f.output.name != "wide":
-		return nil, misuse("leave out --watch, or -o", "--watch shows a screen, and -o %s is none", f.output.String())
+		return nil, misuse("leave out --watch, or -o", "--watch redraws a screen, and -o %s is not a screen", f.output.String())
 	case len(f.nodes) > 0 && o.listing && len(f.files) == 0:
 		return nil, nodesOfList()
 	}
@@ -186,9 +188,9 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	return o, nil
 }
 
-// unnamed says whether the arguments name no Service: there are none, or only the word service.
+// unnamed is true if the arguments name no Service: there are none, or only the word service.
 func unnamed(args []string) bool {
-	return len(args) == 0 || len(args) == 1 && slices.Contains([]string{"svc", "service", "services"}, args[0])
+	return len(args) == 0 || len(args) == 1 && slices.Contains(serviceKinds(), args[0])
 }
 
 func (o *statusOptions) run(ctx context.Context) error {
@@ -201,7 +203,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 		if err != nil {
 			return reading(err)
 		}
-		// A file about one Service is a question about it; Services of several namespaces are told apart.
+		// A file with one Service is shown like a named Service; Services of several namespaces get a column for it.
 		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
 		if err := o.checkNodes(s); err != nil {
 			return err
@@ -232,7 +234,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 			if ctx.Err() == nil || o.watch {
 				return reading(err)
 			}
-			// Interrupted: what the nodes have answered until then is shown.
+			// Interrupted: show what the nodes have answered so far.
 			return errors.Join(err, o.print(s))
 		}
 	}
@@ -247,10 +249,10 @@ func (o *statusOptions) run(ctx context.Context) error {
 }
 
 func nodesOfList() error {
-	return misuse("name one, as in svc/NAME, or leave out --node", "--node picks from the map of a Service, and a list of Services has none")
+	return misuse("name a Service: svc/NAME, or leave out --node", "--node selects lines of a map, and a list of Services has no map")
 }
 
-// checkNodes is an error where a node to be shown is not there, or nothing shows it.
+// checkNodes is an error if a node of --node does not exist, or cannot be shown.
 func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
 	if len(o.query.Nodes) > 0 && o.listing {
 		return nodesOfList()
@@ -259,14 +261,14 @@ func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
 		if s.NodeIndex(name) >= 0 {
 			continue
 		}
-		there, next := "there is no such node", "kubectl get nodes shows their names"
+		reason, next := "there is no such node", "kubectl get nodes lists the nodes"
 		switch {
 		case len(o.files) > 0:
-			next = "leave out --node to see which there are"
+			next = "leave out --node to see all nodes"
 		case slices.ContainsFunc(s.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" }):
-			there, next = "the nodes could not be listed", "leave out --node to see why, and which permission is missing"
+			reason, next = "the nodes could not be listed", "leave out --node to see why, and which permission is missing"
 		}
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("showing node %s: %s, and no endpoint is said to be on one of that name", name, there), Next: next}
+		return &ExitError{Code: exitFailed, Err: fmt.Errorf("showing node %s: %s, and no endpoint names a node like that", name, reason), Next: next}
 	}
 	return nil
 }
@@ -277,17 +279,17 @@ func (a *app) offline(ctx context.Context, files []string) (*collect.Objects, er
 	return objects, reading(err)
 }
 
-// ask the nodes themselves, with a line of progress where somebody watches.
+// ask queries the nodes, and shows the progress on a terminal.
 func (o *statusOptions) ask(ctx context.Context, client *collect.Client, s *cluster.Snapshot) error {
 	var progress func(done, total int)
-	if _, watched := o.env.Columns(o.streams.Err); watched {
-		progress = func(done, total int) { fmt.Fprintf(o.streams.Err, "\rasked %d of %d nodes", done, total) }
+	if _, terminal := o.env.Columns(o.streams.Err); terminal {
+		progress = func(done, total int) { fmt.Fprintf(o.streams.Err, "\rqueried %d of %d nodes", done, total) }
 		defer fmt.Fprint(o.streams.Err, "\r\x1b[K")
 	}
 	return client.Live(ctx, s, progress)
 }
 
-// reports of a snapshot, one after the other; checks that passed or did not run stand after the findings where they were asked for.
+// reports of a snapshot, one after the other. With --show-passed, checks that passed or did not run follow the findings.
 func (o *statusOptions) reports(s *cluster.Snapshot) iter.Seq[*report.Report] {
 	return func(yield func(*report.Report) bool) {
 		for r := range report.Each(s) {
@@ -321,20 +323,20 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 		return err
 	}
 	if len(s.Services) == 0 && o.output.name == "" {
-		where := "in namespace " + render.Escape(o.namespace) + "; -A looks in all"
+		where := "in namespace " + render.Escape(o.namespace) + "; -A selects all namespaces"
 		switch {
 		case len(o.files) > 0 && o.query.Namespace != "" && !o.query.AllNamespaces:
-			where = "in namespace " + render.Escape(o.query.Namespace) + " of the files; without -n all of them are shown"
+			where = "in namespace " + render.Escape(o.query.Namespace) + " of the files; leave out -n to select all namespaces"
 		case len(o.files) > 0:
-			where = "in the files; others are shown by name: kubectl etp status svc/NAME -f FILE"
+			where = "in the files; name other Services: kubectl etp status svc/NAME -f FILE"
 		case o.query.AllNamespaces:
-			where = "in the cluster; others are shown by name: kubectl etp status svc/NAME -n NAMESPACE"
+			where = "in the cluster; name other Services: kubectl etp status svc/NAME -n NAMESPACE"
 		}
 		if o.query.Selector != "" {
 			where = "with these labels " + where
 		}
 		if _, err := io.WriteString(o.streams.Err, "no LoadBalancer or NodePort Services "+where+"\n"); err != nil {
-			return failed(err)
+			return asFailure(err)
 		}
 	}
 	if code == exitDone {
@@ -343,7 +345,7 @@ func (o *statusOptions) print(s *cluster.Snapshot) error {
 	return &ExitError{Code: code}
 }
 
-// judge is the exit code that the findings of one more report ask for: found beats undecided, and that beats done.
+// judge returns the exit code after one more report: findings win over undecided, and undecided over done.
 func (o *statusOptions) judge(code int, r *report.Report) int {
 	for i := range r.Findings {
 		switch f := &r.Findings[i]; {

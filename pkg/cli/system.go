@@ -25,9 +25,9 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Environment is what the rest of the process's surroundings say.
+// Environment is everything else that the process gets from the operating system.
 type Environment struct {
-	// Getenv gives the value of an environment variable, "" where it is not set.
+	// Getenv returns the value of an environment variable, "" if it is not set.
 	Getenv func(string) string
 	// Now is the time.
 	Now func() time.Time
@@ -35,17 +35,17 @@ type Environment struct {
 	After func(d time.Duration) <-chan time.Time
 	// Open opens a file or directory that -f names.
 	Open func(name string) (fs.File, error)
-	// Columns is the width of the terminal that w is, 0 where it is one that does not say, and false where w is no terminal.
+	// Columns is the width of the terminal w, 0 if it is unknown, and false if w is not a terminal.
 	Columns func(w io.Writer) (int, bool)
-	// Asks says whether there is a person who sees what is written to w and types what is read from r.
+	// Asks is true if a person can see what is written to w and type what is read from r.
 	Asks func(r io.Reader, w io.Writer) bool
 	// LookPath finds a program on the PATH.
 	LookPath func(program string) (string, error)
-	// Output runs a program to its end and gives what it writes on standard output.
+	// Output runs a program and returns its standard output.
 	Output func(ctx context.Context, program string, args ...string) ([]byte, error)
-	// WriteProgram writes a file that may be executed: a new one, which fails where anything has that name, or in place of the one that is there.
+	// WriteProgram writes an executable file: a new one, which fails if anything has that name, or one that replaces the file of that name.
 	WriteProgram func(name string, data []byte, replace bool) error
-	// Windows is true on that operating system: it has no locale in its environment, and knows programs by their suffix.
+	// Windows is true on that operating system: it has no locale in its environment, and recognizes programs by their suffix.
 	Windows bool
 }
 
@@ -68,8 +68,8 @@ func System() (Streams, Environment) {
 	}
 }
 
-// UntilInterrupted is a context that SIGINT or SIGTERM ends. A second one ends the process at once, with the exit code for it: what waits where no context is looked
-// at, such as for a terminal, must not keep anybody.
+// UntilInterrupted is a context that SIGINT or SIGTERM cancels. A second signal ends the process at once, with exit code 130: reading from a terminal does not heed a
+// context.
 func UntilInterrupted(parent context.Context) (ctx context.Context, stop context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -95,7 +95,7 @@ func UntilInterrupted(parent context.Context) (ctx context.Context, stop context
 func writeProgram(name string, data []byte, replace bool) error {
 	target := name
 	if replace {
-		// Whoever runs it meanwhile has the old one or the new one, never half of it.
+		// Whoever runs it meanwhile gets the old one or the new one, never half of it.
 		target += ".new"
 	}
 	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
@@ -129,7 +129,7 @@ func columns(w io.Writer) (int, bool) {
 	return width, true
 }
 
-// terminal is what is known of the writer w.
+// terminal describes the writer w.
 func (e *Environment) terminal(w io.Writer) render.Terminal {
 	width, interactive := e.Columns(w)
 	return render.Terminal{
@@ -141,7 +141,7 @@ func (e *Environment) terminal(w io.Writer) render.Terminal {
 	}
 }
 
-// utf8 is what the locale says: the first of the three variables that is set decides, and none of them means the C locale.
+// utf8 is true if the locale is UTF-8. The first of the three variables that is set decides; without any it is the C locale.
 func (e *Environment) utf8() bool {
 	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
 		if v := e.Getenv(name); v != "" {

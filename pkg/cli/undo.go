@@ -112,7 +112,7 @@ func (o *undoOptions) list(ctx context.Context) error {
 	}
 	fixes, unread, err := o.writer.Fixes(ctx, namespace)
 	if err != nil {
-		return failed(err)
+		return asFailure(err)
 	}
 	if len(fixes) > 0 {
 		if err := o.write([]byte(fixesText(fixes))); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
-// choice is a flag that takes one of a few words.
+// choice is a flag whose value is one of a few words.
 type choice[T ~string] struct {
 	value *T
 	words []T
@@ -26,7 +26,7 @@ func (c choice[T]) String() string {
 
 func (c choice[T]) Set(s string) error {
 	if !slices.Contains(c.words, T(s)) {
-		return fmt.Errorf("it is one of %s", c.list(", "))
+		return fmt.Errorf("must be one of %s", c.list(", "))
 	}
 	*c.value = T(s)
 	return nil
@@ -45,7 +45,12 @@ func (c choice[T]) list(separator string) string {
 	return strings.Join(words, separator)
 }
 
-const colorUsage = "Use colours; auto is yes on a terminal, unless NO_COLOR is set or TERM is dumb"
+const (
+	asciiUsage     = "Print ASCII only; this is the default if the locale is not UTF-8"
+	allUsage       = "List every node, even where many are alike"
+	colorUsage     = "Use colors; auto uses them on a terminal, unless NO_COLOR is set or TERM is dumb"
+	dataplaneUsage = "Override the detected data plane: NAME[/MODE][@VERSION], for example kube-proxy/ipvs@v1.22.17"
+)
 
 func colorFlag(v *render.ColorMode) choice[render.ColorMode] {
 	return choice[render.ColorMode]{v, []render.ColorMode{render.ColorAuto, render.ColorAlways, render.ColorNever}}
@@ -65,7 +70,7 @@ func failOnFlag(v *threshold) choice[threshold] {
 	return choice[threshold]{v, []threshold{onError, onWarning, onInfo, onNever}}
 }
 
-// reaches says whether a severity is at or above the threshold.
+// reaches is true if a severity is at or above the threshold.
 func (t threshold) reaches(s finding.Severity) bool {
 	switch t {
 	case onError:
@@ -101,9 +106,9 @@ func (f *format) Set(s string) error {
 		}
 	case !templated && slices.Contains([]string{"wide", "json", "yaml", "name"}, name):
 	case name == "jsonpath":
-		return fmt.Errorf("a template is missing, as in -o jsonpath='{.findings[*].code}'")
+		return fmt.Errorf("it needs a template, for example -o jsonpath='{.findings[*].code}'")
 	default:
-		return fmt.Errorf("it is one of wide, json, yaml, name, jsonpath=TEMPLATE")
+		return fmt.Errorf("must be one of wide, json, yaml, name, jsonpath=TEMPLATE")
 	}
 	f.name, f.template = name, template
 	return nil

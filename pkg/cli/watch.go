@@ -15,12 +15,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// oftenest is the shortest time between two screens.
-const oftenest = time.Second / 5
+// minPause is the shortest time between two screens.
+const minPause = time.Second / 5
 
-// follow shows a screen, and another one whenever what it shows has changed, until ctx ends or the cluster cannot be watched any more. On a terminal a screen takes
-// the place of the one before; elsewhere the changes are printed as lines, then the screen. Where changes cannot be seen for a while, it says so. Ask completes a
-// snapshot with what the nodes themselves say; it may be nil.
+// follow shows a screen, and a new one whenever it has changed, until ctx ends or the cluster cannot be watched any longer. On a terminal the new screen replaces the
+// old one; elsewhere the changes are printed as lines, followed by the screen. It also shows when the watch is interrupted. ask adds what the nodes themselves answer to
+// a snapshot; it may be nil.
 func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, changes <-chan collect.Change, ask func(*cluster.Snapshot) error) error {
 	before := o.keep(first)
 	v := &view{statusOptions: o}
@@ -33,15 +33,15 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 	for {
 		select {
 		case <-ctx.Done():
-			return failed(ctx.Err())
+			return asFailure(ctx.Err())
 		case c, open := <-changes:
 			switch {
 			case !open:
-				return failed(cmp.Or(ctx.Err(), errors.New("watch: the cluster sends no more changes")))
+				return asFailure(cmp.Or(ctx.Err(), errors.New("watch: the cluster sends no more changes")))
 			case c.Err != nil:
 				return reading(c.Err)
 			}
-			// What is shown is up to date again no sooner than the new snapshot is.
+			// The screen is current again only with the next snapshot.
 			if stale = c.Stale; stale != nil {
 				if err := v.mark(stale); err != nil {
 					return err
@@ -65,11 +65,11 @@ func (o *statusOptions) follow(ctx context.Context, first *cluster.Snapshot, cha
 		if err := v.show(now, report.Changes(before, now), stale); err != nil {
 			return err
 		}
-		before, latest, pause = now, nil, o.env.After(oftenest)
+		before, latest, pause = now, nil, o.env.After(minPause)
 	}
 }
 
-// view is what follow has shown.
+// view is what follow has shown so far.
 type view struct {
 	*statusOptions
 	screen []byte
@@ -77,7 +77,7 @@ type view struct {
 	stale  *collect.Stale
 }
 
-// show reports, what of them has changed, and whether they are out of date. What looks the same is not shown twice.
+// show shows reports, what has changed, and whether they are out of date. A screen that looks the same is not shown twice.
 func (v *view) show(now []report.Report, changes []string, stale *collect.Stale) error {
 	v.statusOptions.screen.Style = v.style()
 	screen := v.statusOptions.show(pointers(now))
@@ -114,7 +114,7 @@ func (v *view) mark(stale *collect.Stale) error {
 	case first:
 		return v.write(render.Changed(v.timed(v.outdated()), v.statusOptions.screen))
 	default:
-		return nil // A line for each attempt would only bury the first.
+		return nil // One line is enough; one for each attempt would hide it.
 	}
 }
 
@@ -137,7 +137,7 @@ func (v *view) redraw() error {
 	return v.write(render.Redraw(v.screen, v.said, v.outdated(), v.statusOptions.screen))
 }
 
-// outdated says since when the screen is not updated, and why; "" where it is up to date.
+// outdated is since when the screen has not been updated, and why; "" if it is current.
 func (v *view) outdated() string {
 	if v.stale == nil {
 		return ""
@@ -150,7 +150,7 @@ func (v *view) outdated() string {
 	return "not updated since " + since.Format(layout) + " (" + v.stale.Reason + "), retrying"
 }
 
-// keep all reports of a snapshot, without what a list does not show: of a list, there may be hundreds.
+// keep returns the reports of a snapshot. Those of a list, of which there may be hundreds, go without what a list does not show.
 func (o *statusOptions) keep(s *cluster.Snapshot) []report.Report {
 	var all []report.Report
 	for r := range o.reports(s) {

@@ -23,7 +23,7 @@ import (
 )
 
 type (
-	// Query says which Services are meant, and what the user knows better than the cluster.
+	// Query says which Services are meant, and which data plane to assume.
 	Query = objects.Query
 	// Objects is what was read; its method Snapshot makes facts of it.
 	Objects = objects.Objects
@@ -58,13 +58,16 @@ func Offline(ctx context.Context, in Input) (*Objects, error) { return file.Read
 // Dump writes objects so that Offline reads them back (file.Write).
 func Dump(w io.Writer, o *Objects) error { return file.Write(w, o) }
 
-// Anonymize is a copy that does not say whose cluster it is, and of which the diagnosis is the same (anonymize.Objects).
+// Anonymize is a copy that does not identify the cluster, and has the same diagnosis (anonymize.Objects).
 func Anonymize(o *Objects) *Objects { return anonymize.Objects(o) }
 
 // Explain says why the server at host did not do verb to a resource of a namespace ("" for all), and what to do about it.
 func Explain(err error, host, verb, resource, namespace string) error {
 	return api.Explain(err, host, verb, resource, namespace)
 }
+
+// Quiet is a context in which client-go logs nothing, unless -v asks for it (api.Quiet).
+func Quiet(ctx context.Context) context.Context { return api.Quiet(ctx) }
 
 // Client reads from an API server.
 type Client struct{ api *api.Client }
@@ -91,7 +94,7 @@ func (c *Client) Watch(ctx context.Context, q Query, first *Objects, now func() 
 	return watch.Follow(ctx, c.api, q, first, now)
 }
 
-// Live asks the nodes themselves (live.Ask). progress, if not nil, is told how many of the questions have been answered. All of it takes 60 seconds at most, or what
+// Live asks the nodes themselves (live.Ask). progress, if not nil, is called with how many of the questions have been answered. All of it takes 60 seconds at most, or what
 // --request-timeout says.
 func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
 	return live.Ask(ctx, c.api, s, live.Options{Total: c.api.Timeout(), Progress: progress})
@@ -115,6 +118,21 @@ func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, err
 // Exposed lists the Services of a namespace that have an external traffic policy, in order.
 func (c *Client) Exposed(ctx context.Context, namespace string) ([]Exposed, error) {
 	return c.api.Exposed(ctx, namespace)
+}
+
+// IngressNames lists the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressNames(ctx, namespace)
+}
+
+// GatewayNames lists the Gateways of a namespace, that of the context where it is "", in order.
+func (c *Client) GatewayNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.GatewayNames(ctx, namespace)
+}
+
+// IngressHosts lists the host names of the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.IngressHosts(ctx, namespace)
 }
 
 // NodeNames lists the names of all nodes, in order.

@@ -31,6 +31,18 @@ func ParseOverride(text string) (*cluster.Override, error) {
 	return &out, nil
 }
 
+// Overrides are what ParseOverride reads without a version: every name of the registry, and each with its modes.
+func Overrides() []string {
+	var out []string
+	for _, name := range Names() {
+		out = append(out, string(name))
+		for _, mode := range modesOf(name) {
+			out = append(out, string(name)+"/"+string(mode))
+		}
+	}
+	return out
+}
+
 func malformed(format string, args ...any) error {
 	return fmt.Errorf(format+"; the form is NAME[/MODE][@VERSION], for example kube-proxy/ipvs@v1.20.15, kube-proxy/iptables or cilium@1.19", args...)
 }

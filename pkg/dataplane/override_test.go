@@ -1,12 +1,24 @@
 package dataplane_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 )
+
+func TestOverridesAreRead(t *testing.T) {
+	for _, text := range dataplane.Overrides() {
+		if _, err := dataplane.ParseOverride(text + "@v1.20.0"); err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Contains(dataplane.Overrides(), "kube-proxy/ipvs") {
+		t.Errorf("kube-proxy/ipvs is missing in %v", dataplane.Overrides())
+	}
+}
 
 func TestParseOverride(t *testing.T) {
 	for text, want := range map[string]cluster.Override{

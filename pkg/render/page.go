@@ -6,7 +6,7 @@ import "strings"
 type Page struct {
 	Name, Title string
 	Facts       []Fact
-	// Paragraphs are wrapped.
+	// Paragraphs are wrapped, except those that begin with a space: drawings and tables, whose lines stay as they are.
 	Paragraphs []string
 	// Entries follow the paragraphs.
 	Entries []Entries
@@ -28,7 +28,11 @@ func PageText(p Page, s *Style) []byte {
 	s.facts(&b, "  ", plain, p.Facts)
 	for _, paragraph := range p.Paragraphs {
 		b.WriteByte('\n')
-		for _, line := range s.wrap(s.clean(paragraph), s.proseColumns()) {
+		lines := s.wrap(paragraph, s.proseColumns())
+		if strings.HasPrefix(paragraph, " ") {
+			lines = strings.Split(paragraph, "\n")
+		}
+		for _, line := range lines {
 			b.WriteString(s.paint(span{line, plain}) + "\n")
 		}
 	}

@@ -29,9 +29,9 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/explain", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
 		outside: []string{
-			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go",
+			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog",
 			"sigs.k8s.io/yaml",
 		},
 	},
@@ -39,7 +39,7 @@ var arrows = map[string]imports{
 	"pkg/apply": {
 		inside: []string{"pkg/cluster", "pkg/collect", "pkg/remedy"},
 		outside: []string{
-			"github.com/go-logr/logr", "github.com/rogpeppe/go-internal/diff", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
+			"github.com/rogpeppe/go-internal/diff", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "sigs.k8s.io/yaml",
 		},
 	},
 	// The packages below it are for it and for each other alone, as the rows say.
@@ -60,7 +60,7 @@ var arrows = map[string]imports{
 	},
 	"pkg/collect/api": {
 		inside:  []string{"pkg/cluster", "pkg/collect/objects"},
-		outside: []string{"github.com/go-logr/logr", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go"},
+		outside: []string{"k8s.io/klog", "github.com/go-logr/logr", "k8s.io/api", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go"},
 	},
 	"pkg/collect/read": {
 		inside:  []string{"pkg/cluster", "pkg/collect/api", "pkg/collect/objects", "pkg/detect"},
@@ -104,6 +104,7 @@ var arrows = map[string]imports{
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},
 	"pkg/prompt":    {inside: []string{"pkg/printable"}},
 	"pkg/suggest":   {},
+	"pkg/explain":   {inside: []string{"pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/suggest"}},
 
 	"krew":             {},
 	"release/licenses": {},

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -31,6 +34,19 @@ func NewGap(resource, verb, namespace, name string, err error) cluster.Gap {
 func TimedOut(err error) bool {
 	var timeout net.Error
 	return apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// NotKubernetes is true if the answer to a request for a resource of the core group is not one of a Kubernetes API server, but for example the page of a web server or of
+// a proxy. An API server answers with a Status, also where the object does not exist. (For an API group that it does not have it answers as a web server does.)
+func NotKubernetes(err error) bool {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		s := status.Status()
+		return s.Code == http.StatusNotFound && s.Details != nil &&
+			slices.ContainsFunc(s.Details.Causes, func(c metav1.StatusCause) bool { return c.Type == metav1.CauseTypeUnexpectedServerResponse })
+	}
+	// The answer succeeded, and is for example text/html (Result.Into of k8s.io/client-go/rest; the error has no type of its own).
+	return err != nil && strings.HasPrefix(err.Error(), "serializer for ") && strings.HasSuffix(err.Error(), " doesn't exist")
 }
 
 // Message is the API server's own sentence, or the transport's without the address it repeats.
@@ -74,6 +90,9 @@ func Explain(err error, host, verb, resource, namespace string) error {
 		return fmt.Errorf("the server at %s closed the connection in the middle of its answer; try again", host)
 	case errors.As(err, &dns), errors.As(err, &network):
 		return fmt.Errorf("the server at %s cannot be reached (%s); check it with `kubectl cluster-info`, or choose another context with --context", host, Message(err))
+	case NotKubernetes(err):
+		return fmt.Errorf("the server at %s does not answer like a Kubernetes API server (%s); check the server's address with `kubectl config view --minify`, and any proxy on the way",
+			host, Message(err))
 	case apierrors.IsTooManyRequests(err):
 		return fmt.Errorf("the server at %s is overloaded (%s); try again later", host, Message(err))
 	}

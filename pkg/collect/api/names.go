@@ -58,13 +58,56 @@ func (c *Client) names(ctx context.Context, resource string) ([]string, error) {
 
 // Table reads the columns that `kubectl get -o wide` shows of a list of the core group.
 func (c *Client) Table(ctx context.Context, namespace, resource string) (*Table, error) {
+	return c.tableOf(ctx, "/api/v1", namespace, resource)
+}
+
+func (c *Client) tableOf(ctx context.Context, prefix, namespace, resource string) (*Table, error) {
 	var shown Table
 	parameters := FromCache()
 	parameters.Set("includeObject", "None")
-	if err := c.JSON(ctx, Request{Path: Path("/api/v1", namespace, resource, ""), Accept: Columns, Parameters: parameters}, &shown); err != nil {
+	if err := c.JSON(ctx, Request{Path: Path(prefix, namespace, resource, ""), Accept: Columns, Parameters: parameters}, &shown); err != nil {
 		return nil, err
 	}
 	return &shown, nil
+}
+
+// IngressNames lists the names of the Ingresses of a namespace, that of the context where it is "", in order.
+func (c *Client) IngressNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.cells(ctx, "/apis/networking.k8s.io/v1", namespace, "ingresses", "Name")
+}
+
+// GatewayNames lists the names of the Gateways of a namespace, that of the context where it is "", in order.
+func (c *Client) GatewayNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.cells(ctx, "/apis/gateway.networking.k8s.io/v1", namespace, "gateways", "Name")
+}
+
+// IngressHosts lists the host names of the Ingresses of a namespace, that of the context where it is "", in order: of each Ingress as many as `kubectl get` shows.
+func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, error) {
+	shown, err := c.cells(ctx, "/apis/networking.k8s.io/v1", namespace, "ingresses", "Hosts")
+	var out []string
+	for _, hosts := range shown {
+		// shop.example,www.example + 2 more...
+		hosts, _, _ = strings.Cut(hosts, " + ")
+		out = append(out, strings.Split(hosts, ",")...)
+	}
+	return objects.HostNames(out), err
+}
+
+// cells is one column of all objects of a resource, in order.
+func (c *Client) cells(ctx context.Context, prefix, namespace, resource, column string) ([]string, error) {
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	shown, err := c.tableOf(ctx, prefix, namespace, resource)
+	if err != nil {
+		return nil, c.Explain(err, "list", resource, namespace)
+	}
+	out := make([]string, 0, len(shown.Rows))
+	for row := range shown.Rows {
+		out = append(out, shown.Cell(row, column))
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // Names lists the Services of a namespace by name, in order.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 // Forms of an answer, as a request's Accept header names them.
@@ -53,15 +54,22 @@ func (c *Client) send(ctx context.Context, r Request) rest.Result {
 	if accept == "" {
 		accept = Protobuf
 	}
-	// The path is escaped here, and only here: a name goes through as one segment whatever it holds.
+	// The path is escaped here, and only here: a name is one segment, whichever characters it has.
 	get := c.rest.Load().Get().AbsPath(r.Path).SetHeader("Accept", accept)
 	for key, values := range r.Parameters {
 		for _, value := range values {
 			get = get.Param(key, value)
 		}
 	}
-	// Errors say what went wrong; lines of the client's own log would only disturb the screen.
-	return get.Do(logr.NewContext(ctx, logr.Discard()))
+	return get.Do(Quiet(ctx))
+}
+
+// Quiet is a context in which the client logs nothing, unless -v asks for it: errors say what went wrong, and log lines would disturb the screen.
+func Quiet(ctx context.Context) context.Context {
+	if klog.V(1).Enabled() {
+		return ctx
+	}
+	return logr.NewContext(ctx, logr.Discard())
 }
 
 // Into reads into an object of a type that the client knows. A connection that is cut is tried once more.

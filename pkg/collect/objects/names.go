@@ -40,3 +40,47 @@ func (o *Objects) Namespaces() []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// IngressNames are those of the namespace, any where it is "", in order.
+func (o *Objects) IngressNames(namespace string) []string {
+	var out []string
+	for i := range o.Ingresses {
+		if namespace == "" || NamespaceOf(o.Ingresses[i].Namespace, Query{}) == namespace {
+			out = append(out, o.Ingresses[i].Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// GatewayNames are those of the namespace, any where it is "", in order.
+func (o *Objects) GatewayNames(namespace string) []string {
+	var out []string
+	for i := range o.Others {
+		if g := &o.Others[i]; g.GetKind() == "Gateway" && (namespace == "" || NamespaceOf(g.GetNamespace(), Query{}) == namespace) {
+			out = append(out, g.GetName())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// IngressHosts are the host names of the Ingresses of the namespace, any where it is "", in order.
+func (o *Objects) IngressHosts(namespace string) []string {
+	var out []string
+	for i := range o.Ingresses {
+		if namespace != "" && NamespaceOf(o.Ingresses[i].Namespace, Query{}) != namespace {
+			continue
+		}
+		for _, rule := range o.Ingresses[i].Spec.Rules {
+			out = append(out, rule.Host)
+		}
+	}
+	return HostNames(out)
+}
+
+// HostNames puts host names in order, each once, without those that name no single host. It changes hosts.
+func HostNames(hosts []string) []string {
+	slices.Sort(hosts)
+	return slices.DeleteFunc(slices.Compact(hosts), func(host string) bool { return host == "" || strings.HasPrefix(host, "*") })
+}
