@@ -23,7 +23,7 @@ import (
 )
 
 type (
-	// Query says which Services are meant, and what the user knows better than the cluster.
+	// Query says which Services are meant, and which data plane to assume.
 	Query = objects.Query
 	// Objects is what was read; its method Snapshot makes facts of it.
 	Objects = objects.Objects
@@ -58,7 +58,7 @@ func Offline(ctx context.Context, in Input) (*Objects, error) { return file.Read
 // Dump writes objects so that Offline reads them back (file.Write).
 func Dump(w io.Writer, o *Objects) error { return file.Write(w, o) }
 
-// Anonymize is a copy that does not say whose cluster it is, and of which the diagnosis is the same (anonymize.Objects).
+// Anonymize is a copy that does not identify the cluster, and has the same diagnosis (anonymize.Objects).
 func Anonymize(o *Objects) *Objects { return anonymize.Objects(o) }
 
 // Explain says why the server at host did not do verb to a resource of a namespace ("" for all), and what to do about it.
@@ -94,7 +94,7 @@ func (c *Client) Watch(ctx context.Context, q Query, first *Objects, now func() 
 	return watch.Follow(ctx, c.api, q, first, now)
 }
 
-// Live asks the nodes themselves (live.Ask). progress, if not nil, is told how many of the questions have been answered. All of it takes 60 seconds at most, or what
+// Live asks the nodes themselves (live.Ask). progress, if not nil, is called with how many of the questions have been answered. All of it takes 60 seconds at most, or what
 // --request-timeout says.
 func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(done, total int)) error {
 	return live.Ask(ctx, c.api, s, live.Options{Total: c.api.Timeout(), Progress: progress})

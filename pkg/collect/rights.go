@@ -9,16 +9,16 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
-// Right is one rule of a ClusterRole: one resource or one object of it, what is done to it, and what that is good for.
+// Right is one rule of a ClusterRole: one resource, or one object of it, the verbs, and why they are needed.
 type Right struct {
 	// Group is "" for the core group, and Name where it is about objects of any name.
 	Group, Resource, Name string
 	Verbs                 []string
-	// For is a short phrase: what cannot be known without it.
+	// For is a short phrase: what is read with it.
 	For string
 }
 
-// Rights are those that Read may ask for, each of which leaves a Gap, or ends in an error, where it is missing.
+// Rights are those that Read uses. Without one of them there is a Gap, or an error.
 func Rights() []Right {
 	return []Right{
 		{"", "services", "", []string{"get", "list"}, "the Services: get for those named on the command line, list for all others"},
@@ -35,7 +35,7 @@ func Rights() []Right {
 	}
 }
 
-// WatchRights are those that Watch asks for beside Rights.
+// WatchRights are those that Watch uses in addition to Rights.
 func WatchRights() []Right {
 	return []Right{
 		{"", "services", "", []string{"watch"}, "changes to the Services"},
@@ -44,14 +44,14 @@ func WatchRights() []Right {
 	}
 }
 
-// LiveRights are those that Live asks for beside Rights.
+// LiveRights are those that Live uses in addition to Rights.
 func LiveRights() []Right {
 	return []Right{
 		{"", "nodes/proxy", "", []string{"get"}, "what each node's health check and kube-proxy answer; this right opens every port of every node, the kubelet's included: grant it with care"},
 	}
 }
 
-// FixRights are those that Surroundings, Rollout and Events ask for beside Rights, which have the events already.
+// FixRights are those that Surroundings and Rollout use in addition to Rights, which have the events already.
 func FixRights() []Right {
 	return []Right{
 		{"", "pods", "", []string{"list"}, "the pods behind the Service; on Alibaba Cloud also those of Terway, in kube-system"},

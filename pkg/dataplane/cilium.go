@@ -1,5 +1,7 @@
 package dataplane
 
+// Over 500 lines: one file has all that Cilium decides, its decision lists for packets and for sockets with the rules of both beside them.
+
 import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )

@@ -35,7 +35,7 @@ type Objects struct {
 	Others []unstructured.Unstructured
 	// Gaps are what could not be read.
 	Gaps []cluster.Gap
-	// Complete means that all of this was asked for: what is neither here nor in Gaps does not exist.
+	// Complete means that all of this was requested: what is neither here nor in Gaps does not exist.
 	Complete bool
 }
 
@@ -110,7 +110,7 @@ type detector struct {
 }
 
 // Detect returns the data plane of most nodes and, for each node in the order of o.Nodes, its own where that is another, else nil. Nodes with equal data planes share
-// one value. Without any node, the data plane is what the other objects say of the cluster. override, if not nil, replaces what is detected.
+// one value. Without any node, the data plane is that of the cluster as far as the other objects identify it. override, if not nil, replaces what is detected.
 func Detect(o *Objects, override *cluster.Override) (most cluster.Dataplane, own []*cluster.Dataplane) {
 	return detect(registry, o, override)
 }
@@ -209,7 +209,7 @@ func (d *detector) ofNode(n *corev1.Node, override *cluster.Override) cluster.Da
 	return out
 }
 
-// decide asks the programs in the order of the registry; the first that knows the node's data plane decides.
+// decide tries the programs in the order of the registry; the first that knows the node's data plane decides.
 func (d *detector) decide(n *corev1.Node) cluster.Dataplane {
 	for i := range d.programs {
 		if d.programs[i].plane == nil {
@@ -249,7 +249,7 @@ func (d *detector) podMasquerade(n *corev1.Node) cluster.Tristate {
 	return cluster.Undetermined
 }
 
-// whyUnknown says what was read and what was not, where none of it tells how Services are served.
+// whyUnknown says what was read and what was not, where none of it identifies the data plane.
 func (d *detector) whyUnknown() string {
 	// Where listing the DaemonSets of all namespaces is forbidden, those of kube-system were read, unless there is a second gap for them.
 	readKubeSystem := !slices.ContainsFunc(d.Gaps, func(g cluster.Gap) bool {

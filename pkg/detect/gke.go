@@ -11,7 +11,7 @@ import (
 
 const dataplaneV2Name programName = "gke-dataplane-v2"
 
-// dataplaneV2 is Google's build of Cilium, which replaces kube-proxy. What it says of a node is decided with Cilium (cilium.go).
+// dataplaneV2 is Google's build of Cilium, which replaces kube-proxy. Its decision is made with Cilium's (cilium.go).
 var dataplaneV2 = program{
 	name:      dataplaneV2Name,
 	recognise: named("anetd"),
@@ -23,7 +23,7 @@ var dataplaneV2 = program{
 	},
 }
 
-// noteGoogleBuild says of the Cilium of Dataplane V2 why its version is unknown: the image is Google's own build, which changes what a release of Cilium does
+// noteGoogleBuild says why the version of Dataplane V2's Cilium is unknown: the image is Google's own build, which changes what a release of Cilium does
 // (cloud.google.com/kubernetes-engine/docs/concepts/dataplane-v2).
 func (f *facts) noteGoogleBuild(out *cluster.Dataplane) {
 	if f.has(dataplaneV2Name) && !f.has(ciliumName) {

@@ -279,7 +279,7 @@ func (c *KubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 	if c.Mode == string(cluster.NFTables) {
 		out.MasqueradeAll = c.NFTables.MasqueradeAll
 	}
-	// A variable stands for each node's own name: that overrides nothing.
+	// A variable is replaced by each node's own name: that overrides nothing.
 	if !strings.ContainsAny(c.HostnameOverride, "${") {
 		out.HostnameOverride = strings.ToLower(strings.TrimSpace(c.HostnameOverride))
 	}
@@ -314,7 +314,7 @@ func (c *KubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 }
 
 // mode is the proxy mode, and whether the configuration names it. Without a name it is iptables up to v1.39: v1.40 is announced to take nftables
-// (the event KubeProxyDefaultMode of v1.37). A mode of which nothing is known here (userspace, gone since v1.26) is "".
+// (the event KubeProxyDefaultMode of v1.37). A mode without rules here (userspace, removed in v1.26) is "".
 func (c *KubeProxyConfiguration) mode(version cluster.Version) (mode cluster.ProxyMode, named bool) {
 	switch mode := cluster.ProxyMode(c.Mode); mode {
 	case cluster.IPTables, cluster.IPVS, cluster.NFTables:

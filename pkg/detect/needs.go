@@ -68,7 +68,7 @@ func NeedsOf(o *Objects, onlyKubeSystem bool) Needs {
 	return out
 }
 
-// LikelyNamespaces are those beside kube-system where installers put a data plane: Cilium where Helm is told so, Tigera's operator, OVN-Kubernetes, OpenShift.
+// LikelyNamespaces are those beside kube-system where installers put a data plane: Cilium's Helm chart where it is given one, Tigera's operator, OVN-Kubernetes, OpenShift.
 func LikelyNamespaces(o *Objects) []string {
 	if newFacts(registry, o).isOpenShift() {
 		return []string{"openshift-ovn-kubernetes", "openshift-sdn", calicoSystem}

@@ -20,7 +20,7 @@ const (
 	openShiftLabel = "node.openshift.io/os_id"
 )
 
-// openShift is OpenShift SDN, which has a kube-proxy inside, and what OpenShift's Network says of the data plane where the DaemonSets could not be read.
+// openShift is OpenShift SDN, which has a kube-proxy inside. Where the DaemonSets could not be read, OpenShift's Network names the data plane.
 var openShift = program{
 	name:   openShiftName,
 	planes: []cluster.DataplaneName{cluster.KubeProxy, cluster.OVNKubernetes},
@@ -30,7 +30,7 @@ var openShift = program{
 		}
 		return noMatch
 	},
-	// It is a script of hundreds of lines that says nothing of the settings.
+	// The command is a script of hundreds of lines without settings.
 	dropsCommand: true,
 	configMaps:   func(d *appsv1.DaemonSet) []Reference { return configMapIn(d.Namespace, sdnConfig) },
 	fields:       map[string][][]string{"Network": {{"spec", "networkType"}, {"status", "networkType"}}},
@@ -78,7 +78,7 @@ func (f *facts) openShiftSDN(set *appsv1.DaemonSet) (out cluster.Dataplane, ok b
 	return out, true
 }
 
-// openShiftNetwork goes by the network type of OpenShift's Network (config.openshift.io/v1), where not all DaemonSets were read.
+// openShiftNetwork uses the network type of OpenShift's Network (config.openshift.io/v1), where not all DaemonSets were read.
 func (f *facts) openShiftNetwork() (cluster.Dataplane, bool) {
 	network := f.other("Network", "cluster")
 	if network == nil || f.knowsDaemonSets() {

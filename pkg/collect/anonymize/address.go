@@ -42,7 +42,7 @@ func (a *anonymizer) other4or6(p netip.Prefix) netip.Prefix {
 
 // settleAddresses finds another for each address and range. Seen as a tree of bits, a bit is turned only where what was read goes one way alone, and there it may as
 // well go the other: so all that lies in a range still does, what is lower stays lower, and no address that has such a bit is one of those that were read. On the way
-// into a range that means something to everybody (allowedRanges) no bit is turned.
+// into a range of a known meaning (allowedRanges) no bit is turned.
 func (a *anonymizer) settleAddresses() {
 	a.changed = make(map[netip.Prefix]netip.Prefix, len(a.seen))
 	var four, six []netip.Prefix

@@ -13,8 +13,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
-// What an anonymised dump may say: names and words that the diagnosis goes by, each of which Kubernetes, a provider or a data plane has made and anybody may use.
-// TestAllowed holds that all of those are here that the code compares with.
+// What an anonymised dump may contain: the names and words that the diagnosis depends on. Each is defined by Kubernetes, a provider or a data plane, and identifies no
+// user. TestAllowed checks that every string that the code compares facts with is here.
 
 func set(lists ...[]string) map[string]bool {
 	out := map[string]bool{}
@@ -110,10 +110,10 @@ var allowedFinalizers = set([]string{
 	"gke.networking.io/l4-ilb-v1", "gke.networking.io/l4-ilb-v2", "gke.networking.io/l4-netlb-v1", "gke.networking.io/l4-netlb-v2", "gke.networking.io/l4-netlb-v3",
 })
 
-// allowedFinalizerPrefixes are read whatever follows.
+// allowedFinalizerPrefixes are the prefixes by which finalizers are recognised.
 var allowedFinalizerPrefixes = set([]string{"service.k8s.alibaba/", "service.k8s.aws/", "gke.networking.io/", "k8s.ovh.net/"})
 
-// allowedNamespaces are everybody's.
+// allowedNamespaces exist in many clusters.
 var allowedNamespaces = set([]string{
 	corev1.NamespaceDefault, detect.KubeSystem, "kube-public", "kube-node-lease", "calico-system", "cilium", "ovn-kubernetes", "openshift-ovn-kubernetes", "openshift-sdn",
 	"metallb-system", "tigera-operator",
@@ -222,8 +222,7 @@ func lowered(lists ...[]string) map[string]bool {
 	return out
 }
 
-// vendorSuffixes are how vendors mark their builds of Kubernetes and of data planes behind the release, the hyphen or plus sign included. They tell which build it is,
-// and whose customer nobody.
+// vendorSuffixes are what vendors append to the release in the versions of their builds, the hyphen or plus sign included. They identify the build, not the customer.
 var vendorSuffixes = regexp.MustCompile(`^(` + strings.Join([]string{
 	`-(alpha|beta|rc)\.[0-9]+`, `-aliyun(edge)?\.[0-9]+`, `-tke\.[0-9]+`, `-eks-[0-9a-f]{7}`, `-(minimal-)?eksbuild\.[0-9]+`, `-gke\.[0-9]+(\.[0-9]+)?`, `\+k3s[0-9]+`, `\+rke2r[0-9]+`,
 	`[+-]vmware\.[0-9]+(-fips(\.[0-9]+)?)?`, `-r[0-9]+(-[0-9]+)?(\.[0-9]+)*`, `-rancher[0-9]+(-[0-9]+)?`, `\+k0s(\.[0-9]+)?`, `-mirantis-[0-9]+`, `-vke\.[0-9]+`, `\+IKS`, `\+[0-9a-f]{7}`, `-(k3s|rke2r)[0-9]+(-build[0-9]+)?`, `-(ubuntu|ubi|alpine|debian|distroless)`,

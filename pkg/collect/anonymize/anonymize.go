@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
 )
 
-// Objects is a copy of o that does not say whose cluster it is, and of which the diagnosis is the same.
+// Objects is a copy of o that does not identify the cluster, and has the same diagnosis.
 //
 // Every string and every name in a map is replaced, the same by the same wherever it occurs, unless an allow-list has exactly it (allowed.go): what the diagnosis goes
 // by, and numbers, booleans and times. Names keep their order. Addresses keep their family, their order, the kind of their network (private, shared, documentation,

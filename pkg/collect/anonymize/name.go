@@ -80,7 +80,7 @@ func (a *anonymizer) networkInterface(text string) string {
 }
 
 // component is the name of something that makes up a cluster: of a DaemonSet, a ConfigMap, a container, an image. One that begins with a name that is allowed keeps
-// that part: detection goes by it.
+// that part: detection depends on it.
 func (a *anonymizer) component(text string) string {
 	return a.beginning(text, allowedComponents, "component")
 }
@@ -119,7 +119,7 @@ func (a *anonymizer) path(text string) string {
 	return strings.Join(parts, "/")
 }
 
-// host keeps what tells the provider: the last two parts of a cloud's domain, and its parts that name a kind of load balancer.
+// host keeps what identifies the provider: the last two parts of a cloud's domain, and its parts that name a kind of load balancer.
 func (a *anonymizer) host(host string) string {
 	if to, ok := a.addressOrRange(host); ok {
 		return to
@@ -170,7 +170,7 @@ func (a *anonymizer) nodeAddress(text string) string {
 	return a.name("node", text)
 }
 
-// providerID keeps the form by which a provider is told: its scheme, and the words that are part of the form.
+// providerID keeps the form by which a provider is recognised: its scheme, and the words that are part of the form.
 func (a *anonymizer) providerID(id string) string {
 	scheme, rest, hasScheme := strings.Cut(id, "://")
 	if !hasScheme {
@@ -190,7 +190,7 @@ func (a *anonymizer) providerID(id string) string {
 			case strings.HasPrefix(part, "i-"):
 				parts[j] = "i-" + a.name("instance", part)
 			case j+1 < len(parts) && strings.HasPrefix(parts[j+1], "i-"):
-				// Alibaba Cloud's form, region.instance, is told by the region's.
+				// Alibaba Cloud's form, region.instance, is recognised by the region.
 				parts[j] = "xx-" + a.name("region", part)
 			default:
 				parts[j] = a.name("part", part)
@@ -205,7 +205,7 @@ func (a *anonymizer) providerID(id string) string {
 	return out
 }
 
-// hostnameOverride is the name of a node, in lower case as kube-proxy takes it, or a variable that stands for each node's own.
+// hostnameOverride is the name of a node, in lower case as kube-proxy takes it, or a variable with each node's own name.
 func (a *anonymizer) hostnameOverride(text string) string {
 	if strings.ContainsAny(text, "${") {
 		return "$(NODE_NAME)"

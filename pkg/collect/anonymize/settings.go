@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
-// flags are those of a command line that the diagnosis goes by.
+// flags are the flags of a command line that the diagnosis depends on.
 func (a *anonymizer) flags(given map[string]string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {

@@ -98,7 +98,7 @@ func (a *anonymizer) word(text string) (string, bool) {
 	return a.addressOrRange(text)
 }
 
-// anchor stands for a word of a text: for a name that something has where it is one.
+// anchor replaces a word of a text: by the replacement of a name where the word is one.
 func (a *anonymizer) anchor(text string) string {
 	value := a.name("value", text)
 	for _, kind := range a.anchored {
@@ -109,7 +109,7 @@ func (a *anonymizer) anchor(text string) string {
 	return value
 }
 
-// ranges are addresses and ranges with commas between them, or words that stand for some.
+// ranges are addresses, ranges and keywords with commas between them.
 func (a *anonymizer) ranges(text string) string {
 	parts := strings.Split(text, ",")
 	for i, part := range parts {

@@ -41,7 +41,7 @@ func New(getter genericclioptions.RESTClientGetter) (*Client, error) {
 	if err != nil {
 		return nil, noConnection(err)
 	}
-	// Without any kubeconfig kubectl's flags fall back to a port of this machine, where nobody has served a cluster for years.
+	// Without any kubeconfig, kubectl's flags fall back to port 8080 of this machine, where API servers no longer listen.
 	raw, err := getter.ToRawKubeConfigLoader().RawConfig()
 	if err == nil && len(raw.Clusters) == 0 && strings.HasSuffix(config.Host, "localhost:8080") {
 		return nil, noConnection(clientcmd.ErrEmptyConfig)
@@ -85,7 +85,7 @@ func (c *Client) connect(config *rest.Config) error {
 	return nil
 }
 
-// Renew reads the credentials again: the kubeconfig, a token's file, what a plugin gives. The cluster stays the same, whatever context has been chosen since.
+// Renew reads the credentials again: the kubeconfig, a token's file, what a plugin gives. The cluster stays the same, also where another context has become the current one.
 func (c *Client) Renew() error {
 	getter := c.getter
 	if flags, ok := getter.(*genericclioptions.ConfigFlags); ok {

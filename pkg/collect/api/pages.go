@@ -19,7 +19,7 @@ type Page struct {
 	take func() error
 }
 
-// NewPage is a page with the metadata that says how the list goes on. take stores the page's items; it is called once, when the list has ended.
+// NewPage is a page with the metadata that names the next one. take stores the page's items; it is called once, when the list has ended.
 func NewPage(meta metav1.ListInterface, take func() error) *Page { return &Page{meta, take} }
 
 // maxRestarts bounds how often a list is read again because the server no longer has the rest of it.
@@ -76,7 +76,7 @@ func CloneValues(v url.Values) url.Values {
 // MaxPages bounds how much FirstPages reads.
 const MaxPages = 10
 
-// ErrMore is the error of FirstPages for a list that goes on.
+// ErrMore is the error of FirstPages for a longer list.
 var ErrMore = fmt.Errorf("there are more than %[1]d, and only the first %[1]d were read", MaxPages*PageSize)
 
 // FirstPages is Pages for a list that may be long: it reads at most MaxPages pages. The error is ErrMore where there are more.

@@ -54,7 +54,7 @@ func (c *Client) send(ctx context.Context, r Request) rest.Result {
 	if accept == "" {
 		accept = Protobuf
 	}
-	// The path is escaped here, and only here: a name goes through as one segment whatever it holds.
+	// The path is escaped here, and only here: a name is one segment, whichever characters it has.
 	get := c.rest.Load().Get().AbsPath(r.Path).SetHeader("Accept", accept)
 	for key, values := range r.Parameters {
 		for _, value := range values {

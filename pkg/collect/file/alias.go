@@ -12,12 +12,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Bounds that keep a file harmless whose aliases stand for aliases ("billion laughs"): in bytes of one document.
+// Bounds that keep a file harmless whose aliases expand to aliases ("billion laughs"): in bytes of one document.
 const (
-	// mostAnchored is how much the anchors may hold that later items of a list may use.
-	mostAnchored = 1 << 20
-	// mostAliased is how much all aliases may add.
-	mostAliased = 16 << 20
+	// maxAnchored is how much the anchors may hold that later items of a list may use.
+	maxAnchored = 1 << 20
+	// maxAliased is how much all aliases may add.
+	maxAliased = 16 << 20
 )
 
 // anchors are those of the items of a list that have been read, written out as JSON: the items are parsed one by one, and YAML lets each of them use the anchors of
@@ -54,8 +54,8 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 			above++
 		}
 	}
-	if a.aliased += int64(whole.Len()); a.aliased > mostAliased {
-		return nil, a.tooMuch(line, "aliases up to here expand to", mostAliased)
+	if a.aliased += int64(whole.Len()); a.aliased > maxAliased {
+		return nil, a.tooMuch(line, "aliases up to here expand to", maxAliased)
 	}
 	whole.WriteString("-\n")
 	for part := range bytes.Lines(text) {
@@ -66,7 +66,7 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 	first := line - above - 1
 	var root yaml.Node
 	if err := yaml.Unmarshal(whole.Bytes(), &root); err != nil {
-		// The other parser says where it is wrong. Where it sees nothing wrong, what the aliases stand for is not known to be harmless.
+		// The other parser says where the error is. Where it finds none, the size of the aliases is not known, and the text is refused.
 		if _, where := entry(whole.Bytes(), first, above); where != nil {
 			return nil, where
 		}
@@ -76,12 +76,12 @@ func (a *anchors) toJSON(text []byte, line int) ([]byte, error) {
 		return nil, &lineError{line, "malformed YAML: a part of the document ends before its lines do"}
 	}
 	part := root.Content[0].Content[above]
-	if a.aliased += added(part, map[*yaml.Node]int64{}); a.aliased > mostAliased {
-		return nil, a.tooMuch(line, "aliases up to here expand to", mostAliased)
+	if a.aliased += added(part, map[*yaml.Node]int64{}); a.aliased > maxAliased {
+		return nil, a.tooMuch(line, "aliases up to here expand to", maxAliased)
 	}
 	// What an anchor holds is written out for each anchor around it, too.
-	if held(part, map[*yaml.Node]int64{}) > mostAnchored {
-		return nil, a.tooMuch(line, "anchors up to here hold", mostAnchored)
+	if held(part, map[*yaml.Node]int64{}) > maxAnchored {
+		return nil, a.tooMuch(line, "anchors up to here hold", maxAnchored)
 	}
 	names := defined(part, nil)
 	for _, name := range names {
@@ -116,8 +116,8 @@ func (a *anchors) keep(sequence []byte, names []string, from, line, first int) e
 	for _, value := range a.values {
 		size += len(value)
 	}
-	if size > mostAnchored {
-		return a.tooMuch(line, "anchors up to here hold", mostAnchored)
+	if size > maxAnchored {
+		return a.tooMuch(line, "anchors up to here hold", maxAnchored)
 	}
 	return nil
 }
@@ -144,14 +144,14 @@ func entry(sequence []byte, first, at int) ([]byte, error) {
 	return entries[at], nil
 }
 
-// added is how many bytes the aliases below a node stand for. Sizes of what was met before are known.
+// added is how many bytes the aliases below a node expand to. known has the sizes of nodes that were measured before.
 func added(n *yaml.Node, known map[*yaml.Node]int64) int64 {
 	if n.Kind == yaml.AliasNode {
 		return size(n.Alias, known)
 	}
 	var sum int64
 	for _, child := range n.Content {
-		sum = min(sum+added(child, known), mostAliased+1)
+		sum = min(sum+added(child, known), maxAliased+1)
 	}
 	return sum
 }
@@ -167,7 +167,7 @@ func size(n *yaml.Node, known map[*yaml.Node]int64) int64 {
 	known[n] = 0
 	sum := int64(len(n.Value)) + 4
 	for _, child := range n.Content {
-		sum = min(sum+size(child, known), mostAliased+1)
+		sum = min(sum+size(child, known), maxAliased+1)
 	}
 	known[n] = sum
 	return sum
@@ -183,7 +183,7 @@ func held(n *yaml.Node, known map[*yaml.Node]int64) int64 {
 		sum = size(n, known)
 	}
 	for _, child := range n.Content {
-		sum = min(sum+held(child, known), mostAliased+1)
+		sum = min(sum+held(child, known), maxAliased+1)
 	}
 	return sum
 }

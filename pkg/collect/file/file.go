@@ -24,7 +24,7 @@ type Input struct {
 }
 
 // Read reads manifests and dumps. Objects of other kinds are ignored, and so are fields that this program does not know. The same object twice is read once;
-// if the two differ it is an error, for nobody can tell which of them holds. So is a word that its field does not take, unless a dump has it.
+// two versions of it are an error, since either may be the current one. So is an enum value that its field does not accept, except in a dump.
 func Read(ctx context.Context, in Input) (*objects.Objects, error) {
 	if len(in.Paths) == 0 {
 		return nil, &objects.UsageError{Message: "-f needs a file, a directory, or - for standard input"}
@@ -39,9 +39,9 @@ func Read(ctx context.Context, in Input) (*objects.Objects, error) {
 		return nil, fmt.Errorf("reading %s: no Kubernetes object found; pass manifests, the output of `kubectl get … -o yaml`, or that of `kubectl etp dump`",
 			strings.Join(in.Paths, ", "))
 	}
-	// A dump has what an API server gave out, and that may have been a newer one.
-	if into.slip != nil && !into.objects.Complete {
-		return nil, into.slip
+	// A dump has what an API server returned, and a newer one may know more values.
+	if into.invalid != nil && !into.objects.Complete {
+		return nil, into.invalid
 	}
 	return into.objects, nil
 }
@@ -117,7 +117,7 @@ func (l *loader) file(ctx context.Context, name string, r io.Reader) error {
 	}
 }
 
-// reason leaves out the operation and the name, which the caller has said already.
+// reason leaves out the operation and the name, which the caller's message has already.
 func reason(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// lineIndex remembers where the lines of what passes through it begin, so that an offset can be told as a line.
+// lineIndex records where lines begin in what is read through it, to turn an offset into a line number.
 type lineIndex struct {
 	r      io.Reader
 	offset int64
@@ -72,7 +72,7 @@ func readJSON(r io.Reader, skipped int, each func(rawObject) error) error {
 			return &lineError{here(), fmt.Sprintf("malformed JSON: expected an object, found %v", token)}
 		}
 		start := here()
-		// The members of a list but its items; an item without a kind of its own is held until the list's is known.
+		// rest are the members except items. An item without a kind of its own is kept until the kind of the list is known.
 		rest := map[string]json.RawMessage{}
 		var untyped []rawObject
 		for decoder.More() {

@@ -27,8 +27,8 @@ type loader struct {
 	seen    map[objects.Key]seenObject
 	// count is how many Kubernetes objects there were, of any kind.
 	count int
-	// slip is the first word of a manifest that its field does not take.
-	slip error
+	// invalid is the first enum value of a manifest that its field does not accept.
+	invalid error
 }
 
 type seenObject struct {
@@ -43,8 +43,8 @@ func Kinds() []string {
 	}
 }
 
-// CollectCommand writes a file of every kind that files are read for, but those that stand for a Service on the command line, and FelixConfiguration: only clusters with
-// Calico have that kind, and kubectl stops at one that the cluster does not know.
+// CollectCommand writes a file of every kind that is read from files, except those that a command line may name in place of a Service, and those that only some clusters
+// have: kubectl stops at a kind that the cluster does not know.
 const CollectCommand = "kubectl get services,endpointslices,nodes,daemonsets,configmaps,pods,events -A -o yaml > cluster.yaml"
 
 // wantedKind says whether objects of a kind can matter, or are in a list of that kind.
@@ -52,7 +52,7 @@ func wantedKind(kind string) bool {
 	return slices.Contains(Kinds(), kind) || strings.HasSuffix(kind, "List")
 }
 
-// dumpAPIVersion and gapsKind are how a dump tells what could not be read.
+// dumpAPIVersion and gapsKind are the type of the object in which a dump lists what could not be read.
 const (
 	dumpAPIVersion = "kubectl-etp/v1alpha1"
 	gapsKind       = "Gaps"
@@ -167,8 +167,8 @@ func load[T any, P interface {
 		return &lineError{raw.line, fmt.Sprintf("the %s cannot be read: %s", kind, plain(err))}
 	}
 	key := objects.Key{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()}
-	if unknown, ok := objects.UnknownWord(object); ok && l.slip == nil {
-		l.slip = fmt.Errorf("reading %s: %w", file, &lineError{raw.line, fmt.Sprintf("%s %s: %s", kind, key.Full(), unknown)})
+	if unknown, ok := objects.UnknownWord(object); ok && l.invalid == nil {
+		l.invalid = fmt.Errorf("reading %s: %w", file, &lineError{raw.line, fmt.Sprintf("%s %s: %s", kind, key.Full(), unknown)})
 	}
 	now := seenObject{fmt.Sprintf("%s line %d", file, raw.line), sha256.Sum256(text)}
 	if before, ok := l.seen[key]; ok {

@@ -22,7 +22,7 @@ type lineError struct {
 
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.message) }
 
-// typeOf is what an object says of itself.
+// typeOf is the type of an object.
 type typeOf struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`

@@ -14,7 +14,7 @@ import (
 
 // readYAML reads YAML documents. The first line starts with prefix and is line number first.
 //
-// The items of a block-style list are told apart by their dashes, without parsing: YAML demands that everything inside an item be indented further than its
+// The items of a block-style list are split at their dashes, without parsing: YAML demands that everything inside an item be indented further than its
 // dash, so a dash at that very column can only be the next item.
 func readYAML(in *bufio.Reader, first int, prefix string, wanted func(kind string) bool, each func(rawObject) error) error {
 	document := yamlDocument{wanted: wanted, each: each}
@@ -198,7 +198,7 @@ func (d *yamlDocument) endItem() error {
 }
 
 // withoutBulk blanks out the two parts of kubectl's output that are most of a large file and of no use here: a node's status.images and any metadata.managedFields,
-// both four columns right of the item's dash. The lines stay, so that errors are told where they are.
+// both four columns right of the item's dash. The lines stay, so that line numbers in errors are right.
 func withoutBulk(item []byte, dash int) []byte {
 	if !bytes.Contains(item, []byte("images:")) && !bytes.Contains(item, []byte("managedFields:")) {
 		return item

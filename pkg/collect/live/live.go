@@ -28,11 +28,11 @@ const (
 	defaultPatience = 5 * time.Second
 	// defaultTotal is what all nodes together are given.
 	defaultTotal = 60 * time.Second
-	// mostSilent is after how many nodes in a row that gave no answer no more are Complete: something between keeps all of them from answering.
-	mostSilent = 50
-	// MaxBody bounds what is read of one answer, in bytes: whatever listens on the port may send without end.
+	// maxSilent is after how many timeouts in a row no more nodes are asked: then something between the API server and the nodes drops the requests.
+	maxSilent = 50
+	// MaxBody bounds what is read of one answer, in bytes: the program that listens on the port may send without end.
 	MaxBody = 1 << 20
-	// metricsPort is where kube-proxy tells its mode, if it listens on more than the loopback address.
+	// metricsPort is where kube-proxy answers for its mode, if it listens on more than the loopback address.
 	metricsPort = 10249
 )
 
@@ -40,15 +40,15 @@ const (
 type Options struct {
 	// Patience is what one node is given to answer, Total what all of them are; 0 for 5 and 60 seconds.
 	Patience, Total time.Duration
-	// Progress, if not nil, is told how many of the questions have been answered, never twice at a time.
+	// Progress, if not nil, is called with how many of the questions have been answered, never concurrently.
 	Progress func(done, total int)
 }
 
 // Ask asks the nodes themselves, through the API server: for each Service with a health check node port, what each node answers on it, into Service.Live; and
 // each node's kube-proxy for its mode, into Node.ProxyMode. Nodes that are virtual, or not known to the API server, are left out.
 //
-// Where the right to ask is missing, one Gap says so and no more is asked. The questions end early where 50 nodes in a row are silent, or the time is up; a Gap then says
-// how many were asked and answered. The error is that of a context that ended. What was answered until then is in s all the same.
+// Where the permission is missing, one Gap says so and the questions end. They also end after 50 timeouts in a row and when the time is up; a Gap then says how many nodes
+// were asked and how many answered. The error is that of a context that ended. Answers received until then are in s in every case.
 func Ask(ctx context.Context, c *api.Client, s *cluster.Snapshot, o Options) error {
 	asker := &asker{
 		client: c, snapshot: s, progress: o.Progress, patience: cmp.Or(o.Patience, defaultPatience), asked: map[int]bool{}, answered: map[int]bool{},
@@ -100,9 +100,9 @@ func Ask(ctx context.Context, c *api.Client, s *cluster.Snapshot, o Options) err
 	case ctx.Err() != nil:
 		asker.unfinished(len(nodes), "it was interrupted")
 	case errors.Is(err, errSilent):
-		asker.unfinished(len(nodes), fmt.Sprintf("%d requests in a row timed out", mostSilent))
+		asker.unfinished(len(nodes), fmt.Sprintf("%d requests in a row timed out", maxSilent))
 	case bounded.Err() != nil && len(asker.answered) == len(nodes):
-		// Each node has answered something: the findings say of what they have no answer.
+		// Each node has answered something: the findings name the answers that are missing.
 	case bounded.Err() != nil:
 		asker.unfinished(len(nodes), fmt.Sprintf("the time limit for all nodes (%s) was reached", total))
 	default:
@@ -124,7 +124,7 @@ type asker struct {
 
 	lock        sync.Mutex
 	done, total int
-	// asked and answered are nodes by their place in the snapshot; silent is how many questions in a row were not answered.
+	// asked and answered are nodes by their place in the snapshot; silent is how many questions in a row timed out.
 	asked, answered map[int]bool
 	silent          int
 }
@@ -179,13 +179,13 @@ func (a *asker) finished(node int, err error, note func()) error {
 	case !api.TimedOut(err):
 		a.silent = 0
 	case !a.answered[node]:
-		// Where another port of the node has answered, nothing keeps the node from being Complete: most kube-proxies tell their mode on the loopback address alone.
+		// Where another port of the node has answered, the node can be reached: most kube-proxies answer for their mode on the loopback address only.
 		a.silent++
 	}
 	if a.progress != nil {
 		a.progress(a.done, a.total)
 	}
-	if a.silent >= mostSilent {
+	if a.silent >= maxSilent {
 		return errSilent
 	}
 	return nil
@@ -232,7 +232,7 @@ func (a *asker) health(ctx context.Context, service, node int) error {
 	return a.finished(node, err, func() { s.Live[n.Name] = live })
 }
 
-// judge tells a node that says no from one that could not be asked. kube-proxy and Cilium answer 200 or 503 with a JSON object that counts the local endpoints
+// judge separates a node whose health check fails from one that could not be asked. kube-proxy and Cilium answer 200 or 503 with a JSON object that counts the local endpoints
 // and names the Service (pkg/proxy/healthcheck/service_health.go); the API server and everything between answer otherwise.
 func judge(status int, body []byte, err error, s *cluster.Service) cluster.Live {
 	var answer struct {
@@ -267,7 +267,7 @@ func judge(status int, body []byte, err error, s *cluster.Service) cluster.Live 
 	return live
 }
 
-// mode asks kube-proxy for its mode. Most listen on the loopback address alone, so that no answer says nothing.
+// mode asks kube-proxy for its mode. Most listen on the loopback address only: no answer means nothing.
 func (a *asker) mode(ctx context.Context, node int) error {
 	if err := a.begins(ctx, node); err != nil {
 		return err

@@ -28,7 +28,7 @@ func lastSeen(e *corev1.Event) time.Time {
 	return e.EventTime.Time
 }
 
-// KeepEvent keeps what is said of a Service, and when it was said last.
+// KeepEvent keeps an event about a Service: its text, and when it occurred last.
 func KeepEvent(e *corev1.Event) bool {
 	if e.InvolvedObject.Kind != "Service" {
 		return false

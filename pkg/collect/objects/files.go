@@ -13,10 +13,10 @@ func (o *Objects) isUnread(resource string) bool {
 	return slices.ContainsFunc(o.Gaps, func(g cluster.Gap) bool { return g.Resource == resource })
 }
 
-// endpointsKnown says whether what was read holds all EndpointSlices of a Service. A cluster, or a dump of it, was asked for them. Other files hold what somebody put
-// into them, and the absence of a slice shows only where it can be told from an omission: the controller gives every Service with a selector a slice, if need be one
+// endpointsKnown says whether what was read holds all EndpointSlices of a Service. A cluster, or a dump of it, was asked for them. Other files hold a selection,
+// and a missing slice proves something only where it cannot have been left out: the controller gives every Service with a selector a slice, if need be one
 // without endpoints (kubernetes/kubernetes staging/src/k8s.io/endpointslice/reconciler.go, the placeholder slice), while one without a selector has
-// none until somebody writes it.
+// none until it is created by hand.
 func (o *Objects) endpointsKnown(s *cluster.Service, q Query) bool {
 	if o.isUnread(cluster.ResourceEndpointSlices) {
 		return false

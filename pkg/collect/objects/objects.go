@@ -29,7 +29,7 @@ type Objects struct {
 	Events []corev1.Event
 	// Others are objects of types that are not part of Kubernetes: Gateway, FelixConfiguration.
 	Others []unstructured.Unstructured
-	// Gaps lists what was asked for and could not be read.
+	// Gaps lists what could not be read.
 	Gaps []cluster.Gap
 
 	// Complete means that everything that matters was asked for: what is neither here nor in Gaps does not exist. Files that are not a dump give no such certainty.

@@ -7,11 +7,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Query says which Services are meant, and what the user knows better than the cluster tells.
+// Query says which Services are meant, and which data plane to assume.
 //
 // The zero Query means every Service that is reachable from outside: type LoadBalancer or NodePort, or with externalIPs.
 type Query struct {
-	// Args name Services as kubectl does: svc/web, "service" "a" "b", web. ing/NAME and gateway/NAME stand for the Services behind them.
+	// Args name Services as kubectl does: svc/web, "service" "a" "b", web. ing/NAME and gateway/NAME mean the Services behind them.
 	Args []string
 	// Namespace is that of the Services; "" is the context's namespace online, and any namespace offline.
 	Namespace     string

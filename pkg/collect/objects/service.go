@@ -29,7 +29,7 @@ func IsPending(s *corev1.Service) bool {
 	return s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(convertIngress(s.Status.LoadBalancer.Ingress)) == 0
 }
 
-// ServiceFacts settles the API server's defaults too (SetDefaults_Service in pkg/apis/core/v1/defaults.go): a manifest has not met them yet.
+// ServiceFacts are the facts of a Service, with the API server's defaults (SetDefaults_Service in pkg/apis/core/v1/defaults.go): a manifest does not have them yet.
 func ServiceFacts(s *corev1.Service, q Query) cluster.Service {
 	out := cluster.Service{
 		Namespace:           NamespaceOf(s.Namespace, q),
@@ -220,7 +220,7 @@ func endpointPorts(ports []discoveryv1.EndpointPort) []cluster.EndpointPort {
 	var out []cluster.EndpointPort
 	for i := range ports {
 		from := &ports[i]
-		// The API server defaults an absent name to ""; a hand-written slice has not met it.
+		// The API server defaults an absent name to ""; a hand-written slice may lack it.
 		if from.Port == nil || port(*from.Port) == 0 {
 			continue
 		}

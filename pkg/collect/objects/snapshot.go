@@ -70,7 +70,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 	return out, nil
 }
 
-// Detection are the objects that tell the data plane, with the nodes in an order of their own.
+// Detection are the objects that pkg/detect reads. nodes are those of o, in the order in which their data planes are returned.
 func (o *Objects) Detection(nodes []*corev1.Node) *detect.Objects {
 	return &detect.Objects{
 		Nodes: nodes, DaemonSets: o.DaemonSets, ConfigMaps: o.ConfigMaps, Pods: o.Pods, Slices: o.Slices, Others: o.Others, Gaps: o.Gaps, Complete: o.Complete,

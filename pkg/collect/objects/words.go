@@ -11,16 +11,16 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// enum is a field that takes one of a few words. "" stands for a field that is absent.
+// enum is a field that takes one of a few words. Its value is "" where the field is absent.
 type enum struct {
 	field, value string
 	words        []string
 }
 
-// UnknownWord describes the first field of an object that has a word of its own making; ok is false where there is none.
+// UnknownWord describes the first enum field of an object with a value that Kubernetes does not define; ok is false where there is none.
 //
-// In a manifest such a word is a typing mistake, and an error. What an API server gave out may have been written by a newer one that knows more words: such a word is
-// kept, it is escaped where it is shown, and a Service with one has no map.
+// In a manifest such a value is a typing mistake, and an error. An object of an API server may come from a newer one that knows more values: such a value is kept, it is
+// escaped where it is shown, and a Service with one has no map.
 func UnknownWord(object any) (text string, ok bool) { return unknownWord(enumsOf(object)) }
 
 // UnknownGapWord is the same for the gaps of a dump.

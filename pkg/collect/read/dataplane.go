@@ -17,8 +17,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
 )
 
-// daemonSets lists those of all namespaces: a data plane may live in one of its own. Who may not do that may still look into kube-system; likelyNamespaces come
-// later, within what the budget leaves.
+// daemonSets lists those of all namespaces: a data plane may have a namespace of its own. Where that is forbidden, those of kube-system are listed, and later those of
+// likely namespaces, as far as the budget allows.
 func (r *reading) daemonSets() error {
 	err := r.listDaemonSets("")
 	if err == nil {
@@ -36,7 +36,7 @@ func (r *reading) daemonSets() error {
 	return nil
 }
 
-// listLikely lists the DaemonSets of as many of them. A refusal is no gap of its own: the one for all namespaces says it.
+// listLikely lists the DaemonSets of some namespaces. A refusal is no Gap of its own: the one for all namespaces covers it.
 func (r *reading) listLikely(namespaces []string) error {
 	var group errgroup.Group
 	for _, namespace := range namespaces {

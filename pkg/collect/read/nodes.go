@@ -129,7 +129,7 @@ func join(full []corev1.Node, labelled []metav1.PartialObjectMetadata, shown *ap
 	return out
 }
 
-// fullNodes reads nodes in full after all, within what the budget leaves: first those that are asked for, then some with endpoints.
+// fullNodes reads some nodes in full, as far as the budget allows: first those of the query, then some with endpoints.
 func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 	position := make(map[string]int, len(r.objects.Nodes))
 	for i := range r.objects.Nodes {
@@ -137,7 +137,7 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 			position[r.objects.Nodes[i].Name] = i
 		}
 	}
-	left := min(budget, mostFullNodes)
+	left := min(budget, maxFullNodes)
 	var forbidden sync.Once
 	read := func(name string) {
 		at, ok := position[name]
@@ -157,7 +157,7 @@ func (r *reading) fullNodes(group *errgroup.Group, budget int) {
 				return failed
 			}
 			if err != nil {
-				// What the lists say of the node still holds.
+				// The node stays as the lists have it.
 				return nil
 			}
 			objects.KeepNode(&node)

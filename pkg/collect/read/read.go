@@ -19,8 +19,8 @@ import (
 const (
 	// Budget bounds the requests for one Service, however many nodes there are.
 	Budget = 12
-	// mostFullNodes bounds the nodes of a large cluster that are read in full after all.
-	mostFullNodes = 6
+	// maxFullNodes bounds the nodes of a large cluster that are read in full after all.
+	maxFullNodes = 6
 	// SmallCluster is up to how many nodes every Node is read in full, by one list.
 	SmallCluster = 250
 )

@@ -76,7 +76,7 @@ func (r *reading) services(targets []objects.Target, namespace string, q objects
 	if !others {
 		return nil
 	}
-	// The Service behind an Ingress is its controller's, in whatever namespace that lives.
+	// The Service behind an Ingress is its controller's, which may be in any namespace.
 	if err := r.listServices("", ""); err != nil {
 		if namespace == "" {
 			return err
@@ -88,7 +88,7 @@ func (r *reading) services(targets []objects.Target, namespace string, q objects
 	return nil
 }
 
-// front reads an Ingress or a Gateway, which stands for the Services behind it.
+// front reads an Ingress or a Gateway, by which the user means the Services behind it.
 func (r *reading) front(ctx context.Context, t objects.Target, namespace string) error {
 	full := t.Name
 	if namespace != "" {
@@ -190,7 +190,7 @@ func noService(ctx context.Context, c *api.Client, namespace, name string) error
 	})
 	where := "in namespace " + namespace
 	if err := group.Wait(); err != nil && len(here) == 0 && len(elsewhere) == 0 {
-		// Who may get one Service need not be allowed to list them.
+		// The permission to get one Service does not include listing them.
 		return fmt.Errorf("get service %s/%s: not found %s; choose another namespace with -n", namespace, name, where)
 	}
 	return objects.NotFound(name, namespace, where, here, elsewhere)
@@ -261,7 +261,7 @@ func (r *reading) addSlices(items []discoveryv1.EndpointSlice) {
 	r.objects.Slices = append(r.objects.Slices, items...)
 }
 
-// slicesBehind reads the EndpointSlices of the Services that an Ingress or a Gateway stands for, and leaves out the Services that it does not.
+// slicesBehind reads the EndpointSlices of the Services that may be behind an Ingress or a Gateway, and drops all other Services.
 func (r *reading) slicesBehind() error {
 	kept := r.objects.Services[:0]
 	spaces := map[string][]string{}

@@ -23,7 +23,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
-// pods reads the pods that the selector names, and then what keeps them and what is said of them.
+// pods reads the pods that the selector selects, then their owners and the policies that select them.
 func (w *walk) pods() error {
 	if len(w.out.Selector) == 0 {
 		return nil
@@ -74,7 +74,7 @@ func (w *walk) pods() error {
 func (w *walk) budgets(pods []labels.Set) error {
 	read := func(path string) error {
 		return api.Pages(nil, func(v url.Values) (*api.Page, error) {
-			// Of v1 and v1beta1 alike only what both have is asked for.
+			// The fields are those that v1 and v1beta1 have in common.
 			var page struct {
 				Metadata metav1.ListMeta `json:"metadata"`
 				Items    []struct {
@@ -229,7 +229,7 @@ func (w *walk) daemonSets() error {
 	})
 }
 
-// MaxSingleNodes is for how many nodes a DaemonSet's pods are asked for one by one; for more of them it is cheaper to list all.
+// MaxSingleNodes is for how many nodes a DaemonSet's pods are listed node by node; for more nodes it is cheaper to list all pods.
 const MaxSingleNodes = 8
 
 // podsOn reads on which nodes a DaemonSet has pods, as far as the ready endpoints are concerned. It is an error only where the whole reading has been given up.

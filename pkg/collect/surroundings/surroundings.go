@@ -37,14 +37,14 @@ const maxWorkloads = 8
 // (cloud.tencent.com/document/product/457/36837).
 const tkeConfig = "tke-service-controller-config"
 
-// ChangedError says that the Service is no longer what the snapshot holds: a plan made of both would be guarded by a version that nobody has diagnosed.
+// ChangedError says that the Service was changed after the snapshot: a plan made now would be guarded by a resourceVersion that was not diagnosed.
 type ChangedError struct{ Namespace, Name string }
 
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("get service %s/%s: it was changed while it was being read; run the command again", e.Namespace, e.Name)
 }
 
-// Read reads all that a plan for svc, a Service of s, may look at. Only the Service itself is indispensable; what else cannot be read is a Gap. It asks for
+// Read reads all that a plan for svc, a Service of s, may look at. An error is returned only where the Service itself cannot be read; anything else becomes a Gap. It asks for
 // lists in pages, and for no more than api.MaxPages of them. A Service that differs from svc is a *ChangedError.
 func Read(ctx context.Context, c *api.Client, s *cluster.Snapshot, svc *cluster.Service) (*cluster.Surroundings, error) {
 	var service corev1.Service

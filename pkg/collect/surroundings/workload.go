@@ -137,7 +137,7 @@ func readWorkload(owner cluster.Object, raw []byte) (cluster.Workload, error) {
 	for _, volume := range template.Spec.Volumes {
 		out.Claims = out.Claims || volume.PersistentVolumeClaim != nil
 	}
-	// What is to be changed is kept as it was read, also where this program knows less of it than the server does.
+	// Fields that a fix changes are kept as they were read, including what this program does not know of them.
 	var whole struct {
 		Spec struct {
 			Template struct {
@@ -201,7 +201,7 @@ func replicas(n *int32) int {
 	return int(*n)
 }
 
-// scaled settles a number or a percentage of the replicas; 0 for one that cannot be read, which the API server lets nobody write.
+// scaled is a number, or a percentage of the replicas; 0 where it is malformed, which the API server rejects.
 func scaled(value *intstr.IntOrString, of int, up bool) int {
 	n, err := intstr.GetScaledValueFromIntOrPercent(intstr.ValueOrDefault(value, intstr.FromInt32(0)), of, up)
 	if err != nil {

@@ -23,8 +23,8 @@ type session struct {
 	accepted bool
 }
 
-// send asks by the client's credentials. Where the server does not accept them they are read again, and it is asked once more. Fatal says that new ones are not accepted
-// either, and what to do.
+// send sends with the client's credentials. Where the server rejects them, they are read again and the request is sent once more. fatal means that the new ones are rejected
+// too, and says what to do.
 func (s *session) send(ask func(*rest.RESTClient) error) (err, fatal error) {
 	for {
 		s.lock.Lock()
@@ -38,7 +38,7 @@ func (s *session) send(ask func(*rest.RESTClient) error) (err, fatal error) {
 	}
 }
 
-// judge notes what an answer says of the credentials it was asked by, and whether to ask again by new ones.
+// judge records whether the server accepted the credentials of a request, and says whether to send it again with new ones.
 func (s *session) judge(generation int, err error) (again bool, fatal error) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -49,7 +49,7 @@ func (s *session) judge(generation int, err error) (again bool, fatal error) {
 		}
 		return false, nil
 	case generation < s.renewed:
-		return true, nil // Another request has found out first.
+		return true, nil // Another request has renewed them already.
 	case s.renewed > 0 && !s.accepted:
 		return false, s.client.Explain(err, "", "", "")
 	}
@@ -62,7 +62,7 @@ func (s *session) judge(generation int, err error) (again bool, fatal error) {
 }
 
 const (
-	// grace is how long a watch may be interrupted before that is worth a word: the server ends each of them every few minutes.
+	// grace is how long a watch may be interrupted before it is reported: the server ends each of them every few minutes.
 	grace = 2 * time.Second
 	// proof is how long a stream without an event must last to count as a connection: some requests that fail give one that ends at once.
 	proof = time.Second / 2
@@ -96,7 +96,7 @@ func (w *watching) link(resource string) *link {
 	return l
 }
 
-// answered notes that the server has done what it was asked for.
+// answered records that a request succeeded.
 func (l *link) answered(verb string) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
@@ -120,7 +120,7 @@ func (l *link) close() {
 	l.closed = true
 }
 
-// lost notes that changes are not seen, and why, nil where that is not known.
+// lost records that changes are not seen. err is why, nil where that is not known.
 func (l *link) lost(err error) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
@@ -134,7 +134,7 @@ func (l *link) lost(err error) {
 	}
 }
 
-// receive notes that a stream is alive.
+// receive records that a stream is alive.
 func (l *link) receive(stream int) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
@@ -148,7 +148,7 @@ func (l *link) receive(stream int) {
 	}
 }
 
-// watch passes events on, and notes when they come and end.
+// watch forwards events, and records when they arrive and end.
 func (l *link) watch(events watch.Interface) watch.Interface {
 	l.lock.Lock()
 	defer l.lock.Unlock()
@@ -158,9 +158,9 @@ func (l *link) watch(events watch.Interface) watch.Interface {
 	return s
 }
 
-// pass hands events on until there are no more.
+// pass forwards events until there are no more.
 func (l *link) pass(s *stream, number int) {
-	// The end is noted before the receiver learns of it and opens the next stream.
+	// The end is recorded before the receiver sees it and opens the next stream.
 	defer close(s.events)
 	var why error
 	defer func() { l.lost(why) }()
@@ -181,7 +181,7 @@ func (l *link) pass(s *stream, number int) {
 	}
 }
 
-// end makes that what is still said of the stream does not count.
+// end makes later reports about the stream void.
 func (l *link) end() {
 	l.lock.Lock()
 	defer l.lock.Unlock()

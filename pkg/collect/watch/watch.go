@@ -45,7 +45,7 @@ type Change struct {
 	Err   error
 }
 
-// Stale says that changes are not seen at present. They are asked for again until the server answers.
+// Stale says that changes are not seen at present. The watch is tried again until the server answers.
 type Stale struct {
 	// Since is when the server last sent anything of what is not seen now.
 	Since time.Time
@@ -57,7 +57,7 @@ type Stale struct {
 // Snapshot or Stale differs: heartbeats of nodes are none. Where the server can be watched again after it could not, there is a Change with a Snapshot in any case.
 // The channel is closed when ctx ends, or after a Change with Err, which says why watching cannot go on.
 //
-// Where the server does not accept the credentials any more they are read again; where it does not accept those either, watching ends. What Read could not read, or
+// Where the server rejects the credentials, they are read again; where it rejects the new ones too, watching ends. What Read could not read, or
 // what may not be watched from the start, is not watched. Now is the clock that Since is read from. The data plane's settings are those of the first reading.
 func Follow(ctx context.Context, c *api.Client, q objects.Query, first *objects.Objects, now func() time.Time) (<-chan Change, error) {
 	before, err := first.Snapshot(q)
@@ -288,7 +288,7 @@ type source struct {
 }
 
 // follow keeps a map of objects as the API server has them, until ctx ends. What may not be watched from the start is an error for Services, and a gap for the rest;
-// what may not be watched any more is asked for again, as an API server that starts refuses what it will allow in a moment.
+// a watch that is refused later is tried again, since a starting API server refuses what it allows a moment later.
 func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, from source, into map[string]T, convert func(runtime.Object) (T, bool)) {
 	ctx, stop := context.WithCancel(ctx)
 	l := w.link(from.resource)
@@ -317,7 +317,7 @@ func follow[T any](ctx context.Context, running *sync.WaitGroup, w *watching, fr
 		}
 		return err
 	}
-	// send asks by the client's credentials, and once more by new ones where the server does not accept them.
+	// send sends with the client's credentials, and once more with new ones where the server rejects them.
 	send := func(verb string, ask func(*rest.RESTClient) error) error {
 		err, fatal := w.session.send(ask)
 		if fatal != nil {
