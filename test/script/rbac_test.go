@@ -193,11 +193,17 @@ func (g *granted) any(t *testing.T, probes []probe) bool {
 		if len(out) == 0 {
 			t.Fatalf("%v says nothing: %v", p.args, err)
 		}
-		if bytes.Contains(bytes.ToLower(out), []byte("forbidden")) {
+		if namesRefusal(out) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesRefusal: the screen sums up every refused read in one line; other output and errors have the API server's word.
+func namesRefusal(out []byte) bool {
+	out = bytes.ToLower(out)
+	return bytes.Contains(out, []byte("not allowed to ")) || bytes.Contains(out, []byte("forbidden"))
 }
 
 // watch runs status --watch until it follows everything, or says that it may not.
@@ -223,7 +229,7 @@ func (g *granted) watch(t *testing.T) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bytes.Contains(bytes.ToLower(text), []byte("forbidden"))
+		return namesRefusal(text)
 	}
 	following := func() bool {
 		var kinds []string
