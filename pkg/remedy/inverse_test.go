@@ -155,18 +155,19 @@ func TestServiceIsAsBeforeAfterTheInverse(t *testing.T) {
 	changed := map[Mode]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		f, object := randomFacts(t)
-		mode := rapid.SampledFrom([]Mode{Cluster, Local, ENI, Hostname}).Draw(t, "mode")
-		o := Options{}
-		if published, instead := f.Provider.ToName(); mode == Hostname && instead == "" && published.NeedsName() {
-			o.Hosts = []string{"www.example.com"}
-		}
-		p, err := Make(mode, f, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range p.Changes {
-			changed[mode]++
-			holdsInverse(t, object, c.Fields)
+		for _, mode := range []Mode{Cluster, Local, ENI, Hostname} {
+			o := Options{}
+			if published, instead := f.Provider.ToName(); mode == Hostname && instead == "" && published.NeedsName() {
+				o.Hosts = []string{"www.example.com"}
+			}
+			p, err := Make(mode, f, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range p.Changes {
+				changed[mode]++
+				holdsInverse(t, object, c.Fields)
+			}
 		}
 	})
 	for _, mode := range []Mode{Cluster, Local, ENI, Hostname} {
