@@ -193,7 +193,7 @@ func (g *granted) any(t *testing.T, probes []probe) bool {
 		if len(out) == 0 {
 			t.Fatalf("%v says nothing: %v", p.args, err)
 		}
-		if bytes.Contains(bytes.ToLower(out), []byte("forbidden")) {
+		if refuses(out) {
 			return true
 		}
 	}
@@ -223,7 +223,7 @@ func (g *granted) watch(t *testing.T) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bytes.Contains(bytes.ToLower(text), []byte("forbidden"))
+		return refuses(text)
 	}
 	following := func() bool {
 		var kinds []string
@@ -364,4 +364,10 @@ func TestRBACOfFixIsTheLeast(t *testing.T) {
 	if tried < 15 {
 		t.Errorf("only %d rights were taken away", tried)
 	}
+}
+
+// refuses is true for a text that says that something is forbidden: an error, or the screen's line about what could not be read.
+func refuses(text []byte) bool {
+	text = bytes.ToLower(text)
+	return bytes.Contains(text, []byte("forbidden")) || bytes.Contains(text, []byte("not allowed"))
 }
