@@ -94,7 +94,7 @@ var singleNode = Kind{
 	Explain:  "With externalTrafficPolicy Local only nodes that have a ready endpoint get traffic from outside. Here that is one node: if it goes down, the Service is down.",
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "more than one node has a ready endpoint",
-	applies:  every(needsLocalPolicy, needsNodesAsBackends, needsNoPending),
+	applies:  every(needsLocalPolicy, needsNodesAsBackends, needsAssignedAddress),
 	reads:    []fact{endpointsFact, otherNodesFact, reachedNodeFact},
 	check: func(f *Facts) []Finding {
 		only := f.onlyNode()

@@ -13,17 +13,25 @@ import (
 
 // fromPod is the command that connects from a new pod on a node.
 func fromPod(node, namespace, address string) string {
-	return fmt.Sprintf(`kubectl run etp-test -n %s --rm -it --restart=Never --image=busybox --overrides='{"apiVersion":"v1","spec":{"nodeName":"%s"}}' -- wget -T 3 -O- http://%s`,
-		namespace, node, address)
+	return fmt.Sprintf(`kubectl run etp-test -n %s --rm -it --restart=Never --image=busybox --overrides='{"apiVersion":"v1","spec":{"nodeName":"%s"}}' -- wget -T 3 -O- %s`,
+		namespace, node, url(address))
 }
 
 // fromHost is the command that connects from the host network of a node.
 func fromHost(node, address string) string {
-	return fmt.Sprintf("kubectl debug node/%s -it --image=busybox -- wget -T 3 -O- http://%s", node, address)
+	return fmt.Sprintf("kubectl debug node/%s -it --image=busybox -- wget -T 3 -O- %s", node, url(address))
 }
 
 // fromOutside is the command that connects from a machine outside the cluster.
-func fromOutside(address string) string { return "curl -v -m 3 http://" + address }
+func fromOutside(address string) string { return "curl -v -m 3 " + url(address) }
+
+// url is quoted where a shell would expand it: the brackets of an IPv6 address are a pattern.
+func url(address string) string {
+	if strings.Contains(address, "[") {
+		return "'http://" + address + "'"
+	}
+	return "http://" + address
+}
 
 // plain says whether a name means itself in a shell. Nothing else is put into a command: files may hold any text.
 func plain(name string) bool {

@@ -9,61 +9,63 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// fact is something that a check reads. Checks declare theirs, so that none passes for want of evidence.
+// fact is something that a check reads. Each check declares its facts, so that none passes without its evidence.
 type fact struct {
 	name string
-	// lack says why the fact is missing, nil where it is there.
+	// lack says why the fact is missing; nil if it is there.
 	lack func(*Facts) *lack
 }
 
 // lack is why a fact is missing.
 type lack struct {
-	// asked: it was asked for and could not be read, so the check is Unknown. Otherwise nobody asked for it, and the check is NotChecked.
+	// asked: the fact was asked for and could not be read, so the check is Unknown. If nothing asked for it, the check is NotChecked.
 	asked bool
-	// message is one line for a person; detail says why, "" where message says all.
+	// message is one line for a person; detail says why, "" if message says all.
 	message, detail string
 	evidence        []Evidence
 }
 
 var endpointsFact = fact{"endpoints", func(f *Facts) *lack {
-	switch {
-	case f.Service.EndpointsKnown:
+	if f.Service.EndpointsKnown {
 		return nil
-	case f.gap("endpointslices.discovery.k8s.io", cluster.NotInFiles):
-		return &lack{asked: true, message: "the files do not hold its EndpointSlices", evidence: []Evidence{{Fact: "no EndpointSlice was read", Source: f.slices(nil)}}}
 	}
-	return &lack{asked: true, message: "its EndpointSlices could not be read", evidence: []Evidence{{Fact: "no EndpointSlice was read", Source: f.slices(nil)}}}
+	l := &lack{asked: true, message: "its EndpointSlices could not be read", evidence: []Evidence{{Fact: "no EndpointSlice was read", Source: f.slices(nil)}}}
+	if f.gap("endpointslices.discovery.k8s.io", cluster.NotInFiles) {
+		l.message = "the files do not contain its EndpointSlices"
+	}
+	return l
 }}
 
-// nodesFact is which nodes the cluster has. Without it the rows are only those that the endpoints name, and the nodes without endpoints are the ones that matter.
+// nodesFact is the list of nodes. Without it the rows are only the nodes that endpoints name, and connections fail on nodes without endpoints first.
 var nodesFact = fact{"nodes", func(f *Facts) *lack {
 	evidence := []Evidence{{Fact: "no Node was read", Source: "nodes"}}
 	switch {
 	case f.gap("nodes", cluster.NotInFiles):
-		return &lack{asked: true, message: "the files do not hold the nodes, so nodes without endpoints are not known", evidence: evidence}
+		return &lack{asked: true, message: "the files do not contain the nodes, so the nodes without endpoints are not known", evidence: evidence}
 	case f.nodesUnread():
-		return &lack{asked: true, message: "the nodes could not be read, so nodes without endpoints are not known", evidence: evidence}
+		return &lack{asked: true, message: "the nodes could not be read, so the nodes without endpoints are not known", evidence: evidence}
 	case !slices.ContainsFunc(f.Rows, func(r Row) bool { return !r.Node.VirtualKubelet }):
 		return &lack{message: "the cluster has no node that handles Services"}
 	}
 	return nil
 }}
 
-// podPathsFact is what pods meet at the published addresses. A path that is Unknown is a result of the check itself.
-var podPathsFact = fact{"paths from pods", func(f *Facts) *lack { return f.handedOn(dataplane.Pod) }}
+// podPathsFact is where connections from pods to the published addresses end. A path that is Unknown is a result of the check itself.
+var podPathsFact = fact{"paths from pods", func(f *Facts) *lack { return f.leftToLoadBalancer(dataplane.Pod) }}
 
 var hostPathsFact = fact{"paths from the host network", func(f *Facts) *lack {
-	if l := f.handedOn(dataplane.Node); l != nil {
+	if l := f.leftToLoadBalancer(dataplane.Node); l != nil {
 		return l
 	}
 	if groups := f.alike(dataplane.Node, func(h hit) bool { return h.path.Outcome.Badness() > dataplane.Unknown.Badness() }); len(groups) > 0 {
-		return &lack{message: "processes on the host network fail where pods fail, see " + FailsFromPods}
+		return &lack{message: "connections from the host network fail on the same nodes as those from pods, see " + FailsFromPods}
 	}
 	return nil
 }}
 
-// handedOn: a node that does not answer for a published address itself sends the connection to the load balancer, and no node shows what becomes of it.
-func (f *Facts) handedOn(from dataplane.From) *lack {
+// leftToLoadBalancer is the lack of an outcome on nodes that do not handle a published address themselves: there the connection goes to the load balancer, and no rule
+// says what that does with it.
+func (f *Facts) leftToLoadBalancer(from dataplane.From) *lack {
 	if len(f.Rows) == 0 {
 		return nil
 	}
@@ -78,7 +80,7 @@ func (f *Facts) handedOn(from dataplane.From) *lack {
 			}
 		}
 		if on > 0 {
-			return &lack{message: fmt.Sprintf("%d of %d nodes leave connections to %s to the load balancer, and what it does with them is not known", on, of, host(target))}
+			return &lack{message: fmt.Sprintf("%s send connections to %s on to the load balancer, and it is not known whether that sends them back", onNodes(on, of), host(target))}
 		}
 	}
 	return nil
@@ -95,7 +97,7 @@ var receivesFact = fact{"load balancer", func(f *Facts) *lack {
 	if unsure == 0 {
 		return nil
 	}
-	return &lack{message: fmt.Sprintf("whether the load balancer sends to %d of %d nodes is not known, and nothing in the API says it", unsure, len(f.Rows))}
+	return &lack{message: fmt.Sprintf("it is not known whether the load balancer sends to %s: the API does not show it", onNodes(unsure, len(f.Rows)))}
 }}
 
 // weightsFact is how the load balancer divides connections among its backends.
@@ -104,11 +106,11 @@ var weightsFact = fact{"weights of the load balancer", func(f *Facts) *lack {
 	case provider.EqualWeights, provider.ByEndpoints, provider.ByZone:
 		return nil
 	default:
-		return &lack{message: "how the load balancer divides connections is not known, and nothing in the API says it"}
+		return &lack{message: "it is not known how the load balancer divides connections: the API does not show it"}
 	}
 }}
 
-// receiverFact is whether the load balancer sends to some node that has a ready endpoint: one is enough, whatever is known of the others.
+// receiverFact is whether the load balancer sends to a node that has a ready endpoint. One node is enough.
 var receiverFact = fact{receivesFact.name, func(f *Facts) *lack {
 	if slices.ContainsFunc(f.Rows, func(r Row) bool {
 		return r.LoadBalancer.Receives == cluster.Yes && r.Endpoints.Ready > 0 || r.PodsReceive()
@@ -118,7 +120,7 @@ var receiverFact = fact{receivesFact.name, func(f *Facts) *lack {
 	return receivesFact.lack(f)
 }}
 
-// reachedNodeFact is that the load balancer may send to the one node that has ready endpoints, where it is only one.
+// reachedNodeFact is whether the load balancer may send to the only node that has ready endpoints.
 var reachedNodeFact = fact{receivesFact.name, func(f *Facts) *lack {
 	if only := f.onlyNode(); only != nil && f.sentNothing(only) {
 		return &lack{message: "the load balancer does not send to the only node that has a ready endpoint"}
@@ -126,7 +128,7 @@ var reachedNodeFact = fact{receivesFact.name, func(f *Facts) *lack {
 	return nil
 }}
 
-// otherNodesFact is whether there are other nodes than the one that has all ready endpoints. The endpoints of several nodes name these nodes themselves.
+// otherNodesFact is whether there are nodes besides the one that has all ready endpoints. If endpoints name several nodes, that is known without the list of nodes.
 var otherNodesFact = fact{nodesFact.name, func(f *Facts) *lack {
 	with := 0
 	for i := range f.Rows {
@@ -141,12 +143,12 @@ var otherNodesFact = fact{nodesFact.name, func(f *Facts) *lack {
 		return l
 	}
 	if len(f.Rows) < 2 {
-		return &lack{message: "the cluster has one node"}
+		return &lack{message: "the cluster has only one node"}
 	}
 	return nil
 }}
 
-// sentPathsFact is what connections meet at the nodes that the load balancer sends to, or may send to.
+// sentPathsFact is the outcome of connections on the nodes that the load balancer sends to, or may send to.
 var sentPathsFact = fact{"paths from outside", func(f *Facts) *lack {
 	if !slices.ContainsFunc(f.Rows, func(r Row) bool { return r.LoadBalancer.Receives != cluster.No }) {
 		return &lack{message: "the load balancer sends to no node"}
@@ -161,14 +163,14 @@ var sentPathsFact = fact{"paths from outside", func(f *Facts) *lack {
 	return f.unknownPaths("clients outside", f.name(g.dialled), g.hits, g.of)
 }}
 
-// nodePortPathsFact is what connections from outside meet at the node ports.
+// nodePortPathsFact is the outcome of connections from outside to the node ports.
 var nodePortPathsFact = fact{"paths to node ports", func(f *Facts) *lack {
 	hits, of := f.worstHits(fromOutsideToNodePort)
 	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.path.Outcome != dataplane.Unknown })
 	if len(hits) == 0 {
 		return nil
 	}
-	return f.unknownPaths("clients outside", fmt.Sprintf("port %d", hits[0].path.Port), hits, of)
+	return f.unknownPaths("clients outside", fmt.Sprintf("node port %d", hits[0].path.Port), hits, of)
 }}
 
 func fromOutsideToNodePort(p *dataplane.Path) bool {
@@ -178,36 +180,36 @@ func fromOutsideToNodePort(p *dataplane.Path) bool {
 // unknownPaths is the lack of a prediction on some nodes.
 func (f *Facts) unknownPaths(who, where string, hits []hit, of int) *lack {
 	return &lack{
-		asked: true, message: fmt.Sprintf("on %d of %d nodes: cannot tell whether %s can reach %s", len(hits), of, who, where),
-		detail: "Why: " + hits[0].path.Rule.Reason + ".", evidence: f.evidence(hits),
+		asked: true, message: fmt.Sprintf("%s: cannot tell whether %s can reach %s", onNodes(len(hits), of), who, where),
+		detail: "Reason" + f.onDataplane(hits[0].row.Node) + ": " + hits[0].path.Rule.Reason + ".", evidence: f.evidence(hits),
 	}
 }
 
-// notAsked is the lack of what only --live reads.
-var notAsked = &lack{message: "--live was not given, so no node was asked"}
+// notAsked is the lack of facts that only --live reads.
+var notAsked = &lack{message: "only --live asks the nodes themselves"}
 
-// notAllowed is the lack of what --live would read if the API server let it.
+// notAllowed is the lack of facts that --live was not allowed to read.
 var notAllowed = &lack{
-	asked: true, message: "the nodes could not be asked: the API server does not allow nodes/proxy",
+	asked: true, message: "the nodes could not be asked: access to nodes/proxy is forbidden",
 	evidence: []Evidence{{Fact: "no node was asked", Source: "nodes/proxy"}},
 }
 
-// countsFact is what each node itself counts as its endpoints.
+// countsFact is the number of local endpoints that each node reports by its health check.
 var countsFact = fact{"live health checks", func(f *Facts) *lack {
 	switch {
 	case !f.nodesAsked():
 		return notAsked
 	case f.Service.HealthCheckNodePort == 0:
-		return &lack{message: "it has no health check node port, so there is nothing to ask"}
+		return &lack{message: "it has no health check node port"}
 	case f.refusedToAsk():
 		return notAllowed
 	}
-	return f.unanswered("health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
+	return f.unanswered("did not answer the health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
 		return r.Live != nil && r.Live.HealthCheck != cluster.Unreachable && r.Live.LocalEndpoints >= 0
 	})
 }}
 
-// modesFact is the mode that each kube-proxy says it runs in, and the one that it is configured to run in.
+// modesFact is the mode in which each kube-proxy runs, as it reports itself, and the configured one.
 var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
 	switch {
 	case !f.nodesAsked():
@@ -223,21 +225,21 @@ var modesFact = fact{"live proxy modes", func(f *Facts) *lack {
 			}
 		}
 	}
-	l := f.unanswered("question for kube-proxy's mode", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
+	l := f.unanswered("did not report the mode of kube-proxy", f.mayRunKubeProxy, func(r *Row) bool { return r.Node.ProxyMode != "" })
 	if l != nil && l.asked {
-		l.detail = "kube-proxy answers on the loopback address only, unless its metricsBindAddress says otherwise."
+		l.detail = "By default kube-proxy listens on the loopback address only: set its metricsBindAddress to reach it."
 	}
 	return l
 }}
 
-// nodesAsked says whether the nodes themselves were asked: the snapshot says so, or an answer does, or the refusal.
+// nodesAsked says whether the nodes themselves were asked: the snapshot says so, or there is an answer or a refusal.
 func (f *Facts) nodesAsked() bool {
 	return f.Snapshot.NodesAsked || f.Service.Live != nil ||
 		f.refusedToAsk() ||
 		slices.ContainsFunc(f.Rows, func(r Row) bool { return r.Node.ProxyMode != "" })
 }
 
-// refusedToAsk says whether the right to ask is missing. Asking ends with the first refusal, so that no answer stands for the others.
+// refusedToAsk says whether access to nodes/proxy is forbidden. Reading stops at the first refusal, so the other nodes were not asked either.
 func (f *Facts) refusedToAsk() bool {
 	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes/proxy" && g.Reason == cluster.Forbidden })
 }
@@ -247,8 +249,8 @@ func (f *Facts) mayRunKubeProxy(r *Row) bool {
 	return !r.Node.VirtualKubelet && (name == cluster.KubeProxy || name == cluster.UnknownDataplane)
 }
 
-// unanswered is the lack of an answer from nodes that were asked.
-func (f *Facts) unanswered(question string, asked, answered func(*Row) bool) *lack {
+// unanswered is the lack of an answer from nodes that were asked for something.
+func (f *Facts) unanswered(failure string, asked, answered func(*Row) bool) *lack {
 	var silent []*Row
 	of := 0
 	for i := range f.Rows {
@@ -267,7 +269,7 @@ func (f *Facts) unanswered(question string, asked, answered func(*Row) bool) *la
 	case len(silent) == 0:
 		return nil
 	}
-	l := &lack{asked: true, message: fmt.Sprintf("%d of %d nodes did not answer the %s", len(silent), of, question)}
+	l := &lack{asked: true, message: onNodes(len(silent), of) + " " + failure}
 	for _, row := range silent[:min(len(silent), evidenced)] {
 		fact := fmt.Sprintf("node %s did not answer", row.Node.Name)
 		if row.Live != nil && row.Live.Reason != "" {
@@ -278,14 +280,14 @@ func (f *Facts) unanswered(question string, asked, answered func(*Row) bool) *la
 	return l
 }
 
-// gap says whether something could not be listed for this reason.
+// gap says whether a resource could not be listed for this reason.
 func (f *Facts) gap(resource string, reason cluster.GapReason) bool {
 	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == resource && g.Verb == "list" && g.Reason == reason })
 }
 
-// The functions below say why a check is not for a Service, "" where it is.
+// The functions below say why a check does not apply to a Service; "" if it applies.
 
-// needsAddress is for checks of addresses that are published for clients.
+// needsAddress is for checks of the addresses that clients use.
 func needsAddress(f *Facts) string {
 	switch {
 	case len(f.Service.ExternalIPs) > 0 || len(f.Service.Ingress) > 0 && f.Service.Type == cluster.TypeLoadBalancer:
@@ -296,54 +298,29 @@ func needsAddress(f *Facts) string {
 	return "it has no load balancer address and no external IP"
 }
 
-func needsLoadBalancer(f *Facts) string {
-	if f.Service.Type != cluster.TypeLoadBalancer {
-		return "it has no load balancer"
+// unless is a condition with one reason.
+func unless(applies func(*Facts) bool, why string) func(*Facts) string {
+	return func(f *Facts) string {
+		if applies(f) {
+			return ""
+		}
+		return why
 	}
-	return ""
 }
 
-func needsLoadBalancerOfNodes(f *Facts) string {
-	return every(needsLoadBalancer, needsNoPending, needsNodesAsBackends)(f)
-}
+var (
+	needsLoadBalancer    = unless(func(f *Facts) bool { return f.Service.Type == cluster.TypeLoadBalancer }, "it has no load balancer")
+	needsAssignedAddress = unless(func(f *Facts) bool { return !f.Service.Pending() }, "it has no load balancer address yet")
+	needsNodesAsBackends = unless(func(f *Facts) bool { return f.Provider.Backends != provider.Pods }, "the load balancer sends to pods, not to nodes")
+	// needsSpreading is for checks of how a load balancer divides connections among nodes.
+	needsSpreading    = unless(func(f *Facts) bool { return !f.Provider.Announced }, "the address is announced by nodes, and one of them may get all connections")
+	needsLocalPolicy  = unless(func(f *Facts) bool { return f.Service.ExternalTrafficPolicy == cluster.PolicyLocal }, "its externalTrafficPolicy is not Local")
+	needsNodePortType = unless(func(f *Facts) bool { return f.Service.Type == cluster.TypeNodePort }, "it is not of type NodePort")
 
-func needsNoPending(f *Facts) string {
-	if f.Service.Pending() {
-		return "it has no load balancer address yet"
-	}
-	return ""
-}
+	needsLoadBalancerOfNodes = every(needsLoadBalancer, needsAssignedAddress, needsNodesAsBackends)
+)
 
-func needsNodesAsBackends(f *Facts) string {
-	if f.Provider.Backends == provider.Pods {
-		return "the load balancer sends to pods, not to nodes"
-	}
-	return ""
-}
-
-// needsSpreading is for checks of how a load balancer divides connections over nodes.
-func needsSpreading(f *Facts) string {
-	if f.Provider.Announced {
-		return "the address is announced from nodes, and one of them may get all connections"
-	}
-	return ""
-}
-
-func needsLocalPolicy(f *Facts) string {
-	if f.Service.ExternalTrafficPolicy != cluster.PolicyLocal {
-		return "its externalTrafficPolicy is not Local"
-	}
-	return ""
-}
-
-func needsNodePortType(f *Facts) string {
-	if f.Service.Type != cluster.TypeNodePort {
-		return "it is not of type NodePort"
-	}
-	return ""
-}
-
-// every is what several conditions ask for, in their order.
+// every is the first of several conditions that does not hold.
 func every(conditions ...func(*Facts) string) func(*Facts) string {
 	return func(f *Facts) string {
 		for _, condition := range conditions {

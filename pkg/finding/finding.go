@@ -1,4 +1,4 @@
-// Package finding knows what can be wrong with the way a Service is reached, and which facts show it.
+// Package finding is the catalogue of what can be wrong with connections to a Service, and the checks that find it.
 package finding
 
 import (
@@ -27,19 +27,19 @@ func (s Severity) String() string { return [...]string{"Info", "Warning", "Error
 type Result uint8
 
 const (
-	// Pass: all that the check reads is there, and nothing is wrong.
+	// Pass: every fact that the check reads is there, and nothing is wrong.
 	Pass Result = iota
 	Fail
-	// Unknown: evidence that was asked for is missing, and what is there shows no failure.
+	// Unknown: a fact that was asked for is missing, and the others show no failure.
 	Unknown
-	// NotChecked: the check does not apply to the Service, nobody asked for what it reads, or its cause was found.
+	// NotChecked: the check does not apply to the Service, nothing asked for the facts that it reads, or its cause was found.
 	NotChecked
 )
 
 // String is the word of the published report.
 func (r Result) String() string { return [...]string{"Pass", "Fail", "Unknown", "NotChecked"}[r] }
 
-// Found says whether the result is one that a diagnosis shows unasked: a failure, or that it is not known whether there is one.
+// Found says whether a diagnosis shows the result by default: Fail or Unknown.
 func (r Result) Found() bool { return r == Fail || r == Unknown }
 
 // Evidence is one fact and where it was read.
@@ -52,10 +52,10 @@ type Subject struct {
 	Kind, Namespace, Name string
 }
 
-// Remedy is a mode of repair, or "" for advice that changes nothing in the cluster, and how to do it.
+// Remedy is one thing to do about a finding. Mode is a mode of `kubectl etp fix`, "" for everything else.
 type Remedy struct {
 	Mode string
-	// Text is what to run or do, one line, "" where it takes more than a line; Gain is what it keeps or costs, "" where there is nothing to say.
+	// Text is one line: a command, or a sentence without a full stop. Gain is what it keeps or costs; "" if there is nothing to say.
 	Text, Gain string
 }
 
@@ -65,52 +65,52 @@ type Finding struct {
 	Severity Severity
 	Result   Result
 	Title    string
-	// Message is one line with the numbers; Detail is what the people there see and why, "" where Message says all.
+	// Message is one line: what happens, to whom. Detail is what clients see and why; "" if Message says all.
 	Message, Detail string
 	Subject         Subject
 	Evidence        []Evidence
-	// Confirm is the command, one line, that shows the finding on this very node, address and port; "" where there is none.
+	// Confirm is a command of one line that shows the finding on one of its nodes, with that node's name, the address and the port; "" if there is none.
 	Confirm string
-	// Remedies are ordered best first. Checks give those that change nothing in the cluster by this tool.
+	// Remedies are ordered best first. Checks give those without a Mode.
 	Remedies []Remedy
 }
 
-// Facts are all that a check may look at: one Service, and its rows of the map in the order of the report.
+// Facts are everything that a check may read: one Service, and its rows of the map in the order of the report.
 type Facts struct {
 	Snapshot *cluster.Snapshot
 	Service  *cluster.Service
 	Provider provider.LoadBalancer
 	Rows     []Row
-	// Nowhere counts the backends that name no node, or none of the cluster's.
+	// Nowhere counts the backends that are on no node of the cluster.
 	Nowhere dataplane.Count
 }
 
 // Row is one node of the map.
 type Row = route.Row
 
-// Kind is one entry of the catalogue. Codes are for ever and never used for something else.
+// Kind is one entry of the catalogue.
 type Kind struct {
 	Code  string
 	Title string
-	// Severity is the usual one; a check may find a milder case.
+	// Severity is the usual one; a check may give a lower one.
 	Severity Severity
-	// Explain says what it means and how to confirm it.
+	// Explain says what the finding means and how to confirm it, with NODE and ADDRESS:PORT for the values of a case.
 	Explain string
-	// passed is what is true of a Service for which the check passes.
+	// passed says what is true of a Service for which the check passes.
 	passed string
-	// applies says why the check is not for a Service, "" where it is. It is nil for a check of every Service.
+	// applies says why the check does not apply to a Service; "" if it does. It is nil for a check of every Service.
 	applies func(*Facts) string
-	// reads are the facts without which the check does not pass. The first one that is missing decides what the result is instead.
+	// reads are the facts that the check needs to pass. The first missing one decides whether the result is Unknown or NotChecked.
 	reads []fact
-	// check returns what fails, or what it finds to be Unknown, as far as the facts are there.
+	// check returns what fails, or is Unknown for a reason of its own, judged by the facts that are there.
 	check func(*Facts) []Finding
-	// degrades: connections work all the same. Such findings come after those of the same severity that make connections fail.
+	// degrades: connections still work. Such findings come after those of the same severity that make connections fail.
 	degrades bool
-	// hiddenBy are codes of causes: where one of them fails, this one is only its effect and is not checked.
+	// hiddenBy are codes of causes: if one of them fails, this finding would only be its effect and is not checked.
 	hiddenBy []string
 }
 
-// Catalogue lists every kind by code.
+// Catalogue lists every kind, ordered by code.
 func Catalogue() []Kind {
 	return []Kind{
 		noReadyEndpoint, failsFromPods, failsFromHost, unevenLoad, singleNode, sendsToNoEndpoint, nodePortOnSomeNodes, endpointWithoutNode, noAddress, countsDiffer, unservedPort,
@@ -118,7 +118,7 @@ func Catalogue() []Kind {
 	}
 }
 
-// Hides says whether a finding of the one code, where it fails, leaves out one of the other, of which it is the cause.
+// Hides says whether a failed check of code cause hides the check of code effect.
 func Hides(cause, effect string) bool {
 	return slices.ContainsFunc(Catalogue(), func(k Kind) bool { return k.Code == effect && slices.Contains(k.hiddenBy, cause) })
 }
@@ -147,7 +147,7 @@ func Check(f *Facts) (found, silent []Finding) {
 	return found, silent
 }
 
-// run gives at least one result. What the check finds stands whatever else is missing; it passes only where every fact that it reads is there.
+// run gives at least one result. What the check finds counts even if facts are missing; it passes only if every fact that it reads is there.
 func (k *Kind) run(f *Facts, failed map[string]bool) []Finding {
 	result := func(r Result, message string) Finding {
 		return Finding{Severity: k.Severity, Result: r, Message: message, Subject: f.subject()}
@@ -179,7 +179,7 @@ func (k *Kind) run(f *Facts, failed map[string]bool) []Finding {
 	return []Finding{result(Pass, k.passed)}
 }
 
-// rank puts what is not known between warnings and mere information: it may hide an error.
+// rank puts Unknown between warnings and information: it may hide an error.
 func rank(f Finding) int {
 	switch {
 	case f.Result == Fail && f.Severity == Error:

@@ -11,13 +11,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// hit is one path of one row.
+// hit is a path on a node.
 type hit struct {
 	row  *Row
 	path *dataplane.Path
 }
 
-// worstHits is the worst path of each row among those wanted, for rows that have one at least as bad as Unknown, and how many rows have a wanted path.
+// worstHits is, of each row, the worst of the wanted paths, unless all of them work; of counts the rows that have a wanted path.
 func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	for i := range f.Rows {
 		row := &f.Rows[i]
@@ -46,21 +46,21 @@ func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) 
 	return hits, of
 }
 
-// failing are the rows on which a wanted path surely fails.
+// failing are the rows on which a wanted path fails for certain.
 func (f *Facts) failing(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	hits, of = f.worstHits(want)
 	hits = slices.DeleteFunc(hits, func(h hit) bool { return !h.path.Fails() })
 	return hits, of
 }
 
-// group is what connections to some addresses and ports meet, on the rows where they do not all work.
+// group is a set of addresses and ports to which connections have the same outcomes, and the rows where they do not all work. of counts the rows that have such paths.
 type group struct {
 	dialled []*dataplane.Path
 	hits    []hit
 	of      int
 }
 
-// alike groups the published addresses and ports by what connections meet on the rows that matter.
+// alike groups the published addresses and ports by the outcomes of connections on the rows that matter.
 func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []group) {
 	if len(f.Rows) == 0 {
 		return nil
@@ -71,7 +71,7 @@ func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []gro
 		if len(hits) == 0 {
 			continue
 		}
-		i := slices.IndexFunc(groups, func(g group) bool { return g.of == of && slices.EqualFunc(g.hits, hits, fareAlike) })
+		i := slices.IndexFunc(groups, func(g group) bool { return g.of == of && slices.EqualFunc(g.hits, hits, sameOutcome) })
 		if i < 0 {
 			groups = append(groups, group{hits: hits, of: of})
 			i = len(groups) - 1
@@ -81,11 +81,11 @@ func (f *Facts) alike(from dataplane.From, matters func(hit) bool) (groups []gro
 	return groups
 }
 
-func fareAlike(a, b hit) bool {
+func sameOutcome(a, b hit) bool {
 	return a.row == b.row && a.path.Outcome == b.path.Outcome && a.path.Rule == b.path.Rule
 }
 
-// published are the paths of the first row that dial an address meant for clients, at ports that some ready endpoint serves: the same ones on every row.
+// published are the paths of the first row to the addresses that clients use, at ports that a ready endpoint serves. Every row has the same ones.
 func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
 	for i := range f.Rows[0].Paths {
 		p := &f.Rows[0].Paths[i]
@@ -96,7 +96,7 @@ func (f *Facts) published(from dataplane.From) (paths []*dataplane.Path) {
 	return paths
 }
 
-// name lists what is dialled: addresses alone where all their ports are meant, else each address with its port.
+// name lists the targets: an address alone if it stands for all its ports, else each address with its port.
 func (f *Facts) name(dialled []*dataplane.Path) string {
 	ports := map[string]int{}
 	for _, p := range dialled {

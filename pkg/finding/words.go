@@ -10,10 +10,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/english"
 )
 
-// evidenced is how many nodes a finding names as evidence; the map has them all.
+// evidenced is how many nodes a finding names as evidence. The map has all of them.
 const evidenced = 3
 
-// nodesUnread: the nodes that the cluster has could not be listed, and the rows are only those that something else names.
+// nodesUnread says whether the nodes could not be listed. The rows are then only the nodes that endpoints name.
 func (f *Facts) nodesUnread() bool {
 	return slices.ContainsFunc(f.Snapshot.Gaps, func(g cluster.Gap) bool { return g.Resource == "nodes" && g.Verb == "list" })
 }
@@ -36,7 +36,7 @@ func (f *Facts) evidence(hits []hit) []Evidence {
 
 // onDataplane names the data plane of a node in brackets where it is not the cluster's.
 func (f *Facts) onDataplane(node *cluster.Node) string {
-	if node.Dataplane == nil && node.ProxyMode == "" {
+	if node.Dataplane == nil && node.ProxyMode == "" || f.Snapshot.DataplaneOf(node).Name == cluster.UnknownDataplane {
 		return ""
 	}
 	return " (" + f.dataplane(node) + ")"
@@ -53,7 +53,7 @@ func (f *Facts) dataplane(node *cluster.Node) string {
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
-// slices names the EndpointSlices that say what is on a node; all of the Service's for nil or where none names the node.
+// slices names the EndpointSlices with endpoints on a node; all of the Service's for nil, or if none has.
 func (f *Facts) slices(node *cluster.Node) string {
 	var all, here []string
 	for i := range f.Service.Endpoints {

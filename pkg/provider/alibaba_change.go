@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
 )
 
 // alibabaSigns are events of kubernetes/cloud-provider-alibaba-cloud (pkg/controller/helper/event.go) and what its
@@ -150,32 +151,12 @@ func mistakenForBackendType(svc *cluster.Service) (keys []string) {
 		for _, before := range []string{"alibabacloudloadbalancer", "alicloudloadbalancer", "alibabacloud", "alicloud", "loadbalancer"} {
 			name = strings.TrimPrefix(name, before)
 		}
-		if ours && slips(name, "backendtype") <= 2 {
+		if ours && suggest.Distance(name, "backendtype") <= 2 {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// slips is the edit distance of two words: how many letters must be inserted, removed or replaced.
-func slips(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		above := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := above
-			if a[i] != b[j] {
-				next = 1 + min(above, row[j], row[j+1])
-			}
-			above, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // terwayDefault is since when new Terway clusters send to pods (Alibaba Cloud, annotations of Services).

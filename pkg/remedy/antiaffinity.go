@@ -12,8 +12,8 @@ const (
 	requiredTerms  = "requiredDuringSchedulingIgnoredDuringExecution"
 )
 
-// antiAffinity wishes each pod onto a node without another of the Service: preferred podAntiAffinity, weight 100, on kubernetes.io/hostname. It keeps every term that
-// is there, and adds none where one of the same selector is there already, or a required one that holds for the pods.
+// antiAffinity asks the scheduler to put each pod on a node without another pod of the Service: preferred podAntiAffinity, weight 100, on kubernetes.io/hostname. It keeps
+// existing terms, and adds none if there is one with the same selector, or a required one that applies to the pods.
 func antiAffinity(w *cluster.Workload, selector map[string]string) (Field, bool, error) {
 	term := map[string]any{
 		"weight":          int64(100),
@@ -47,12 +47,12 @@ func matchLabels(selector map[string]string) map[string]any {
 	return map[string]any{"matchLabels": labels}
 }
 
-// ownNamespace: a term without namespaces is for the pod's own.
+// ownNamespace says whether a term applies to the namespace of the pod.
 func ownNamespace(term map[string]any) bool {
 	return term["namespaces"] == nil && term["namespaceSelector"] == nil
 }
 
-// requiredApart: a required term forbids two pods of the workload on one node.
+// requiredApart says whether a required term forbids two pods of the workload on one node.
 func requiredApart(w *cluster.Workload) bool {
 	terms, _ := object(w.Affinity["podAntiAffinity"])[requiredTerms].([]any)
 	return slices.ContainsFunc(terms, func(t any) bool {

@@ -21,14 +21,14 @@ func (p *planner) cluster() {
 		return
 	}
 	wanted := p.providers(p.Provider.ToCluster(p.providerFacts()))
-	p.gain("every node takes connections, also one without a pod of the Service")
+	p.gain("every node accepts connections, also nodes without a pod of the Service")
 	p.losesClientIP()
 	if p.Provider.Backends != provider.Pods {
-		p.cost("a connection may cross to another node: one hop more")
+		p.cost("a connection may take an extra hop to another node")
 	}
 	p.flipCosts()
 	if port := p.Facts.Service.HealthCheckNodePort; port != 0 {
-		p.cost(fmt.Sprintf("health check node port %d is given up; going back asks for the same one, and gets another where it has been taken since", port))
+		p.cost(fmt.Sprintf("health check node port %d is released; undo requests the same one, and gets another if it is in use by then", port))
 	}
 	p.change(append(fields, wanted...))
 	p.insideAfter()
@@ -36,7 +36,7 @@ func (p *planner) cluster() {
 	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.NodePortOnSomeNodes)
 }
 
-// outsideAfter predicts whether nodes that the load balancer begins to send to serve it: with policy Cluster it sends to all of them.
+// outsideAfter predicts whether connections from outside work on every node: with policy Cluster the load balancer may send to any of them.
 func (p *planner) outsideAfter() {
 	if p.Provider.Backends == provider.Pods {
 		return
@@ -47,15 +47,15 @@ func (p *planner) outsideAfter() {
 	}
 	p.need(Precondition{
 		Name: "outside-clients", Holds: cluster.No, Risk: "breaks-outside-clients",
-		Message:  fmt.Sprintf("connections from outside that are sent to %d of %d nodes would fail, and with policy Cluster any node may be sent some: %s", len(r.fails), r.of, english.Some(r.fails)),
+		Message:  fmt.Sprintf("with policy Cluster the load balancer may send to any node, and connections from outside would fail on %d of %d: %s", len(r.fails), r.of, english.Some(r.fails)),
 		Evidence: p.ruleEvidence(r.rules[r.fails[0]]),
 	})
 }
 
-// flipCosts are those of any change of the policy.
+// flipCosts are the costs of any change of the policy.
 func (p *planner) flipCosts() {
 	if slices.ContainsFunc(p.Facts.Service.Ports, func(port cluster.Port) bool { return port.Protocol == cluster.UDP }) {
-		p.cost("UDP clients that keep their port may go on to where they were sent before, until the node forgets them")
+		p.cost("UDP clients that keep their source port may reach the old endpoint until the connection tracking entry on the node expires")
 	}
 }
 
@@ -63,7 +63,7 @@ func (p *planner) providerFacts() provider.Facts {
 	return provider.Facts{Snapshot: p.Snapshot, Service: p.Facts.Service, Surroundings: p.Surroundings}
 }
 
-// losesClientIP says what happens to the client IP when the policy becomes Cluster, and who depends on it.
+// losesClientIP says what policy Cluster does to the client IP, and what depends on it.
 func (p *planner) losesClientIP() {
 	effect := p.clientIPWithCluster()
 	p.ClientIP = effect
@@ -72,7 +72,7 @@ func (p *planner) losesClientIP() {
 		p.gain("client IP kept: " + effect.Reason)
 		return
 	case finding.ClientIPHidden:
-		p.gain("no client IP is lost, since pods do not see it now either: " + effect.Reason)
+		p.gain("client IP already hidden, so nothing is lost: " + effect.Reason)
 		return
 	case finding.ClientIPLost:
 		p.cost("client IP lost: " + effect.Reason)
@@ -81,9 +81,9 @@ func (p *planner) losesClientIP() {
 	}
 	s := p.Facts.Service
 	if len(s.SourceRanges) > 0 {
-		p.cost("loadBalancerSourceRanges still holds: it is judged before the address is changed")
+		p.cost("loadBalancerSourceRanges still works: it is checked before SNAT")
 	}
-	need := Precondition{Name: "client-ip-unused", Holds: cluster.Yes, Message: "nothing was found that depends on the client IP"}
+	need := Precondition{Name: "client-ip-unused", Holds: cluster.Yes, Message: "nothing that depends on the client IP was found"}
 	found := dependents(p.Surroundings)
 	if len(found) > 0 {
 		need.Holds, need.Risk, need.Evidence = cluster.No, LosesClientIP, found
@@ -94,7 +94,7 @@ func (p *planner) losesClientIP() {
 		need.Message = fmt.Sprintf("%s on the client IP: %s", english.Count(len(found), "object depends", "objects depend"), english.Some(facts))
 	} else if gap := p.dependentsGap(); gap != nil {
 		need.Holds, need.Risk = cluster.Undetermined, LosesClientIP
-		need.Message = fmt.Sprintf("it is not known what depends on the client IP: %s could not be read", gap.Resource)
+		need.Message = fmt.Sprintf("it is not known whether anything depends on the client IP: %s could not be read", gap.Resource)
 		need.Evidence = gapEvidence(gap)
 	}
 	if need.Holds != cluster.Yes && effect.Effect == finding.ClientIPMayBeLost {
@@ -120,7 +120,7 @@ func (p *planner) dependentsGap() *cluster.Gap {
 		resources = append(resources, ingresses)
 	}
 	if len(p.Surroundings.Pods) == 0 {
-		// Which policies select the pods cannot be told without them.
+		// Without the pods it is not known which policies select them.
 		resources = append(resources, pods)
 	}
 	for _, resource := range resources {

@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// corefile is a Corefile as CoreDNS reads it. The lexer is CoreDNS's own; its parser is not used, since that follows import directives into the files of the machine it
-// runs on. The text itself is kept, because comments and layout are somebody's too.
+// corefile is a Corefile as CoreDNS reads it. The lexer is CoreDNS's own. Its parser is not used, because it follows import directives into files of the local machine.
+// The text is kept, so that comments and layout stay.
 type corefile struct {
 	text    string
 	servers []server
@@ -30,7 +30,7 @@ type server struct {
 type directive struct {
 	name string
 	args []string
-	// block are the words within its braces; nil where it has none.
+	// block are the words within its braces; nil if it has none.
 	block []string
 	line  int
 }
@@ -55,7 +55,7 @@ func parseCorefile(text string) (*corefile, error) {
 				return nil, d.EOFErr()
 			}
 			if d.Line() != line && !strings.HasSuffix(word, ",") {
-				return nil, fmt.Errorf("line %d: a server block without braces is not understood here", line)
+				return nil, fmt.Errorf("line %d: a server block without braces is not supported", line)
 			}
 			line = d.Line()
 		}
@@ -96,7 +96,7 @@ func parseCorefile(text string) (*corefile, error) {
 	return c, nil
 }
 
-// covers says how much of a host name a server block's zones answer for: the number of labels of its longest zone that the name ends with, -1 for none.
+// covers is the number of labels of the longest zone of a server block that a host name belongs to; -1 if it belongs to none.
 func (s *server) covers(host string) int {
 	best := -1
 	for _, zone := range s.zones {
@@ -117,7 +117,7 @@ func (s *server) covers(host string) int {
 	return best
 }
 
-// domain is the cluster domain of the server block's kubernetes directive; "" where it has none, or takes it from the zones.
+// domain is the cluster domain of the server block's kubernetes directive; "" if there is none, or if the directive takes it from the zones.
 func (s *server) domain() string {
 	for _, d := range s.directives {
 		if d.name != "kubernetes" {
@@ -136,7 +136,7 @@ func (s *server) has(name string) bool {
 	return slices.ContainsFunc(s.directives, func(d directive) bool { return d.name == name })
 }
 
-// serverOf is the server block that answers for a name: that of the longest zone, and of those the first. nil for none.
+// serverOf is the server block that answers a name: the one with the longest zone, the first of those. nil if there is none.
 func (c *corefile) serverOf(host string) *server {
 	var best *server
 	for i := range c.servers {
@@ -147,7 +147,7 @@ func (c *corefile) serverOf(host string) *server {
 	return best
 }
 
-// exact is what a rewrite directive makes of one name; false where it is no rewrite of exactly one name.
+// exact is the name that a rewrite directive matches and the one that it rewrites it to; false unless it rewrites exactly one name.
 func (d *directive) exact() (from, to string, ok bool) {
 	if d.name != "rewrite" || d.block != nil {
 		return "", "", false
@@ -170,8 +170,8 @@ func (d *directive) exact() (from, to string, ok bool) {
 	return dnsName(args[0]), dnsName(args[1]), true
 }
 
-// AnsweredInside are the public names that a Corefile rewrites to a Service, each once and in order: whoever asks the cluster's DNS for one gets the cluster IP. A rewrite
-// counts in a server block that knows the cluster's Services, where it comes before any other rewrite of that name. There are none in a Corefile that is not understood.
+// AnsweredInside are the public names that a Corefile rewrites to a Service, sorted: the cluster's DNS answers them with the cluster IP. A rewrite counts if its server block
+// has the kubernetes directive and no rewrite of the same name comes before it. A Corefile that cannot be parsed has none.
 func AnsweredInside(text string, svc *cluster.Service) (names []string) {
 	if text == "" {
 		return nil
@@ -199,16 +199,16 @@ func AnsweredInside(text string, svc *cluster.Service) (names []string) {
 	return names
 }
 
-// dnsName is a name as it compares: lower case, without the closing dot.
+// dnsName is a name in the form used to compare: lower case, without the final dot.
 func dnsName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
 
-// marked is the part of a Corefile between two comments that name this tool and a Service.
+// marked is the part of a Corefile between the two comments that this tool writes for a Service.
 func (c *corefile) marked(service string) (marked, error) {
 	return find(c.text, "# BEGIN kubectl-etp "+service, "# END kubectl-etp "+service)
 }
 
-// rewrite puts into a server block the marked lines that make names stand for one other, in place of those that are marked so already; first in the block, because the
-// first rewrite that matches a name is the one that counts. Nothing else of the text changes, and the result is read again to make sure of it.
+// rewrite inserts marked lines into a server block that rewrite each of hosts to one name, and replaces the lines that are marked already. They come first in the block,
+// because CoreDNS applies the first rewrite that matches. Nothing else of the text changes; the result is parsed again to check that.
 func (c *corefile) rewrite(s *server, m marked, hosts []string, to string) (string, error) {
 	lines := strings.Split(c.text, "\n")
 	indent := "    "
@@ -248,13 +248,13 @@ func (c *corefile) rewrite(s *server, m marked, hosts []string, to string) (stri
 			directives = want
 		}
 		if len(written.servers) != len(c.servers) || !slices.Equal(was.zones, is.zones) || !sameWords(directives, is.directives) {
-			return "", errors.New("it is laid out in a way that lines cannot be put into")
+			return "", errors.New("its layout does not allow lines to be inserted")
 		}
 	}
 	return text, nil
 }
 
-// sameWords compares directives but for their lines, and for the order in which a marked block stands among them.
+// sameWords compares directives without their line numbers and their order.
 func sameWords(a, b []directive) bool {
 	plain := func(list []directive) []string {
 		out := make([]string, len(list))

@@ -12,15 +12,15 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// dns plans that CoreDNS answers public names with the Service, for whoever asks it from inside.
+// dns plans that CoreDNS answers public host names with the Service, for clients inside the cluster.
 //
-// The rewrite is of type exact, whose answers CoreDNS always rewrites back by itself (plugin/rewrite/README.md: "answers for rewrites of type exact are always
-// rewritten"). The option "answer auto" would say the same and is left out: releases before v1.8.4 refuse a Corefile with it, and Kubernetes v1.20 comes with v1.7.0.
+// The rewrite is of type exact, whose answers CoreDNS always rewrites back (plugin/rewrite/README.md: "answers for rewrites of type exact are always rewritten"). The option
+// "answer auto" would have the same effect and is left out: releases before v1.8.4 reject a Corefile with it, and Kubernetes v1.20 ships v1.7.0.
 func (p *planner) dns(o Options) error {
 	s := p.Facts.Service
 	if s.Headless || len(s.ClusterIPs) == 0 {
 		p.need(Precondition{
-			Name: "has-cluster-ip", Holds: cluster.No, Message: "it has no cluster IP that its name could lead to",
+			Name: "has-cluster-ip", Holds: cluster.No, Message: "it has no cluster IP that a name could resolve to",
 			Evidence: []finding.Evidence{{Fact: "no clusterIP", Source: p.serviceSource()}},
 		})
 		return nil
@@ -32,7 +32,7 @@ func (p *planner) dns(o Options) error {
 	source := "configmap " + config.Namespace + "/" + config.Name
 	broken := func(err error) error {
 		p.need(Precondition{
-			Name: "corefile-understood", Holds: cluster.No, Message: fmt.Sprintf("the Corefile is not understood, so it is left alone: %v", err),
+			Name: "corefile-understood", Holds: cluster.No, Message: fmt.Sprintf("the Corefile cannot be parsed, so it is not changed: %v", err),
 			Evidence: []finding.Evidence{{Fact: err.Error(), Source: source}},
 		})
 		return nil
@@ -52,7 +52,7 @@ func (p *planner) dns(o Options) error {
 		if p.Surroundings.Gap(ingresses, "") != nil {
 			why = "the Ingresses behind the Service could not be read"
 		}
-		return &HostNeeded{Mode: DNS, Why: why + ", and the public name must be known"}
+		return &HostNeeded{Mode: DNS, Why: why + ", so the public host name is not known"}
 	}
 	block := p.block(file, hosts, own, source)
 	if block == nil {
@@ -73,11 +73,11 @@ func (p *planner) dns(o Options) error {
 	}
 	p.reaches()
 	p.withoutHeader()
-	p.gain("pods that use a public name connect to the cluster IP: no load balancer, no extra cost, and the client IP as for any Service")
-	p.cost("it helps only clients that ask the cluster's DNS for a public name; connections to the address itself stay as they are")
-	p.cost("what the load balancer does itself (TLS, filters, logs) is left out for connections from inside")
+	p.gain("pods that use a public host name connect to the cluster IP: no load balancer, no extra cost, client IP as for any Service")
+	p.cost("it helps only clients that ask the cluster's DNS for a public host name; connections to the IP address do not change")
+	p.cost("connections from inside the cluster bypass what the load balancer does itself (TLS, filters, logs)")
 	if len(o.Hosts) > 0 {
-		p.cost("whether the names lead to this Service from outside was not looked at")
+		p.cost("it was not checked whether the names resolve to this Service outside the cluster")
 	}
 	part := &Part{Begin: own.begin, End: own.end}
 	if part.Was, err = part.In(text); err != nil {
@@ -88,15 +88,15 @@ func (p *planner) dns(o Options) error {
 	}
 	c := Change{
 		Object: config.Object, Fields: []Field{{Path: corefilePath(), Was: text, Now: written, Part: part}},
-		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
+		Starts: "a reload of the Corefile by CoreDNS, in a minute or two",
 	}
 	if !slices.ContainsFunc(file.servers, func(s server) bool { return s.has("reload") }) {
 		c.Starts = ""
-		p.cost("the Corefile has no reload directive: the CoreDNS pods must be restarted before they know the names")
+		p.cost("the Corefile has no reload directive: restart the CoreDNS pods for the change to take effect")
 	}
 	p.Changes = append(p.Changes, c)
 	p.owned(&config.Metadata, config.Object, c.Fields)
-	p.Assumes = append(p.Assumes, "the map stays as it is: it is about the address, and the change is about the name")
+	p.Assumes = append(p.Assumes, "the map does not change: it shows connections to the address, and this change is about the name")
 	p.effects = append(p.effects, func(s *cluster.Snapshot, _ *cluster.Service) { s.Corefile = written })
 	p.byName(hosts)
 	return nil
@@ -104,23 +104,23 @@ func (p *planner) dns(o Options) error {
 
 func corefilePath() []string { return []string{"data", "Corefile"} }
 
-// byName predicts what pods meet that connect by a name, which then stands for the cluster IP, and compares it with what they meet at the address.
+// byName predicts connections of pods by name, which then go to the cluster IP, and compares them with those to the address.
 func (p *planner) byName(hosts []string) {
 	predictor := dataplane.New(p.Snapshot, p.Facts.Service)
 	published := p.reachedNow()[dataplane.Pod]
 	inside := p.clusterIP(predictor)
-	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no pod that works now is expected to fail by name"}
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no client that works now is expected to fail by name"}
 	switch fails, unknown := newly(inside.fails, published.fails), newly(inside.unknown, slices.Concat(published.unknown, published.fails)); {
 	case len(fails) > 0:
 		need.Holds, need.Risk, need.Evidence = cluster.No, BreaksInside, p.ruleEvidence(inside.rules[fails[0]])
-		need.Message = fmt.Sprintf("pods on %d of %d nodes would no longer reach the Service by name: %s", len(fails), inside.of, english.Some(fails))
+		need.Message = fmt.Sprintf("pods on %d of %d nodes could no longer reach the Service by name: %s", len(fails), inside.of, english.Some(fails))
 	case len(unknown) > 0:
 		need.Holds, need.Risk, need.Evidence = cluster.Undetermined, BreaksInside, p.ruleEvidence(inside.rules[unknown[0]])
-		need.Message = fmt.Sprintf("it is not known whether pods on %d of %d nodes would reach the Service by name: %s", len(unknown), inside.of, english.Some(unknown))
+		need.Message = fmt.Sprintf("cannot tell whether pods on %d of %d nodes could reach the Service by name: %s", len(unknown), inside.of, english.Some(unknown))
 	}
 	p.need(need)
 	if provider.ProxyProtocol(p.Facts.Service) != "" {
-		// Backends that wait for the header refuse such connections.
+		// Backends that require the header refuse such connections.
 		return
 	}
 	fixed := slices.DeleteFunc(slices.Clone(published.fails), func(name string) bool { return !slices.Contains(inside.works, name) })
@@ -128,13 +128,13 @@ func (p *planner) byName(hosts []string) {
 		return
 	}
 	p.Effects = append(p.Effects, Effect{Kind: FixesByName, Nodes: fixed, Message: fmt.Sprintf(
-		"pods on %d of %d nodes reach the Service by the name %s, and fail at the address as before", len(fixed), inside.of, english.Some(hosts))})
+		"pods on %d of %d nodes can reach the Service by the name %s; connections to the address fail as before", len(fixed), inside.of, english.Some(hosts))})
 	if p.failed(finding.FailsFromPods) {
 		p.ByName = []string{finding.FailsFromPods}
 	}
 }
 
-// clusterIP is what pods meet at the cluster IPs, at every port that is served.
+// clusterIP predicts connections from pods to the cluster IPs, at every port that a ready endpoint serves.
 func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 	out := &reached{rules: map[string]*dataplane.Rule{}}
 	for i := range p.Snapshot.Nodes {
@@ -158,7 +158,7 @@ func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 	return out
 }
 
-// coredns is the ConfigMap of CoreDNS as kubeadm and most distributions have it.
+// coredns is the ConfigMap of CoreDNS, under the name that kubeadm and most distributions give it.
 func (p *planner) coredns() (*cluster.ConfigMap, bool) {
 	const name = "coredns"
 	for i := range p.Surroundings.ConfigMaps {
@@ -170,14 +170,14 @@ func (p *planner) coredns() (*cluster.ConfigMap, bool) {
 	if gap := p.Surroundings.Gap(configMaps, name); gap != nil {
 		need.Message, need.Evidence = "configmap kube-system/coredns could not be read", gapEvidence(gap)
 	} else {
-		need.Holds, need.Message = cluster.No, "the cluster's DNS is not CoreDNS with a Corefile in configmap kube-system/coredns; its own settings must answer the names"
+		need.Holds, need.Message = cluster.No, "there is no Corefile in configmap kube-system/coredns: configure the names in the cluster's own DNS instead"
 		need.Evidence = []finding.Evidence{{Fact: "no Corefile", Source: "configmap kube-system/coredns"}}
 	}
 	p.need(need)
 	return nil, false
 }
 
-// hosts are those that were given, else those of the Ingresses behind the Service, as they compare.
+// hosts are the given host names, else those of the Ingresses behind the Service, in the form used to compare.
 func (p *planner) hosts(o Options) (hosts []string) {
 	found := o.Hosts
 	if len(found) == 0 {
@@ -185,7 +185,7 @@ func (p *planner) hosts(o Options) (hosts []string) {
 		for i := range p.Surroundings.Ingresses {
 			for _, host := range p.Surroundings.Ingresses[i].Hosts {
 				if strings.HasPrefix(host, "*.") {
-					p.cost(fmt.Sprintf("%s of ingress %s/%s is a wildcard and stays as it is: a rewrite is of one name; give those that are used by --host", host,
+					p.cost(fmt.Sprintf("%s of ingress %s/%s is a wildcard and is left out, because a rewrite matches one name: set the names in use by --host", host,
 						p.Surroundings.Ingresses[i].Namespace, p.Surroundings.Ingresses[i].Name))
 				}
 			}
@@ -200,8 +200,8 @@ func (p *planner) hosts(o Options) (hosts []string) {
 	return hosts
 }
 
-// block is the server block that all of the names come to, which must be the one that knows Services: a rewrite leads on within its block only. nil, and a failed
-// precondition, where that is not so.
+// block is the server block that answers all of the names. It must have the kubernetes directive, because a rewritten query stays in its block. If there is no such block,
+// it is nil, and a precondition fails.
 func (p *planner) block(file *corefile, hosts []string, own marked, source string) *server {
 	need := Precondition{Name: "names-meet-services", Holds: cluster.No}
 	var block *server
@@ -216,9 +216,9 @@ func (p *planner) block(file *corefile, hosts []string, own marked, source strin
 		s := file.serverOf(host)
 		switch {
 		case s == nil:
-			need.Message = fmt.Sprintf("no server block of the Corefile answers for %s", host)
+			need.Message = fmt.Sprintf("no server block of the Corefile answers %s", host)
 		case block != nil && s != block, s.domain() == "":
-			need.Message = fmt.Sprintf("%s comes to the server block of %s, which does not know the cluster's Services (no kubernetes directive with the cluster's domain), or is not the one of the "+
+			need.Message = fmt.Sprintf("%s is answered by the server block of %s, which has no kubernetes directive with the cluster's domain, or is not the block of the "+
 				"other names", host, strings.Join(s.zones, " "))
 		}
 		if need.Message != "" {
@@ -231,8 +231,8 @@ func (p *planner) block(file *corefile, hosts []string, own marked, source strin
 	return block
 }
 
-// unwritten are the names that the marked block is to have: those wanted and those in it already. A name that is rewritten elsewhere in the block to something else
-// stands against the change; one that leads to the Service already is left out.
+// unwritten are the names that the marked lines must have: the given ones and those in it already. A name that the block rewrites to something else outside the marked
+// lines rules the change out; one that it rewrites to the Service already is left out.
 func (p *planner) unwritten(block *server, own marked, hosts []string, to, source string) ([]string, bool) {
 	want := slices.Clone(hosts)
 	for i := range block.directives {
@@ -255,7 +255,7 @@ func (p *planner) unwritten(block *server, own marked, hosts []string, to, sourc
 			continue
 		}
 		p.need(Precondition{
-			Name: "names-not-taken", Holds: cluster.No, Message: fmt.Sprintf("the Corefile rewrites %s to %s already: take that away first", from, leads),
+			Name: "names-not-taken", Holds: cluster.No, Message: fmt.Sprintf("the Corefile already rewrites %s to %s: remove that first", from, leads),
 			Evidence: []finding.Evidence{{Fact: fmt.Sprintf("line %d: rewrite %s", d.line, strings.Join(d.args, " ")), Source: source}},
 		})
 		return nil, false
@@ -264,30 +264,30 @@ func (p *planner) unwritten(block *server, own marked, hosts []string, to, sourc
 	return want, true
 }
 
-// reaches checks that pods ask CoreDNS for public names. With NodeLocal DNSCache they do not: it hands on to CoreDNS what is of the cluster's domain, and asks the
-// node's own resolvers for everything else (Kubernetes, cluster/addons/dns/nodelocaldns).
+// reaches checks that pods ask CoreDNS for public names. With NodeLocal DNSCache they do not: it forwards only names of the cluster's domain to CoreDNS, and asks the node's
+// own resolvers for all others (Kubernetes, cluster/addons/dns/nodelocaldns).
 func (p *planner) reaches() {
-	need := Precondition{Name: "pods-ask-coredns", Holds: cluster.Yes, Message: "no cache on the nodes was found that would ask others than CoreDNS for public names"}
+	need := Precondition{Name: "pods-ask-coredns", Holds: cluster.Yes, Message: "no DNS cache on the nodes was found that bypasses CoreDNS for public names"}
 	for _, d := range p.Surroundings.DaemonSets {
 		if d.Name == "node-local-dns" {
 			need.Holds, need.Risk = cluster.No, "bypassed-by-node-cache"
-			need.Message = "NodeLocal DNSCache asks the nodes' resolvers, and not CoreDNS, for names outside the cluster's domain: its own Corefile must have the names too"
+			need.Message = "NodeLocal DNSCache asks the nodes' resolvers, not CoreDNS, for names outside the cluster's domain: add the names to its own Corefile too"
 			need.Evidence = []finding.Evidence{{Fact: "it runs on the nodes", Source: "daemonset " + d.Namespace + "/" + d.Name}}
 		}
 	}
 	if gap := p.Surroundings.Gap(daemonSets, ""); gap != nil && need.Holds == cluster.Yes {
 		need.Holds, need.Risk, need.Evidence = cluster.Undetermined, "bypassed-by-node-cache", gapEvidence(gap)
-		need.Message = "whether a cache on the nodes asks others than CoreDNS for public names is not known: the DaemonSets of kube-system could not be listed"
+		need.Message = "it is not known whether a DNS cache on the nodes bypasses CoreDNS for public names: the DaemonSets of kube-system could not be listed"
 	}
 	p.need(need)
 }
 
-// withoutHeader: pods that wait for a PROXY protocol header refuse connections that come without the load balancer.
+// withoutHeader adds a precondition that fails if pods require a PROXY protocol header, which only the load balancer sends.
 func (p *planner) withoutHeader() {
 	if key := provider.ProxyProtocol(p.Facts.Service); key != "" {
 		p.need(Precondition{
 			Name: "no-proxy-protocol", Holds: cluster.No, Risk: "no-proxy-header",
-			Message:  "the load balancer puts a PROXY protocol header before each connection, and connections from inside would come without: pods that want it refuse them",
+			Message:  "the load balancer sends a PROXY protocol header, and connections that bypass it have none: pods that require the header refuse them",
 			Evidence: []finding.Evidence{{Fact: key + " is " + p.Facts.Service.Annotations[key], Source: p.serviceSource()}},
 		})
 	}

@@ -59,7 +59,7 @@ func TestDNSWritesAMarkedBlockAndNothingElse(t *testing.T) {
 		Object: f.Surroundings.ConfigMaps[0].Object, Fields: []Field{{Path: []string{"data", "Corefile"}, Was: kubeadm, Now: want, Part: &Part{
 			Begin: "# BEGIN kubectl-etp shop/web", End: "# END kubectl-etp shop/web", Now: strings.TrimSuffix(block, "\n"),
 		}}},
-		Starts: "CoreDNS reads its Corefile anew, in a minute or two",
+		Starts: "a reload of the Corefile by CoreDNS, in a minute or two",
 	}}, p.Changes); diff != "" {
 		t.Fatal(diff)
 	}
@@ -85,7 +85,7 @@ func TestDNS(t *testing.T) {
 	run(t, []testCase{
 		{name: "names of the Ingresses", mode: DNS, text: story, around: ingress(kubeadm, "www.example.com", "*.example.org"), found: []string{"ETP002"}, want: []string{
 			"set configmap/coredns data.Corefile*", "cost *.example.org of ingress shop/web is a wildcard*", "fixes ", "by name ETP002", "need pods-ask-coredns yes", "need in-cluster-clients yes",
-			"fixes by name on b: pods on 1 of 2 nodes reach the Service by the name www.example.com, and fail at the address as before",
+			"fixes by name on b: pods on 1 of 2 nodes can reach the Service by the name www.example.com; connections to the address fail as before",
 		}},
 		{name: "a node whose pods reach no cluster IP", mode: DNS, text: with("etp=Local", "itp=Local etp=Local", "ipvs@v1.20.15", "iptables@v1.33.0", "10.0.1.105", "172.20.0.5"), o: www, around: corednsWith(kubeadm), found: []string{"ETP002"}, want: []string{
 			"need in-cluster-clients no breaks-in-cluster-clients", "!by name *", "!fixes by name *",
@@ -153,7 +153,7 @@ func TestProxyProtocolNeedsTheLoadBalancer(t *testing.T) {
 			"need no-proxy-protocol no no-proxy-header", "fixes ", "!by name *", "!fixes by name *",
 		}},
 		{name: "hostname", mode: Hostname, text: text, found: []string{"ETP002"}, want: []string{
-			"fixes ETP002", "gain connections from inside get the PROXY protocol header too*", "need in-cluster-clients yes", "!breaks *", "!may break *",
+			"fixes ETP002", "gain connections from inside the cluster get the PROXY protocol header too*", "need in-cluster-clients yes", "!breaks *", "!may break *",
 		}},
 	})
 	f := facts(t, text, "ETP002")

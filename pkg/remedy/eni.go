@@ -5,7 +5,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 )
 
-// eni plans the load balancer's sending to pods directly, by the provider's own annotation, and the policy where nodes answer for the address themselves.
+// eni plans that the load balancer sends to pods directly, by the provider's own annotation, and sets the policy too if nodes handle the address themselves.
 func (p *planner) eni() {
 	if !p.applies() {
 		return
@@ -25,7 +25,7 @@ func (p *planner) eni() {
 	fields = append(fields, p.providers(c)...)
 	flips := len(fields) > len(c.Settings)
 	if flips {
-		p.gain("nodes hand connections from inside to any pod, also from a node without one")
+		p.gain("for connections from inside the cluster every node uses all pods, also a node without one")
 		p.flipCosts()
 	}
 	p.change(fields)
@@ -35,7 +35,7 @@ func (p *planner) eni() {
 	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint)
 }
 
-// without says that the provider has nothing of the kind, and what to use instead.
+// without is the precondition that fails because the provider has no such setting, with what to use instead.
 func (p *planner) without(name, instead string) Precondition {
 	evidence := finding.Evidence{Fact: "load balancer: " + p.Provider.Title, Source: p.Provider.Source}
 	if p.Provider.Name == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// takes says whether a node can take a pod of a workload, by what the scheduler filters by and the facts hold.
+// takes says whether a pod of a workload can be scheduled on a node, by those filters of the scheduler for which there are facts.
 func takes(n *cluster.Node, w *cluster.Workload) cluster.Tristate {
 	if n.Unschedulable && !tolerated(w.Tolerations, "node.kubernetes.io/unschedulable", "", "NoSchedule") || n.Deleting || n.VirtualKubelet || n.Ready == cluster.No {
 		return cluster.No
@@ -22,7 +22,7 @@ func takes(n *cluster.Node, w *cluster.Workload) cluster.Tristate {
 	for _, taint := range n.Taints {
 		name, effect, _ := cutLast(taint, ":")
 		key, value, _ := strings.Cut(name, "=")
-		// A cordon and readiness were judged above, by the fields that the taints come from.
+		// Cordon and readiness were checked above, by the fields that these taints come from.
 		if key == "node.kubernetes.io/unschedulable" || key == "node.kubernetes.io/not-ready" {
 			continue
 		}
@@ -47,7 +47,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// tolerated says whether some toleration is for a taint (ToleratesTaint in k8s.io/component-helpers). Operators Lt and Gt count as none.
+// tolerated says whether a toleration matches a taint (ToleratesTaint in k8s.io/component-helpers). Operators Lt and Gt never match here.
 func tolerated(list []cluster.Toleration, key, value, effect string) bool {
 	return slices.ContainsFunc(list, func(t cluster.Toleration) bool {
 		switch {
@@ -61,7 +61,7 @@ func tolerated(list []cluster.Toleration, key, value, effect string) bool {
 	})
 }
 
-// nodeAffinity judges requiredDuringSchedulingIgnoredDuringExecution of a pod template's node affinity: terms are alternatives, and all of a term must hold.
+// nodeAffinity evaluates requiredDuringSchedulingIgnoredDuringExecution of a pod template's node affinity: one term must match, with all its requirements.
 func nodeAffinity(affinity map[string]any, n *cluster.Node) cluster.Tristate {
 	required, ok := object(affinity["nodeAffinity"])["requiredDuringSchedulingIgnoredDuringExecution"]
 	if !ok {
@@ -102,7 +102,7 @@ func worse(a, b cluster.Tristate) cluster.Tristate {
 	return cluster.Yes
 }
 
-// expression judges one requirement of a label or node selector.
+// expression evaluates one requirement of a label selector or node selector.
 func expression(e map[string]any, labels map[string]string) cluster.Tristate {
 	key, _ := e["key"].(string)
 	value, has := labels[key]
@@ -132,7 +132,7 @@ func expression(e map[string]any, labels map[string]string) cluster.Tristate {
 	return cluster.Undetermined
 }
 
-// selects judges a label selector as JSON has it; nil selects nothing, an empty one everything.
+// selects evaluates a label selector in its JSON form; nil selects nothing, an empty one everything.
 func selects(selector any, labels map[string]string) cluster.Tristate {
 	s, ok := selector.(map[string]any)
 	if !ok {
@@ -150,13 +150,13 @@ func selects(selector any, labels map[string]string) cluster.Tristate {
 	return result
 }
 
-// object is a JSON object, an empty one for anything else.
+// object is a JSON object; an empty one for any other value.
 func object(value any) map[string]any {
 	m, _ := value.(map[string]any)
 	return m
 }
 
-// neighbour is an address for a pod that moves: the same as before where it is not of its node's pod range, else one of the other node's range that no endpoint has.
+// neighbour is an address for a pod that moves to another node: the same one if it is not in the podCIDR of its node, else a free one of the other node's podCIDR.
 func neighbour(svc *cluster.Service, a netip.Addr, from, to *cluster.Node) netip.Addr {
 	inside := func(n *cluster.Node) (netip.Prefix, bool) {
 		for _, r := range n.PodCIDRs {

@@ -6,8 +6,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// Given is the plan of changes that somebody else has made up, such as the inverse of a fix, with what it takes to simulate them and to wait for what follows them.
-// Of other objects only a change of the Corefile is simulated.
+// Given is a plan of given changes, such as the inverse of a fix, which can be simulated and waited for. Changes of the Service and of the Corefile are simulated, others
+// are not.
 func Given(mode Mode, f *Facts, changes []Change) *Plan {
 	p := &Plan{Mode: mode, Service: f.Surroundings.Service, Changes: changes}
 	for _, c := range changes {

@@ -12,12 +12,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// hostname plans that the provider publishes a name, or an address of mode Proxy: either way nodes no longer answer for it themselves, and connections from inside go
-// out to the load balancer.
+// hostname plans that the provider publishes a host name, or an address with ipMode Proxy. In both cases nodes no longer handle the address themselves, and connections
+// from inside the cluster go to the load balancer.
 func (p *planner) hostname(o Options) error {
 	s := p.Facts.Service
 	if len(o.Hosts) > 1 {
-		return fmt.Errorf("--mode=hostname takes one name, and %d were given: %s", len(o.Hosts), strings.Join(o.Hosts, ", "))
+		return fmt.Errorf("--mode=hostname takes one host name, got %d: %s", len(o.Hosts), strings.Join(o.Hosts, ", "))
 	}
 	published, instead := p.Provider.ToName()
 	if instead != "" {
@@ -26,7 +26,7 @@ func (p *planner) hostname(o Options) error {
 	}
 	if len(s.Ingress) == 0 {
 		p.need(Precondition{
-			Name: "has-address", Holds: cluster.No, Message: "the load balancer has not given it an address yet: see to that first",
+			Name: "has-address", Holds: cluster.No, Message: "it has no load balancer address yet",
 			Evidence: []finding.Evidence{{Fact: "status.loadBalancer is empty", Source: p.serviceSource()}},
 		})
 		return nil
@@ -44,11 +44,11 @@ func (p *planner) hostname(o Options) error {
 					addresses = append(addresses, in.IP.String())
 				}
 			}
-			return &HostNeeded{Mode: Hostname, Why: "it takes the place of the address, so its DNS record must lead to " + strings.Join(addresses, " and "), Suggested: p.ingressHosts()}
+			return &HostNeeded{Mode: Hostname, Why: "it replaces the address, so its DNS record must point to " + strings.Join(addresses, " and "), Suggested: p.ingressHosts()}
 		}
 		value = strings.TrimSuffix(o.Hosts[0], ".")
 	} else if len(o.Hosts) > 0 {
-		return fmt.Errorf("--mode=hostname takes no --host with %s: it publishes what it has itself", p.Provider.Title)
+		return fmt.Errorf("--mode=hostname takes no --host with %s, which publishes its own host name", p.Provider.Title)
 	}
 	field := p.annotation(published.Key, value, false)
 	if field.Was == field.Now {
@@ -57,17 +57,17 @@ func (p *planner) hostname(o Options) error {
 	if check, ok := published.Obeyed(p.Snapshot); ok {
 		p.providers(provider.Change{Checks: []provider.Check{check}})
 	}
-	p.gain("nodes no longer answer for the address themselves: connections from inside go to the load balancer, as those from outside do", "the traffic policy stays as it is")
+	p.gain("nodes no longer handle the address themselves: connections from inside the cluster go to the load balancer, as those from outside do", "the traffic policy does not change")
 	if key := provider.ProxyProtocol(s); key != "" {
-		p.gain("connections from inside get the PROXY protocol header too (annotation " + key + "), which the load balancer adds")
+		p.gain("connections from inside the cluster get the PROXY protocol header too (annotation " + key + ")")
 	}
 	if published.NeedsName() {
-		p.cost(fmt.Sprintf("the DNS record of %s must lead to the load balancer before: clients inside ask for it from then on", value))
+		p.cost(fmt.Sprintf("the DNS record of %s must already point to the load balancer: clients inside the cluster use it after the change", value))
 	}
 	if published.Mode == "" {
-		p.cost("the address disappears from the Service's status: what reads it there (external-dns, scripts, dashboards) finds a name")
+		p.cost("the IP address disappears from the status of the Service: what reads it there (external-dns, scripts, dashboards) gets a host name")
 	}
-	p.cost("connections from inside leave the node for the load balancer and come back, and what they cost there is paid")
+	p.cost("connections from inside the cluster go out to the load balancer and back, which takes longer and may be charged")
 	p.effects = append(p.effects, func(_ *cluster.Snapshot, svc *cluster.Service) {
 		for i, in := range svc.Ingress {
 			if published.Mode != "" {
@@ -83,13 +83,13 @@ func (p *planner) hostname(o Options) error {
 		svc.Ingress = slices.CompactFunc(svc.Ingress, func(a, b cluster.Ingress) bool { return a == b })
 	})
 	p.change([]Field{field})
-	p.Assumes = append(p.Assumes, "the provider's controller obeys the annotation and writes the status anew")
+	p.Assumes = append(p.Assumes, "the provider's controller reads the annotation and updates the status")
 	p.insideAfter()
 	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost)
 	return nil
 }
 
-// ingressHosts are the names of the Ingresses behind the Service, each once; wildcards are left out.
+// ingressHosts are the host names of the Ingresses behind the Service, sorted, without wildcards.
 func (p *planner) ingressHosts() (hosts []string) {
 	for i := range p.Surroundings.Ingresses {
 		for _, host := range p.Surroundings.Ingresses[i].Hosts {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// local plans externalTrafficPolicy Local, and before it what keeps the pods apart where that is wanted too: the nodes that lose traffic are those without a pod then.
+// local plans externalTrafficPolicy Local. With AntiAffinity or Spread it plans that first, because the nodes that lose traffic are those without a pod after it.
 func (p *planner) local(with []Mode) {
 	if !p.applies() {
 		return
@@ -36,28 +36,28 @@ func (p *planner) local(with []Mode) {
 	p.stopReceiving()
 	p.insideAfter()
 	p.showsClientIP()
-	p.gain("a connection from outside stays on the node that it comes to")
+	p.gain("a connection from outside takes no extra hop")
 	p.flipCosts()
 	if p.Facts.Service.Type == cluster.TypeLoadBalancer {
-		p.cost("the API server gives the Service a health check node port, which the load balancer must be able to ask on every node")
+		p.cost("the API server allocates a health check node port, which the load balancer must be able to reach on every node")
 	}
 }
 
-// showsClientIP says whether pods see the client IP with policy Local, as the data plane's rules have it for nodes that reach a pod.
+// showsClientIP says whether pods see the client IP with policy Local.
 func (p *planner) showsClientIP() {
 	back := finding.ClientIPAfter(p.Snapshot, p.Facts.Service, p.Provider, dataplane.New(p.Snapshot, p.after()).Path, dataplane.New(p.Snapshot, p.Facts.Service).Path)
 	switch back.Effect {
 	case finding.ClientIPLost:
 		p.gain("pods see the client IP")
 	case finding.ClientIPMayBeLost:
-		p.gain("pods may see the client IP; that is not certain")
+		p.gain("pods may see the client IP; this is not known for certain")
 	case finding.ClientIPKept:
-		p.cost("Local gains no client IP: pods see the same address with policy Cluster")
+		p.cost("policy Local does not change the client IP: pods see the same address with policy Cluster")
 	case finding.ClientIPHidden:
 	}
 }
 
-// someReady: with no ready endpoint no node would receive anything.
+// someReady checks that a node has a ready endpoint: otherwise no node would get traffic.
 func (p *planner) someReady() {
 	s := p.Facts.Service
 	need := Precondition{Name: "ready-endpoint", Evidence: []finding.Evidence{{Source: "endpointslices of " + s.Namespace + "/" + s.Name}}}
@@ -70,20 +70,20 @@ func (p *planner) someReady() {
 	need.Evidence[0].Fact = fmt.Sprintf("%s on %s", english.Count(s.ReadyBackends(), "ready endpoint", ""), english.Count(len(nodes), "node", ""))
 	switch {
 	case !s.EndpointsKnown:
-		need.Risk, need.Message = "no-endpoint", "whether any node has a ready endpoint is not known: the EndpointSlices could not be read"
+		need.Risk, need.Message = "no-endpoint", "it is not known whether any node has a ready endpoint: the EndpointSlices could not be read"
 		need.Evidence[0].Fact = "no EndpointSlice was read"
 	case len(nodes) == 0:
-		need.Holds, need.Risk, need.Message = cluster.No, "no-endpoint", "no node has a ready endpoint, so with Local none would receive anything"
+		need.Holds, need.Risk, need.Message = cluster.No, "no-endpoint", "no node has a ready endpoint, so with policy Local no node would get traffic"
 	default:
 		need.Holds, need.Message = cluster.Yes, need.Evidence[0].Fact
 	}
 	p.need(need)
 	if len(nodes) == 1 {
-		p.cost("all connections from outside then depend on one node")
+		p.cost("all traffic from outside then depends on one node")
 	}
 }
 
-// stopReceiving says which nodes take no more connections from outside.
+// stopReceiving says which nodes get no more connections from outside.
 func (p *planner) stopReceiving() {
 	if p.Provider.Backends == provider.Pods {
 		return
@@ -104,20 +104,20 @@ func (p *planner) stopReceiving() {
 	switch {
 	case !p.Facts.Service.EndpointsKnown:
 	case len(names) > 0:
-		p.cost(fmt.Sprintf("%d of %d nodes stop receiving connections from outside, since they have no ready endpoint: %s", len(names), of, english.Some(names)))
+		p.cost(fmt.Sprintf("%d of %d nodes get no more connections from outside, because they have no ready endpoint: %s", len(names), of, english.Some(names)))
 	case of > 0:
-		p.gain("every node has a ready endpoint, so none stops receiving")
+		p.gain("every node has a ready endpoint, so every node still gets traffic")
 	}
 }
 
-// insideAfter predicts whether connections from inside the cluster fail afterwards that do not fail now. With Local, what is not known afterwards counts whatever is
-// known now: sending to some nodes only is what makes them fail. With Cluster they rarely do (an internalTrafficPolicy of Local is one way), and what was not known
-// before is no reason against it.
+// insideAfter predicts whether connections from inside the cluster that work now fail after the change. With policy Local they often do, so an outcome that is not known
+// after the change counts against it, even if it is not known now either. With policy Cluster they rarely do (internalTrafficPolicy Local is one reason), so only outcomes
+// that are known now count.
 func (p *planner) insideAfter() {
 	changed := p.after()
 	before, after := p.reachedNow(), p.reachedLater()
 	local := changed.ExternalTrafficPolicy == cluster.PolicyLocal
-	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no client inside the cluster that works now is expected to fail"}
+	need := Precondition{Name: "in-cluster-clients", Holds: cluster.Yes, Message: "no client inside the cluster that works now is expected to stop working"}
 	places := []struct {
 		from dataplane.From
 		who  string
@@ -131,11 +131,11 @@ func (p *planner) insideAfter() {
 		switch fails := newly(now.fails, was.fails); {
 		case len(fails) > 0:
 			need.Holds = cluster.No
-			need.Message = fmt.Sprintf("%s on %d of %d nodes would no longer reach the address: %s", place.who, len(fails), now.of, english.Some(fails))
+			need.Message = fmt.Sprintf("%s on %d of %d nodes could no longer reach the address: %s", place.who, len(fails), now.of, english.Some(fails))
 			need.Evidence = p.ruleEvidence(now.rules[fails[0]])
 		case len(unknown) > 0 && need.Holds == cluster.Yes:
 			need.Holds = cluster.Undetermined
-			need.Message = fmt.Sprintf("it is not known whether %s on %d of %d nodes would reach the address: %s", place.who, len(unknown), now.of, english.Some(unknown))
+			need.Message = fmt.Sprintf("cannot tell whether %s on %d of %d nodes could reach the address: %s", place.who, len(unknown), now.of, english.Some(unknown))
 			need.Evidence = p.ruleEvidence(now.rules[unknown[0]])
 		}
 		if need.Holds == cluster.No {
@@ -143,11 +143,11 @@ func (p *planner) insideAfter() {
 		}
 	}
 	if n := max(len(after[dataplane.Pod].unknown), len(after[dataplane.Node].unknown)); n > 0 && need.Holds == cluster.Yes {
-		need.Message += fmt.Sprintf("; on %d of %d nodes it is not known whether they reach the address, neither now nor then", n, after[dataplane.Pod].of)
+		need.Message += fmt.Sprintf("; for clients on %d of %d nodes this is not known, neither before nor after the change", n, after[dataplane.Pod].of)
 	}
 	if gap := nodesGap(p.Snapshot); gap != nil && need.Holds == cluster.Yes && local {
 		need.Holds, need.Evidence = cluster.Undetermined, gapEvidence(gap)
-		need.Message = "it is not known whether clients inside the cluster would fail: the nodes could not be listed, and those without endpoints are the ones that matter"
+		need.Message = "cannot tell whether clients inside the cluster would fail: the nodes could not be listed, so the nodes without endpoints are not known"
 	}
 	p.sentBack(&need, before[dataplane.Pod], after[dataplane.Pod])
 	if need.Holds != cluster.Yes {
@@ -156,7 +156,7 @@ func (p *planner) insideAfter() {
 	p.need(need)
 }
 
-// sentBack adds to a check what becomes of clients whose connections the load balancer may send back to their own node, where that is not so before the change.
+// sentBack adds to a precondition what happens to clients whose connections the load balancer may send back to their own node after the change, but not before it.
 func (p *planner) sentBack(need *Precondition, before, after *reached) {
 	back := newly(after.back, before.back)
 	if len(back) == 0 {
@@ -164,13 +164,13 @@ func (p *planner) sentBack(need *Precondition, before, after *reached) {
 	}
 	changed := p.after()
 	holds, reason := p.providerOf(changed).Hairpins()
-	effect := Effect{Kind: Breaks, Nodes: back, Message: fmt.Sprintf("clients on %d of %d nodes fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, english.Some(back))}
+	effect := Effect{Kind: Breaks, Nodes: back, Message: fmt.Sprintf("clients on %d of %d nodes fail whenever the load balancer picks a backend on their own node: %s", len(back), after.of, english.Some(back))}
 	if holds == cluster.Undetermined {
 		effect.Kind = MayBreak
-		effect.Message = fmt.Sprintf("clients on %d of %d nodes may fail where the load balancer chooses a backend on their own node: %s", len(back), after.of, english.Some(back))
+		effect.Message = fmt.Sprintf("clients on %d of %d nodes may fail whenever the load balancer picks a backend on their own node: %s", len(back), after.of, english.Some(back))
 	}
 	p.Effects = append(p.Effects, effect)
-	// A mode that sends clients to the load balancer has to know what becomes of them there. To the others it is a thing to know.
+	// If it is not known, it counts against mode hostname, which sends clients inside to the load balancer. For other modes it is only shown.
 	if need.Holds == cluster.No || holds == cluster.Undetermined && p.Mode != Hostname {
 		return
 	}
@@ -178,7 +178,7 @@ func (p *planner) sentBack(need *Precondition, before, after *reached) {
 	need.Evidence = []finding.Evidence{{Fact: reason, Source: "load balancer: " + p.Provider.Title}}
 }
 
-// newly are the names of a list that are not in an earlier one.
+// newly are the names in now that are not in was.
 func newly(now, was []string) []string {
 	known := make(map[string]bool, len(was))
 	for _, name := range was {
@@ -193,7 +193,7 @@ func newly(now, was []string) []string {
 	return list
 }
 
-// ruleEvidence is a rule of a data plane, and what the data plane was concluded from.
+// ruleEvidence is a rule of the data plane, and how the data plane was detected.
 func (p *planner) ruleEvidence(r *dataplane.Rule) []finding.Evidence {
 	list := []finding.Evidence{{Fact: r.Reason, Source: r.Source}}
 	if d := &p.Snapshot.Dataplane; d.Source != "" {

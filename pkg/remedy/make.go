@@ -12,30 +12,30 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// Options say what the user knows beside the mode.
+// Options are what the user gives besides the mode.
 type Options struct {
 	// Hosts are the public names for modes dns and hostname; hostname takes one.
 	Hosts []string
-	// With are AntiAffinity or Spread, to be made together with Local.
+	// With are AntiAffinity or Spread, planned together with Local.
 	With []Mode
 }
 
-// HostNeeded says that a mode cannot be planned before somebody gives a name.
+// HostNeeded is the error for a mode that needs a host name and has none.
 type HostNeeded struct {
 	Mode Mode
-	// Why is a sentence: what the name is for.
+	// Why is what the name is for, a sentence without a full stop.
 	Why string
-	// Suggested are names that were found, and may be the one.
+	// Suggested are names that were found and may be the right one.
 	Suggested []string
 }
 
 func (e *HostNeeded) Error() string {
-	return fmt.Sprintf("--mode=%s needs a name: %s; give it by --host", e.Mode, e.Why)
+	return fmt.Sprintf("--mode=%s needs a host name: %s; set it by --host", e.Mode, e.Why)
 }
 
-// Make plans a mode. It changes none of the facts. Surroundings that were not read (nil) leave what they would tell unknown.
+// Make plans a mode. It changes none of the facts. If the surroundings were not read (nil), what depends on them is not known.
 //
-// It is an error for a mode or a parameter that cannot be, and *HostNeeded where a name is wanting. What stands against a mode of this Service is a Precondition.
+// An unknown mode or a wrong option is an error; a missing host name is *HostNeeded. What rules the mode out for this Service is a Precondition of the plan.
 func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
 	for _, host := range o.Hosts {
 		if problem := badHost(host); problem != "" {
@@ -43,15 +43,15 @@ func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
 		}
 	}
 	if len(o.Hosts) > 0 && mode != Hostname && mode != DNS {
-		return nil, fmt.Errorf("--host goes with --mode=hostname and --mode=dns, not with --mode=%s", mode)
+		return nil, fmt.Errorf("--host is only for --mode=hostname and --mode=dns, not for --mode=%s", mode)
 	}
 	for _, with := range o.With {
 		if mode != Local || with != AntiAffinity && with != Spread {
-			return nil, fmt.Errorf("--mode=%s cannot be combined with %s: only local can, with anti-affinity or spread", mode, with)
+			return nil, fmt.Errorf("--mode=%s cannot be combined with %s: only --mode=local can, with anti-affinity or spread", mode, with)
 		}
 	}
 	if len(o.With) > 1 {
-		return nil, fmt.Errorf("--mode=%s takes anti-affinity or spread with it, not both", mode)
+		return nil, fmt.Errorf("--mode=%s can be combined with anti-affinity or spread, not with both", mode)
 	}
 	p := newPlanner(mode, f)
 	if err := p.plan(mode, o); err != nil {
@@ -60,11 +60,11 @@ func Make(mode Mode, f *Facts, o Options) (*Plan, error) {
 	return p.Plan, nil
 }
 
-// unread stands for surroundings of which nothing was read.
+// unread are surroundings of which nothing was read.
 func unread() *cluster.Surroundings {
 	s := &cluster.Surroundings{}
 	for _, resource := range []string{pods, daemonSets, configMaps, networkPolicies, ingresses, services, budgets, replicaSets} {
-		s.Gaps = append(s.Gaps, cluster.Gap{Resource: resource, Verb: "list", Reason: cluster.Failed, Message: "it was not asked for"})
+		s.Gaps = append(s.Gaps, cluster.Gap{Resource: resource, Verb: "list", Reason: cluster.Failed, Message: "not requested"})
 	}
 	return s
 }
@@ -82,15 +82,15 @@ const (
 	replicaSets     = "replicasets.apps"
 )
 
-// planner is one plan in the making.
+// planner builds one plan.
 type planner struct {
 	*Facts
 	*Plan
-	// now and later are what connections come to before the change and after it.
+	// now and later are the outcomes of connections before and after the change.
 	now, later *states
 }
 
-// states are what connections to a Service come to, predicted once for each number of effects that its plan had.
+// states are predicted outcomes of connections, and how many effects the plan had when they were predicted.
 type states struct {
 	effects int
 	reached map[dataplane.From]*reached
@@ -124,7 +124,7 @@ func (p *planner) plan(mode Mode, o Options) error {
 	case DNS:
 		return p.dns(o)
 	default:
-		return fmt.Errorf("there is no mode %q; modes are %s", mode, modeNames())
+		return fmt.Errorf("unknown mode %q: the modes are %s", mode, modeNames())
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func modeNames() string {
 	return strings.Join(names, ", ")
 }
 
-// badHost says what is wrong with a public name, "" for nothing. Names are as DNS has them (RFC 1123), of two labels or more.
+// badHost says what is wrong with a public host name; "" if nothing is. Names follow RFC 1123 and have two labels or more.
 func badHost(host string) string {
 	name := strings.TrimSuffix(host, ".")
 	labels := strings.Split(name, ".")
@@ -145,19 +145,19 @@ func badHost(host string) string {
 	case name == "":
 		return "it is empty"
 	case strings.HasPrefix(name, "*."):
-		return "a wildcard stands for no name of its own; give each name"
+		return "a wildcard is not a name; give each name"
 	case len(name) > 253:
-		return "it is longer than the 253 characters that DNS allows"
+		return "it is longer than 253 characters"
 	case len(labels) < 2:
-		return "a public name has a dot in it, as www.example.com"
+		return "a public name contains a dot, as in www.example.com"
 	}
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return "each part between dots has 1 to 63 characters and neither begins nor ends with a hyphen"
+			return "each part between dots must have 1 to 63 characters and must not begin or end with a hyphen"
 		}
 		for _, c := range label {
 			if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-				return fmt.Sprintf("%q cannot be in a host name; names in other scripts are written as DNS has them, xn--…", c)
+				return fmt.Sprintf("%q is not allowed in a host name; write names in other scripts in their DNS form, xn--…", c)
 			}
 		}
 	}
@@ -168,7 +168,7 @@ func (p *planner) need(c Precondition) { p.Preconditions = append(p.Precondition
 func (p *planner) gain(s ...string)    { p.Gains = append(p.Gains, s...) }
 func (p *planner) cost(s ...string)    { p.Costs = append(p.Costs, s...) }
 
-// providers takes over what the provider says of a change, and gives the fields that it wants.
+// providers adds what the provider requires and says of a change, and returns the fields that it sets.
 func (p *planner) providers(c provider.Change) (fields []Field) {
 	for _, check := range c.Checks {
 		need := Precondition{Name: check.Name, Holds: check.Holds, Message: check.Message, Risk: check.Risk}
@@ -185,7 +185,7 @@ func (p *planner) providers(c provider.Change) (fields []Field) {
 	return fields
 }
 
-// annotation is the field of an annotation of the Service.
+// annotation is the Field of an annotation of the Service.
 func (p *planner) annotation(key, value string, remove bool) Field {
 	f := Field{Path: []string{"metadata", "annotations", key}}
 	if was, ok := p.Facts.Service.Annotations[key]; ok {
@@ -197,10 +197,10 @@ func (p *planner) annotation(key, value string, remove bool) Field {
 	return f
 }
 
-// policy are the fields of another externalTrafficPolicy; none where it is so already.
+// policy are the fields that set externalTrafficPolicy; none if it has that value already.
 //
-// The API server frees the health check node port when a Service stops being of type LoadBalancer with policy Local, and gives it back only where it is asked for
-// (pkg/registry/core/service/storage/alloc.go, strategy.go).
+// The API server releases the health check node port when a Service is no longer of type LoadBalancer with policy Local, and allocates the same one again only if it is
+// requested (pkg/registry/core/service/storage/alloc.go, strategy.go).
 func (p *planner) policy(to cluster.Policy) (fields []Field) {
 	s := p.Facts.Service
 	if s.ExternalTrafficPolicy == to {
@@ -213,7 +213,7 @@ func (p *planner) policy(to cluster.Policy) (fields []Field) {
 	return fields
 }
 
-// change adds a change of the Service; nothing for no fields.
+// change adds a change of the Service, unless there are no fields.
 func (p *planner) change(fields []Field) {
 	if len(fields) == 0 {
 		return
@@ -224,7 +224,7 @@ func (p *planner) change(fields []Field) {
 	p.Signs = p.Provider.Signs()
 }
 
-// applies checks that the Service has an external traffic policy at all (Kubernetes, ExternallyAccessible in pkg/api/v1/service/util.go).
+// applies says whether the Service has an externalTrafficPolicy (ExternallyAccessible in Kubernetes, pkg/api/v1/service/util.go).
 func (p *planner) applies() bool {
 	s := p.Facts.Service
 	if s.ExternalTrafficPolicy != cluster.PolicyUnset {
@@ -241,10 +241,10 @@ func (p *planner) serviceSource() string {
 	return "service " + p.Facts.Service.Namespace + "/" + p.Facts.Service.Name
 }
 
-// effect puts a change into a snapshot of which the Service, its maps and lists are copies.
+// effect applies a change to a snapshot, in which the Service, its maps and its lists are copies.
 type effect func(*cluster.Snapshot, *cluster.Service)
 
-// onService puts fields of a Service into its facts.
+// onService applies fields of a Service.
 func onService(fields []Field) effect {
 	return func(_ *cluster.Snapshot, s *cluster.Service) {
 		for _, f := range fields {
@@ -269,8 +269,8 @@ func onService(fields []Field) effect {
 	}
 }
 
-// Simulate is the snapshot as it would be after the changes, with what Assumes says taken for granted. s stays as it is; the copy shares with it what the changes do
-// not touch. Without a plan, or without the plan's Service in s, nothing is changed.
+// Simulate is the snapshot as expected after the changes, given what Assumes says. s is not changed; the copy shares with it everything that the changes do not touch. A nil
+// plan, or a snapshot without the plan's Service, changes nothing.
 func (p *Plan) Simulate(s *cluster.Snapshot) *cluster.Snapshot {
 	if s == nil {
 		return nil
@@ -292,7 +292,7 @@ func (p *Plan) Simulate(s *cluster.Snapshot) *cluster.Snapshot {
 			apply(&out, svc)
 		}
 		if len(p.effects) > 0 {
-			// What nodes said of themselves was of the time before.
+			// What the nodes reported was before the change.
 			svc.Live = nil
 		}
 	}

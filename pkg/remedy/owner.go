@@ -9,21 +9,21 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// owned finds who would take a change of the fields back, and what `kubectl apply` would do to it. The first owner that is found is the plan's.
+// owned finds the program that would revert a change of the fields, and what `kubectl apply` would do to it. The first owner found is the plan's.
 func (p *planner) owned(m *cluster.Metadata, object cluster.Object, fields []Field) {
 	if o := owner(m, object, fields); o != nil {
 		switch {
 		case p.Owner == nil:
 			p.Owner = o
 		case *p.Owner != *o:
-			p.cost(fmt.Sprintf("%s owns %s %s/%s too: %s", o.Name, lower(object.Kind), object.Namespace, object.Name, o.Instead))
+			p.cost(fmt.Sprintf("%s also manages %s %s/%s: %s", o.Name, lower(object.Kind), object.Namespace, object.Name, o.Instead))
 		}
 	}
 	p.cost(applied(m, object, fields)...)
 }
 
-// owner is whoever would take a change of the fields back: the one nearest to the object first, since a Gateway's controller writes it again at once, and a Helm
-// release only at its next upgrade.
+// owner is the program that would revert a change of the fields. The one that does so soonest comes first: the controller of a Gateway at once, a Helm release only at its
+// next upgrade.
 func owner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
 	for _, find := range []func(*cluster.Metadata, cluster.Object, []Field) *Owner{gatewayOwner, argoOwner, fluxOwner, addonOwner, controllerOwner, helmOwner, istioctlOwner, managerOwner} {
 		if o := find(m, object, fields); o != nil {
@@ -33,14 +33,14 @@ func owner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
 	return nil
 }
 
-// instead names the fields and values to set somewhere else: spec.externalTrafficPolicy to Cluster.
+// instead names the fields and values to set elsewhere: spec.externalTrafficPolicy to Cluster.
 func instead(fields []Field) string {
 	var parts []string
 	for _, f := range fields {
 		switch now := f.Now.(type) {
 		case nil:
 			if !f.Follows {
-				parts = append(parts, "take away "+pathText(f.Path))
+				parts = append(parts, "no "+pathText(f.Path))
 			}
 		case string:
 			if strings.Contains(now, "\n") {
@@ -62,18 +62,18 @@ func pathText(path []string) string {
 	return strings.Join(path, ".")
 }
 
-// gateways are controllers that make objects for a Gateway or the like, and the field of their own that becomes the Service's. Labels are as in the source of each:
+// gateways are controllers that create objects for a Gateway or the like, and where to set what they write to the Service. Labels are as in the source of each:
 // envoyproxy/gateway internal/gatewayapi, istio/istio pilot/pkg/config/kube/gateway, cilium/cilium operator/pkg/gateway-api, nginx/nginx-gateway-fabric
 // internal/controller/provisioner, projectcontour/contour internal/provisioner, openshift/cluster-ingress-operator pkg/operator/controller.
 var gateways = []struct {
-	// name is the label that says which object the Service belongs to; namespace is the label of that object's namespace, or with a fixed one after "=", "" for the
-	// Service's own.
+	// name is the label with the name of the object that the Service belongs to; namespace is the label with its namespace, "=" and a fixed namespace, or "" for that of the
+	// Service.
 	name, namespace string
-	// also must hold of the labels; nil for nothing more.
+	// also must be true of the labels; nil if nothing more is required.
 	also func(labels map[string]string) bool
-	// kind is of the object that name names.
+	// kind is the kind of the object in label name.
 	kind, controller string
-	// where says which field to set; %s is the object's name.
+	// where is what to set; %s is the object's name.
 	where string
 }{
 	{
@@ -86,10 +86,10 @@ var gateways = []struct {
 	},
 	{
 		"gateway.networking.k8s.io/gateway-name", "", func(l map[string]string) bool { return l["gateway.istio.io/managed"] != "" },
-		"gateway", "Istio", "the ConfigMap that spec.infrastructure.parametersRef of gateway %s names (its keys service and deployment), where this release of Istio has that",
+		"gateway", "Istio", "the ConfigMap that spec.infrastructure.parametersRef of gateway %s names (its keys service and deployment), if this release of Istio supports that",
 	},
 	{
-		istioResource, "install.operator.istio.io/owning-resource-namespace", func(l map[string]string) bool { return !nobodys(l[istioResource]) },
+		istioResource, "install.operator.istio.io/owning-resource-namespace", func(l map[string]string) bool { return !withoutOperator(l[istioResource]) },
 		"istiooperator", "Istio's operator", "istiooperator %s, in spec.components.ingressGateways[].k8s (service and affinity)",
 	},
 	{
@@ -117,11 +117,13 @@ var gateways = []struct {
 	},
 }
 
-// istioResource names the IstioOperator behind an object. Istio's charts and istioctl write the label too, where there is none.
+// istioResource is the label with the IstioOperator that an object belongs to. Istio's charts and istioctl write it too, without an IstioOperator.
 const istioResource = "install.operator.istio.io/owning-resource"
 
-// nobodys: the value of istioResource that names no IstioOperator of anybody's, but the default of the charts or what istioctl has kept.
-func nobodys(resource string) bool { return resource == "unknown" || resource == "installed-state" }
+// withoutOperator says whether a value of istioResource names no IstioOperator: the charts write unknown, istioctl installed-state.
+func withoutOperator(resource string) bool {
+	return resource == "unknown" || resource == "installed-state"
+}
 
 func gatewayOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
 	for _, g := range gateways {
@@ -143,19 +145,19 @@ func gatewayOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *O
 	return nil
 }
 
-// istioctlOwner: what istioctl has installed, it writes again at its next install or upgrade.
+// istioctlOwner is istioctl, which writes what it installed again at its next install or upgrade.
 func istioctlOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
-	if !nobodys(m.Labels[istioResource]) {
+	if !withoutOperator(m.Labels[istioResource]) {
 		return nil
 	}
 	return &Owner{
 		Name: "Istio's installation", Source: "label " + istioResource,
 		Instead: "set " + instead(fields) + " in the IstioOperator file that istioctl install is given, in spec.components.ingressGateways[].k8s (service and affinity); " +
-			"the next istioctl install would take it back otherwise",
+			"otherwise the next istioctl install reverts it",
 	}
 }
 
-// argoOwner: Argo CD marks what it applied by an annotation, in older releases and by choice by a label (argo-cd docs/user-guide/resource_tracking.md).
+// argoOwner is Argo CD, which marks what it applies by an annotation, or by a label in older releases and by choice (argo-cd docs/user-guide/resource_tracking.md).
 func argoOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	const id, label = "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"
 	app, _, _ := strings.Cut(m.Annotations[id], ":")
@@ -169,7 +171,7 @@ func argoOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	return &Owner{Name: "Argo CD application " + app, Source: source, Instead: "set " + instead(fields) + " in the source of application " + app + ", and sync it"}
 }
 
-// fluxOwner: Flux marks what it applied by labels of the controller.
+// fluxOwner is Flux, whose controllers mark what they apply by labels.
 func fluxOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	for _, c := range []struct{ prefix, kind string }{{"helm.toolkit.fluxcd.io/", "HelmRelease"}, {"kustomize.toolkit.fluxcd.io/", "Kustomization"}} {
 		if name := m.Labels[c.prefix+"name"]; name != "" {
@@ -187,11 +189,11 @@ func fluxOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	return nil
 }
 
-// addonOwner: what belongs to the distribution itself and is written again when a control plane node starts, or all the time.
+// addonOwner is the addon manager of a distribution, which writes its objects again when a control plane node starts, or all the time.
 func addonOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
-	custom := "where its maker documents it"
+	custom := "where the distribution documents it"
 	if object.Kind == "ConfigMap" && object.Name == "coredns" {
-		custom = "in configmap kube-system/coredns-custom, where its maker documents that"
+		custom = "in configmap kube-system/coredns-custom, if the distribution supports that"
 	}
 	switch {
 	case m.Labels["addonmanager.kubernetes.io/mode"] == "Reconcile":
@@ -209,7 +211,7 @@ func addonOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Own
 	return nil
 }
 
-// controllerOwner is the object's controller by its ownerReferences.
+// controllerOwner is the object's controller, by its ownerReferences.
 func controllerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	if m.Controller == nil {
 		return nil
@@ -221,7 +223,7 @@ func controllerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Own
 	}
 }
 
-// helmOwner: Helm marks what a release made (helm pkg/action/validate.go), and compares with it at the next upgrade only.
+// helmOwner is a Helm release, which Helm marks by annotations (helm pkg/action/validate.go). Helm writes the object again only at the next upgrade.
 func helmOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owner {
 	const annotation = "meta.helm.sh/release-name"
 	release := m.Annotations[annotation]
@@ -231,32 +233,32 @@ func helmOwner(m *cluster.Metadata, object cluster.Object, fields []Field) *Owne
 	namespace := cmp.Or(m.Annotations["meta.helm.sh/release-namespace"], object.Namespace)
 	return &Owner{
 		Name: "Helm release " + namespace + "/" + release, Source: "annotation " + annotation,
-		Instead: "set " + instead(fields) + " in the values of release " + release + ", and run helm upgrade; the next upgrade would take it back otherwise",
+		Instead: "set " + instead(fields) + " in the values of release " + release + ", and run helm upgrade; otherwise the next upgrade reverts it",
 	}
 }
 
-// hands are field managers behind which a person stands: what they wrote nobody writes again. Names that begin with kubectl are among them too.
-var hands = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", "node-fetch", "before-first-apply", "kubeadm", "unknown"}
+// manual are field managers used by people: nothing writes their fields again. Names that begin with kubectl count too.
+var manual = []string{"Mozilla", "dashboard", "curl", "k9s", "Lens", "OpenLens", "node-fetch", "before-first-apply", "kubeadm", "unknown"}
 
-// known are field managers that programs are known by.
+// known are the field managers of known programs.
 var known = map[string]string{
 	"HashiCorp": "Terraform", "Terraform": "Terraform", "pulumi-kubernetes": "Pulumi",
 	"argocd-controller": "Argo CD", "argocd-application-controller": "Argo CD", "kustomize-controller": "Flux", "helm-controller": "Flux", "helm": "Helm",
 	"addon-manager": "the cluster's addon manager", "eks": "Amazon EKS",
 }
 
-// managerOwner is a program that wrote one of the fields as they are, by metadata.managedFields. A field that is not there yet belongs to nobody.
+// managerOwner is a program that wrote one of the fields, by metadata.managedFields. An absent field has no owner.
 func managerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner {
 	for i := range m.Managers {
 		manager := &m.Managers[i]
-		if manager.Subresource != "" || strings.HasPrefix(manager.Name, "kubectl") || strings.HasPrefix(manager.Name, "kube-") || slices.Contains(hands, manager.Name) {
+		if manager.Subresource != "" || strings.HasPrefix(manager.Name, "kubectl") || strings.HasPrefix(manager.Name, "kube-") || slices.Contains(manual, manager.Name) {
 			continue
 		}
 		for _, f := range fields {
 			if f.Follows || f.Was == nil || !manager.Owns(f.Path) {
 				continue
 			}
-			// Pulumi calls itself pulumi-kubernetes-6c2ce1a1, for each of its programs another name.
+			// Pulumi uses names such as pulumi-kubernetes-6c2ce1a1, one for each of its programs.
 			short := manager.Name
 			if strings.HasPrefix(short, "pulumi-kubernetes-") {
 				short = "pulumi-kubernetes"
@@ -264,14 +266,14 @@ func managerOwner(m *cluster.Metadata, _ cluster.Object, fields []Field) *Owner 
 			name := cmp.Or(known[short], manager.Name)
 			return &Owner{
 				Name: name, Source: fmt.Sprintf("managedFields: %s wrote %s", manager.Name, pathText(f.Path)),
-				Instead: "set " + instead(fields) + " where " + name + " takes it from",
+				Instead: "set " + instead(fields) + " where " + name + " reads it",
 			}
 		}
 	}
 	return nil
 }
 
-// applied says what `kubectl apply` will do: it sets back what its manifest holds, and leaves what it does not.
+// applied says what `kubectl apply` will do: it reverts fields that its manifest has, and leaves the others.
 func applied(m *cluster.Metadata, object cluster.Object, fields []Field) (costs []string) {
 	name := fmt.Sprintf("%s %s/%s", lower(object.Kind), object.Namespace, object.Name)
 	for _, f := range fields {
@@ -279,12 +281,12 @@ func applied(m *cluster.Metadata, object cluster.Object, fields []Field) (costs 
 			continue
 		}
 		if m.LastApplied != nil && holds(m.LastApplied, f.Path) {
-			costs = append(costs, fmt.Sprintf("%s is applied from a manifest that has %s: change it there too, or the next kubectl apply sets it back", name, pathText(f.Path)))
+			costs = append(costs, fmt.Sprintf("%s is applied from a manifest that has %s: change it there too, or the next kubectl apply reverts it", name, pathText(f.Path)))
 			continue
 		}
 		for i := range m.Managers {
 			if manager := &m.Managers[i]; manager.Apply && strings.HasPrefix(manager.Name, "kubectl") && manager.Name != "kubectl-etp" && f.Was != nil && manager.Owns(f.Path) {
-				costs = append(costs, fmt.Sprintf("%s is applied by the server from a manifest that has %s: change it there too, or the next kubectl apply meets a conflict", name, pathText(f.Path)))
+				costs = append(costs, fmt.Sprintf("%s is applied with --server-side from a manifest that has %s: change it there too, or the next kubectl apply fails with a conflict", name, pathText(f.Path)))
 				break
 			}
 		}
@@ -292,7 +294,7 @@ func applied(m *cluster.Metadata, object cluster.Object, fields []Field) (costs 
 	return costs
 }
 
-// holds says whether a JSON object has something at path.
+// holds says whether a JSON object has a value at path.
 func holds(object map[string]any, path []string) bool {
 	for i, name := range path {
 		value, ok := object[name]

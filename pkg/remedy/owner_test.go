@@ -55,11 +55,11 @@ func TestOwners(t *testing.T) {
 		{"Envoy Gateway, merged", labels("gateway.envoyproxy.io/owning-gatewayclass", "eg"), "Envoy Gateway, for gatewayclass eg", "EnvoyProxy that gatewayclass eg"},
 		{"Cilium's Gateway", labels("io.cilium.gateway/owning-gateway", "edge"), "Cilium, for gateway shop/edge", "CiliumGatewayClassConfig"},
 		{"some Gateway", labels("gateway.networking.k8s.io/gateway-name", "edge"), "the controller of its Gateway, for gateway shop/edge", "spec.infrastructure"},
-		{"addon manager", labels("addonmanager.kubernetes.io/mode", "Reconcile"), "the cluster's addon manager", "its maker"},
+		{"addon manager", labels("addonmanager.kubernetes.io/mode", "Reconcile"), "the cluster's addon manager", "the distribution"},
 		{"addon manager that only makes it", labels("addonmanager.kubernetes.io/mode", "EnsureExists"), "", ""},
-		{"a program that wrote the field", managers(policy("shop-operator")), "shop-operator", "where shop-operator takes it from"},
+		{"a program that wrote the field", managers(policy("shop-operator")), "shop-operator", "where shop-operator reads it"},
 		{"Terraform", managers(policy("HashiCorp")), "Terraform", ""},
-		{"Pulumi", managers(policy("pulumi-kubernetes-6c2ce1a1")), "Pulumi", "where Pulumi takes it from"},
+		{"Pulumi", managers(policy("pulumi-kubernetes-6c2ce1a1")), "Pulumi", "where Pulumi reads it"},
 		{"a program that wrote another field", managers(cluster.Manager{Name: "shop-operator", Fields: map[string]any{"f:spec": map[string]any{"f:ports": map[string]any{}}}}), "", ""},
 		{"a program that wrote the status", managers(cluster.Manager{Name: "shop-operator", Subresource: "status", Fields: map[string]any{"f:spec": map[string]any{}}}), "", ""},
 		{"kubectl", managers(policy("kubectl-edit"), policy("kubectl-client-side-apply"), policy("kubectl-etp")), "", ""},
@@ -105,7 +105,7 @@ func TestManifestsAreNamed(t *testing.T) {
 		{name: "the manifest does not", mode: Cluster, text: story, around: service(func(m *cluster.Metadata) { m.LastApplied = map[string]any{"spec": map[string]any{}} }), want: []string{"!" + again}},
 		{name: "applied by the server", mode: Cluster, text: story, around: service(func(m *cluster.Metadata) {
 			m.Managers = []cluster.Manager{{Name: "kubectl", Apply: true, Fields: map[string]any{"f:spec": map[string]any{"f:externalTrafficPolicy": map[string]any{}}}}}
-		}), want: []string{"cost service shop/web is applied by the server from a manifest that has spec.externalTrafficPolicy*", "!owner *"}},
+		}), want: []string{"cost service shop/web is applied with --server-side from a manifest that has spec.externalTrafficPolicy*", "!owner *"}},
 	})
 }
 
@@ -165,17 +165,17 @@ func TestWhatCannotBePlanned(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{"unknown mode", "faster", Options{}, `there is no mode "faster"; modes are cluster, local, eni, anti-affinity, spread, hostname, dns`},
-		{"bad host", DNS, Options{Hosts: []string{"www example.com"}}, `host name "www example.com": ' ' cannot be in a host name`},
-		{"one label", DNS, Options{Hosts: []string{"www"}}, "has a dot in it"},
-		{"wildcard", DNS, Options{Hosts: []string{"*.example.com"}}, "a wildcard stands for no name"},
+		{"unknown mode", "faster", Options{}, `unknown mode "faster": the modes are cluster, local, eni, anti-affinity, spread, hostname, dns`},
+		{"bad host", DNS, Options{Hosts: []string{"www example.com"}}, `host name "www example.com": ' ' is not allowed in a host name`},
+		{"one label", DNS, Options{Hosts: []string{"www"}}, "contains a dot"},
+		{"wildcard", DNS, Options{Hosts: []string{"*.example.com"}}, "a wildcard is not a name"},
 		{"empty label", DNS, Options{Hosts: []string{"www..com"}}, "each part between dots"},
-		{"a line break", DNS, Options{Hosts: []string{"www.example.com\n}"}}, "cannot be in a host name"},
-		{"host with another mode", Cluster, Options{Hosts: []string{"www.example.com"}}, "--host goes with"},
-		{"two names", Hostname, Options{Hosts: []string{"a.example.com", "b.example.com"}}, "takes one name, and 2 were given"},
+		{"a line break", DNS, Options{Hosts: []string{"www.example.com\n}"}}, "is not allowed in a host name"},
+		{"host with another mode", Cluster, Options{Hosts: []string{"www.example.com"}}, "--host is only for"},
+		{"two names", Hostname, Options{Hosts: []string{"a.example.com", "b.example.com"}}, "takes one host name, got 2"},
 		{"combined", Cluster, Options{With: []Mode{Spread}}, "cannot be combined with spread"},
 		{"combined with the wrong one", Local, Options{With: []Mode{DNS}}, "cannot be combined with dns"},
-		{"combined with both", Local, Options{With: []Mode{Spread, AntiAffinity}}, "not both"},
+		{"combined with both", Local, Options{With: []Mode{Spread, AntiAffinity}}, "not with both"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Make(c.mode, facts(t, story), c.o); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Part is the lines of a text that one change is about, between two lines that mark them: the rest of the text is somebody else's, and may change meanwhile.
+// Part is the lines of a text that a change writes, between two lines that mark them. The rest of the text belongs to others and may change in the meantime.
 type Part struct {
-	// Begin and End are the marking lines, without the space around them.
+	// Begin and End are the marking lines, without leading and trailing space.
 	Begin, End string
-	// Was and Now are the lines before and after, marks included; "" where they are not there.
+	// Was and Now are the lines before and after the change, with the marks; "" if there are none.
 	Was, Now string
 }
 
-// In is what a text has between the marks, marks included; "" where it has neither of them. It is an error where the marks are not a pair.
+// In is the marked lines of a text, with the marks; "" if it has none. Marks that are not a pair are an error.
 func (p *Part) In(text string) (string, error) {
 	m, err := find(text, p.Begin, p.End)
 	if err != nil || m.from == 0 {
@@ -22,7 +22,7 @@ func (p *Part) In(text string) (string, error) {
 	return strings.Join(strings.Split(text, "\n")[m.from-1:m.to], "\n"), nil
 }
 
-// Back is a text with the part as it was. It is false where the part is no longer what the change made of it; indentation does not count.
+// Back is a text with the part restored. It is false if the part is not as the change left it; indentation does not count.
 func (p *Part) Back(text string) (string, bool) {
 	m, err := find(text, p.Begin, p.End)
 	if err != nil || m.from == 0 {
@@ -54,7 +54,7 @@ func sameLines(a, b []string) bool {
 // marked is the part of a text between two marking lines.
 type marked struct {
 	begin, end string
-	// from and to are the lines of the marks, counted from 1; 0 where they are not there.
+	// from and to are the line numbers of the marks, from 1; 0 if they are absent.
 	from, to int
 }
 
@@ -69,13 +69,13 @@ func find(text, begin, end string) (marked, error) {
 			m.from = i + 1
 		case m.end:
 			if m.to != 0 || m.from == 0 {
-				return m, fmt.Errorf("line %d: %q without its beginning", i+1, m.end)
+				return m, fmt.Errorf("line %d: %q without a begin line", i+1, m.end)
 			}
 			m.to = i + 1
 		}
 	}
 	if m.from != 0 && m.to == 0 {
-		return m, fmt.Errorf("line %d: %q without its end", m.from, m.begin)
+		return m, fmt.Errorf("line %d: %q without an end line", m.from, m.begin)
 	}
 	return m, nil
 }

@@ -116,7 +116,7 @@ func TestCluster(t *testing.T) {
 	run(t, []testCase{
 		{name: "the story", mode: Cluster, text: story, found: []string{"ETP002", "ETP008"}, want: []string{
 			`set service/web spec.externalTrafficPolicy "Local" -> "Cluster"`, `set service/web spec.healthCheckNodePort 32000 -> null`, "fixes ETP002 ETP008",
-			"need client-ip-unused yes", "need within-quota yes", "cost client IP lost: a node puts its own address in its place", "cost health check node port 32000 is given up*",
+			"need client-ip-unused yes", "need within-quota yes", "cost client IP lost: the node replaces it with its own address (SNAT)", "cost health check node port 32000 is released*",
 			"cost --mode=eni would keep the client IP*",
 		}},
 		{name: "already so", mode: Cluster, text: with("etp=Local hc=32000", "etp=Cluster"), want: []string{nothing, "!need *"}},
@@ -135,7 +135,7 @@ func TestCluster(t *testing.T) {
 		}, want: []string{"need client-ip-unused yes"}},
 		{name: "policies unread", mode: Cluster, text: story, around: gap(networkPolicies), want: []string{"need client-ip-unused unknown loses-client-ip"}},
 		{name: "ingresses unread", mode: Cluster, text: story, around: gap(ingresses), want: []string{"need client-ip-unused unknown loses-client-ip"}},
-		{name: "source ranges still hold", mode: Cluster, text: with("ingress=", "source-ranges=198.51.100.0/24 ingress="), want: []string{"cost loadBalancerSourceRanges still holds*"}},
+		{name: "source ranges still hold", mode: Cluster, text: with("ingress=", "source-ranges=198.51.100.0/24 ingress="), want: []string{"cost loadBalancerSourceRanges still works*"}},
 		{name: "sends to pods already", mode: Cluster, text: with("etp=Local", "annotations=service.beta.kubernetes.io/backend-type=eni etp=Local"), around: gap(networkPolicies), found: []string{"ETP002"}, want: []string{
 			"!need client-ip-unused*", "!cost client IP*", "gain the load balancer sends to pods under either policy*", "fixes ETP002",
 		}},
@@ -185,7 +185,7 @@ func TestLocal(t *testing.T) {
 	run(t, []testCase{
 		{name: "breaks clients inside", mode: Local, text: flipped(), want: []string{
 			`set service/web spec.externalTrafficPolicy "Cluster" -> "Local"`, "!set service/web spec.healthCheckNodePort*", "need in-cluster-clients no breaks-in-cluster-clients", "need ready-endpoint yes",
-			"cost 1 of 2 nodes stop receiving connections from outside, since they have no ready endpoint: b", "fixes ", "cost all connections from outside then depend on one node",
+			"cost 1 of 2 nodes get no more connections from outside, because they have no ready endpoint: b", "fixes ", "cost all traffic from outside then depends on one node",
 		}},
 		{name: "does not, with iptables", mode: Local, text: flipped(old, modern, "10.0.1.105", "172.20.0.5"), want: []string{"need in-cluster-clients yes"}},
 		{name: "not known, without a data plane", mode: Local, text: flipped(old, "unknown"), want: []string{"need in-cluster-clients unknown breaks-in-cluster-clients"}},
@@ -211,7 +211,7 @@ func TestLocal(t *testing.T) {
 		{
 			name: "together with spread: no node stops", mode: Local, text: flipped(old, modern, "ep 10.0.1.105 node=a target=shop/web-1", "ep 10.0.1.105 node=a target=shop/web-1\nep 10.0.1.106 node=a target=shop/web-2"),
 			around: deployment(nil), o: Options{With: []Mode{Spread}}, want: []string{
-				"set deployment/web spec.template.spec.topologySpreadConstraints*", `set service/web spec.externalTrafficPolicy "Cluster" -> "Local"`, "gain every node has a ready endpoint, so none stops receiving",
+				"set deployment/web spec.template.spec.topologySpreadConstraints*", `set service/web spec.externalTrafficPolicy "Cluster" -> "Local"`, "gain every node has a ready endpoint, so every node still gets traffic",
 			},
 		},
 	})
@@ -328,15 +328,15 @@ func TestHostname(t *testing.T) {
 	run(t, []testCase{
 		{name: "Alibaba CLB", mode: Hostname, text: story, o: name, found: []string{"ETP002", "ETP003"}, want: []string{
 			`set service/web annotation service.beta.kubernetes.io/alibaba-cloud-loadbalancer-hostname null -> "www.example.com"`, "!set service/web spec*", "fixes ETP002 ETP003",
-			"cost the DNS record of www.example.com must lead*", "need in-cluster-clients no breaks-in-cluster-clients",
-			"breaks on a: clients on 1 of 2 nodes fail where the load balancer chooses a backend on their own node: a",
+			"cost the DNS record of www.example.com must already point*", "need in-cluster-clients no breaks-in-cluster-clients",
+			"breaks on a: clients on 1 of 2 nodes fail whenever the load balancer picks a backend on their own node: a",
 		}},
 		{name: "Linode needs no name", mode: Hostname, text: with(elsewhere, "linode://"), want: []string{
 			`set service/web annotation service.beta.kubernetes.io/linode-loadbalancer-hostname-only-ingress null -> "true"`, "!cost the DNS record*",
 		}},
 		{name: "OCI, old nodes", mode: Hostname, text: with(elsewhere, "oci://"), want: []string{"need ip-mode-obeyed no ip-mode-ignored"}},
 		{name: "OCI, new nodes", mode: Hostname, text: with(elsewhere, "oci://", "v1.20.15", "v1.33.0"), want: []string{
-			`set service/web annotation oci.oraclecloud.com/ingress-ip-mode null -> "proxy"`, "need ip-mode-obeyed yes", "!cost the address disappears*",
+			`set service/web annotation oci.oraclecloud.com/ingress-ip-mode null -> "proxy"`, "need ip-mode-obeyed yes", "!cost the IP address disappears*",
 		}},
 		{name: "a name only already", mode: Hostname, text: with("ingress=203.0.113.10", "ingress=www.example.com"), o: name, want: []string{nothing, "!need *"}},
 		{name: "no address yet", mode: Hostname, text: with("ingress=203.0.113.10 ", ""), o: name, want: []string{"need has-address no"}},

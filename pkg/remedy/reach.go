@@ -11,13 +11,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
-// reached is on which nodes some connection to a published address fails, or is not known to work.
+// reached are the nodes on which a connection to a published address fails, on which all work, and on which it is not known whether all work.
 type reached struct {
 	fails, works, unknown []string
-	// back are the nodes whose connections leave for the load balancer, which may send them back to the same node and is not known to be able to.
+	// back are the nodes whose connections go to a load balancer that may send them back to the same node, and for which it is not known that this works.
 	back []string
 	of   int
-	// rules decided, by the node's name.
+	// rules are the rules that decided, by node name.
 	rules map[string]*dataplane.Rule
 }
 
@@ -32,8 +32,8 @@ func (r *reached) add(node string, works cluster.Tristate, why *dataplane.Rule) 
 	}
 }
 
-// reach predicts connections to every published address and every port that is served, from each place: from nodes and pods to the addresses; from outside as the load
-// balancer hands them to a node, or to the node port where there is none.
+// reach predicts connections to every published address at every port that a ready endpoint serves: from the host network and from pods to the addresses, from outside as
+// the load balancer sends them to a node, or to the node port if there is no load balancer.
 func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	out := map[dataplane.From]*reached{}
 	for _, from := range []dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
@@ -42,7 +42,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	predictor := dataplane.New(p.Snapshot, svc)
 	published := dataplane.PublishedAndServed(svc)
 	sendsBack := p.sendsBack(svc)
-	// Where there is an address, clients inside use that; else the node port is all that there is.
+	// Clients inside use the addresses; only without any address do they use the node port.
 	addressed := slices.ContainsFunc(published, func(t dataplane.Target) bool { return t.To != dataplane.NodePort })
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
@@ -79,7 +79,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	return out
 }
 
-// providerOf is the load balancer before one state of the Service.
+// providerOf is the load balancer for one state of the Service.
 func (p *planner) providerOf(svc *cluster.Service) provider.LoadBalancer {
 	if svc == p.Facts.Service {
 		return p.Provider
@@ -87,8 +87,8 @@ func (p *planner) providerOf(svc *cluster.Service) provider.LoadBalancer {
 	return provider.Of(p.Snapshot, svc)
 }
 
-// sendsBack tells of a node whether the load balancer may send a connection from there back to the same node, and is not known to be able to: any node with policy
-// Cluster, and one with a ready endpoint with Local or where the load balancer sends to pods.
+// sendsBack says of a node whether the load balancer may send a connection back to the node that it came from, without it being known that this works. That is any node
+// with policy Cluster; with policy Local, or if the load balancer sends to pods, only nodes with a ready endpoint.
 func (p *planner) sendsBack(svc *cluster.Service) func(node int) bool {
 	lb := p.providerOf(svc)
 	if holds, _ := lb.Hairpins(); holds == cluster.Yes || svc.Type != cluster.TypeLoadBalancer {
@@ -101,7 +101,7 @@ func (p *planner) sendsBack(svc *cluster.Service) func(node int) bool {
 	return func(node int) bool { return counts[node].Ready > 0 }
 }
 
-// reachedNow is what connections come to as things are.
+// reachedNow are the outcomes of connections before the change.
 func (p *planner) reachedNow() map[dataplane.From]*reached {
 	if p.now.reached == nil {
 		p.now.reached = p.reach(p.Facts.Service)
@@ -109,7 +109,7 @@ func (p *planner) reachedNow() map[dataplane.From]*reached {
 	return p.now.reached
 }
 
-// reachedLater is what connections come to after the change as far as it is planned.
+// reachedLater are the outcomes of connections after the effects planned so far.
 func (p *planner) reachedLater() map[dataplane.From]*reached {
 	if p.later.reached == nil || p.later.effects != len(p.effects) {
 		p.later.effects, p.later.reached = len(p.effects), p.reach(p.after())
@@ -117,14 +117,14 @@ func (p *planner) reachedLater() map[dataplane.From]*reached {
 	return p.later.reached
 }
 
-// after is the Service as it would be.
+// after is the Service after the effects planned so far.
 func (p *planner) after() *cluster.Service {
-	// The Service of the facts need not be one of the snapshot's own.
+	// The Service of the facts may not be one of the snapshot.
 	s := p.Simulate(&cluster.Snapshot{Services: []cluster.Service{*p.Facts.Service}, Nodes: p.Snapshot.Nodes})
 	return &s.Services[0]
 }
 
-// fixes are those of the codes that were found, and that the change takes away as far as can be predicted.
+// fixes are those of the codes that failed and that the change is expected to fix.
 func (p *planner) fixes(codes ...string) (fixed []string) {
 	fewer := func(from dataplane.From) bool {
 		return len(p.reachedLater()[from].fails) < len(p.reachedNow()[from].fails)
@@ -152,7 +152,7 @@ func (p *planner) fixes(codes ...string) (fixed []string) {
 	return fixed
 }
 
-// failed says whether a finding of that code was made.
+// failed says whether the check of a code failed.
 func (p *planner) failed(code string) bool {
 	return slices.ContainsFunc(p.Findings, func(f finding.Finding) bool { return f.Code == code && f.Result == finding.Fail })
 }

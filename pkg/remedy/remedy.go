@@ -1,4 +1,4 @@
-// Package remedy knows what can be changed to fix a finding: the change and its inverse, what must hold first, what it costs, and what is true after it.
+// Package remedy plans fixes for findings: the change and its inverse, what must hold before it, what it costs, and what is true after it.
 //
 // It builds patches and sends nothing.
 package remedy
@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 )
 
-// Mode is what `kubectl etp fix --mode` names.
+// Mode is a value of `kubectl etp fix --mode`.
 type Mode string
 
 const (
@@ -22,7 +22,7 @@ const (
 	DNS          Mode = "dns"
 )
 
-// Description is a Mode in a few words, for help, menus and completion.
+// Description says in a few words what a Mode does, for help, menus and completion.
 type Description struct {
 	Mode Mode
 	Does string
@@ -31,66 +31,66 @@ type Description struct {
 // Modes lists every mode, in the order of help.
 func Modes() []Description {
 	return []Description{
-		{Cluster, "send to every node (externalTrafficPolicy Cluster): works everywhere; kube-proxy then hides the client IP"},
-		{Local, "send only to nodes with a backend (externalTrafficPolicy Local): keeps the client IP"},
-		{ENI, "let the load balancer send to pods directly: works everywhere, keeps the client IP"},
-		{AntiAffinity, "keep the pods apart (preferred pod anti-affinity): starts a rollout"},
-		{Spread, "spread the pods over nodes (topologySpreadConstraints): starts a rollout"},
-		{Hostname, "publish a host name instead of an address, so that nodes do not answer for it themselves"},
-		{DNS, "let CoreDNS answer the public host names with the Service itself, inside the cluster"},
+		{Cluster, "use all endpoints from every node (externalTrafficPolicy Cluster): works everywhere, kube-proxy hides the client IP"},
+		{Local, "use only endpoints on the same node (externalTrafficPolicy Local): keeps the client IP"},
+		{ENI, "make the load balancer send to pods directly: works everywhere, keeps the client IP"},
+		{AntiAffinity, "schedule pods on different nodes (preferred pod anti-affinity): starts a rollout"},
+		{Spread, "spread pods evenly over nodes (topologySpreadConstraints): starts a rollout"},
+		{Hostname, "publish a host name instead of an IP address, so that nodes do not handle it themselves"},
+		{DNS, "make CoreDNS answer the public host names with the Service, inside the cluster"},
 	}
 }
 
-// Facts are all that a plan may look at. It changes none of them.
+// Facts are everything that a plan may read. It changes none of them.
 type Facts struct {
 	Snapshot *cluster.Snapshot
 	Service  *cluster.Service
 	Provider provider.LoadBalancer
-	// Findings are those of the Service as it is.
+	// Findings are those of the Service before the change.
 	Findings     []finding.Finding
 	Surroundings *cluster.Surroundings
 }
 
-// Plan is how a mode would be put into effect for one Service.
+// Plan is a mode applied to one Service: what to change, and what is known of the change before it is made.
 type Plan struct {
 	Mode    Mode
 	Service cluster.Object
-	// Preconditions are in the order in which they are best read.
+	// Preconditions are in the order in which to show them.
 	Preconditions []Precondition
-	// Owner is who would take the change back; nil where nobody is known to.
+	// Owner is the program that would revert the change; nil if none is known.
 	Owner *Owner
-	// Gains are what the change buys, a sentence each.
+	// Gains are what the change improves, a sentence each.
 	Gains []string
-	// Costs are what is lost, set off or to be known first, a sentence each.
+	// Costs are what the change loses or starts, and what to know before it, a sentence each.
 	Costs []string
-	// Assumes is what Simulate takes for granted and nobody can know before, a sentence each.
+	// Assumes is what Simulate assumes because it cannot be known before the change, a sentence each.
 	Assumes []string
-	// Fixes are the codes of the findings that the mode is for; empty where nothing calls for it.
+	// Fixes are the codes of the findings that the change is expected to fix; empty if it fixes none.
 	Fixes []string
-	// ByName are the codes of the findings that stay, and no longer concern clients that connect by name.
+	// ByName are the codes of the findings that the change fixes only for clients that connect by a DNS name.
 	ByName []string
-	// Effects are what the change does that the map does not show.
+	// Effects are what the change does to clients inside the cluster that the map does not show.
 	Effects []Effect
-	// ClientIP is what mode Cluster does to the client IP; of no meaning for other modes.
+	// ClientIP is what mode Cluster does to the client IP; the zero value for other modes.
 	ClientIP finding.ClientIP
-	// May are the codes of the findings that the mode is for and that it may not fix: what comes of it cannot be foreseen.
+	// May are the codes of the findings that the change may fix; whether it does cannot be predicted.
 	May []string
-	// Changes are made in this order. Empty where nothing is left to change.
+	// Changes are made in this order; empty if there is nothing left to change.
 	Changes []Change
-	// ByHand is what to change where this tool does not: the kind of object is somebody else's. Changes is empty then.
+	// ByHand is what to change by hand, because this tool does not change objects of that kind. Changes is empty then.
 	ByHand []string
-	// Signs are the events of the Service to wait for after the change; nil where nobody is known to give any.
+	// Signs are the events of the Service to wait for after the change; nil if no controller is known to write any.
 	Signs []provider.Sign
 
-	// effects put the change into a copy of the snapshot.
+	// effects apply the change to a copy of the snapshot.
 	effects []effect
 }
 
-// EffectKind says what an Effect does to clients inside the cluster.
+// EffectKind is what an Effect does to clients inside the cluster.
 type EffectKind uint8
 
 const (
-	// FixesByName: clients that connect by name work, while those that dial the address fail as before.
+	// FixesByName: clients that connect by a DNS name work; those that connect to the address fail as before.
 	FixesByName EffectKind = iota
 	// Breaks: some connections that work now fail.
 	Breaks
@@ -98,46 +98,46 @@ const (
 	MayBreak
 )
 
-// Effect is what a change does to clients inside the cluster that the map does not show. The map is about addresses and about what nodes do: not about names, and not
-// about a load balancer that sends a connection back to where it came from.
+// Effect is what a change does to clients inside the cluster that the map does not show. The map has addresses and what nodes do with them. It has no DNS names, and no
+// load balancer that sends a connection back to the node that it came from.
 type Effect struct {
 	Kind EffectKind
-	// Message is one sentence, without a full stop, and Nodes are those that it is about.
+	// Message is one sentence without a full stop. Nodes are those that it is about.
 	Message string
 	Nodes   []string
 }
 
-// Precondition is something that must hold before a change.
+// Precondition is something that must hold before a change is made.
 type Precondition struct {
 	// Name is a short word with hyphens: terway-ready.
 	Name string
-	// Holds is Undetermined where it could not be read; that refuses too.
+	// Holds is Undetermined if it could not be read, which refuses the change too.
 	Holds cluster.Tristate
-	// Message is one sentence of what was found.
+	// Message is one sentence without a full stop: what was found.
 	Message  string
 	Evidence []finding.Evidence
-	// Risk is the word that --accept-risk takes to go on all the same; "" where the change is impossible without.
+	// Risk is the value of --accept-risk that allows the change although this does not hold; "" if nothing allows it.
 	Risk string
 }
 
-// Owner is somebody who writes the object too, and would take a change of it back.
+// Owner is a program that manages the object and would revert a change of it.
 type Owner struct {
 	// Name is for people: Helm release web, Argo CD application shop.
 	Name string
-	// Source says what it was concluded from: label app.kubernetes.io/managed-by.
+	// Source is what shows it: label app.kubernetes.io/managed-by.
 	Source string
-	// Instead is what to change there.
+	// Instead is what to change where the owner reads it.
 	Instead string
 }
 
 const (
 	// WillBeReverted is the risk of changing an object that has an Owner.
 	WillBeReverted = "will-be-reverted"
-	// LosesClientIP is the risk of hiding the client's address from somebody who was found to depend on it, or may.
+	// LosesClientIP is the risk of hiding the client IP from something that depends on it, or may.
 	LosesClientIP = "loses-client-ip"
-	// BreaksInside is the risk that connections from inside the cluster fail afterwards.
+	// BreaksInside is the risk that connections from inside the cluster fail after the change.
 	BreaksInside = "breaks-in-cluster-clients"
-	// noEffect is the risk that a change is made in vain.
+	// noEffect is the risk that the change has no effect.
 	noEffect = "no-effect"
 )
 
@@ -145,20 +145,20 @@ const (
 type Change struct {
 	Object cluster.Object
 	Fields []Field
-	// Starts says what the change sets off, "" where nothing: a rollout of deployment shop/web.
+	// Starts is what the change starts: a rollout of deployment shop/web; "" if nothing.
 	Starts string
 }
 
-// Field is one place of an object, with the JSON value that it has and the one that it gets: numbers are int64 or float64, lists []any, objects map[string]any. nil is
-// a field that is not there.
+// Field is one field of an object, with its JSON value before and after the change: numbers are int64 or float64, lists []any, objects map[string]any. nil stands for an
+// absent field.
 //
-// Where something above the place is absent too, the Field is the highest that is absent, so that the inverse leaves nothing behind. Annotations are the exception:
-// the API server keeps no empty map of them.
+// If parents of the field are absent too, the Field is the topmost absent one, so that the inverse removes all of it. Annotations are the exception: the API server keeps
+// no empty map of them.
 type Field struct {
 	Path     []string
 	Was, Now any
-	// Follows: the API server changes the field by itself because of the others. It is in no patch; the inverse asks for the value that it had.
+	// Follows: the API server changes the field itself because the others change. It is not part of the patch; the inverse requests its old value.
 	Follows bool
-	// Part is what the change is about where the field is a text of which the rest is somebody else's; nil where it is about the whole field.
+	// Part is the part of a text that changes, if the rest belongs to others; nil if the whole field changes.
 	Part *Part
 }

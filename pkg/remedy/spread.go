@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// spread wishes the pods evenly over the nodes: a topologySpreadConstraint of maxSkew 1 on kubernetes.io/hostname that does not keep a pod from being scheduled. It
-// keeps every constraint that is there, and adds none where one holds the pods to the same, or to more.
+// spread asks the scheduler to spread the pods evenly over nodes: a topologySpreadConstraint with maxSkew 1 on kubernetes.io/hostname that never prevents scheduling. It
+// keeps existing constraints, and adds none if one of them requires the same or more.
 func spread(w *cluster.Workload, selector map[string]string) (Field, bool, error) {
 	const always = "ScheduleAnyway"
 	for _, c := range w.TopologySpread {
@@ -21,9 +21,9 @@ func spread(w *cluster.Workload, selector map[string]string) (Field, bool, error
 		if covers && fmt.Sprint(one["maxSkew"]) == "1" {
 			return Field{}, false, nil
 		}
-		// The API server takes one constraint for each pair of topologyKey and whenUnsatisfiable (ValidateTopologySpreadConstraints in pkg/apis/core/validation).
+		// The API server allows one constraint for each pair of topologyKey and whenUnsatisfiable (ValidateTopologySpreadConstraints in pkg/apis/core/validation).
 		if one["whenUnsatisfiable"] == always {
-			return Field{}, false, errors.New("it has a topologySpreadConstraint on kubernetes.io/hostname with ScheduleAnyway already, of another selector or maxSkew, and can have one only: " +
+			return Field{}, false, errors.New("it already has a topologySpreadConstraint on kubernetes.io/hostname with ScheduleAnyway and another selector or maxSkew, and only one is allowed: " +
 				"change that one by hand")
 		}
 	}

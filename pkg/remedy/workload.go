@@ -17,8 +17,8 @@ import (
 
 const hostnameKey = "kubernetes.io/hostname"
 
-// placement is what a mode makes of a workload's pod template: the field to change, false where the pods are kept apart so already; an error says why it cannot be
-// said in this template.
+// placement is the change of a workload's pod template for a mode. change is false if the template has the setting already; the error says why the template cannot have
+// it.
 type placement func(w *cluster.Workload, selector map[string]string) (f Field, change bool, err error)
 
 // place plans a placement of the pods behind the Service.
@@ -26,13 +26,13 @@ func (p *planner) place(want placement) {
 	s := p.Surroundings
 	source := "pods of " + p.Facts.Service.Namespace + "/" + p.Facts.Service.Name
 	if len(s.Selector) == 0 && p.Facts.Service.HasSelector {
-		p.need(Precondition{Name: "pods-known", Message: "the pods behind the Service are not known: its surroundings were not read"})
+		p.need(Precondition{Name: "pods-known", Message: "the pods behind the Service are not known: they were not read"})
 		return
 	}
 	switch gap := s.Gap(pods, ""); {
 	case len(s.Selector) == 0:
 		p.need(Precondition{
-			Name: "pods-known", Holds: cluster.No, Message: "it has no selector: its EndpointSlices are kept by hand, and what runs behind them is not known",
+			Name: "pods-known", Holds: cluster.No, Message: "it has no selector, so the workload behind it is not known",
 			Evidence: []finding.Evidence{{Fact: "no selector", Source: p.serviceSource()}},
 		})
 		return
@@ -41,7 +41,7 @@ func (p *planner) place(want placement) {
 		return
 	case len(s.Pods) == 0:
 		p.need(Precondition{
-			Name: "pods-known", Holds: cluster.No, Message: "its selector names no pod", Evidence: []finding.Evidence{{Fact: "no pod", Source: source}},
+			Name: "pods-known", Holds: cluster.No, Message: "its selector matches no pod", Evidence: []finding.Evidence{{Fact: "no pod", Source: source}},
 		})
 		return
 	}
@@ -49,7 +49,7 @@ func (p *planner) place(want placement) {
 		return g.Verb == "get" && g.Name == "" && g.Namespace == p.Facts.Service.Namespace
 	}); at >= 0 {
 		p.need(Precondition{
-			Name: "workloads-known", Message: "not all that keep the pods behind the Service are known, and half of a change is none", Evidence: gapEvidence(&s.Gaps[at]),
+			Name: "workloads-known", Message: "not all workloads behind the Service could be read, and changing only some of them has no effect", Evidence: gapEvidence(&s.Gaps[at]),
 		})
 		return
 	}
@@ -57,7 +57,7 @@ func (p *planner) place(want placement) {
 	var changed []*cluster.Workload
 	for i := range s.Pods {
 		if s.Pods[i].Owner == nil {
-			byHand = append(byHand, fmt.Sprintf("pod %s/%s has no controller: whoever makes it must make it anew with %s", s.Pods[i].Namespace, s.Pods[i].Name, p.snippet(want)))
+			byHand = append(byHand, fmt.Sprintf("pod %s/%s has no controller: create it again with %s", s.Pods[i].Namespace, s.Pods[i].Name, p.snippet(want)))
 		}
 	}
 	for i := range s.Workloads {
@@ -65,13 +65,13 @@ func (p *planner) place(want placement) {
 		name := workloadName(w)
 		switch {
 		case !w.Known && ours(w.Kind):
-			p.need(Precondition{Name: "workload-known", Message: name + " could not be read, so what to change in it is not known", Evidence: p.workloadGap(w)})
+			p.need(Precondition{Name: "workload-known", Message: name + " could not be read, so it is not known what to change in it", Evidence: p.workloadGap(w)})
 			continue
 		case !w.Known:
-			byHand = append(byHand, fmt.Sprintf("%s keeps the pods, and its kind is not one that this tool changes: in its pod template set %s", name, p.snippet(want)))
+			byHand = append(byHand, fmt.Sprintf("%s manages the pods, and this tool does not change objects of its kind: in its pod template set %s", name, p.snippet(want)))
 			continue
 		case w.Kind == "DaemonSet":
-			p.gain(name + " keeps one pod on each of its nodes already: there is nothing to do")
+			p.gain(name + " already runs one pod on each of its nodes: there is nothing to change")
 			continue
 		}
 		field, change, err := want(w, s.Selector)
@@ -88,7 +88,7 @@ func (p *planner) place(want placement) {
 		}
 	}
 	if len(byHand) > 0 {
-		// Half of a change is none: what this tool would do is said beside what it does not.
+		// Changing only some of the workloads has no effect, so what this tool would change is listed with the rest.
 		for _, c := range p.Changes {
 			byHand = append(byHand, fmt.Sprintf("in %s %s/%s set %s", lower(c.Object.Kind), c.Object.Namespace, c.Object.Name, p.snippet(want)))
 		}
@@ -117,7 +117,7 @@ func (p *planner) workloadGap(w *cluster.Workload) []finding.Evidence {
 	return []finding.Evidence{{Fact: "only its name is known", Source: workloadName(w)}}
 }
 
-// snippet is the field of an empty pod template, as JSON in one line.
+// snippet is the field to set in an empty pod template, as JSON in one line.
 func (p *planner) snippet(want placement) string {
 	f, _, _ := want(&cluster.Workload{}, p.Surroundings.Selector)
 	text, err := json.Marshal(f.Now)
@@ -134,22 +134,22 @@ func (p *planner) rollout(w *cluster.Workload, f Field) {
 	switch {
 	case w.Paused:
 		c.Starts = ""
-		p.cost(name + " is paused: nothing moves before somebody resumes it")
+		p.cost(name + " is paused: no pod moves until it is resumed")
 	case w.Strategy == "OnDelete":
 		c.Starts = ""
-		p.cost(name + " replaces pods only when somebody deletes them (OnDelete): nothing moves before")
+		p.cost(name + " replaces pods only when they are deleted (OnDelete): no pod moves until then")
 	default:
-		p.cost(fmt.Sprintf("it starts a rollout: all %d pods of %s are replaced", w.Replicas, name))
+		p.cost(fmt.Sprintf("it starts a rollout that replaces %s of %s", english.Count(w.Replicas, "pod", ""), name))
 		p.rolloutCosts()
 	}
 	if w.Claims {
-		p.cost(name + " has volumes that may tie its pods to the node or the zone where they are: such pods do not move")
+		p.cost(name + " has volumes that may bind its pods to their node or zone: such pods do not move")
 	}
 	p.Changes = append(p.Changes, c)
 	p.owned(&w.Metadata, w.Object, c.Fields)
 }
 
-// rolloutCosts is what a rollout does to connections from outside.
+// rolloutCosts adds what a rollout does to connections from outside.
 func (p *planner) rolloutCosts() {
 	s := p.Facts.Service
 	if s.ExternalTrafficPolicy != cluster.PolicyLocal || s.Type != cluster.TypeLoadBalancer || p.Provider.Backends == provider.Pods {
@@ -164,31 +164,31 @@ func (p *planner) rolloutCosts() {
 	}
 }
 
-// feasible checks whether the pods of a workload can be kept apart, and whether the rollout can end.
+// feasible checks whether the pods of a workload can run on different nodes, and whether the rollout can finish.
 func (p *planner) feasible(w *cluster.Workload) {
 	name := workloadName(w)
 	fits := p.fits(w)
 	evidence := []finding.Evidence{
 		{Fact: english.Count(w.Replicas, "replica", ""), Source: name},
-		{Fact: fmt.Sprintf("%s of %d can take its pods: %s", english.Count(len(fits.yes), "node", ""), len(p.Snapshot.Nodes), english.Some(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
+		{Fact: fmt.Sprintf("%s of %d can run its pods: %s", english.Count(len(fits.yes), "node", ""), len(p.Snapshot.Nodes), english.Some(fits.names(p.Snapshot))), Source: "nodes: readiness, cordon, taints, labels"},
 	}
 	need := Precondition{Name: "enough-nodes", Holds: cluster.Yes, Evidence: evidence, Risk: noEffect}
 	gap := nodesGap(p.Snapshot)
 	switch {
 	case w.Replicas < 2:
 		need.Holds = cluster.No
-		need.Message = fmt.Sprintf("%s has %s: there is nothing to keep apart; give it more replicas first", name, english.Count(w.Replicas, "replica", ""))
+		need.Message = fmt.Sprintf("%s has %s, so there is nothing to spread: add replicas first", name, english.Count(w.Replicas, "replica", ""))
 	case len(fits.yes) >= 2:
 		need.Risk = ""
-		need.Message = fmt.Sprintf("%d nodes can take the %d pods of %s, as far as taints, labels and affinity say", len(fits.yes), w.Replicas, name)
+		need.Message = fmt.Sprintf("%d nodes can run the %d pods of %s, by their taints, labels and affinity", len(fits.yes), w.Replicas, name)
 	case gap != nil:
-		need.Holds, need.Message, need.Evidence = cluster.Undetermined, "how many nodes can take the pods of "+name+" is not known: the nodes could not be listed", gapEvidence(gap)
+		need.Holds, need.Message, need.Evidence = cluster.Undetermined, "it is not known how many nodes can run the pods of "+name+": the nodes could not be listed", gapEvidence(gap)
 	case len(fits.yes)+fits.maybe >= 2:
 		need.Holds = cluster.Undetermined
-		need.Message = fmt.Sprintf("how many nodes can take the pods of %s is not known: of %s the taints were not read, or its rules were not understood", name, english.Count(fits.maybe, "node", ""))
+		need.Message = fmt.Sprintf("it is not known how many nodes can run the pods of %s: for %s, taints were not read or scheduling rules are not supported here", name, english.Count(fits.maybe, "node", ""))
 	default:
 		need.Holds = cluster.No
-		need.Message = fmt.Sprintf("only %s can take the pods of %s: there is nothing to spread them over; look at taints, nodeSelector and node affinity", english.Count(len(fits.yes), "node", ""), name)
+		need.Message = fmt.Sprintf("only %s can run the pods of %s, so they cannot be spread: check taints, nodeSelector and node affinity", english.Count(len(fits.yes), "node", ""), name)
 	}
 	p.need(need)
 	if need.Holds == cluster.Yes && w.Replicas > len(fits.yes)+fits.maybe {
@@ -197,36 +197,36 @@ func (p *planner) feasible(w *cluster.Workload) {
 	p.canEnd(w, fits)
 	if w.Settled == cluster.No {
 		p.need(Precondition{
-			Name: "no-rollout", Holds: cluster.No, Risk: "interrupts-rollout", Message: "a rollout of " + name + " is under way already: wait for its end",
+			Name: "no-rollout", Holds: cluster.No, Risk: "interrupts-rollout", Message: "a rollout of " + name + " is in progress: wait until it finishes",
 			Evidence: []finding.Evidence{{Fact: "not all of its pods are up to date and ready", Source: name}},
 		})
 	}
 	if w.Strategy == "Recreate" {
 		p.need(Precondition{
-			Name: "pods-replaced-in-turn", Holds: cluster.No, Risk: "downtime", Message: name + " stops all its pods before it starts new ones (strategy Recreate): nothing answers meanwhile",
+			Name: "pods-replaced-in-turn", Holds: cluster.No, Risk: "downtime", Message: name + " stops all its pods before it starts new ones (strategy Recreate): every connection fails in the meantime",
 			Evidence: []finding.Evidence{{Fact: "strategy is Recreate", Source: name}},
 		})
 	}
 	p.budget(w)
 }
 
-// canEnd: a pod that may not share a node with another needs a free one as long as the old pod is there, which maxSurge asks for.
+// canEnd checks that a rollout can finish if two pods cannot share a node: with maxSurge a new pod needs a free node while the old pod still runs.
 func (p *planner) canEnd(w *cluster.Workload, fits fitting) {
 	var why string
 	switch {
 	case w.Kind != "Deployment" || w.Strategy == "Recreate":
 		return
 	case w.HostPorts:
-		why = "its pods ask for a port of their node"
+		why = "its pods use a host port"
 	case requiredApart(w):
-		why = "its pods may not share a node (required anti-affinity)"
+		why = "its pods cannot share a node (required anti-affinity)"
 	default:
 		return
 	}
 	name := workloadName(w)
 	need := Precondition{
 		Name: "rollout-can-end", Holds: cluster.Yes,
-		Message: fmt.Sprintf("%s, and the rollout has room: maxUnavailable is %d, %d nodes for %d pods", why, w.Unavailable, len(fits.yes), w.Replicas),
+		Message: fmt.Sprintf("%s, and the rollout can finish: maxUnavailable is %d, %d nodes for %d pods", why, w.Unavailable, len(fits.yes), w.Replicas),
 		Evidence: []finding.Evidence{{
 			Fact: fmt.Sprintf("%s; maxSurge %d, maxUnavailable %d", why, w.Surge, w.Unavailable), Source: name,
 		}},
@@ -236,18 +236,18 @@ func (p *planner) canEnd(w *cluster.Workload, fits fitting) {
 		if len(fits.yes)+fits.maybe > w.Replicas {
 			need.Holds = cluster.Undetermined
 		}
-		need.Message = fmt.Sprintf("%s, and %d nodes take %d pods: with maxUnavailable 0 a new pod waits for a free node for ever; set maxUnavailable to 1 and maxSurge to 0 first",
+		need.Message = fmt.Sprintf("%s, and %d nodes can run %d pods: with maxUnavailable 0 a new pod waits forever for a free node; set maxUnavailable to 1 and maxSurge to 0 first",
 			why, len(fits.yes), w.Replicas)
 	}
 	p.need(need)
 }
 
-// budget: a rollout does not ask PodDisruptionBudgets, but takes away pods that they count (Kubernetes, concepts/workloads/pods/disruptions).
+// budget compares a rollout with the PodDisruptionBudgets: a rollout ignores them, but the pods that it stops count (Kubernetes, concepts/workloads/pods/disruptions).
 func (p *planner) budget(w *cluster.Workload) {
 	name := workloadName(w)
 	if gap := p.Surroundings.Gap(budgets, ""); gap != nil {
 		p.need(Precondition{
-			Name: "disruption-budget", Risk: "below-disruption-budget", Message: "whether a PodDisruptionBudget allows the rollout of " + name + " is not known: they could not be listed",
+			Name: "disruption-budget", Risk: "below-disruption-budget", Message: "it is not known whether a PodDisruptionBudget allows the rollout of " + name + ": they could not be listed",
 			Evidence: gapEvidence(gap),
 		})
 		return
@@ -256,12 +256,12 @@ func (p *planner) budget(w *cluster.Workload) {
 		b := &p.Surroundings.Budgets[i]
 		need := Precondition{
 			Name: "disruption-budget", Holds: cluster.Yes,
-			Message:  fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer, and the rollout may have %d fewer for a while", b.Namespace, b.Name, english.Count(b.Allowed, "pod", ""), w.Unavailable),
+			Message:  fmt.Sprintf("poddisruptionbudget %s/%s allows %s to be unavailable, and the rollout needs at most %d", b.Namespace, b.Name, english.Count(b.Allowed, "pod", ""), w.Unavailable),
 			Evidence: []finding.Evidence{{Fact: fmt.Sprintf("disruptionsAllowed is %d", b.Allowed), Source: "poddisruptionbudget " + b.Namespace + "/" + b.Name}},
 		}
 		if b.Allowed < w.Unavailable {
 			need.Holds, need.Risk = cluster.No, "below-disruption-budget"
-			need.Message = fmt.Sprintf("poddisruptionbudget %s/%s allows %s fewer now, and the rollout of %s may have %d fewer: a rollout does not ask it", b.Namespace, b.Name,
+			need.Message = fmt.Sprintf("poddisruptionbudget %s/%s allows %s to be unavailable, but the rollout of %s may make %d unavailable: rollouts ignore the budget", b.Namespace, b.Name,
 				english.Count(b.Allowed, "pod", ""), name, w.Unavailable)
 		}
 		p.need(need)
@@ -277,7 +277,7 @@ func nodesGap(s *cluster.Snapshot) *cluster.Gap {
 	return nil
 }
 
-// fitting are the nodes that can take a workload's pods: indexes in the snapshot, and how many others may.
+// fitting are the nodes that can run a workload's pods, as indexes in the snapshot, and how many others may.
 type fitting struct {
 	yes   []int
 	maybe int
@@ -291,8 +291,8 @@ func (f fitting) names(s *cluster.Snapshot) []string {
 	return names
 }
 
-// fits judges nodes by what the scheduler filters by: readiness, cordon, taints, nodeSelector and required node affinity. Requests for CPU, memory, volumes and the
-// like are not looked at.
+// fits are the nodes that pass those filters of the scheduler for which there are facts: readiness, cordon, taints, nodeSelector and required node affinity. Requests for
+// CPU, memory and volumes are not checked.
 func (p *planner) fits(w *cluster.Workload) (f fitting) {
 	for i := range p.Snapshot.Nodes {
 		switch takes(&p.Snapshot.Nodes[i], w) {
@@ -306,10 +306,10 @@ func (p *planner) fits(w *cluster.Workload) (f fitting) {
 	return f
 }
 
-// placed says what the change does to the map, as far as can be foreseen.
+// placed adds what the change does to the map, as far as can be predicted.
 func (p *planner) placed(changed []*cluster.Workload) {
 	if p.Provider.Announced {
-		p.cost("where one node announces the address, spreading does not help clients outside: only the pods on that node get traffic")
+		p.cost("if one node announces the address, spreading does not help clients outside: only the pods on that node get traffic")
 	}
 	if hint := p.Provider.Weighs(p.Facts.Service); hint != "" {
 		p.cost("without a rollout, " + hint)
@@ -317,9 +317,9 @@ func (p *planner) placed(changed []*cluster.Workload) {
 	if len(p.Surroundings.Workloads) > 1 {
 		p.several(changed)
 	}
-	nodes, why := p.foreseen(changed)
+	nodes, why := p.expectedNodes(changed)
 	if why != "" {
-		p.Assumes = append(p.Assumes, why+", so where the pods go is not foreseen: the map after the change is that of now")
+		p.Assumes = append(p.Assumes, why+", so it cannot be predicted where the pods will run: the map after the change is the same as now")
 		for _, code := range []string{finding.UnevenLoad, finding.SingleNode} {
 			if p.failed(code) {
 				p.May = append(p.May, code)
@@ -327,23 +327,23 @@ func (p *planner) placed(changed []*cluster.Workload) {
 		}
 		return
 	}
-	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler puts the pods as evenly as it can on the %s that can take them; CPU, memory and volumes were not looked at, and pods that are still there "+
-		"during the rollout can sway it", english.Count(len(nodes), "node", "")))
+	p.Assumes = append(p.Assumes, fmt.Sprintf("the scheduler spreads the pods as evenly as it can over the %s that can run them; CPU, memory and volumes were not checked, and pods that still run "+
+		"during the rollout can change the result", english.Count(len(nodes), "node", "")))
 	p.effects = append(p.effects, even(nodes))
 	p.Fixes = append(p.Fixes, p.evened()...)
 }
 
-// foreseen are the nodes over which the pods of all workloads are spread; why is the reason where that cannot be said.
-func (p *planner) foreseen(changed []*cluster.Workload) (nodes []int, why string) {
+// expectedNodes are the nodes over which the pods of all workloads are spread; why is the reason if that cannot be predicted.
+func (p *planner) expectedNodes(changed []*cluster.Workload) (nodes []int, why string) {
 	for i, w := range changed {
 		fits := p.fits(w).yes
 		switch {
 		case w.Paused || w.Strategy == "OnDelete":
-			return nil, workloadName(w) + " replaces no pod by itself"
+			return nil, workloadName(w) + " does not replace its pods by itself"
 		case len(fits) == 0:
-			return nil, "no node is known to take the pods of " + workloadName(w)
+			return nil, "no node is known to be able to run the pods of " + workloadName(w)
 		case i > 0 && !slices.Equal(fits, nodes):
-			return nil, "not all nodes can take the pods of each workload"
+			return nil, "the workloads cannot all run on the same nodes"
 		}
 		nodes = fits
 	}
@@ -353,8 +353,8 @@ func (p *planner) foreseen(changed []*cluster.Workload) (nodes []int, why string
 	return nodes, ""
 }
 
-// several names the workloads where the Service has more than one, and says in which order they are changed. The selector of the change is the Service's, so that the pods
-// of all of them are kept apart from each other.
+// several lists the workloads if the Service has more than one, and the order in which they are changed. The change uses the selector of the Service, so that the pods of
+// all workloads are spread together.
 func (p *planner) several(changed []*cluster.Workload) {
 	names := func(list []*cluster.Workload) string {
 		parts := make([]string, len(list))
@@ -367,15 +367,15 @@ func (p *planner) several(changed []*cluster.Workload) {
 	for i := range all {
 		all[i] = &p.Surroundings.Workloads[i]
 	}
-	text := fmt.Sprintf("%d workloads keep the pods behind the Service: %s; ", len(all), names(all))
+	text := fmt.Sprintf("%d workloads are behind the Service: %s; ", len(all), names(all))
 	if len(changed) == 1 {
-		p.cost(text + "only " + workloadName(changed[0]) + " is changed, since nothing is wanting in the others")
+		p.cost(text + "only " + workloadName(changed[0]) + " is changed, the others have the setting already")
 		return
 	}
-	p.cost(text + "changed are, in this order, " + names(changed) + ", and if one cannot be, those before it are taken back")
+	p.cost(text + "they are changed in this order: " + names(changed) + "; if one fails, those before it are reverted")
 }
 
-// evened are the findings of uneven load and of a single node that the foreseen placement takes away.
+// evened are the findings of uneven load and of a single node that the expected placement fixes.
 func (p *planner) evened() (codes []string) {
 	counts, _ := dataplane.Counts(p.Snapshot, p.after())
 	most, least, nodes := 0, 0, 0
@@ -398,11 +398,11 @@ func (p *planner) evened() (codes []string) {
 	return codes
 }
 
-// even moves ready endpoints so that no node of these has two more than another, and as few as possible move. An endpoint that is in the pod range of its node gets an
-// address of the other's, since predictions tell pods by it.
+// even moves as few ready endpoints as possible, so that their numbers on the nodes differ by at most one. An endpoint in the podCIDR of its node gets an address in that of
+// the other node, because predictions recognise pods by it.
 func even(nodes []int) effect {
 	return func(s *cluster.Snapshot, svc *cluster.Service) {
-		// An address family each, and one pod in all.
+		// A pod of a dual-stack Service has an endpoint for each family.
 		key := func(e *cluster.Endpoint) string { return cmp.Or(e.Target, e.Address.String()) }
 		on := map[string]int{}
 		for i := range svc.Endpoints {
@@ -427,7 +427,7 @@ func even(nodes []int) effect {
 	}
 }
 
-// evenly says which pods go to which node so that all nodes have the same number, or one more; the nodes that have the most keep the one more.
+// evenly says which pods move to which node, so that all nodes have the same number or one more. The nodes with most pods keep the one more.
 func evenly(on map[string]int, nodes []int) map[string]int {
 	has := map[int][]string{}
 	for _, pod := range slices.Sorted(maps.Keys(on)) {

@@ -105,8 +105,8 @@ func TestAntiAffinity(t *testing.T) {
 		}, want: []string{"need disruption-budget yes"}},
 		{name: "budgets unread", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { deployment(nil)(s); gap(budgets)(s) }, want: []string{"need disruption-budget unknown below-disruption-budget"}},
 		{name: "paused", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Paused = true }), want: []string{"cost deployment shop/web is paused*", "!starts *"}},
-		{name: "daemon set", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind = "DaemonSet" }), want: []string{nothing, "gain daemonset shop/web keeps one pod*"}},
-		{name: "somebody else's kind", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{nothing, "by hand rollout shop/web keeps the pods*"}},
+		{name: "daemon set", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind = "DaemonSet" }), want: []string{nothing, "gain daemonset shop/web already runs one pod*"}},
+		{name: "somebody else's kind", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{nothing, "by hand rollout shop/web manages the pods*"}},
 		{name: "unread deployment", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Known = false }), want: []string{nothing, "need workload-known unknown"}},
 		{name: "more owners than were looked at", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) {
 			deployment(nil)(s)
@@ -114,20 +114,20 @@ func TestAntiAffinity(t *testing.T) {
 		}, want: []string{nothing, "need workloads-known unknown"}},
 		{name: "two workloads", mode: AntiAffinity, text: crowded(), around: two(nil), found: []string{"ETP008"}, want: []string{
 			"set deployment/web spec.template.spec.affinity *", "set deployment/web-canary spec.template.spec.affinity *",
-			"cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; changed are, in this order, deployment shop/web, deployment shop/web-canary*",
-			"assumes the scheduler puts the pods as evenly as it can on the 2 nodes*", "fixes ETP008",
+			"cost 2 workloads are behind the Service: deployment shop/web, deployment shop/web-canary; they are changed in this order: deployment shop/web, deployment shop/web-canary*",
+			"assumes the scheduler spreads the pods as evenly as it can over the 2 nodes*", "fixes ETP008",
 		}},
 		{name: "two workloads, for other nodes", mode: AntiAffinity, text: crowded("node b zone", "node b labels=disk=ssd zone"), found: []string{"ETP008"}, around: two(func(w *cluster.Workload) {
 			w.NodeSelector = map[string]string{"disk": "ssd"}
-		}), want: []string{"assumes not all nodes can take the pods of each workload*", "may ETP008", "fixes "}},
+		}), want: []string{"assumes the workloads cannot all run on the same nodes*", "may ETP008", "fixes "}},
 		{name: "two workloads, one kept apart", mode: AntiAffinity, text: crowded(), found: []string{"ETP007", "ETP008"}, around: two(func(w *cluster.Workload) {
 			w.Affinity = map[string]any{"podAntiAffinity": map[string]any{requiredTerms: []any{hostTerm(map[string]any{"tier": "front"})}}}
 		}), want: []string{
-			"set deployment/web spec.template.spec.affinity *", "!set deployment/web-canary*", "cost 2 workloads keep the pods behind the Service: deployment shop/web, deployment shop/web-canary; only deployment shop/web is changed*",
+			"set deployment/web spec.template.spec.affinity *", "!set deployment/web-canary*", "cost 2 workloads are behind the Service: deployment shop/web, deployment shop/web-canary; only deployment shop/web is changed*",
 			"assumes not all workloads behind the Service are changed*", "may ETP007 ETP008", "fixes ",
 		}},
 		{name: "two workloads, one of another kind", mode: AntiAffinity, text: crowded(), around: two(func(w *cluster.Workload) { w.Kind, w.Known = "Rollout", false }), want: []string{
-			nothing, "by hand rollout shop/web-canary keeps the pods*", "by hand in deployment shop/web set*",
+			nothing, "by hand rollout shop/web-canary manages the pods*", "by hand in deployment shop/web set*",
 		}},
 		{name: "bare pods", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { deployment(nil)(s); s.Pods[0].Owner = nil }, want: []string{nothing, "by hand pod shop/web-1*", "by hand in deployment shop/web*"}},
 		{name: "no pods", mode: AntiAffinity, text: crowded(), around: func(s *cluster.Surroundings) { s.Selector = map[string]string{"app": "web"} }, want: []string{"need pods-known no"}},
@@ -135,7 +135,7 @@ func TestAntiAffinity(t *testing.T) {
 		{name: "stateful set with volumes", mode: AntiAffinity, text: crowded(), around: deployment(func(w *cluster.Workload) { w.Kind, w.Claims = "StatefulSet", true }), want: []string{
 			"starts a rollout of statefulset shop/web", "cost statefulset shop/web has volumes*",
 		}},
-		{name: "one announcer", mode: AntiAffinity, text: crowded("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a etp=Local"), around: deployment(nil), want: []string{"cost where one node announces the address*"}},
+		{name: "one announcer", mode: AntiAffinity, text: crowded("etp=Local", "annotations=metallb.io/ip-allocated-from-pool=a etp=Local"), around: deployment(nil), want: []string{"cost if one node announces the address*"}},
 	})
 }
 

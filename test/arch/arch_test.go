@@ -98,7 +98,7 @@ var arrows = map[string]imports{
 	"pkg/finding":   {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/provider", "pkg/route"}},
 	"pkg/route":     {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/provider"}},
 	"pkg/dataplane": {inside: []string{"pkg/cluster"}},
-	"pkg/provider":  {inside: []string{"pkg/cluster"}},
+	"pkg/provider":  {inside: []string{"pkg/cluster", "pkg/suggest"}},
 	"pkg/cluster":   {},
 	"pkg/english":   {},
 	"pkg/printable": {outside: []string{"sigs.k8s.io/yaml"}},

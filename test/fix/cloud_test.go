@@ -190,7 +190,7 @@ func TestDNS(t *testing.T) {
 		return data
 	}
 	before := corefile()
-	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 6, "fixes  ETP002 for clients that connect by name", "fixed       ✓ pods on 3 of 4 nodes reach the Service by the name www.example.com, and fail at the", "unchanged   ✗ ETP002", "configmap kube-system/coredns", "rewrite name exact www.example.com web."+w.namespace+".svc.cluster.local.", "patched configmap kube-system/coredns")
+	w.wants(w.etp("fix", "svc/web", "--mode=dns", "--host=www.example.com", "--yes"), 6, "fixes  ETP002 for clients that connect by name", "fixed       ✓ pods on 3 of 4 nodes can reach the Service by the name www.example.com; connections", "unchanged   ✗ ETP002", "configmap kube-system/coredns", "rewrite name exact www.example.com web."+w.namespace+".svc.cluster.local.", "patched configmap kube-system/coredns")
 	if !strings.Contains(corefile(), "rewrite name exact www.example.com") {
 		t.Errorf("the Corefile is\n%s", corefile())
 	}

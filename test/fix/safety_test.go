@@ -394,7 +394,7 @@ func TestOwner(t *testing.T) {
 		},
 		{
 			name: "operator by managed field", manager: "shop-operator",
-			says: []string{"shop-operator also manages this object (from managedFields: shop-operator wrote spec.externalTrafficPolicy)", "spec.externalTrafficPolicy to Cluster where shop-operator takes it from"},
+			says: []string{"shop-operator also manages this object (from managedFields: shop-operator wrote spec.externalTrafficPolicy)", "spec.externalTrafficPolicy to Cluster where shop-operator reads it"},
 		},
 		{
 			name: "Envoy Gateway", metadata: "labels: {gateway.envoyproxy.io/owning-gateway-name: edge, gateway.envoyproxy.io/owning-gateway-namespace: infra}",

@@ -172,7 +172,7 @@ func TestTwoWorkloads(t *testing.T) {
 		return r.code == 0
 	})
 	r.out = strings.Join(strings.Fields(r.out), " ")
-	w.wants(r, 0, "2 workloads keep the pods behind the Service: "+first+", "+second+"; changed are, in this order, "+first+", "+second,
+	w.wants(r, 0, "2 workloads are behind the Service: "+first+", "+second+"; they are changed in this order: "+first+", "+second,
 		"patched "+first+", "+second, "rollout of "+first+": 3 of 3", "rollout of "+second+": 2 of 2", "the change is made")
 	// The node that all have left may stay empty: while it was full each new pod went elsewhere.
 	w.until("both are kept apart", func() bool { on := w.spread(); return len(on) >= 3 && len(w.pods()) == 5 })

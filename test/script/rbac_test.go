@@ -193,11 +193,17 @@ func (g *granted) any(t *testing.T, probes []probe) bool {
 		if len(out) == 0 {
 			t.Fatalf("%v says nothing: %v", p.args, err)
 		}
-		if refuses(out) {
+		if namesRefusal(out) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesRefusal: the screen sums up every refused read in one line; other output and errors have the API server's word.
+func namesRefusal(out []byte) bool {
+	out = bytes.ToLower(out)
+	return bytes.Contains(out, []byte("not allowed to ")) || bytes.Contains(out, []byte("forbidden"))
 }
 
 // watch runs status --watch until it follows everything, or says that it may not.
@@ -223,7 +229,7 @@ func (g *granted) watch(t *testing.T) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return refuses(text)
+		return namesRefusal(text)
 	}
 	following := func() bool {
 		var kinds []string
@@ -364,10 +370,4 @@ func TestRBACOfFixIsTheLeast(t *testing.T) {
 	if tried < 15 {
 		t.Errorf("only %d rights were taken away", tried)
 	}
-}
-
-// refuses is true for a text that says that something is forbidden: an error, or the screen's line about what could not be read.
-func refuses(text []byte) bool {
-	text = bytes.ToLower(text)
-	return bytes.Contains(text, []byte("forbidden")) || bytes.Contains(text, []byte("not allowed"))
 }
