@@ -47,7 +47,7 @@ func (f *Facts) confirm(from dataplane.From, h hit) string {
 	}
 	address := net.JoinHostPort(host(h.path), strconv.Itoa(int(h.path.Port)))
 	switch {
-	case from == dataplane.Pod && !f.hostFails(h):
+	case from == dataplane.Pod && !f.hostFailsAlike(h):
 		return fromPod(h.row.Node.Name, f.Service.Namespace, address)
 	case from == dataplane.External:
 		return fromOutside(address)

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -116,6 +117,12 @@ func (f *Facts) hostFails(h hit) bool {
 	return host != nil && host.Fails() && host.Outcome != dataplane.ViaLoadBalancer
 }
 
+// hostFailsAlike says whether processes on the host network of the node fail in the same way as the hit, so that a
+// connection from there shows the same.
+func (f *Facts) hostFailsAlike(h hit) bool {
+	return f.hostFails(h) && h.row.Path(dataplane.Node, h.path).Outcome == h.path.Outcome
+}
+
 // insideAdvice is what clients inside the cluster can use as things are, or what would let them: the Service's name, or its cluster IP where names are not resolved.
 // There is nothing where backends wait for a PROXY protocol header, which only the load balancer sends.
 func (f *Facts) insideAdvice(from dataplane.From, hits []hit) []Remedy {
@@ -139,7 +146,11 @@ func (f *Facts) insideAdvice(from dataplane.From, hits []hit) []Remedy {
 	}
 	if from == dataplane.Node {
 		// The kubelet and other processes on a node do not ask the cluster's DNS.
-		return []Remedy{{Text: "No change needed: processes on the host network can use the cluster IP " + s.ClusterIPs[0].String()}}
+		ip := s.ClusterIPs[0]
+		if i := slices.IndexFunc(s.ClusterIPs, func(a netip.Addr) bool { return a.Is4() == hits[0].path.Address.Is4() }); i >= 0 {
+			ip = s.ClusterIPs[i]
+		}
+		return []Remedy{{Text: "No change needed: processes on the host network can use the cluster IP " + ip.String()}}
 	}
 	return []Remedy{{Text: fmt.Sprintf("No change needed: clients inside the cluster can use %s.%s", s.Name, s.Namespace)}}
 }

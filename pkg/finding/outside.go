@@ -84,7 +84,10 @@ var nodePortOnSomeNodes = Kind{
 		r.Evidence = f.evidence(failing)
 		r.Confirm = f.confirm(dataplane.External, failing[0])
 		text := "Send clients to nodes that have a ready endpoint"
-		if with := f.nodesWithEndpoints(failing); len(with) > 0 {
+		switch with := f.nodesWithEndpoints(failing); {
+		case len(failing) == of:
+			text = "Connect to another address of the Service: no node answers at this one (kubectl etp explain " + path.Rule.ID + ")"
+		case len(with) > 0:
 			text = "Send clients to a node where it works: " + english.Some(with)
 		}
 		r.Remedies = []Remedy{{Text: text}}

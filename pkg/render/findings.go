@@ -114,7 +114,7 @@ func (p *screen) sharing(later []finding.Finding, f *finding.Finding) string {
 }
 
 // remedies writes one remedy a line, with its gain or loss in a second column, or below it where the terminal is too
-// narrow. Lines are never wrapped: most are commands to copy. Modes that an earlier finding has shown are only named.
+// narrow. Commands are never wrapped, so that they can be copied. Modes that an earlier finding has shown are only named.
 func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
 	var list []finding.Remedy
 	var again []string
@@ -138,8 +138,10 @@ func (p *screen) remedies(all []finding.Remedy, shown map[string]bool) {
 		}
 	}
 	for _, r := range list {
-		if r.Gain == "" {
-			p.put(span{"    " + r.Text, plain})
+		if r.Gain == "" && !strings.HasPrefix(r.Text, "kubectl ") {
+			for _, l := range p.wrap(p.clean(r.Text), p.proseColumns()-4) {
+				p.put(span{"    " + l, plain})
+			}
 			continue
 		}
 		gap := strings.Repeat(" ", longest-p.cells(r.Text)+3)

@@ -28,6 +28,11 @@ type claim struct {
 // better than a finding's.
 func summary(r *report.Report) cell {
 	list := claims(r)
+	if marked(list, "").mark != unsure {
+		// The mark belongs to what fails, so what is not known comes after it.
+		known := slices.DeleteFunc(slices.Clone(list), func(c claim) bool { return c.mark == unsure })
+		list = append(known, slices.DeleteFunc(list, func(c claim) bool { return c.mark != unsure })...)
+	}
 	texts := make([]string, len(list))
 	for i := range list {
 		texts[i] = list[i].text
@@ -439,11 +444,23 @@ func place(r *report.Report, c *report.Count) string {
 	case !c.Each:
 		return "one or more ports of " + text
 	case nodePorts:
-		return "node " + portList(ports)
+		return "node " + portList(ports) + overFamily(r, c)
 	case len(ports) < all:
 		return text + " " + portList(ports)
 	}
 	return text
+}
+
+// overFamily names the family of node ports where the Service has two and only one is counted.
+func overFamily(r *report.Report, c *report.Count) string {
+	v6 := c.Targets[0].IPv6
+	if len(r.Service.ClusterIPs) < 2 || slices.ContainsFunc(c.Targets, func(t dataplane.Target) bool { return t.IPv6 != v6 }) {
+		return ""
+	}
+	if v6 {
+		return " over IPv6"
+	}
+	return " over IPv4"
 }
 
 // portList names ports: port 80/TCP, ports 80/TCP 443/TCP.

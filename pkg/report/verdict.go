@@ -78,14 +78,15 @@ const (
 
 func conditionOf(p *dataplane.Path) condition {
 	switch {
+	case p.Outcome == dataplane.ViaLoadBalancer:
+		// Also where no node would forward to the endpoints: a load balancer may have another way to them.
+		return handedOn
 	case p.Fails():
 		return fails
 	case p.Outcome == dataplane.Partial:
 		return failsPartly
 	case p.Outcome == dataplane.Unknown:
 		return notKnown
-	case p.Outcome == dataplane.ViaLoadBalancer:
-		return handedOn
 	}
 	return works
 }
