@@ -49,7 +49,7 @@ func TestInstallCompletion(t *testing.T) {
 			if err := os.Mkdir(name(w), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, modernKubectl, nil, 1, []string{"is there already, and is no file"}, ""},
+		}, modernKubectl, nil, 1, []string{"already exists and is not a regular file"}, ""},
 		{"a link to nowhere", func(t *testing.T, w *world) {
 			if err := os.Symlink("nowhere", name(w)); err != nil {
 				t.Fatal(err)
