@@ -24,9 +24,8 @@ unit: ## Run the tests that need neither root nor an API server
 lint: ## Run go vet and golangci-lint
 	go run ./test/all vet lint
 
-docs: ## Regenerate the generated documents: screens, tables, the recorded session, reference, man page
-	go test ./pkg/dataplane -run TestPredictionsEqualWhatPacketsDid -update
-	go test ./test/arch -update
+docs: ## Regenerate the generated documents: screens, tables, the recorded session, reference, man pages
+	go generate ./...
 
 fuzz: ## Run all fuzz tests for a minute together
 	go run ./test/all fuzz

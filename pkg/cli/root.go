@@ -30,6 +30,11 @@ type app struct {
 	config  *genericclioptions.ConfigFlags
 }
 
+// Command is the program with all its commands, for whoever documents it; Main runs it.
+func Command(streams Streams, env Environment) *cobra.Command {
+	return newRoot(&app{streams: streams, env: env})
+}
+
 func newRoot(a *app) *cobra.Command {
 	showVersion := false
 	root := &cobra.Command{

@@ -1,5 +1,7 @@
 package dataplane
 
+//go:generate go test . -run ^TestPredictionsEqualWhatPacketsDid$ -update
+
 import (
 	"cmp"
 	"fmt"

@@ -106,8 +106,10 @@ var arrows = map[string]imports{
 	"pkg/suggest":   {},
 	"pkg/explain":   {inside: []string{"pkg/dataplane", "pkg/finding", "pkg/provider", "pkg/suggest"}},
 
-	"krew":             {},
-	"release/licenses": {},
+	"docs/man":          {inside: []string{"pkg/cli"}, outside: []string{"github.com/spf13/cobra/doc"}},
+	"docs/man/generate": {inside: []string{"docs/man"}},
+	"krew":              {},
+	"release/licenses":  {},
 
 	"test/all":            {inside: []string{"test/kube"}},
 	"test/arch":           {},
@@ -135,7 +137,7 @@ var only = map[string][]string{
 		"pkg/collect/read", "pkg/collect/surroundings", "pkg/collect/watch", "pkg/detect", "pkg/report/v1alpha1",
 	},
 	"github.com/fatih/color": {"pkg/render"},
-	"github.com/spf13/cobra": {"pkg/cli"},
+	"github.com/spf13/cobra": {"docs/man", "pkg/cli"},
 }
 
 // root is the repository's.

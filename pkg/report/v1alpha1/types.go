@@ -5,6 +5,8 @@
 // is left out or "" or 0.
 package v1alpha1
 
+//go:generate go test . -update
+
 // APIVersion of everything this package publishes.
 const APIVersion = "kubectl-etp/v1alpha1"
 
