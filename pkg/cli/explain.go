@@ -70,8 +70,8 @@ func lookUp(name string) (render.Page, error) {
 		return shown(&p), nil
 	}
 	const list = "'kubectl etp explain' lists all pages"
-	if close := explain.Close(name); len(close) > 0 {
-		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(close, ", "))
+	if near := explain.Close(name); len(near) > 0 {
+		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(near, ", "))
 	}
 	found := explain.Search(name)
 	if len(found) == 0 {

@@ -62,8 +62,8 @@ func unknownCommand(root *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if close := suggest.Close(name, names); len(close) > 0 {
-		return meant(append([]string{close[0]}, rest...)...)
+	if near := suggest.Close(name, names); len(near) > 0 {
+		return meant(append([]string{near[0]}, rest...)...)
 	}
 	if _, ok := explain.Find(strings.Join(args, " ")); ok {
 		return meant(append([]string{"explain"}, args...)...)
