@@ -17,13 +17,14 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 )
 
-// completer is the program that kubectl looks for on the PATH where it completes "kubectl etp" (kubernetes/kubectl pkg/cmd/plugin/plugin_completion.go).
+// completer is the name of the program that kubectl runs to complete "kubectl etp"; kubectl searches the PATH for it
+// (kubernetes/kubectl pkg/cmd/plugin/plugin_completion.go).
 const completer = "kubectl_complete-etp"
 
-// completerMark is in every completer of ours. What does not have it is somebody else's, and stays.
+// completerMark is in every completer that this program writes. A file without it is not overwritten.
 const completerMark = `kubectl runs this to complete "kubectl etp".`
 
-// completerText is the completer's file name and text.
+// completerText returns the file name and the text of the completer.
 func completerText(windows bool) (name, text string) {
 	if windows {
 		return completer + ".cmd", "@rem " + completerMark + "\r\n@kubectl-etp.exe __complete %*\r\n"
@@ -38,16 +39,16 @@ func newCompletion(a *app) *cobra.Command {
 		Short: "Print a completion script, or set up completion for kubectl",
 		Long: `Print a completion script for the command kubectl-etp in a shell, or set up completion of "kubectl etp".
 
-kubectl v1.26 and later complete "kubectl etp" where they find a program named kubectl_complete-etp
-on the PATH. With --install it is written beside kubectl-etp, or into the folder of --dir. It is three
-lines long, and nothing that somebody else has put there is overwritten.
+To complete "kubectl etp", kubectl v1.26 and later run a program named kubectl_complete-etp on the PATH.
+--install writes this program, a script of a few lines, into the directory of kubectl-etp or the one given
+by --dir. It does not overwrite a file that another program has written.
 
-A shell is answered within 300 ms, or with nothing. The variable KUBECTL_ETP_COMPLETION_TIMEOUT gives a
-cluster that is far away longer, as in 2s.`,
-		Example: `  # Complete kubectl etp, in every shell in which kubectl is completed
+Names of Services, nodes and namespaces are read from the cluster. If it does not answer within 300 ms,
+the shell shows no names. For a distant cluster, set KUBECTL_ETP_COMPLETION_TIMEOUT, for example to 2s.`,
+		Example: `  # Set up completion of kubectl etp in every shell that completes kubectl
   kubectl etp completion --install
 
-  # Complete kubectl-etp in bash, for this session
+  # Set up completion of kubectl-etp in the current bash session
   source <(kubectl etp completion bash)`,
 		Args: func(c *cobra.Command, args []string) error {
 			if install {
@@ -62,13 +63,13 @@ cluster that is far away longer, as in 2s.`,
 			case install:
 				return a.installCompleter(c.Context(), dir)
 			case dir != "":
-				return misuse("add --install, or leave out --dir", "--dir names a folder for --install")
+				return misuse("add --install, or leave out --dir", "--dir is only used with --install")
 			}
 			return a.printCompletion(c.Root(), args[0])
 		},
 	}
-	c.Flags().BoolVar(&install, "install", false, "Write the program that kubectl completes kubectl etp with, and say where")
-	c.Flags().StringVar(&dir, "dir", "", "Install into this folder on the PATH; the default is the one where kubectl-etp is found")
+	c.Flags().BoolVar(&install, "install", false, "Write the program that kubectl runs to complete kubectl etp, and print its path")
+	c.Flags().StringVar(&dir, "dir", "", "Directory on the PATH to install into (default: the directory of kubectl-etp)")
 	return c
 }
 
@@ -91,12 +92,12 @@ func (a *app) printCompletion(root *cobra.Command, shell string) error {
 	return a.write(b.Bytes())
 }
 
-// installCompleter writes the completer, says where, and what else completion needs.
+// installCompleter writes the completer. It prints the path, and what is still missing for completion to work.
 func (a *app) installCompleter(ctx context.Context, dir string) error {
 	if dir == "" {
 		plugin, err := a.env.LookPath("kubectl-etp")
 		if err != nil {
-			return &ExitError{Code: exitFailed, Err: errors.New("installing completion: kubectl-etp is not on the PATH"), Next: "put it there first, or name a folder by --dir"}
+			return &ExitError{Code: exitFailed, Err: errors.New("installing completion: kubectl-etp is not on the PATH"), Next: "add it to the PATH first, or give a directory with --dir"}
 		}
 		dir = filepath.Dir(plugin)
 	}
@@ -104,27 +105,27 @@ func (a *app) installCompleter(ctx context.Context, dir string) error {
 	name := filepath.Join(dir, base)
 	did, err := a.place(name, text)
 	if err != nil {
-		return &ExitError{Code: exitFailed, Err: fmt.Errorf("installing completion: %w", err), Next: "name another folder on the PATH by --dir"}
+		return &ExitError{Code: exitFailed, Err: fmt.Errorf("installing completion: %w", err), Next: "give another directory on the PATH with --dir"}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", did, name)
 	if found, err := a.env.LookPath(completer); err != nil {
-		fmt.Fprintf(&b, "kubectl does not find it yet: put %s on the PATH\n", dir)
+		fmt.Fprintf(&b, "kubectl cannot find it yet: add %s to the PATH\n", dir)
 	} else if filepath.Clean(found) != filepath.Clean(name) {
-		fmt.Fprintf(&b, "kubectl finds %s first\n", found)
+		fmt.Fprintf(&b, "kubectl uses another file, which comes first on the PATH: %s\n", found)
 	}
 	switch version, err := a.kubectlVersion(ctx); {
 	case err != nil:
-		b.WriteString("kubectl completes plugins since v1.26; which one is on the PATH could not be found out: see kubectl version --client\n")
+		b.WriteString("cannot tell the version of kubectl on the PATH; completion of plugins needs v1.26 or later: check with kubectl version --client\n")
 	case version.Before(1, 26, 0):
-		fmt.Fprintf(&b, "kubectl on the PATH is %s, and completes plugins only from v1.26 on: update it, or complete kubectl-etp itself with the script that "+
-			"kubectl etp completion prints for a shell\n", version)
+		fmt.Fprintf(&b, "kubectl on the PATH is %s; completion of plugins needs v1.26 or later: update kubectl, or use the script that "+
+			"kubectl etp completion prints, which completes kubectl-etp\n", version)
 	}
-	b.WriteString("it works in every shell in which kubectl is completed: see kubectl completion --help\n")
+	b.WriteString("it works in every shell that completes kubectl: see kubectl completion --help\n")
 	return a.write([]byte(render.Escape(b.String())))
 }
 
-// place writes a program of ours where there is none, or an earlier one of ours, and says what it did.
+// place writes the file, or replaces an earlier one that this program wrote, and returns what it did.
 func (a *app) place(name, text string) (did string, err error) {
 	file, err := a.env.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,9 +140,9 @@ func (a *app) place(name, text string) (did string, err error) {
 		return "", err
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is there already, and is no file", name)
+		return "", fmt.Errorf("%s already exists and is not a regular file", name)
 	}
-	// Ours is a few lines; what is much longer is not.
+	// A completer is a few lines long: a longer file is not one.
 	there, err := io.ReadAll(io.LimitReader(file, 4096))
 	switch {
 	case err != nil:
@@ -149,12 +150,12 @@ func (a *app) place(name, text string) (did string, err error) {
 	case string(there) == text && (a.env.Windows || info.Mode()&0o111 != 0):
 		return "already there:", nil
 	case !bytes.Contains(there, []byte(completerMark)):
-		return "", fmt.Errorf("%s is there already, and was not written by this program", name)
+		return "", fmt.Errorf("%s already exists and was not written by this program", name)
 	}
 	return "replaced", a.env.WriteProgram(name, []byte(text), true)
 }
 
-// kubectlVersion asks the kubectl on the PATH.
+// kubectlVersion is the version of the kubectl on the PATH.
 func (a *app) kubectlVersion(ctx context.Context) (cluster.Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -172,7 +173,7 @@ func (a *app) kubectlVersion(ctx context.Context) (cluster.Version, error) {
 	}
 	version, ok := cluster.ParseVersion(text)
 	if !ok {
-		return cluster.Version{}, errors.New("it does not say which version it is")
+		return cluster.Version{}, errors.New("kubectl version does not print a version")
 	}
 	return version, nil
 }

@@ -49,7 +49,7 @@ func TestInstallCompletion(t *testing.T) {
 			if err := os.Mkdir(name(w), 0o755); err != nil {
 				t.Fatal(err)
 			}
-		}, modernKubectl, nil, 1, []string{"is there already, and is no file"}, ""},
+		}, modernKubectl, nil, 1, []string{"already exists and is not a regular file"}, ""},
 		{"a link to nowhere", func(t *testing.T, w *world) {
 			if err := os.Symlink("nowhere", name(w)); err != nil {
 				t.Fatal(err)
@@ -60,8 +60,8 @@ func TestInstallCompletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, modernKubectl, nil, 1, []string{"kubectl-etp is not on the PATH", "--dir"}, ""},
-		{"an old kubectl", nil, `Client Version: version.Info{Major:"1", Minor:"25", GitVersion:"v1.25.3", GoVersion:"go1.19"}`, nil, 0, []string{"kubectl on the PATH is v1.25.3", "v1.26", "update it"}, ours},
-		{"no kubectl", nil, "", nil, 0, []string{"could not be found out: see kubectl version --client"}, ours},
+		{"an old kubectl", nil, `Client Version: version.Info{Major:"1", Minor:"25", GitVersion:"v1.25.3", GoVersion:"go1.19"}`, nil, 0, []string{"kubectl on the PATH is v1.25.3", "v1.26", "update kubectl"}, ours},
+		{"no kubectl", nil, "", nil, 0, []string{"check with kubectl version --client"}, ours},
 		{"with a shell", nil, modernKubectl, []string{"bash"}, 2, []string{"error: "}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestInstallCompletion(t *testing.T) {
 func TestInstallCompletionElsewhere(t *testing.T) {
 	w := &world{env: map[string]string{"PATH": t.TempDir(), "kubectl says": modernKubectl}}
 	dir := t.TempDir()
-	if code := w.main(t, "completion", "--install", "--dir", dir); code != 0 || !strings.Contains(w.out.String(), "put "+dir+" on the PATH") {
+	if code := w.main(t, "completion", "--install", "--dir", dir); code != 0 || !strings.Contains(w.out.String(), "add "+dir+" to the PATH") {
 		t.Errorf("exit code %d, %s%s", code, w.out.String(), w.err.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, completer)); err != nil {

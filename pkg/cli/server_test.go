@@ -43,7 +43,7 @@ func TestServerThatIsNotKubernetes(t *testing.T) {
 	}
 }
 
-// -v=6 logs the requests; without it nothing is logged.
+// The value of -v is a number. What it logs is in test/script/log-level.txtar.
 func TestLogLevel(t *testing.T) {
 	if (&logLevel{}).Set("six") == nil {
 		t.Error("-v=six is taken")

@@ -72,7 +72,7 @@ type Manager struct {
 	Fields map[string]any
 }
 
-// Owns says whether the manager wrote the field at path, something in it, or all that it is part of.
+// Owns says whether the manager wrote the field at path, a field inside it, or an atomic value that it is part of.
 func (m *Manager) Owns(path []string) bool {
 	at := m.Fields
 	for _, name := range path {

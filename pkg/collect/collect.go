@@ -41,8 +41,8 @@ type (
 	ChangedError = surroundings.ChangedError
 	// Progress is how far a rollout is.
 	Progress = api.Progress
-	// Said is an event.
-	Said = api.Said
+	// Event is an event of a Service.
+	Event = api.Event
 )
 
 // UndoAnnotation holds the recorded fixes of an object.
@@ -102,7 +102,7 @@ func (c *Client) Live(ctx context.Context, s *cluster.Snapshot, progress func(do
 	return live.Ask(ctx, c.api, s, live.Options{Total: c.api.Timeout(), Progress: progress})
 }
 
-// Surroundings reads all that a plan for svc, a Service of s, may look at (surroundings.Read).
+// Surroundings reads everything that a plan for svc, a Service of s, may depend on (surroundings.Read).
 func (c *Client) Surroundings(ctx context.Context, s *cluster.Snapshot, svc *cluster.Service) (*cluster.Surroundings, error) {
 	return surroundings.Read(ctx, c.api, s, svc)
 }
@@ -112,9 +112,9 @@ func (c *Client) Rollout(ctx context.Context, o cluster.Object) (Progress, error
 	return c.api.Rollout(ctx, o)
 }
 
-// Heard reads the events of a Service, in no particular order.
-func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, error) {
-	return c.api.Heard(ctx, namespace, name)
+// Events reads the events of a Service, in no particular order.
+func (c *Client) Events(ctx context.Context, namespace, name string) ([]Event, error) {
+	return c.api.Events(ctx, namespace, name)
 }
 
 // Exposed lists the Services of a namespace that have an external traffic policy, in order.

@@ -77,7 +77,7 @@ func antreaBeside(c *connection) verdict {
 }
 
 var antreaPlane = &plane{
-	name: cluster.Antrea, title: "Antrea with AntreaProxy", letters: "ANT",
+	name: cluster.Antrea, letters: "ANT",
 	table: antrea, since: version("1.6"), until: version("2.8"), unread: unreadAntrea, needsVersion: true,
 	changes: []cluster.Version{version("1.13")}, // DSR (antrea-io/antrea#5202)
 	rules: []*Rule{

@@ -45,7 +45,7 @@ func (c *connection) calicoNoBackend(r *Rule) verdict {
 }
 
 var calicoPlane = &plane{
-	name: cluster.CalicoEBPF, title: "Calico with its eBPF data plane", letters: "CAL",
+	name: cluster.CalicoEBPF, letters: "CAL",
 	table: calico, since: version("3.28"), until: version("3.33"), unread: unreadCalico, needsVersion: true,
 	rules:         []*Rule{cal01, cal02, cal03, cal04, cal05, cal06, cal07, cal08},
 	heedsIPMode:   heedsIPModeSince("3.30"),        // felix/bpf/proxy/syncer.go LoadBalancerVIPs

@@ -1,6 +1,6 @@
 package dataplane
 
-// Over 500 lines: one file has all that Cilium decides, its decision lists for packets and for sockets with the rules of both beside them.
+// Over 500 lines: one file has everything that Cilium decides: its decision lists for packets and for sockets, with the rules of both beside them.
 
 import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -322,7 +322,7 @@ func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
 var ciliumChanges = []cluster.Version{version("1.14"), version("1.15")}
 
 var ciliumPlane = &plane{
-	name: cluster.Cilium, title: "Cilium, in place of kube-proxy or beside it", letters: "CIL",
+	name: cluster.Cilium, letters: "CIL",
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,

@@ -172,7 +172,7 @@ func (c *connection) all() usable {
 
 func (c *connection) local() usable { return c.takenAsLocal.usable(c.fallsBack()) }
 
-// near is the part of all that is on the node that judges, whatever its kube-proxy knows of it.
+// near is what is usable on the node that judges, whether or not its kube-proxy considers it local.
 func (c *connection) near() usable { return c.partOfAll(c.onNode) }
 
 // unplaced: a part of all may be on any node.

@@ -12,7 +12,7 @@ type holder struct {
 	// providerIDs of nodes on which it may run start with one of these.
 	providerIDs []string
 	// annotations and class are those of Services whose addresses it holds; an annotation that ends with a slash
-	// matches all that start with it.
+	// matches every annotation that starts with it.
 	annotations []string
 	class       string
 }

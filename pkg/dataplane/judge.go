@@ -116,7 +116,7 @@ func (t *releaseProbe) note(r release) {
 	}
 }
 
-// before is true for releases of kube-proxy before v1.minor.patch. Tables and all that they call ask for releases in
+// before is true for releases of kube-proxy before v1.minor.patch. Tables and the functions they call ask for releases in
 // this way only: everyRelease finds out through it which releases matter.
 func (c *connection) before(minor, patch int) bool {
 	if c.probe != nil {

@@ -140,7 +140,7 @@ var unreadKubeProxy = &Rule{
 // kubeProxy is the plane of one mode of kube-proxy, with what all modes share.
 func kubeProxy(mode cluster.ProxyMode, letters, since string, table func(*connection) verdict, rules ...*Rule) *plane {
 	return &plane{
-		name: cluster.KubeProxy, mode: mode, title: "kube-proxy in " + string(mode) + " mode", letters: letters, table: table, rules: rules,
+		name: cluster.KubeProxy, mode: mode, letters: letters, table: table, rules: rules,
 		since: version(since), until: version("1.38"), unread: unreadKubeProxy, versionOfKubernetes: true,
 		usesTerminating: (*connection).proxyUsesTerminating, heedsIPMode: (*connection).proxyHeedsIPMode, settlesHints: always, settlesRanges: true,
 	}

@@ -40,7 +40,7 @@ func (c *connection) withoutRouter() bool {
 }
 
 var kubeRouterPlane = &plane{
-	name: cluster.KubeRouter, title: "kube-router as a service proxy", letters: "KR",
+	name: cluster.KubeRouter, letters: "KR",
 	table: kubeRouter, since: version("2.1"), until: version("2.12"), unread: unreadKubeRouter, needsVersion: true,
 	rules:        []*Rule{kr01, kr02, kr03, kr04, kr05, kr06, kr07, kr08, kr09, kr10},
 	heedsIPMode:  heedsIPModeSince("2.11"), // service_endpoints_sync.go, read in v2.11.0

@@ -10,10 +10,10 @@ import (
 
 // A data plane that is predicted and never detected, or detected and without a table, is a line that was forgotten.
 func TestDetectedAndPredictedDataPlanes(t *testing.T) {
-	isKnownPod, predicted := detect.Planes(), dataplane.Names()
-	slices.Sort(isKnownPod)
+	detected, predicted := detect.Planes(), dataplane.Names()
+	slices.Sort(detected)
 	slices.Sort(predicted)
-	if !slices.Equal(isKnownPod, predicted) {
-		t.Errorf("pkg/detect knows %q, pkg/dataplane %q", isKnownPod, predicted)
+	if !slices.Equal(detected, predicted) {
+		t.Errorf("pkg/detect knows %q, pkg/dataplane %q", detected, predicted)
 	}
 }

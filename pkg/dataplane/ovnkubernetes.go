@@ -27,7 +27,7 @@ func ovnKubernetes(c *connection) verdict {
 }
 
 var ovnPlane = &plane{
-	name: cluster.OVNKubernetes, title: "OVN-Kubernetes", letters: "OVN",
+	name: cluster.OVNKubernetes, letters: "OVN",
 	table: ovnKubernetes, since: version("1.0"), until: version("1.2"), unread: unreadOVN, needsVersion: true,
 	rules: []*Rule{ovn01, ovn02, ovn03, ovn04, ovn05, ovn06, ovn07, ovn08},
 }

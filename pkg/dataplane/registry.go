@@ -12,8 +12,8 @@ type plane struct {
 	// name and mode are those of cluster.Dataplane; mode is "" except for kube-proxy.
 	name cluster.DataplaneName
 	mode cluster.ProxyMode
-	// title is for people. Ids of its rules start with letters and a hyphen.
-	title, letters string
+	// letters and a hyphen begin the ids of its rules. The page of the data plane in pkg/explain lists the rules by them.
+	letters string
 
 	table func(*connection) verdict
 	// rules are those that the table can give, each with the releases in which it holds.
@@ -50,8 +50,8 @@ type plane struct {
 	takes  func(*connection) bool
 }
 
-// planes is the registry of data planes, kube-proxy once for each mode. Prediction, the override, the rules and the
-// topics of explain range over it.
+// planes is the registry of data planes, kube-proxy once for each mode. Prediction, the override and the
+// list of rules range over it.
 var planes = []*plane{iptablesPlane, ipvsPlane, nftablesPlane, ciliumPlane, calicoPlane, antreaPlane, ovnPlane, kubeRouterPlane, windowsPlane}
 
 // planeOf is the plane of a data plane in a mode, nil where there is none: also for kube-proxy as long as its mode is
@@ -82,22 +82,6 @@ func modesOf(name cluster.DataplaneName) []cluster.ProxyMode {
 	for _, p := range planes {
 		if p.name == name && p.mode != "" {
 			all = append(all, p.mode)
-		}
-	}
-	return all
-}
-
-// Topic is a data plane, or a mode of kube-proxy, as something to explain: by its name, a title for people, and the
-// letters with which the ids of its rules start.
-type Topic struct{ Name, Title, Letters string }
-
-// Topics has one for each plane of the registry, in its order.
-func Topics() []Topic {
-	all := make([]Topic, len(planes))
-	for i, p := range planes {
-		all[i] = Topic{Name: string(p.name), Title: p.title, Letters: p.letters}
-		if p.mode != "" {
-			all[i].Name = string(p.mode)
 		}
 	}
 	return all

@@ -34,8 +34,9 @@ func Addresses(svc *cluster.Service) iter.Seq[Target] {
 	}
 }
 
-// Targets are all that clients can dial of a Service, each once for every port: the addresses and host names of its
-// load balancer, external IPs, node ports (of each address family of the Service), ClusterIPs. Target.Node is not set.
+// Targets are the addresses of a Service that clients can connect to, each once for every port: the addresses and host
+// names of its load balancer, external IPs, node ports (of each address family of the Service), ClusterIPs. Target.Node
+// is not set.
 func Targets(svc *cluster.Service) []Target {
 	var all, last []Target
 	for t := range Addresses(svc) {

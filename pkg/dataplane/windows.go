@@ -26,7 +26,7 @@ func windows(c *connection) verdict {
 }
 
 var windowsPlane = &plane{
-	name: cluster.Windows, title: "kube-proxy on Windows", letters: "WIN",
+	name: cluster.Windows, letters: "WIN",
 	table: windows, since: version("1.20"), until: version("1.38"), unread: unreadWindows,
 	rules:               []*Rule{win01, win02, win03, win04, win05},
 	versionOfKubernetes: true, heedsIPMode: (*connection).proxyHeedsIPMode,

@@ -144,7 +144,7 @@ func (f *facts) readKubeProxy(source, namespace string, spec *corev1.PodSpec) cl
 	return out
 }
 
-// settle fills mode and settings. Without a configuration, all that is known is that kube-proxy runs.
+// settle fills mode and settings. Without a configuration, it is only known that kube-proxy runs.
 func settle(out *cluster.Dataplane, configuration *KubeProxyConfiguration) {
 	if configuration == nil {
 		out.Confidence = cluster.Inferred

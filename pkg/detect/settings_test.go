@@ -107,7 +107,7 @@ func TestAntreaBesideKubeProxy(t *testing.T) {
 	}
 }
 
-// TestRegistry adds a data plane that exists only here: its entry is all that is needed to recognise it, to read its settings and to decide about nodes.
+// TestRegistry adds a data plane that exists only here: its entry is enough to recognise it, to read its settings and to decide about nodes.
 func TestRegistry(t *testing.T) {
 	own := program{
 		name: "own", planes: []cluster.DataplaneName{"own"}, recognise: named("own-agent"), labels: []string{"own/off"},

@@ -142,7 +142,7 @@ var lacks = map[string]struct {
 	facts []string
 	// never are checks that cannot pass without it.
 	never []string
-	// results are all that these checks may have then.
+	// results are the only ones that these checks may have then.
 	results []finding.Result
 }{
 	"endpoints": {

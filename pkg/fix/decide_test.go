@@ -128,15 +128,15 @@ func TestSignsIn(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name      string
-		events    []collect.Said
+		events    []collect.Event
 		good, bad string
 	}{
 		{"no events", nil, "", ""},
-		{"success", []collect.Said{{Reason: "Ensured", Message: "lb-1"}}, "done", ""},
-		{"the reason without the text", []collect.Said{{Reason: "Skipped", Message: "no pods"}}, "", ""},
-		{"the reason with the text", []collect.Said{{Reason: "Skipped", Message: "10.0.0.1 not in vpc cidrs"}}, "", "skipped"},
-		{"any reason with the text", []collect.Said{{Reason: "Failed", Message: "reached the quota"}}, "", "quota"},
-		{"both", []collect.Said{{Reason: "Failed", Message: "reached the quota"}, {Reason: "Ensured"}}, "done", "quota"},
+		{"success", []collect.Event{{Reason: "Ensured", Message: "lb-1"}}, "done", ""},
+		{"the reason without the text", []collect.Event{{Reason: "Skipped", Message: "no pods"}}, "", ""},
+		{"the reason with the text", []collect.Event{{Reason: "Skipped", Message: "10.0.0.1 not in vpc cidrs"}}, "", "skipped"},
+		{"any reason with the text", []collect.Event{{Reason: "Failed", Message: "reached the quota"}}, "", "quota"},
+		{"both", []collect.Event{{Reason: "Failed", Message: "reached the quota"}, {Reason: "Ensured"}}, "done", "quota"},
 	} {
 		good, bad := signsIn(c.events, signs)
 		if got := [2]string{meaning(good), meaning(bad)}; got != [2]string{c.good, c.bad} {

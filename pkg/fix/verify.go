@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// Read reads the one Service of a query and all that a plan for it depends on. Its error is a *SeveralError where the
+// Read reads the one Service of a query and everything that a plan for it depends on. Its error is a *SeveralError where the
 // query is about more Services.
 func (h *Helper) Read(ctx context.Context, q collect.Query) (*State, error) {
 	state, err := h.diagnose(ctx, q)

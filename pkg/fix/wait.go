@@ -70,14 +70,14 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 			return "", ctx.Err()
 		case err != nil:
 			// A server that does not answer for a moment is asked again, until the deadline.
-			p.Said = err.Error()
+			p.Status = err.Error()
 		case p.Failed != "":
 			return fmt.Sprintf("the rollout of %s cannot finish: %s", name, p.Failed), nil
 		}
-		if p.Said != last {
-			last = p.Said
+		if p.Status != last {
+			last = p.Status
 			waited := r.Now().Sub(start).Round(time.Second)
-			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Said, waited, r.Timeout)
+			line := fmt.Sprintf("rollout of %s: %s (waited %s of at most %s)", name, p.Status, waited, r.Timeout)
 			if err := r.progress(line); err != nil {
 				return "", err
 			}
@@ -86,7 +86,7 @@ func (r *run) awaitRollout(ctx context.Context, object cluster.Object, deadline 
 		case p.Done:
 			return "", nil
 		case !r.Now().Before(deadline):
-			return fmt.Sprintf("the rollout of %s has not finished in %s: %s", name, r.Timeout, p.Said), nil
+			return fmt.Sprintf("the rollout of %s has not finished in %s: %s", name, r.Timeout, p.Status), nil
 		}
 		if err := r.sleep(ctx); err != nil {
 			return "", err
@@ -101,7 +101,7 @@ func (r *run) noteEvents(ctx context.Context) {
 	if len(plan.Signs) == 0 || r.Timeout == 0 {
 		return
 	}
-	events, err := r.Reader.Heard(ctx, plan.Service.Namespace, plan.Service.Name)
+	events, err := r.Reader.Events(ctx, plan.Service.Namespace, plan.Service.Name)
 	if err != nil {
 		r.eventsErr = err
 		return
@@ -113,7 +113,7 @@ func (r *run) noteEvents(ctx context.Context) {
 }
 
 // eventKey tells one event, and one repetition of it, from another.
-func eventKey(e *collect.Said) string { return e.Event + " " + e.Version }
+func eventKey(e *collect.Event) string { return e.Name + " " + e.Version }
 
 // awaitController waits for what shows that the load balancer's controller has followed the change. It returns why that
 // is not confirmed, "" where it is, or where the change does not concern a controller.
@@ -147,11 +147,11 @@ func (r *run) awaitEvent(ctx context.Context, deadline time.Time) (why string, e
 	plan := r.change.Plan
 	silentUntil := r.Now().Add(quiet)
 	for {
-		events, unread := r.Reader.Heard(ctx, plan.Service.Namespace, plan.Service.Name)
+		events, unread := r.Reader.Events(ctx, plan.Service.Namespace, plan.Service.Name)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		var recent []collect.Said
+		var recent []collect.Event
 		for _, e := range events {
 			if key := eventKey(&e); unread == nil && !r.known[key] {
 				r.known[key] = true
@@ -183,7 +183,7 @@ func (r *run) awaitEvent(ctx context.Context, deadline time.Time) (why string, e
 }
 
 // signsIn are the last signs of success and of failure among events, nil where there is none.
-func signsIn(events []collect.Said, signs []provider.Sign) (good, bad *provider.Sign) {
+func signsIn(events []collect.Event, signs []provider.Sign) (good, bad *provider.Sign) {
 	for _, e := range events {
 		for i := range signs {
 			switch sign := &signs[i]; {

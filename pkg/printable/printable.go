@@ -60,7 +60,7 @@ func escape(text string, keep func(rune) bool) string {
 	return b.String()
 }
 
-// JSON is a JSON text with the same values, in which strings have escapes for all that is not printable. encoding/json
+// JSON is a JSON text with the same values, in which characters of strings that are not printable are escaped. encoding/json
 // escapes C0 and two separators only.
 func JSON(text []byte) []byte {
 	return replace(text, func(r rune) string {

@@ -81,22 +81,22 @@ func Offers(offers []remedy.Offer, o Options) []string {
 	}
 	lines := make([]string, 0, len(offers))
 	for _, offer := range offers {
-		gain, cures := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Fixes, " "))
+		gain, fixes := p.clean(offer.Gain), "fixes "+p.clean(strings.Join(offer.Fixes, " "))
 		if offer.Against != "" {
-			gain, cures = "not possible here: "+p.clean(offer.Against), "would fix "+p.clean(strings.Join(offer.Fixes, " "))
+			gain, fixes = "not possible here: "+p.clean(offer.Against), "would fix "+p.clean(strings.Join(offer.Fixes, " "))
 		}
 		if offer.ByName {
-			cures += " by name"
+			fixes += " by name"
 		}
-		text := gain + p.paint(span{"   " + cures, faint})
+		text := gain + p.paint(span{"   " + fixes, faint})
 		// Where the terminal is too narrow, what the mode fixes is written below.
 		indent := ordinal + longest + 2
-		if room := max(narrowest, p.columns-indent); p.columns > 0 && p.cells(gain)+3+p.cells(cures) > room {
+		if room := max(narrowest, p.columns-indent); p.columns > 0 && p.cells(gain)+3+p.cells(fixes) > room {
 			text = ""
 			for _, line := range p.wrap(gain, room) {
 				text += line + "\n" + strings.Repeat(" ", indent)
 			}
-			text += p.paint(span{cures, faint})
+			text += p.paint(span{fixes, faint})
 		}
 		lines = append(lines, p.paint(span{string(offer.Mode), strong})+strings.Repeat(" ", longest-len(offer.Mode)+2)+text)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 )
 
-// toCluster is a preview with all that one can have.
+// toCluster is a preview with every part that one can have.
 func toCluster() *Preview {
 	before, after := few(ipvsLocal(), 6), few(ipvsLocal(), 6)
 	service := *after.Service
@@ -71,10 +71,10 @@ func TestPreview(t *testing.T) {
 	golden(t, "outcome-back", Outcome(v.After, v.Before, Options{Style: plainStyle(wide100)}))
 }
 
-// What a mode is for and need not cure is told from what it cures, and from nothing.
-func TestPreviewSaysWhatIsCured(t *testing.T) {
+// Findings that a mode fixes, findings that it may fix, and none at all read differently.
+func TestPreviewSaysWhatIsFixed(t *testing.T) {
 	for _, c := range []struct {
-		cures, may []string
+		fixes, may []string
 		want       string
 	}{
 		{[]string{"ETP002"}, nil, "  fixes  ETP002\n"},
@@ -82,7 +82,7 @@ func TestPreviewSaysWhatIsCured(t *testing.T) {
 		{nil, nil, "  fixes  none of the findings\n"},
 	} {
 		v := toCluster()
-		v.Plan.Fixes, v.Plan.May = c.cures, c.may
+		v.Plan.Fixes, v.Plan.May = c.fixes, c.may
 		if got := string(PreviewScreen(v, Options{Style: plainStyle(wide100)})); !strings.Contains(got, c.want) {
 			t.Errorf("it does not say %q, but\n%s", c.want, got)
 		}

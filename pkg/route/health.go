@@ -67,9 +67,9 @@ func atHealthCheckNodePort(svc *cluster.Service, d *cluster.Dataplane, row *Row)
 		return provider.Passes()
 	case svc.ServedByCiliumEnvoy():
 		return provider.NotSettled(provider.HealthNotKnown)
-	case takenForOwn(svc, d, row) > 0 && !servesHealthChecks(d):
+	case ownReadyEndpoints(svc, d, row) > 0 && !servesHealthChecks(d):
 		return provider.NotSettled(provider.HealthNotKnown)
-	case takenForOwn(svc, d, row) == 0:
+	case ownReadyEndpoints(svc, d, row) == 0:
 		return provider.Fails("NoLocalEndpoint", provider.NoLocalEndpoint)
 	case older(d, 23):
 		// Before v1.23 the health check node port was served on every address.
@@ -150,9 +150,9 @@ func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node)
 	return cluster.Yes
 }
 
-// takenForOwn counts the ready endpoints that kube-proxy on a node takes for the node's own: those that name the node
-// it runs as.
-func takenForOwn(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
+// ownReadyEndpoints counts the ready endpoints that kube-proxy on a node considers local: those whose nodeName is the
+// name that this kube-proxy uses for its node.
+func ownReadyEndpoints(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
 	name := d.ProxyNodeName(row.Node)
 	if name == row.Node.Name {
 		return row.Endpoints.Ready

@@ -69,7 +69,7 @@ type choice struct {
 	// keeps and rewrites are what nodes do with the client IP that surely are chosen, mayKeep and mayRewrite what
 	// others may do.
 	keeps, rewrites, mayKeep, mayRewrite bool
-	// basis is the weakest of all that was taken in.
+	// basis is the weakest basis of the paths added so far.
 	basis dataplane.Basis
 }
 

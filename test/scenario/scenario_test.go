@@ -236,9 +236,9 @@ func after(mode remedy.Mode, snapshot *cluster.Snapshot, r *report.Report) strin
 	return columns(rows)
 }
 
-// TestPlansKeepTheirWord: what a plan says that it cures is gone from the diagnosis after it, and what it does not warn of does not come.
+// TestPlansKeepTheirWord: what a plan fixes is gone from the diagnosis after it, and it warns of every failure that it introduces.
 func TestPlansKeepTheirWord(t *testing.T) {
-	cured := 0
+	fixed := 0
 	for _, file := range files(t) {
 		_, snapshot := read(t, file)
 		for _, r := range report.Diagnose(snapshot) {
@@ -249,9 +249,9 @@ func TestPlansKeepTheirWord(t *testing.T) {
 					continue
 				}
 				for _, code := range plan.Fixes {
-					cured++
+					fixed++
 					if !slices.Contains(before, code) || slices.Contains(now, code) {
-						t.Errorf("%s: %s says that it cures %s; failing before: %v, after: %v", file, mode, code, before, now)
+						t.Errorf("%s: %s claims to fix %s; failing before: %v, after: %v", file, mode, code, before, now)
 					}
 				}
 				warned := slices.ContainsFunc(plan.Preconditions, func(c remedy.Precondition) bool { return c.Holds != cluster.Yes })
@@ -263,8 +263,8 @@ func TestPlansKeepTheirWord(t *testing.T) {
 			}
 		}
 	}
-	if cured == 0 {
-		t.Error("no plan cures anything")
+	if fixed == 0 {
+		t.Error("no plan fixes anything")
 	}
 }
 

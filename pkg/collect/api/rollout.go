@@ -17,8 +17,8 @@ type Progress struct {
 	Done bool
 	// Failed is why it will not be done, in the controller's words; "" otherwise.
 	Failed string
-	// Said is a few words for people: 1 of 3 pods updated, 3 available.
-	Said string
+	// Status is a few words for people: 1 of 3 pods updated, 3 available.
+	Status string
 	// Available is how many pods are.
 	Available int
 }
@@ -53,7 +53,7 @@ func rolloutOf(d *appsv1.Deployment) Progress {
 		return p
 	}
 	if s.ObservedGeneration < d.Generation {
-		p.Said = "waiting for the controller to observe the change"
+		p.Status = "waiting for the controller to observe the change"
 		return p
 	}
 	for _, condition := range s.Conditions {
@@ -61,9 +61,9 @@ func rolloutOf(d *appsv1.Deployment) Progress {
 			p.Failed = condition.Message
 		}
 	}
-	p.Said = fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
+	p.Status = fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
 	if old := s.Replicas - s.UpdatedReplicas; old > 0 {
-		p.Said += fmt.Sprintf(", old pods left: %d", old)
+		p.Status += fmt.Sprintf(", old pods left: %d", old)
 	}
 	p.Done = s.UpdatedReplicas >= wanted && s.Replicas <= s.UpdatedReplicas && s.AvailableReplicas >= s.UpdatedReplicas
 	return p
@@ -81,25 +81,25 @@ func rolloutOfSet(d *appsv1.StatefulSet) Progress {
 		return p
 	}
 	if s.ObservedGeneration < d.Generation {
-		p.Said = "waiting for the controller to observe the change"
+		p.Status = "waiting for the controller to observe the change"
 		return p
 	}
 	if r := d.Spec.UpdateStrategy.RollingUpdate; r != nil && r.Partition != nil && *r.Partition > 0 {
 		wanted -= min(wanted, *r.Partition)
 	}
-	p.Said = fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
+	p.Status = fmt.Sprintf("%d of %d pods updated, %d available", s.UpdatedReplicas, wanted, s.AvailableReplicas)
 	p.Done = s.UpdatedReplicas >= wanted && s.ReadyReplicas >= s.Replicas
 	return p
 }
 
-// Said is one event of a Service. Event and Version together are never the same for two things that were said.
-type Said struct {
-	Event, Version        string
+// Event is one event of a Service, or one repetition of it: a repetition has the same Name and another Version.
+type Event struct {
+	Name, Version         string
 	Type, Reason, Message string
 }
 
-// Heard reads the events of a Service, in no particular order.
-func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, error) {
+// Events reads the events of a Service, in no particular order.
+func (c *Client) Events(ctx context.Context, namespace, name string) ([]Event, error) {
 	var list corev1.EventList
 	r := Request{Path: Path("/api/v1", namespace, "events", ""), Parameters: url.Values{
 		"fieldSelector": {"involvedObject.kind=Service,involvedObject.name=" + name},
@@ -107,10 +107,10 @@ func (c *Client) Heard(ctx context.Context, namespace, name string) ([]Said, err
 	if err := c.Into(ctx, r, &list); err != nil {
 		return nil, fmt.Errorf("list events of service %s/%s: %w", namespace, name, c.Explain(err, "list", "events", namespace))
 	}
-	out := make([]Said, 0, len(list.Items))
+	out := make([]Event, 0, len(list.Items))
 	for i := range list.Items {
 		e := &list.Items[i]
-		out = append(out, Said{e.Name, e.ResourceVersion, e.Type, e.Reason, e.Message})
+		out = append(out, Event{e.Name, e.ResourceVersion, e.Type, e.Reason, e.Message})
 	}
 	return out, nil
 }

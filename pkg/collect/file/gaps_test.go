@@ -42,7 +42,7 @@ func TestWhatFilesDoNotHold(t *testing.T) {
 		"another Service's slice, kept by hand": {byHand + slice("shop", "api") + node, true, nil},
 		"a slice of another namespace":          {selecting + slice("yard", "web") + node, false, []cluster.Gap{noSlices}},
 		"a slice of another namespace, by hand": {byHand + slice("yard", "web") + node, false, []cluster.Gap{noSlices}},
-		"a dump has all that the cluster has":   {selecting + asked, true, nil},
+		"a dump has everything in the cluster":  {selecting + asked, true, nil},
 		"a name for something else":             {alias + node, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // it; a diagnosis uses only what RecordedFix keeps.
 const UndoAnnotation = "kubectl-etp.github.io/undo"
 
-// RecordedFix is the part of a record that a diagnosis uses. Mode and time are all that an anonymised dump keeps of it.
+// RecordedFix is the part of a record that a diagnosis uses. An anonymised dump keeps only mode and time of it.
 type RecordedFix struct {
 	Mode string    `json:"mode"`
 	Time time.Time `json:"time"`

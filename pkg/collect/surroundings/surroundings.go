@@ -44,7 +44,7 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("get service %s/%s: it was changed while it was being read; run the command again", e.Namespace, e.Name)
 }
 
-// Read reads all that a plan for svc, a Service of s, may look at. An error is returned only where the Service itself cannot be read; anything else becomes a Gap. It asks for
+// Read reads everything that a plan for svc, a Service of s, may depend on. An error is returned only where the Service itself cannot be read; anything else becomes a Gap. It asks for
 // lists in pages, and for no more than api.MaxPages of them. A Service that differs from svc is a *ChangedError.
 func Read(ctx context.Context, c *api.Client, s *cluster.Snapshot, svc *cluster.Service) (*cluster.Surroundings, error) {
 	var service corev1.Service
