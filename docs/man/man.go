@@ -57,4 +57,3 @@ func markdown(text string) string {
 	}
 	return b.String()
 }
-

@@ -230,32 +230,48 @@ func TestInverse(t *testing.T) {
 		changed    string
 	}{
 		{
-			"a value", `{"spec":{"policy":"Cluster"}}`, []Recorded{field("spec.policy", "Local", "Cluster", 2)},
-			[]remedy.Field{{Path: words("spec.policy"), Was: "Cluster", Now: "Local"}}, "",
+			"a value", `{"spec":{"policy":"Cluster"}}`,
+			[]Recorded{field("spec.policy", "Local", "Cluster", 2)},
+			[]remedy.Field{{Path: words("spec.policy"), Was: "Cluster", Now: "Local"}},
+			"",
 		},
 		{"it was changed since", `{"spec":{"policy":"Local"}}`, []Recorded{field("spec.policy", "Local", "Cluster", 2)}, nil, "spec.policy"},
 		{
-			"a field that the fix added, with what is above it", `{"spec":{"affinity":{"anti":{"x":1}},"other":1}}`, []Recorded{field("spec.affinity.anti.x", nil, 1.0, 1)},
-			[]remedy.Field{{Path: words("spec.affinity"), Was: map[string]any{"anti": map[string]any{"x": 1.0}}}}, "",
+			"a field that the fix added, with what is above it", `{"spec":{"affinity":{"anti":{"x":1}},"other":1}}`,
+			[]Recorded{field("spec.affinity.anti.x", nil, 1.0, 1)},
+			[]remedy.Field{{Path: words("spec.affinity"), Was: map[string]any{"anti": map[string]any{"x": 1.0}}}},
+			"",
 		},
 		{
-			"not with what somebody else added there", `{"spec":{"affinity":{"anti":{"x":1},"node":1}}}`, []Recorded{field("spec.affinity.anti.x", nil, 1.0, 1)},
-			[]remedy.Field{{Path: words("spec.affinity.anti"), Was: map[string]any{"x": 1.0}}}, "",
+			"not with what somebody else added there", `{"spec":{"affinity":{"anti":{"x":1},"node":1}}}`,
+			[]Recorded{field("spec.affinity.anti.x", nil, 1.0, 1)},
+			[]remedy.Field{{Path: words("spec.affinity.anti"), Was: map[string]any{"x": 1.0}}},
+			"",
 		},
 		{
-			"an annotation goes alone", `{"metadata":{"annotations":{"a":"b"}}}`, []Recorded{field("metadata.annotations.a", nil, "b", 1)},
-			[]remedy.Field{{Path: words("metadata.annotations.a"), Was: "b"}}, "",
+			"an annotation goes alone", `{"metadata":{"annotations":{"a":"b"}}}`,
+			[]Recorded{field("metadata.annotations.a", nil, "b", 1)},
+			[]remedy.Field{{Path: words("metadata.annotations.a"), Was: "b"}},
+			"",
 		},
-		{"two fields below one map that goes", `{"spec":{"m":{"a":1,"b":2}}}`, []Recorded{field("spec.m.a", nil, 1.0, 1), field("spec.m.b", nil, 2.0, 1)},
-			[]remedy.Field{{Path: words("spec.m"), Was: map[string]any{"a": 1.0, "b": 2.0}}}, ""},
 		{
-			"the server's own field is asked for", `{"spec":{"port":30001}}`, []Recorded{{Path: words("spec.port"), Was: 30000.0, Now: nil, Follows: true}},
-			[]remedy.Field{{Path: words("spec.port"), Was: 30001.0, Now: 30000.0}}, "",
+			"two fields below one map that goes", `{"spec":{"m":{"a":1,"b":2}}}`,
+			[]Recorded{field("spec.m.a", nil, 1.0, 1), field("spec.m.b", nil, 2.0, 1)},
+			[]remedy.Field{{Path: words("spec.m"), Was: map[string]any{"a": 1.0, "b": 2.0}}},
+			"",
+		},
+		{
+			"the server's own field is asked for", `{"spec":{"port":30001}}`,
+			[]Recorded{{Path: words("spec.port"), Was: 30000.0, Now: nil, Follows: true}},
+			[]remedy.Field{{Path: words("spec.port"), Was: 30001.0, Now: 30000.0}},
+			"",
 		},
 		{"and left alone where it had none", `{"spec":{"port":30001}}`, []Recorded{{Path: words("spec.port"), Follows: true}}, nil, ""},
 		{
-			"some lines of a text", fmt.Sprintf(`{"data":{"Corefile":%q}}`, text), []Recorded{{Path: words("data.Corefile"), Part: part}},
-			[]remedy.Field{{Path: words("data.Corefile"), Was: text, Now: "a\nb\n"}}, "",
+			"some lines of a text", fmt.Sprintf(`{"data":{"Corefile":%q}}`, text),
+			[]Recorded{{Path: words("data.Corefile"), Part: part}},
+			[]remedy.Field{{Path: words("data.Corefile"), Was: text, Now: "a\nb\n"}},
+			"",
 		},
 		{"lines that were changed since", `{"data":{"Corefile":"a\n# BEGIN\nother\n# END\n"}}`, []Recorded{{Path: words("data.Corefile"), Part: part}}, nil, "data.Corefile"},
 	} {
@@ -385,9 +401,14 @@ func TestRefusedByServer(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{status(http.StatusForbidden), true}, {status(http.StatusConflict), true}, {fmt.Errorf("wrapped: %w", status(http.StatusUnprocessableEntity)), true},
-		{status(http.StatusInternalServerError), false}, {status(http.StatusGatewayTimeout), false},
-		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true}, {&net.OpError{Op: "read", Err: errors.New("reset")}, false}, {errors.New("EOF"), false},
+		{status(http.StatusForbidden), true},
+		{status(http.StatusConflict), true},
+		{fmt.Errorf("wrapped: %w", status(http.StatusUnprocessableEntity)), true},
+		{status(http.StatusInternalServerError), false},
+		{status(http.StatusGatewayTimeout), false},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
+		{&net.OpError{Op: "read", Err: errors.New("reset")}, false},
+		{errors.New("EOF"), false},
 	} {
 		if got := refusedByServer(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)

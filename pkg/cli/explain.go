@@ -71,19 +71,19 @@ func lookUp(name string) (render.Page, error) {
 	}
 	const list = "'kubectl etp explain' lists all pages"
 	// The pages that mention a word say more than the names that resemble it or begin with it.
-	var close []string
+	var near []string
 	var found []explain.Page
 	if !explain.Mentioned(name) {
-		close = explain.Mistyped(name)
+		near = explain.Mistyped(name)
 	}
-	if len(close) == 0 {
+	if len(near) == 0 {
 		if found = explain.Search(name); len(found) == 0 {
-			close = explain.Close(name)
+			near = explain.Close(name)
 		}
 	}
 	switch {
-	case len(close) > 0:
-		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(close, ", "))
+	case len(near) > 0:
+		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(near, ", "))
 	case len(found) == 0:
 		return render.Page{}, misuse(list, "there is no page about %q, and no page mentions it", name)
 	}

@@ -125,13 +125,16 @@ func TestRBAC(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"--user", "jane"}, {"--as", "jane"}, {"-n", "shop"}, {"--context", "other"}} {
+	for _, args := range [][]string{{"--user", "jane"}, {"--as", "jane"}, {"-n", "shop"}} {
 		w := &world{}
 		if code := w.main(t, append([]string{"rbac"}, args...)...); code != exitUsage || !strings.Contains(w.err.String(), "has no effect") {
 			t.Errorf("%v: exit code %d: %s", args, code, w.err.String())
 		}
 	}
 	w := &world{}
+	if code := w.main(t, "rbac", "--context", "other", "--kubeconfig", "nowhere"); code != 0 {
+		t.Errorf("with flags that choose a cluster: exit code %d: %s", code, w.err.String())
+	}
 	if code := w.main(t, "rbac", "--for", "everything"); code != exitUsage {
 		t.Errorf("exit code %d", code)
 	}

@@ -84,15 +84,18 @@ func TestBegun(t *testing.T) {
 			"interrupted; patch service shop/web: cannot tell whether the change was made",
 		},
 		{
-			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Restored: object}}, "nothing is left of the change",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Restored: object}},
+			"nothing is left of the change",
 			"interrupted; service shop/web has its former values again; nothing is left of the change",
 		},
 		{
-			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Left: object}}, "to undo what is left: kubectl etp undo svc/web -n shop",
+			fix.IncompleteError{Err: &apply.RestoredError{Err: errors.New("denied"), Left: object}},
+			"to undo what is left: kubectl etp undo svc/web -n shop",
 			"interrupted; service shop/web is still changed; to undo what is left: kubectl etp undo svc/web -n shop",
 		},
 		{
-			fix.IncompleteError{Err: context.Canceled}, "",
+			fix.IncompleteError{Err: context.Canceled},
+			"",
 			"interrupted while reading the Service again; the change is made; to undo it: kubectl etp undo svc/web -n shop",
 		},
 		{fix.IncompleteError{Err: context.Canceled, Undo: true}, "", "interrupted while reading the Service again; the fix is undone"},

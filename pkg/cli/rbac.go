@@ -92,22 +92,27 @@ The role has to be bound to a user, as in the example.`,
 	return c
 }
 
-// ignoredFlags is an error if a flag was given that this command cannot heed: kubectl's flags for a cluster. rbac --user jane would look as if it bound the role to jane.
+// ignoredFlags is an error if a flag was given that looks as if it changed the role: rbac --user jane would look as if
+// it bound the role to jane, and -n as if it printed a Role. Flags that only choose a cluster are accepted without
+// effect, because aliases of kubectl often set them.
 func ignoredFlags(c *cobra.Command) error {
 	ignored := ""
 	c.InheritedFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed && f.Name != "v" {
-			ignored = f.Name
+		switch f.Name {
+		case "user", "as", "as-group", "as-uid", "as-user-extra", "namespace":
+			if f.Changed {
+				ignored = f.Name
+			}
 		}
 	})
 	switch ignored {
 	case "":
 		return nil
-	case "user", "as", "as-group", "as-uid":
-		return misuse("bind it: kubectl create clusterrolebinding etp --clusterrole kubectl-etp-status --user NAME",
-			"--%s has no effect: the role that is printed names no user", ignored)
+	case "namespace":
+		return misuse("leave it out", "--%s has no effect: the command prints a ClusterRole, which is in no namespace", ignored)
 	}
-	return misuse("leave it out", "--%s has no effect: this command does not contact a cluster", ignored)
+	return misuse("bind it: kubectl create clusterrolebinding etp --clusterrole kubectl-etp-status --user NAME",
+		"--%s has no effect: the role that is printed names no user", ignored)
 }
 
 // clusterRole is a manifest. Each rule is one line, below the line that says what it is for.

@@ -78,8 +78,8 @@ func unknownCommand(root *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if close := suggest.Close(name, names); len(close) > 0 {
-		return meant(append([]string{close[0]}, rest...)...)
+	if near := suggest.Close(name, names); len(near) > 0 {
+		return meant(append([]string{near[0]}, rest...)...)
 	}
 	if _, ok := explain.Find(strings.Join(args, " ")); ok {
 		return meant(append([]string{"explain"}, args...)...)
@@ -88,8 +88,8 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	for _, e := range elsewhere() {
 		others = append(others, e.names...)
 	}
-	if close := suggest.Mistyped(name, others); len(close) > 0 {
-		command, _ := sameHere(close[0])
+	if near := suggest.Mistyped(name, others); len(near) > 0 {
+		command, _ := sameHere(near[0])
 		return same(command)
 	}
 	return unknown("see '" + root.CommandPath() + " --help'")

@@ -158,8 +158,12 @@ func TestGapOfSurroundings(t *testing.T) {
 		resource, name string
 		want           cluster.GapReason
 	}{
-		{"configmaps", "coredns", cluster.Forbidden}, {"configmaps", "", cluster.Forbidden}, {"configmaps", "other", ""},
-		{"pods", "x", cluster.TimedOut}, {"pods", "", cluster.TimedOut}, {"nodes", "", ""},
+		{"configmaps", "coredns", cluster.Forbidden},
+		{"configmaps", "", cluster.Forbidden},
+		{"configmaps", "other", ""},
+		{"pods", "x", cluster.TimedOut},
+		{"pods", "", cluster.TimedOut},
+		{"nodes", "", ""},
 	} {
 		got := cluster.GapReason("")
 		if gap := s.Gap(c.resource, c.name); gap != nil {

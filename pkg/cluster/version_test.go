@@ -33,7 +33,7 @@ func TestParseVersion(t *testing.T) {
 	for text, want := range map[string]Version{
 		"v1.20.15":             {Major: 1, Minor: 20, Patch: 15},
 		"1.20":                 {Major: 1, Minor: 20},
-		" v1.31.2+k3s1\n":      {Major: 1, Minor: 31, Patch: 2},
+		"v1.31.2+k3s1\n":       {Major: 1, Minor: 31, Patch: 2},
 		"v1.28.3-eks-4f4795d":  {Major: 1, Minor: 28, Patch: 3, Pre: "eks-4f4795d"},
 		"v1.37.0-rc.1+abcdef0": {Major: 1, Minor: 37, Pre: "rc.1"},
 	} {
@@ -41,6 +41,10 @@ func TestParseVersion(t *testing.T) {
 		if got, ok := ParseVersion(text); !ok || got != want || !got.Known() {
 			t.Errorf("%q: got %+v, %t, want %+v", text, got, ok, want)
 		}
+	}
+	// A file with a version often ends with a line break.
+	if got, ok := ParseVersion(" v1.31.2\n"); !ok || got != (Version{Major: 1, Minor: 31, Patch: 2, Text: "v1.31.2"}) {
+		t.Errorf("with white space: got %+v, %t", got, ok)
 	}
 	for _, text := range []string{"", "v1", "1.2.3.4", "latest", "1.x", "v-1.2", "1.70000", "sha256:1.2"} {
 		if got, ok := ParseVersion(text); ok || got.Known() {

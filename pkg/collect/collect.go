@@ -33,14 +33,16 @@ type (
 	Exposed = objects.Exposed
 	// Input says where manifests and dumps come from.
 	Input = file.Input
-	// Change and Stale are what Watch sends.
+	// Change is one of the two things that Watch sends.
 	Change = watch.Change
-	Stale  = watch.Stale
+	// Stale is the other.
+	Stale = watch.Stale
 	// ChangedError says that a Service is no longer what the snapshot holds.
 	ChangedError = surroundings.ChangedError
-	// Progress is how far a rollout is, Said an event.
+	// Progress is how far a rollout is.
 	Progress = api.Progress
-	Said     = api.Said
+	// Said is an event.
+	Said = api.Said
 )
 
 // UndoAnnotation holds the recorded fixes of an object.

@@ -24,7 +24,7 @@ func TestParseOverride(t *testing.T) {
 	for text, want := range map[string]cluster.Override{
 		"kube-proxy/ipvs@v1.20.15": {Name: cluster.KubeProxy, Mode: cluster.IPVS, Version: cluster.Version{Major: 1, Minor: 20, Patch: 15, Text: "v1.20.15"}},
 		"kube-proxy":               {Name: cluster.KubeProxy},
-		" cilium@1.19":             {Name: cluster.Cilium, Version: cluster.Version{Major: 1, Minor: 19, Text: "1.19"}},
+		"cilium@1.19":              {Name: cluster.Cilium, Version: cluster.Version{Major: 1, Minor: 19, Text: "1.19"}},
 		"ovn-kubernetes":           {Name: cluster.OVNKubernetes},
 	} {
 		if got, err := dataplane.ParseOverride(text); err != nil || *got != want {

@@ -18,8 +18,11 @@ func TestPathFails(t *testing.T) {
 		{"times out", dataplane.Path{Outcome: dataplane.TimedOut}, true, cluster.No},
 		{"connect fails at once", dataplane.Path{Outcome: dataplane.Unreachable}, true, cluster.No},
 		{"leaves for a load balancer without endpoints", dataplane.Path{Outcome: dataplane.ViaLoadBalancer, Endpoints: dataplane.NoEndpoints}, true, cluster.No},
-		{"comes from there and goes back there",
-			dataplane.Path{From: dataplane.External, Outcome: dataplane.ViaLoadBalancer, Endpoints: dataplane.NoEndpoints}, false, cluster.Yes},
+		{
+			"comes from there and goes back there",
+			dataplane.Path{From: dataplane.External, Outcome: dataplane.ViaLoadBalancer, Endpoints: dataplane.NoEndpoints},
+			false, cluster.Yes,
+		},
 		{"leaves for a load balancer with endpoints", dataplane.Path{Outcome: dataplane.ViaLoadBalancer, Endpoints: dataplane.AllEndpoints}, false, cluster.Yes},
 		{"some endpoints do not answer", dataplane.Path{Outcome: dataplane.Partial}, false, cluster.No},
 		{"unknown", dataplane.Path{Outcome: dataplane.Unknown}, false, cluster.Undetermined},

@@ -12,9 +12,10 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
+const antreaName programName = "antrea"
+
 const (
-	antreaName         programName = "antrea"
-	antreaConfigPrefix             = "antrea-config"
+	antreaConfigPrefix = "antrea-config"
 	// AntreaConfKey is the key of Antrea's ConfigMap with an AntreaConfiguration, in YAML.
 	AntreaConfKey = "antrea-agent.conf"
 )

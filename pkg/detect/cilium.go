@@ -9,10 +9,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-const (
-	ciliumName   programName = "cilium"
-	ciliumConfig             = "cilium-config"
-)
+const ciliumName programName = "cilium"
+
+const ciliumConfig = "cilium-config"
 
 // Keys of cilium-config.
 const (

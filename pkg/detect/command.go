@@ -47,12 +47,13 @@ func isTrue(s string) bool {
 	return err == nil && b
 }
 
-// ImageName is the last part of an image's path, without tag and digest; ImageTag is "" where there is none.
+// ImageName is the last part of an image's path, without tag and digest.
 func ImageName(image string) string {
 	name, _ := splitImage(image)
 	return path.Base(name)
 }
 
+// ImageTag is the tag of an image, "" where there is none.
 func ImageTag(image string) string {
 	_, tag := splitImage(image)
 	return tag

@@ -12,10 +12,11 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
+const openShiftName programName = "openshift"
+
 const (
-	openShiftName programName = "openshift"
-	sdnConfig                 = "sdn-config"
-	sdnConfigKey              = "kube-proxy-config.yaml"
+	sdnConfig    = "sdn-config"
+	sdnConfigKey = "kube-proxy-config.yaml"
 	// openShiftLabel is on every node that OpenShift's machine configuration keeps.
 	openShiftLabel = "node.openshift.io/os_id"
 )

@@ -50,7 +50,8 @@ func well() *finding.Facts {
 		for _, from := range []dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
 			works := dataplane.Path{From: from, Protocol: cluster.TCP, Outcome: dataplane.Reachable, Endpoints: dataplane.AllEndpoints, Rule: because}
 			for _, to := range []dataplane.Path{
-				{To: dataplane.LoadBalancerIP, Address: balancer, Port: 80}, {To: dataplane.NodePort, Address: s.Nodes[i].InternalIPs[0], Port: 30080},
+				{To: dataplane.LoadBalancerIP, Address: balancer, Port: 80},
+				{To: dataplane.NodePort, Address: s.Nodes[i].InternalIPs[0], Port: 30080},
 				{To: dataplane.ClusterIP, Address: svc.ClusterIPs[0], Port: 80},
 			} {
 				path := works

@@ -130,6 +130,7 @@ func (r *run) awaitController(ctx context.Context, deadline time.Time) (why stri
 	case len(plan.Signs) == 0:
 		return "", r.progress("not checked: whether " + controller + " has applied the new policy (no event or status is known that shows it)")
 	case r.eventsErr != nil:
+		//nolint:nilerr // The change is written; that its effect was not seen is the outcome, not a failure.
 		return fmt.Sprintf("could not read the events of the load balancer's controller: %v", r.eventsErr), nil
 	case r.Timeout == 0:
 		return "did not wait for the load balancer's controller (--timeout=0)", nil

@@ -61,7 +61,7 @@ func (alibaba) toLocal(lb LoadBalancer, f Facts) Change {
 // toPods sets the annotation and policy Cluster together, as Alibaba Cloud's troubleshooting page prescribes; the
 // annotation alone leaves connections from inside failing, because kube-proxy still applies the policy to them.
 func (alibaba) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP, and no connection uses a node port"}}
+	c = Change{ClientIP: Preserved, Gains: []string{"the load balancer sends to pods directly: they see the client IP, and no connection uses a node port"}}
 	if f.Service.Annotations[backendType] != "eni" {
 		c.Settings = []Setting{{Key: backendType, Value: "eni"}}
 	}

@@ -220,7 +220,7 @@ func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 // toPods sets the target type of a Service that the AWS Load Balancer Controller owns. The controller publishes a host
 // name, so nodes never answer for the address themselves and the policy may stay.
 func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly, without a node port in between"}}
+	c = Change{ClientIP: awsClientIP(f.Service, Pods), Gains: []string{"the load balancer sends to pods directly, without a node port in between"}}
 	owned := Check{
 		Name: "controller-owns-it", Holds: cluster.Yes, Message: "the AWS Load Balancer Controller manages the load balancer",
 		Fact: lb.Source, Source: "service " + f.Service.Namespace + "/" + f.Service.Name,
@@ -246,7 +246,7 @@ func (aws) toPods(lb LoadBalancer, f Facts) (c Change, policy bool) {
 		if attributes != "" {
 			value = attributes + "," + value
 		}
-		c.Settings = append(c.Settings, Setting{Key: awsAttributes, Value: value})
+		c.Settings, c.ClientIP = append(c.Settings, Setting{Key: awsAttributes, Value: value}), Preserved
 		c.Costs = append(c.Costs, "with the client IP kept, a pod that connects to the load balancer fails when the load balancer picks the same pod")
 	default:
 		c.Costs = append(c.Costs, "for TCP, pods see the load balancer's address unless annotation "+awsAttributes+" has preserve_client_ip.enabled=true")

@@ -19,7 +19,7 @@ func (baidu) recognise(c candidate) (LoadBalancer, bool) {
 // toPods sets the annotation that Baidu documents. Its documentation does not say what becomes of a Service that is
 // there already.
 func (baidu) toPods(_ LoadBalancer, f Facts) (c Change, policy bool) {
-	c = Change{Gains: []string{"the load balancer sends to pods directly: they see the client IP"}, Checks: []Check{podsReachable(f)}}
+	c = Change{ClientIP: Preserved, Gains: []string{"the load balancer sends to pods directly: they see the client IP"}, Checks: []Check{podsReachable(f)}}
 	if f.Service.Annotations[baiduBackendType] != "eni" {
 		c.Settings = []Setting{{Key: baiduBackendType, Value: "eni"}}
 		c.Checks = append(c.Checks, Check{

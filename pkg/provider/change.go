@@ -17,6 +17,8 @@ type Change struct {
 	Settings     []Setting
 	Checks       []Check
 	Gains, Costs []string
+	// ClientIP is what the load balancer does with the client IP once the change is made; only ToPods sets it.
+	ClientIP ClientIP
 	// Instead says what to do where the provider has no such setting; "" where it has.
 	Instead string
 }

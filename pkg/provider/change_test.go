@@ -128,8 +128,10 @@ func TestToPods(t *testing.T) {
 		{"Alibaba, Terway on another node only", vpc + svc() + inVPC, terway(map[string]bool{"b": true}), true, "set " + eni + "=eni; terway-ready no; pods-in-vpc yes; listeners-managed yes; within-quota yes"},
 		{"Alibaba, pods on an overlay", vpc + svc() + onOverlay, terway(map[string]bool{"a": true}), true, "set " + eni + "=eni; terway-ready yes; pods-in-vpc no; listeners-managed yes; within-quota yes"},
 		{"Alibaba, reused", vpc + svc(annotate(aliPrefix+"id=lb-1")) + inVPC, terway(map[string]bool{"a": true}), true, "set " + eni + "=eni; terway-ready yes; pods-in-vpc yes; listeners-managed no; within-quota yes"},
-		{"AWS, its controller manages it", nodesAt("aws:///z/i-") + named(svc(annotate(awsPrefix+"nlb-target-type=instance"), "class=service.k8s.aws/nlb")) + inVPC, nil, false,
-			"set " + awsPrefix + "nlb-target-type=ip; set " + awsPrefix + "target-group-attributes=preserve_client_ip.enabled=true; controller-owns-it yes; pods-in-vpc yes"},
+		{
+			"AWS, its controller manages it", nodesAt("aws:///z/i-") + named(svc(annotate(awsPrefix+"nlb-target-type=instance"), "class=service.k8s.aws/nlb")) + inVPC, nil, false,
+			"set " + awsPrefix + "nlb-target-type=ip; set " + awsPrefix + "target-group-attributes=preserve_client_ip.enabled=true; controller-owns-it yes; pods-in-vpc yes",
+		},
 		{"AWS, the cloud controller manages it", nodesAt("aws:///z/i-") + named(spread(annotate(awsPrefix+"type=nlb"))) + inVPC, nil, false, "set " + awsPrefix + "nlb-target-type=ip; controller-owns-it no; pods-in-vpc yes"},
 		{"Tencent, routed pods", nodesAt("qcloud:///") + svc() + inVPC, func(s *cluster.Surroundings) {
 			s.Pods = []cluster.Pod{{Name: "w", Annotations: map[string]string{"tke.cloud.tencent.com/networks": "tke-route-eni"}}}

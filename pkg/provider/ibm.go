@@ -26,7 +26,7 @@ var (
 	ibm02 = &Rule{ID: "IBM-02", Basis: NotKnown, Origin: ibmSource, Reason: "it is not known what the load balancer health-checks, or whether an annotation selects other nodes"}
 )
 
-func (ibm) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+func (ibm) members(s *cluster.Snapshot, _ *cluster.Service) func(*cluster.Node) Member {
 	return anyOut(ibmEdge(s), upstream(s), func(*cluster.Node) Member { return perhaps(ibm02) })
 }
 

@@ -198,14 +198,15 @@ func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) 
 // reason is one sentence where it cannot, or where that is not known. A load balancer that keeps the client IP sends
 // such a node a packet whose source is an address of that node.
 func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
-	switch holds, _ := lb.PassesClientIP(); {
-	case holds == cluster.No:
+	switch holds, _ := lb.PassesClientIP(); holds {
+	case cluster.No:
 		return cluster.Yes, ""
-	case holds == cluster.Yes:
+	case cluster.Yes:
 		if reason := lb.controller().noHairpin(lb); reason != "" {
 			return cluster.No, reason
 		}
 		return cluster.Undetermined, "the load balancer keeps the client IP, so a connection that it sends back to the node where it started may fail"
+	case cluster.Undetermined:
 	}
 	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node where it started"
 }

@@ -45,10 +45,29 @@ type controller interface {
 // registry lists every load balancer that is known, in the order in which they are asked whether a Service's is theirs:
 // what a controller wrote on the Service is better evidence than where the nodes run.
 var registry = []controller{
-	metalLB{}, kubeVIP{}, cilium{}, pureLB{},
-	alibaba{}, aws{}, gke{}, azure{}, openstack{}, hetzner{}, digitalOcean{}, oci{}, ibm{},
-	serviceLB{}, cloudProviderKind{},
-	scaleway{}, linode{}, tencent{}, huawei{}, volcengine{}, baidu{}, vultr{}, exoscale{},
+	metalLB{},
+	kubeVIP{},
+	cilium{},
+	pureLB{},
+	alibaba{},
+	aws{},
+	gke{},
+	azure{},
+	openstack{},
+	hetzner{},
+	digitalOcean{},
+	oci{},
+	ibm{},
+	serviceLB{},
+	cloudProviderKind{},
+	scaleway{},
+	linode{},
+	tencent{},
+	huawei{},
+	volcengine{},
+	baidu{},
+	vultr{},
+	exoscale{},
 }
 
 // Known is one load balancer that is recognised.
@@ -94,7 +113,7 @@ type unknown struct{}
 func (unknown) about() (name, title string)              { return "", "" }
 func (unknown) rules() []*Rule                           { return nil }
 func (unknown) recognise(candidate) (LoadBalancer, bool) { return LoadBalancer{}, false }
-func (unknown) members(s *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
+func (unknown) members(s *cluster.Snapshot, _ *cluster.Service) func(*cluster.Node) Member {
 	return upstream(s)
 }
 func (unknown) leavesOut(int, int) *Rule                                { return nil }

@@ -28,6 +28,7 @@ func (p *planner) eni() {
 		p.gain("for connections from inside the cluster every node uses all pods, also a node without one")
 		p.flipCosts()
 	}
+	p.ToPods = c.ClientIP
 	p.change(fields)
 	if flips {
 		p.insideAfter()

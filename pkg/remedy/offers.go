@@ -180,6 +180,20 @@ func rank(p *Plan) int {
 	return 1
 }
 
+// toPods says what pods see when the load balancer sends to them.
+func toPods(ip provider.ClientIP) string {
+	switch ip {
+	case provider.Preserved:
+		return "keeps the client IP, no extra hop"
+	case provider.Rewritten:
+		return "no extra hop, but pods do not see the client IP"
+	case provider.ByProxyProtocol:
+		return "no extra hop, client IP in the PROXY protocol header"
+	case provider.UnknownClientIP:
+	}
+	return "no extra hop, may lose the client IP"
+}
+
 // gain is what a mode keeps and costs, in a few words.
 func gain(p *Plan) string {
 	partly := ""
@@ -196,7 +210,7 @@ func gain(p *Plan) string {
 	case Cluster:
 		return p.ClientIP.Words() + partly
 	case ENI:
-		return "keeps the client IP, no extra hop" + partly
+		return toPods(p.ToPods) + partly
 	case Hostname:
 		return "clients inside go through the load balancer" + partly
 	case DNS:

@@ -73,6 +73,8 @@ type Plan struct {
 	Effects []Effect
 	// ClientIP is what mode Cluster does to the client IP; the zero value for other modes.
 	ClientIP finding.ClientIP
+	// ToPods is what the load balancer does with the client IP once it sends to pods; "" for modes other than ENI.
+	ToPods provider.ClientIP
 	// May are the codes of the findings that the change may fix; whether it does cannot be predicted.
 	May []string
 	// Changes are made in this order; empty if there is nothing left to change.

@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
@@ -25,20 +24,62 @@ node b podcidr=10.244.2.0/24
 		alike, balanced               bool
 		unserved, targets             int
 	}{
-		{"Local, ipvs", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{2, 1, 0, 0, 0}, numbers{2, 1, 0, 0, 0}, numbers{}, numbers{}, true, true, 0, 1},
-		{"a port that nothing serves", nodes + "svc shop/web LoadBalancer etp=Cluster ingress=203.0.113.7 port=http:80:30080,https:443:30443\nep 10.244.1.10 node=a target=shop/web-1 port=http:8080\n",
-			numbers{Of: 2}, numbers{Of: 2}, numbers{}, numbers{}, true, true, 1, 0},
-		{"node ports", nodes + "svc shop/web NodePort etp=Local port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{Of: 2, Failing: 1}, numbers{Of: 2, Failing: 1}, numbers{Of: 2, Failing: 1}, numbers{}, true, false, 0, 1},
-		{"external IP", nodes + "svc shop/web ClusterIP etp=Cluster external-ip=198.51.100.7 port=http:80\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{Of: 2}, numbers{Of: 2}, numbers{}, numbers{Of: 2}, true, false, 0, 0},
-		{"data plane unknown", unknown + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{Of: 2, Unknown: 2}, numbers{Of: 2, Unknown: 2}, numbers{}, numbers{}, true, true, 0, 1},
-		{"no address yet", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{}, numbers{}, numbers{}, numbers{}, true, false, 0, 0},
-		{"left to the load balancer", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=lb.example.com port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
-			numbers{Of: 2, HandedOn: 2}, numbers{Of: 2, HandedOn: 2}, numbers{}, numbers{}, true, true, 0, 1},
+		{
+			"Local, ipvs", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{2, 1, 0, 0, 0},
+			numbers{2, 1, 0, 0, 0},
+			numbers{},
+			numbers{},
+			true, true, 0, 1,
+		},
+		{
+			"a port that nothing serves", nodes + "svc shop/web LoadBalancer etp=Cluster ingress=203.0.113.7 port=http:80:30080,https:443:30443\nep 10.244.1.10 node=a target=shop/web-1 port=http:8080\n",
+			numbers{Of: 2},
+			numbers{Of: 2},
+			numbers{},
+			numbers{},
+			true, true, 1, 0,
+		},
+		{
+			"node ports", nodes + "svc shop/web NodePort etp=Local port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{Of: 2, Failing: 1},
+			numbers{Of: 2, Failing: 1},
+			numbers{Of: 2, Failing: 1},
+			numbers{},
+			true, false, 0, 1,
+		},
+		{
+			"external IP", nodes + "svc shop/web ClusterIP etp=Cluster external-ip=198.51.100.7 port=http:80\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{Of: 2},
+			numbers{Of: 2},
+			numbers{},
+			numbers{Of: 2},
+			true, false, 0, 0,
+		},
+		{
+			"data plane unknown", unknown + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=203.0.113.7 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{Of: 2, Unknown: 2},
+			numbers{Of: 2, Unknown: 2},
+			numbers{},
+			numbers{},
+			true, true, 0, 1,
+		},
+		{
+			"no address yet", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{},
+			numbers{},
+			numbers{},
+			numbers{},
+			true, false, 0, 0,
+		},
+		{
+			"left to the load balancer", nodes + "svc shop/web LoadBalancer etp=Local hc=32000 ingress=lb.example.com port=http:80:30080\nep 10.244.1.10 node=a target=shop/web-1\n",
+			numbers{Of: 2, HandedOn: 2},
+			numbers{Of: 2, HandedOn: 2},
+			numbers{},
+			numbers{},
+			true, true, 0, 1,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := clustertest.Parse(c.text)
@@ -87,7 +128,7 @@ ep 10.244.1.10 node=a target=shop/web-1 port=http:8080
 	if v := r.Verdict; !v.Balanced || v.Outside.Outcome != dataplane.Reachable || len(v.Failing) > 0 || r.Outside.Outcome == dataplane.Reachable {
 		t.Errorf("of the port that is served: %+v, failing %v; of all ports: %+v", v.Outside, v.Failing, r.Outside)
 	}
-	if got := []cluster.Port(r.Verdict.Unserved); len(got) != 1 || got[0].Port != 443 {
+	if got := r.Verdict.Unserved; len(got) != 1 || got[0].Port != 443 {
 		t.Errorf("unserved: %+v", got)
 	}
 }

@@ -88,8 +88,9 @@ const moduleLimit = 5_000_000
 // repositoryFile is a file of the repository as golang.org/x/mod/zip reads it.
 type repositoryFile struct{ root, name string }
 
-func (f repositoryFile) Path() string                 { return f.name }
-func (f repositoryFile) Lstat() (fs.FileInfo, error)  { return os.Lstat(filepath.Join(f.root, f.name)) }
+func (f repositoryFile) Path() string                { return f.name }
+func (f repositoryFile) Lstat() (fs.FileInfo, error) { return os.Lstat(filepath.Join(f.root, f.name)) }
+
 func (f repositoryFile) Open() (io.ReadCloser, error) { return os.Open(filepath.Join(f.root, f.name)) }
 
 // TestModuleZip: the module that go install downloads, put together by the same code, holds the program and not the recordings.

@@ -154,7 +154,7 @@ func TestHostname(t *testing.T) {
 			t.Error(err)
 		}
 	}}}, "fix", "svc/web", "--mode=hostname", "--timeout=5s", "--accept-risk=breaks-in-cluster-clients")
-	w.wants(r, 0, "Host name:", "a public name has a dot in it", "hostname: web.example.com", "patched service")
+	w.wants(r, 0, "Host name:", "a public name contains a dot", "hostname: web.example.com", "patched service")
 	w.wants(w.etp("status", "svc/web", "--fail-on=error"), 0, "web.example.com")
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=1s"), 6, "? written, not confirmed")
 	if diff := cmp.Diff(before, w.essence("Service", "web")); diff != "" {

@@ -1,3 +1,5 @@
+// Package anonymize replaces everything in kept objects that could say whose cluster they are from, so that the
+// diagnosis stays the same.
 package anonymize
 
 import (

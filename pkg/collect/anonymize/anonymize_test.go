@@ -44,8 +44,12 @@ spec: {providerID: "azure:///subscriptions/1234/resourceGroups/alice/providers/M
 		t.Errorf("addresses: %v %v", web.ClusterIPs, web.Ingress)
 	}
 	for _, pair := range [][2]netip.Addr{
-		{was.ExternalIPs[0], web.ExternalIPs[0]}, {was.ClusterIPs[0], web.ClusterIPs[0]}, {was.ClusterIPs[1], web.ClusterIPs[1]}, {was.Ingress[0].IP, web.Ingress[0].IP},
-		{was.SourceRanges[0].Addr(), web.SourceRanges[0].Addr()}, {was.SourceRanges[2].Addr(), web.SourceRanges[2].Addr()},
+		{was.ExternalIPs[0], web.ExternalIPs[0]},
+		{was.ClusterIPs[0], web.ClusterIPs[0]},
+		{was.ClusterIPs[1], web.ClusterIPs[1]},
+		{was.Ingress[0].IP, web.Ingress[0].IP},
+		{was.SourceRanges[0].Addr(), web.SourceRanges[0].Addr()},
+		{was.SourceRanges[2].Addr(), web.SourceRanges[2].Addr()},
 	} {
 		if pair[0] == pair[1] {
 			t.Errorf("%s is left as it is", pair[0])

@@ -1,3 +1,4 @@
+// Package file reads manifests and dumps from files, directories and standard input, and writes dumps.
 package file
 
 import (

@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// newer orders events by when they were seen last, and those of one moment by name.
+// IsNewer orders events by when they were seen last, and those of one moment by name.
 func IsNewer(a, b *corev1.Event) bool {
 	if !a.LastTimestamp.Equal(&b.LastTimestamp) {
 		return b.LastTimestamp.Before(&a.LastTimestamp)

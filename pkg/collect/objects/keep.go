@@ -41,6 +41,7 @@ func keepAnnotations(m *metav1.ObjectMeta, keep func(key string) bool) {
 
 func none(string) bool { return false }
 
+// KeepService trims a Service to what is read of it. It reports whether to keep the object, as all of these functions do.
 func KeepService(s *corev1.Service) bool {
 	created := s.CreationTimestamp
 	trimMeta(&s.ObjectMeta)
@@ -52,12 +53,14 @@ func KeepService(s *corev1.Service) bool {
 	return true
 }
 
+// KeepSlice trims an EndpointSlice; one that belongs to no Service is not kept.
 func KeepSlice(s *discoveryv1.EndpointSlice) bool {
 	trimMeta(&s.ObjectMeta)
 	keepAnnotations(&s.ObjectMeta, none)
 	return s.Labels[discoveryv1.LabelServiceName] != ""
 }
 
+// KeepNode trims a Node to its name, labels, addresses, readiness, versions and what its spec says of scheduling.
 func KeepNode(n *corev1.Node) bool {
 	trimMeta(&n.ObjectMeta)
 	n.Finalizers = nil
@@ -82,6 +85,7 @@ func KeepNode(n *corev1.Node) bool {
 	return true
 }
 
+// KeepIngress trims an Ingress to its class and status.
 func KeepIngress(i *networkingv1.Ingress) bool {
 	trimMeta(&i.ObjectMeta)
 	i.Labels, i.Annotations, i.Finalizers = nil, nil, nil
@@ -89,6 +93,7 @@ func KeepIngress(i *networkingv1.Ingress) bool {
 	return true
 }
 
+// KeepOther trims an object of a custom resource to the fields that are read of its kind.
 func KeepOther(u *unstructured.Unstructured) bool {
 	kept := map[string]any{"apiVersion": u.GetAPIVersion(), "kind": u.GetKind()}
 	meta := map[string]any{"name": u.GetName()}

@@ -29,12 +29,13 @@ type UsageError struct{ Message string }
 
 func (e *UsageError) Error() string { return e.Message }
 
-// target is one name the user typed.
+// Target is one name that the user typed.
 type Target struct {
 	Kind TargetKind
 	Name string
 }
 
+// TargetKind is what a name is a name of; the zero value is a Service.
 type TargetKind uint8
 
 const (
@@ -57,7 +58,7 @@ func parseKind(s string) (TargetKind, bool) {
 	return 0, false
 }
 
-// targets reads names as kubectl does: TYPE/NAME, each with its own type, or TYPE NAME…; without a type a Service is meant.
+// Targets reads names as kubectl does: TYPE/NAME, each with its own type, or TYPE NAME…; without a type a Service is meant.
 func (q Query) Targets() ([]Target, error) {
 	if q.Selector != "" && len(q.Args) > 0 {
 		if _, ok := parseKind(q.Args[0]); !ok || len(q.Args) > 1 {

@@ -24,7 +24,7 @@ func IsExternallyAccessible(s *corev1.Service) bool {
 	return false
 }
 
-// waits says whether a Service has no load balancer address yet.
+// IsPending says whether a LoadBalancer Service has no load balancer address yet.
 func IsPending(s *corev1.Service) bool {
 	return s.Spec.Type == corev1.ServiceTypeLoadBalancer && len(convertIngress(s.Status.LoadBalancer.Ingress)) == 0
 }

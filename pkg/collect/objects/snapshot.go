@@ -180,6 +180,7 @@ func (o *Objects) noService(name, namespace string, q Query) error {
 	return NotFound(name, namespace, where, here, elsewhere)
 }
 
+// NotFound is the error for a name that does not exist; it suggests names that are close, here or in other namespaces.
 func NotFound(name, namespace, where string, here, elsewhere []string) error {
 	full := name
 	if namespace != "" {

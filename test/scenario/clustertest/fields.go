@@ -197,7 +197,11 @@ func service(s *cluster.Service) []attribute {
 		boolean("endpoints-known", &s.EndpointsKnown),
 		moment("created", &s.Created),
 		boolean("events-known", &s.EventsKnown),
-	}, within(&s.NewestEvent, event)...)
+	}, append(within(&s.NewestEvent, event), within(&s.LastFix, lastFix)...)...)
+}
+
+func lastFix(f *cluster.Fix) []attribute {
+	return []attribute{text("last-fix", &f.Mode), moment("last-fix-time", &f.Time)}
 }
 
 func event(e *cluster.Event) []attribute {
