@@ -44,9 +44,9 @@ func (f *changeFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.risks, "accept-risk", nil, "Accept the risk that a failed check names, and make the change anyway; may be repeated")
 	flags.DurationVar(&f.timeout, "timeout", f.timeout, "How long to wait for rollouts and controllers after the change; 0 does not wait")
 	flags.Var(colorFlag(&f.color), "color", colorUsage)
-	flags.BoolVar(&f.ascii, "ascii", false, "Print ASCII only; this is the default where the locale is not UTF-8")
-	flags.BoolVar(&f.all, "all", false, "List every node, also where many are alike")
-	flags.StringVar(&f.dataplane, "dataplane", "", "Override the detected data plane: NAME[/MODE][@VERSION], for example kube-proxy/ipvs@v1.22.17")
+	flags.BoolVar(&f.ascii, "ascii", false, asciiUsage)
+	flags.BoolVar(&f.all, "all", false, allUsage)
+	flags.StringVar(&f.dataplane, "dataplane", "", dataplaneUsage)
 }
 
 // changeOptions are the values of changeFlags, and the clients.

@@ -210,7 +210,11 @@ func TestUnknownCommandSuggests(t *testing.T) {
 		{"help check", commands + "status"},
 		{"help statsu", commands + "status"},
 		{"help ETP002", commands + "explain ETP002"},
-		{"help kubernetes", "--help'"},
+		{"chek svc/web", commands + "status svc/web"},
+		{"help chek", commands + "status"},
+		{"foo", none},
+		{"help foo", none},
+		{"help kubernetes", none},
 	} {
 		w := &world{}
 		if code := w.main(t, strings.Fields(c.typed)...); code != exitUsage || !strings.Contains(w.err.String(), c.next+"\n") && !strings.HasSuffix(strings.TrimSpace(w.err.String()), c.next) || w.out.Len() > 0 {

@@ -70,11 +70,21 @@ func lookUp(name string) (render.Page, error) {
 		return shown(&p), nil
 	}
 	const list = "'kubectl etp explain' lists all pages"
-	if near := explain.Close(name); len(near) > 0 {
-		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(near, ", "))
+	// The pages that mention a word say more than the names that resemble it or begin with it.
+	var near []string
+	var found []explain.Page
+	if !explain.Mentioned(name) {
+		near = explain.Mistyped(name)
 	}
-	found := explain.Search(name)
-	if len(found) == 0 {
+	if len(near) == 0 {
+		if found = explain.Search(name); len(found) == 0 {
+			near = explain.Close(name)
+		}
+	}
+	switch {
+	case len(near) > 0:
+		return render.Page{}, misuse(list, "there is no page about %q; did you mean %s?", name, strings.Join(near, ", "))
+	case len(found) == 0:
 		return render.Page{}, misuse(list, "there is no page about %q, and no page mentions it", name)
 	}
 	if len(found) == 1 {

@@ -12,8 +12,13 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
 )
 
-// elsewhere maps commands that people know from kubectl and from similar tools to the command that does the same here.
-func elsewhere(name string) (command string, ok bool) {
+// commandElsewhere is a command of this program, and the commands of kubectl and of similar tools that do the same.
+type commandElsewhere struct {
+	command string
+	names   []string
+}
+
+func elsewhere() (list []commandElsewhere) {
 	for _, e := range []struct{ command, names string }{
 		{"status", "check diagnose diag analyze analyse doctor debug get describe show map inspect verify validate lint report test trace probe view"},
 		{"status -A", "list ls scan all"},
@@ -25,7 +30,15 @@ func elsewhere(name string) (command string, ok bool) {
 		{"rbac", "role roles clusterrole permissions auth can-i"},
 		{"completion", "complete autocomplete completions"},
 	} {
-		if slices.Contains(strings.Fields(e.names), strings.ToLower(name)) {
+		list = append(list, commandElsewhere{e.command, strings.Fields(e.names)})
+	}
+	return list
+}
+
+// sameHere is the command that does what the command of another tool does.
+func sameHere(name string) (command string, ok bool) {
+	for _, e := range elsewhere() {
+		if slices.Contains(e.names, strings.ToLower(name)) {
 			return e.command, true
 		}
 	}
@@ -44,11 +57,14 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	if isTarget(name) {
 		return meant(append([]string{"status"}, args...)...)
 	}
-	if command, ok := elsewhere(name); ok {
+	same := func(command string) error {
 		if strings.HasPrefix(command, "status -A") && len(rest) > 0 {
 			command = "status"
 		}
 		return meant(append([]string{command}, rest...)...)
+	}
+	if command, ok := sameHere(name); ok {
+		return same(command)
 	}
 	if slices.ContainsFunc(remedy.Modes(), func(d remedy.Description) bool { return string(d.Mode) == name }) {
 		if len(rest) == 0 {
@@ -68,7 +84,15 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	if _, ok := explain.Find(strings.Join(args, " ")); ok {
 		return meant(append([]string{"explain"}, args...)...)
 	}
-	return unknown("")
+	var others []string
+	for _, e := range elsewhere() {
+		others = append(others, e.names...)
+	}
+	if near := suggest.Mistyped(name, others); len(near) > 0 {
+		command, _ := sameHere(near[0])
+		return same(command)
+	}
+	return unknown("see '" + root.CommandPath() + " --help'")
 }
 
 // isTarget is true for what names a Service, an Ingress or a Gateway: svc/web, or the kind alone.

@@ -165,6 +165,7 @@ func TestSearch(t *testing.T) {
 		"health check 503":                "healthCheckNodePort",
 		"announces address layer 2":       "metallb",
 		"firewall or security group":      "times-out",
+		"clusterip":                       "internalTrafficPolicy",
 	} {
 		var names []string
 		for _, p := range explain.Search(query) {

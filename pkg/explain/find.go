@@ -32,12 +32,34 @@ func key(name string) string {
 }
 
 // Close gives names and aliases that are close to one that has no page, closest first; none where nothing is close.
-func Close(name string) []string {
+func Close(name string) []string { return suggest.Close(name, names()) }
+
+// Mistyped gives what Close gives without the names that only begin with this one.
+func Mistyped(name string) []string { return suggest.Mistyped(name, names()) }
+
+// Mentioned is true for one word that is, as a whole, in a page.
+func Mentioned(word string) bool {
+	typed := tokens(word)
+	if len(typed) != 1 || len(strings.FieldsFunc(word, notInWord)) != 1 {
+		return false
+	}
+	for _, p := range All() {
+		for _, f := range indexOf(&p) {
+			if slices.Contains(f.words, typed[0]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// names are those of every page, with the aliases.
+func names() []string {
 	var names []string
 	for _, p := range All() {
 		names = append(append(names, p.Name), p.Aliases...)
 	}
-	return suggest.Close(name, names)
+	return names
 }
 
 // most bounds what Search gives.
@@ -83,8 +105,8 @@ func Search(query string) []Page {
 	slices.SortStableFunc(hits, func(a, b hit) int { return cmp.Compare(b.score, a.score) })
 	var out []Page
 	for _, h := range hits[:min(len(hits), most)] {
-		// What is far behind the best is noise.
-		if h.score*4 >= hits[0].score {
+		// What is far behind the best is noise, unless the only word is all there is to go by.
+		if len(words) == 1 || h.score*4 >= hits[0].score {
 			out = append(out, h.page)
 		}
 	}
@@ -140,7 +162,7 @@ func (x index) score(word string) int {
 // tokens are the words of a text in lower case, without those that every text has. Chinese has no spaces: there, each pair of neighbouring characters is a word.
 func tokens(text string) []string {
 	var out []string
-	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), notInWord) {
 		for _, part := range byScript(word) {
 			runes := []rune(part)
 			switch {
@@ -159,6 +181,8 @@ func tokens(text string) []string {
 	}
 	return out
 }
+
+func notInWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // singular takes the s of a plural, or of a verb, from a word: drops and drop are one word.
 func singular(word string) string {

@@ -62,9 +62,11 @@ func (g Group) String() string {
 func All() []Page {
 	pages := written()
 	for _, k := range finding.Catalogue() {
-		pages = append(pages, Page{
-			Name: k.Code, Title: k.Title, Group: Findings, Facts: []Fact{{"severity", k.Severity.String()}}, Body: []string{k.Explain},
-		})
+		p := Page{Name: k.Code, Title: k.Title, Group: Findings, Facts: []Fact{{"severity", k.Severity.String()}}, Body: []string{k.Explain}}
+		if strings.Contains(k.Explain, "kubectl debug node/") {
+			p.Body = append(p.Body, "kubectl debug node/NODE leaves a pod node-debugger-NODE-... behind, in the current namespace. Delete it afterwards: kubectl delete pod node-debugger-NODE-...")
+		}
+		pages = append(pages, p)
 	}
 	for _, r := range dataplane.Rules() {
 		pages = append(pages, dataplaneRule(r, pages))

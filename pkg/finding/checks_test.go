@@ -284,7 +284,7 @@ func TestChecks(t *testing.T) {
 
 		{code: finding.UnservedPort, name: "well", want: pass, change: func(*finding.Facts) {}},
 		{
-			code: finding.UnservedPort, name: "no container port of that name", want: fail, says: "no ready endpoint serves 443/TCP, so connections to this port fail", advises: "Name a container port of the pods tls",
+			code: finding.UnservedPort, name: "no container port of that name", want: fail, says: "no ready endpoint serves 443/TCP, so connections to this port fail", advises: `Give a container port of the pods the name "tls"`,
 			change: func(f *finding.Facts) {
 				f.Service.Ports = append(f.Service.Ports, cluster.Port{Name: "https", Protocol: cluster.TCP, Port: 443, TargetPort: "tls"})
 			},

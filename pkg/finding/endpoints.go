@@ -13,7 +13,7 @@ import (
 var noReadyEndpoint = Kind{
 	Code: NoReadyEndpoint, Severity: Error, Title: "No ready endpoint",
 	Explain: "No pod behind the Service is ready, so every connection fails, whatever the traffic policy is. Check the pods that its selector matches, and their readiness " +
-		"probes. Confirm with: kubectl get endpointslices -l kubernetes.io/service-name=NAME -o yaml",
+		"probes. Confirm with: kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=NAME -o yaml",
 	passed: "at least one endpoint is ready",
 	reads:  []fact{endpointsFact},
 	check: func(f *Facts) []Finding {
@@ -101,7 +101,7 @@ var endpointWithoutNode = Kind{
 var unservedPort = Kind{
 	Code: UnservedPort, Severity: Error, Title: "No ready endpoint serves a port",
 	Explain: "Other ports of the Service have endpoints, this one has none. Its targetPort is a name that no container port of the pods has, or the EndpointSlices do not list it. " +
-		"Confirm with: kubectl get endpointslices -l kubernetes.io/service-name=NAME -o yaml",
+		"Confirm with: kubectl get endpointslices -n NAMESPACE -l kubernetes.io/service-name=NAME -o yaml",
 	// Without any ready endpoint that is true of every port.
 	hiddenBy: []string{NoReadyEndpoint},
 	passed:   "a ready endpoint serves every port",
@@ -131,7 +131,7 @@ var unservedPort = Kind{
 		case !f.Service.HasSelector:
 			r.Remedies = []Remedy{{Text: fmt.Sprintf("Add port %s to the EndpointSlices of the Service", names[0])}}
 		case first.TargetPort != "" && strings.Trim(first.TargetPort, "0123456789") != "":
-			r.Remedies = []Remedy{{Text: fmt.Sprintf("Name a container port of the pods %s, which is the targetPort of port %s, or change the targetPort", first.TargetPort, names[0])}}
+			r.Remedies = []Remedy{{Text: fmt.Sprintf("Give a container port of the pods the name %q (targetPort of port %s), or change the targetPort", first.TargetPort, names[0])}}
 		default:
 			r.Remedies = []Remedy{{Text: fmt.Sprintf("Check the targetPort of port %s: where it is a name, a container port of the pods must have that name", names[0])}}
 		}

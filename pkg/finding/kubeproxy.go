@@ -9,7 +9,7 @@ import (
 var countsDiffer = Kind{
 	Code: CountsDiffer, Severity: Error, Title: "A node counts other endpoints than its EndpointSlices list",
 	Explain: "kube-proxy treats an endpoint as local if the slice's nodeName equals the node name that kube-proxy was started with. If --hostname-override (or the host name of the " +
-		"machine) differs from the name of the Node object, the node fails its health check and drops what it should serve. Confirm with: curl NODE:HEALTHCHECKNODEPORT/healthz",
+		"machine) differs from the name of the Node object, the node fails its health check and drops what it should serve. Confirm with: curl http://NODE:HEALTHCHECKNODEPORT/healthz",
 	passed: "every node counts the endpoints that the EndpointSlices list for it",
 	reads:  []fact{countsFact, endpointsFact, nodesFact},
 	check: func(f *Facts) []Finding {

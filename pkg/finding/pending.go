@@ -9,7 +9,7 @@ import (
 var noAddress = Kind{
 	Code: NoAddress, Severity: Warning, Title: "The load balancer has no address yet",
 	Explain: "The Service is of type LoadBalancer, and its status has no address. The load balancer controller has not assigned one yet, has failed to, or does not run: " +
-		"on bare metal a controller such as MetalLB has to be installed. A controller that fails writes events about the Service. Confirm with: kubectl describe service NAME",
+		"on bare metal a controller such as MetalLB has to be installed. A controller that fails writes events about the Service. Confirm with: kubectl describe service NAME -n NAMESPACE",
 	passed:  "the load balancer has an address",
 	applies: needsLoadBalancer,
 	check: func(f *Facts) []Finding {

@@ -31,9 +31,9 @@ type Description struct {
 // Modes lists every mode, in the order of help.
 func Modes() []Description {
 	return []Description{
-		{Cluster, "use all endpoints from every node (externalTrafficPolicy Cluster): works everywhere, kube-proxy hides the client IP"},
+		{Cluster, "let every node use all endpoints (externalTrafficPolicy Cluster): kube-proxy hides the client IP"},
 		{Local, "use only endpoints on the same node (externalTrafficPolicy Local): keeps the client IP"},
-		{ENI, "make the load balancer send to pods directly: works everywhere, keeps the client IP"},
+		{ENI, "make the load balancer send to pods directly: nodes are not on the way; the client IP is kept if the load balancer keeps it"},
 		{AntiAffinity, "schedule pods on different nodes (preferred pod anti-affinity): starts a rollout"},
 		{Spread, "spread pods evenly over nodes (topologySpreadConstraints): starts a rollout"},
 		{Hostname, "publish a host name instead of an IP address, so that nodes do not handle it themselves"},

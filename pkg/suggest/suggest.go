@@ -14,7 +14,12 @@ const most = 3
 //
 // A name is close where a few typing mistakes turn one into the other: one in a short word, up to three in a long one. A name that begins with what was typed is close
 // too, from three letters on.
-func Close(typed string, names []string) []string {
+func Close(typed string, names []string) []string { return closest(typed, names, true) }
+
+// Mistyped gives what Close gives without the names that only begin with what was typed.
+func Mistyped(typed string, names []string) []string { return closest(typed, names, false) }
+
+func closest(typed string, names []string, prefixes bool) []string {
 	type near struct {
 		name     string
 		distance int
@@ -24,7 +29,7 @@ func Close(typed string, names []string) []string {
 	for _, name := range names {
 		lower := strings.ToLower(name)
 		distance := Distance(lower, typed)
-		begun := len(typed) >= 3 && strings.HasPrefix(lower, typed)
+		begun := prefixes && len(typed) >= 3 && strings.HasPrefix(lower, typed)
 		switch {
 		case begun:
 			distance = min(distance, 1)
