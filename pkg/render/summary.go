@@ -31,7 +31,7 @@ func summary(r *report.Report) cell {
 	if marked(list, "").mark != unsure {
 		// The mark belongs to what fails, so what is not known comes after it.
 		known := slices.DeleteFunc(slices.Clone(list), func(c claim) bool { return c.mark == unsure })
-		list = append(known, slices.DeleteFunc(list, func(c claim) bool { return c.mark != unsure })...)
+		list = slices.Concat(known, slices.DeleteFunc(list, func(c claim) bool { return c.mark != unsure }))
 	}
 	texts := make([]string, len(list))
 	for i := range list {
@@ -284,7 +284,7 @@ func reachClaims(r *report.Report, to *report.Reach, from start) []claim {
 				text = "inside the cluster " + count + " " + verb + " at " + where
 			}
 		}
-		short := short + " fail on " + count
+		short := short + map[bool]string{true: " fails on ", false: " fail on "}[from == fromHosts] + count
 		if from == fromInside {
 			short = count + " " + english.Word(n, "fails", "fail") + " inside"
 		}

@@ -166,7 +166,7 @@ func TestHostname(t *testing.T) {
 	if err := w.server.Patch(t.Context(), "Service", w.namespace, "web", `{"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.7"}]}}}`, "status"); err != nil {
 		t.Fatal(err)
 	}
-	w.wants(w.etp("fix", "svc/web", "--mode=hostname", "--host=web.example.com", "--yes", "--timeout=1s"), 1, "✗ in-cluster-clients", "clients on 1 of 4 nodes fail where the load",
+	w.wants(w.etp("fix", "svc/web", "--mode=hostname", "--host=web.example.com", "--yes", "--timeout=1s"), 1, "✗ in-cluster-clients", "clients on 1 of 4 nodes fail whenever the load",
 		"introduced  ✗ clients on 1 of 4 nodes fail", "--accept-risk=breaks-in-cluster-clients")
 	w.wants(w.etp("fix", "svc/web", "--mode=hostname", "--host=web.example.com", "--yes", "--timeout=1s", "--accept-risk=breaks-in-cluster-clients"), 6, "? written, not confirmed\n  ETP002", "is still found", "✗ ETP002")
 	w.wants(w.etp("undo", "svc/web", "--yes", "--timeout=0"), 6)
