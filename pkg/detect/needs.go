@@ -32,7 +32,7 @@ func Always() []Reference {
 	return out
 }
 
-// NeedsOf is what is to be read next, once the DaemonSets and the nodes of o are known. onlyKubeSystem says that the DaemonSets of kube-system were read though those of
+// NeedsOf is what to read next, once the DaemonSets and the nodes of o are known. onlyKubeSystem says that the DaemonSets of kube-system were read though those of
 // all namespaces could not be.
 func NeedsOf(o *Objects, onlyKubeSystem bool) Needs {
 	f := newFacts(registry, o)

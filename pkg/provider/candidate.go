@@ -8,7 +8,7 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
-// candidate is a Service whose load balancer is to be recognised, with the facts that this takes.
+// candidate is a Service and the facts by which its load balancer is recognised.
 type candidate struct {
 	service  *cluster.Service
 	snapshot *cluster.Snapshot

@@ -188,7 +188,7 @@ func (p *screen) possible(n *cluster.Node, v route.Cells) string {
 }
 
 // fold replaces nodes that have the same cells, apart from the first own cells, by one line where there are several of
-// them and not every node is to be listed.
+// them and All is not set.
 func (p *screen) fold(lines []line, own int) []line {
 	if p.o.All {
 		return lines

@@ -24,7 +24,7 @@ type Options struct {
 	// Closes gives the RBAC rule that allows a read that failed, as text of one or more lines, "" where none would. It
 	// may be nil.
 	Closes func(cluster.Gap) string
-	// Collect is the command that writes a file with everything that is read, "" where none is to be shown.
+	// Collect is the command that writes a file with everything that is read, "" to show none.
 	Collect string
 	// Files are the flags that name the files that were read, each with a space before it, for commands to copy; ""
 	// where a cluster is read.

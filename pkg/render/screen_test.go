@@ -55,7 +55,7 @@ func version(s string) cluster.Version {
 	return v
 }
 
-// outcomes of a row: what a connection from outside, from the node and from a pod meets, and which endpoints it
+// outcomes of a row: what a connection from outside, from the node and from a pod gets, and which endpoints it
 // reaches.
 type outcomes struct {
 	external, node, pod dataplane.Outcome
