@@ -603,7 +603,9 @@ func (h *holder) endpoints(p at, probe recordings.Probe) []string {
 	if p.Endpoints == dataplane.NoEndpoints {
 		return nil
 	}
-	version := h.snapshot.DataplaneOf(&h.snapshot.Nodes[p.node]).Version
+	serving := h.snapshot.DataplaneOf(&h.snapshot.Nodes[p.node])
+	// kube-proxy of 1.26 and newer, and Cilium of every release that is recorded, fall back to endpoints on their way out.
+	fallsBack := serving.Name == cluster.Cilium || !serving.Version.Before(1, 26, 0)
 	address := netip.MustParseAddr(probe.Target.Address)
 	local := p.Endpoints == dataplane.LocalEndpoints
 	port := h.service.Ports[h.port(probe.Target)]
@@ -613,7 +615,7 @@ func (h *holder) endpoints(p at, probe recordings.Probe) []string {
 			e := &h.service.Endpoints[i]
 			usable := e.Ready
 			if terminating {
-				usable = e.Serving && e.Terminating && !version.Before(1, 26, 0)
+				usable = e.Serving && e.Terminating && fallsBack
 			}
 			serves := slices.ContainsFunc(e.Ports, func(x cluster.EndpointPort) bool { return x.Name == port.Name && x.Protocol == port.Protocol })
 			if usable && serves && e.Address.Is6() == address.Is6() && (!local || e.Node == h.snapshot.Nodes[p.node].Name) {

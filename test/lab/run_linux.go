@@ -526,6 +526,9 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 	if r.Flips, err = record.Flip(ctx, k, o.slow, progress); err != nil {
 		return err
 	}
+	if r, err = record.Numbered(k, r); err != nil {
+		return err
+	}
 	return r.Write(out)
 }
 
