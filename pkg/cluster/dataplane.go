@@ -118,9 +118,13 @@ type CiliumSettings struct {
 	PerPacket bool
 	// SCTP is enable-sctp.
 	SCTP bool
-	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, EndpointRoutes
-	// enable-endpoint-routes.
-	BPFMasquerade, NoMasquerade, EndpointRoutes bool
+	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, NoIPv6Masquerade
+	// enable-ipv6-masquerade: false, EndpointRoutes enable-endpoint-routes.
+	BPFMasquerade, NoMasquerade, NoIPv6Masquerade, EndpointRoutes bool
+	// NoIPv4 is enable-ipv4: false, NoIPv6 enable-ipv6: false.
+	NoIPv4, NoIPv6 bool
+	// RangesOfAllTypes is bpf-lb-source-range-all-types: loadBalancerSourceRanges hold for every address.
+	RangesOfAllTypes bool
 	// ServiceTopology is enable-service-topology.
 	ServiceTopology bool
 	// OpenExternalIPs is bpf-lb-external-ip-mitigation switched off: clients inside are translated for external IPs

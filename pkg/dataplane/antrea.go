@@ -59,7 +59,9 @@ func (c *connection) settingsOfAntrea() cluster.AntreaSettings {
 }
 
 // antreaFallsBack to terminating endpoints since v1.11 (CHANGELOG-1.11, antrea-io/antrea#4607).
-func (c *connection) antreaFallsBack() bool { return !c.version.Before(1, 11, 0) }
+func (c *connection) antreaFallsBack() cluster.Tristate {
+	return cluster.Is(!c.version.Before(1, 11, 0))
+}
 
 // besideAntrea: without proxyAll Antrea handles ClusterIPs for pods and, unless proxyLoadBalancerIPs is false, load
 // balancer addresses.

@@ -21,7 +21,9 @@ func calico(c *connection) verdict {
 	case inside && local:
 		return c.reachesLocal(keeps, cal03)
 	case inside:
-		return c.reachesAll(keeps, cal02)
+		home := c.atHome()
+		home.isEndpoint = c.isEndpoint
+		return c.seenFromDialled(home.reachesAll(keeps, cal02))
 	case !c.localOnly() || c.to == ExternalIP:
 		return c.reachesAll(keeps, cal04)
 	case c.local().n > 0:

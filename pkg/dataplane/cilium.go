@@ -1,6 +1,6 @@
 package dataplane
 
-// Over 500 lines: one file has everything that Cilium decides: its decision lists for packets and for sockets, with the rules of both beside them.
+// Over 500 lines: one file has everything that Cilium decides in place of kube-proxy, with the rules beside it.
 
 import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -10,74 +10,137 @@ import (
 // two traffic policies differ, once for clients inside. Clients inside are translated on their own node, most of them
 // at connect(): internalTrafficPolicy applies to them, not externalTrafficPolicy.
 func cilium(c *connection) verdict {
+	c = c.asCilium()
 	switch {
 	case c.servedByEnvoy:
 		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
 	case c.protocol == cluster.SCTP:
 		return c.anything(cil17)
-	case c.annotations.exposure, c.annotations.global:
+	case c.annotations.other, c.annotations.global:
 		return c.anything(cil18)
-	case c.from == External, c.from == Pod && c.elsewhere && c.cilium.HostSocketsOnly && c.version.Before(1, 20, 0):
+	case c.advertised() && c.noClusterIP:
+		return c.ciliumOtherFamily()
+	case c.from == External:
+		return c.ciliumFromOutside()
+	case c.servedAt(c.annotations.home) == cluster.Undetermined:
+		return c.anything(cil18)
+	case c.servedAt(c.annotations.home) == cluster.No && c.elsewhere:
+		return c.ciliumFromOutside()
+	case c.servedAt(c.annotations.home) == cluster.No:
+		return c.ciliumNotServed()
+	case c.leavesHome() == cluster.Undetermined:
+		return unknown(cil24, Reachable, Refused, TimedOut)
+	case c.leavesHome() == cluster.Yes:
 		return c.ciliumFromOutside()
 	case c.to == ExternalIP:
 		return c.ciliumExternalIP()
-	case c.internalPolicy == cluster.PolicyLocal && c.usableOnClientNode() == 0:
+	default:
+		return c.ciliumAtHome()
+	}
+}
+
+// ciliumAtHome is for clients inside whose own node translates the address.
+func (c *connection) ciliumAtHome() verdict {
+	home, local := c.atHome(), c.internalPolicy == cluster.PolicyLocal
+	switch {
+	case local && home.local().n == 0:
 		return c.ciliumNoBackendInside(cil06)
-	case !c.any():
+	case !home.any():
 		return c.ciliumNoBackendInside(cil04)
-	case c.internalPolicy == cluster.PolicyLocal && c.elsewhere:
-		// No packet reaches the node whose node port is dialled.
-		return verdict{outcome: Reachable, endpoints: EndpointsUnknown, clientIP: Preserved, extraHop: Always, rule: cil06}
-	case c.internalPolicy == cluster.PolicyLocal:
-		return c.translated().reachesLocal(keeps, cil06)
+	case local:
+		return c.seenFromDialled(home.reachesTakenAsLocal(keeps, cil06))
 	default:
-		return c.translated().reachesAll(keeps, cil05)
+		return c.seenFromDialled(home.reachesAll(keeps, cil05))
 	}
 }
 
-// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. Until v1.20 that includes what a pod
-// without socket load balancing sends to another node's node port.
+// ciliumFromOutside: externalTrafficPolicy applies to what arrives at a node. That includes what a client inside sends
+// to another node's node port, where its own node does not translate it.
 func (c *connection) ciliumFromOutside() verdict {
-	s, v := c.cilium, c.version
-	switch {
-	case c.elsewhere && !v.Before(1, 19, 1) && s.Mode != "snat":
-		return unknown(cil24, Reachable, Refused, TimedOut)
-	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.annotations.deny:
+	mode, known := c.ciliumMode()
+	reason := func(own *Rule) *Rule {
+		switch {
+		case !c.elsewhere:
+			return own
+		case c.servedAt(c.annotations.home) == cluster.No:
+			return cil38
+		default:
+			return cil23
+		}
+	}
+	switch allowed, served := c.ciliumAllows(), c.servedAt(c.annotations.here); {
+	case served == cluster.Undetermined:
 		return c.anything(cil18)
-	case c.to == LoadBalancerIP && c.hasActiveRanges() && c.allowsClient == cluster.No:
+	case served == cluster.No && c.to == NodePort:
+		return refused(cil37)
+	case served == cluster.No:
+		return c.forwarded(cil37)
+	case allowed == cluster.Undetermined:
+		return unknown(cil40, Reachable, Refused, TimedOut)
+	case allowed == cluster.No && c.to == LoadBalancerIP:
 		return timedOut(cil19)
-	case !c.any(), c.localOnly() && c.local().n == 0:
-		return c.ciliumNoBackendOutside()
-	case c.elsewhere && c.localOnly():
-		return c.withUnknownClientIP(c.reachesLocal(keeps, cil23))
-	case c.elsewhere:
-		return c.withUnknownClientIP(c.reachesAll(keeps, cil23))
+	case allowed == cluster.No:
+		return timedOut(cil35)
+	case !c.any():
+		return c.ciliumNoBackendOutside(cil02, cil03)
+	case c.localOnly() && c.local().n == 0:
+		return c.ciliumNoBackendOutside(cil10, cil11)
 	case c.localOnly():
-		return c.reachesLocal(keeps, cil09)
-	case s.ModeAnnotation && c.annotations.mode:
-		return c.withUnknownClientIP(c.reachesAll(masqueradesRemote, cil07))
-	case s.Mode == "dsr", s.Mode == "hybrid" && c.protocol == cluster.TCP:
-		return c.reachesAll(keeps, cil08)
+		return c.reachesTakenAsLocal(keeps, reason(cil09))
+	case !known:
+		return c.withUnknownClientIP(c.reachesAll(masqueradesRemote, reason(cil07)))
+	case mode == "dsr":
+		return c.reachesAll(keeps, reason(cil08))
 	default:
-		return c.reachesAll(masqueradesRemote, cil07)
+		return c.reachesAll(masqueradesRemote, reason(cil07))
 	}
 }
 
-func (c *connection) ciliumNoBackendOutside() verdict {
-	s, local := c.cilium, c.any()
-	switch {
+// ciliumNoBackendOutside is for packets that arrive at a node without an endpoint for them: drops is the rule where
+// service-no-backend-response is drop, rejects the one where it is not.
+func (c *connection) ciliumNoBackendOutside(drops, rejects *Rule) verdict {
+	switch s := c.cilium; {
 	case c.version.Before(1, 15, 0):
 		return timedOut(cil20)
 	case s.RoutesWithoutBackend && !c.version.Before(1, 19, 0):
 		return unknown(cil21, Refused, TimedOut)
-	case s.DropsWithoutBackend && local:
-		return timedOut(cil10)
 	case s.DropsWithoutBackend:
-		return timedOut(cil02)
-	case local:
-		return refused(cil11)
+		return timedOut(drops)
 	default:
-		return refused(cil03)
+		return refused(rejects)
+	}
+}
+
+// lacksFamily: the address family that is dialled is switched off in Cilium.
+func (c *connection) lacksFamily() bool {
+	return c.ipv6 && c.cilium.NoIPv6 || !c.ipv6 && c.cilium.NoIPv4
+}
+
+// ciliumOtherFamily is for a load balancer address or external IP of a family in which the Service has no ClusterIP:
+// Cilium sets up the address, and has no endpoint for it.
+func (c *connection) ciliumOtherFamily() verdict {
+	switch {
+	case c.hasStrays:
+		return c.anything(cil36)
+	case c.from == External:
+		return c.ciliumNoBackendOutside(cil36, cil36)
+	default:
+		return c.ciliumNoBackendInside(cil36)
+	}
+}
+
+// ciliumNotServed is for clients inside whose own node does not serve the Service at this address: annotations limit
+// it to other nodes or to another type.
+func (c *connection) ciliumNotServed() verdict {
+	switch {
+	case c.to == NodePort, c.isOnNode && c.near().host == 0:
+		return refused(cil37)
+	case c.to == ClusterIP:
+		return unknown(cil37, Refused, TimedOut, Unreachable)
+	case c.isOnNode, c.mayBeOnNode:
+		return c.anything(cil37)
+	default:
+		return c.leaves(cil37)
 	}
 }
 
@@ -87,19 +150,21 @@ func (c *connection) ciliumNoBackendOutside() verdict {
 func (c *connection) ciliumExternalIP() verdict {
 	perPacket := c.from == Pod && (c.cilium.HostSocketsOnly || c.cilium.PerPacket)
 	both := c.externalPolicy == cluster.PolicyLocal
+	home := c.atHome()
+	home.isEndpoint = c.isEndpoint && (c.cilium.HostSocketsOnly || !c.isOnNode)
 	switch {
 	case (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
 		return c.untranslated(cil01)
 	case !c.any(), both && c.local().n == 0:
 		return c.ciliumNoBackendInside(cil04)
-	case !c.isOnNode && !perPacket && c.cilium.OpenExternalIPs:
+	case !c.isOnNode && !perPacket && c.cilium.OpenExternalIPs && !c.version.Before(1, 16, 0):
 		return c.anything(cil22)
 	case !c.isOnNode && !perPacket:
 		return c.untranslated(cil22)
 	case both:
-		return c.translated().reachesLocal(keeps, cil27)
+		return home.reachesTakenAsLocal(keeps, cil27)
 	default:
-		return c.translated().reachesAll(keeps, cil27)
+		return home.reachesAll(keeps, cil27)
 	}
 }
 
@@ -143,125 +208,99 @@ func (c *connection) ciliumNoBackend(v cluster.Version, drops, rejects, mayRejec
 	}
 }
 
-// usableOnClientNode is the number of usable endpoints on the client's node.
-func (c *connection) usableOnClientNode() int { return c.onClientNode.usable(c.fallsBack()).n }
+// leavesHome is Yes where a pod's own node does not translate another node's node port: its packets are balanced one by
+// one, and before v1.20 such a node port is not among the addresses that are looked up. From v1.19.3 on it is where the
+// endpoint answers the client directly (dsr); v1.19.2 was not read.
+func (c *connection) leavesHome() cluster.Tristate {
+	v := c.version
+	if c.from != Pod || !c.elsewhere || !c.cilium.HostSocketsOnly || !v.Before(1, 20, 0) {
+		return cluster.No
+	}
+	if mode, known := c.ciliumMode(); v.Before(1, 19, 2) || known && mode != "dsr" {
+		return cluster.Yes
+	} else if !known || v.Before(1, 19, 3) {
+		return cluster.Undetermined
+	}
+	return cluster.No
+}
 
-// translated: a pod that connects to itself and is translated when it connects sees its own address, and nothing of a
-// connection to another node's node port passes that node.
-func (c *connection) translated() *connection {
+// asCilium is the connection with the endpoints that Cilium takes as local.
+func (c *connection) asCilium() *connection {
 	as := *c
-	as.elsewhere = false
+	as.takenAsLocal.add(c.unnamed)
+	return &as
+}
+
+// atHome is the connection as the client's own node judges it. A pod that connects to itself and is translated when it
+// connects sees its own address.
+func (c *connection) atHome() *connection {
+	as := *c
+	as.elsewhere, as.endpointOnNode = false, true
+	as.onNode, as.takenAsLocal = c.onClientNode, c.onClientNode
+	as.takenAsLocal.add(c.unnamed)
 	as.isEndpoint = c.isEndpoint && c.cilium.HostSocketsOnly
 	return &as
 }
 
-// ciliumFallsBack to terminating endpoints since v1.14 (cilium/cilium pkg/service/service.go segregateBackends, later
-// pkg/loadbalancer/reconciler).
-func (c *connection) ciliumFallsBack() bool { return !c.version.Before(1, 14, 0) }
-
-// ciliumHeedsIPMode in v1.17 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go); not
-// in v1.18.0, and v1.18.1 was not read.
-func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
-	if v := c.version; v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 2) {
-		return cluster.Undetermined
-	}
-	return cluster.Yes
-}
-
-// besideCilium: a Cilium beside kube-proxy sees the connection: what pods send, except to node ports, and with socket
-// load balancing what processes of the node send.
-func (c *connection) besideCilium() bool {
-	s := c.cilium
+// seenFromDialled is the verdict of the client's own node in words that are about the node whose node port is dialled.
+// No packet reaches that node.
+func (c *connection) seenFromDialled(v verdict) verdict {
 	switch {
-	case s == nil:
-		return false
-	case c.from == External, c.to == NodePort, c.inTerway():
-		return false
-	case c.from == Node && !s.SocketLoadBalancing && (s.Read() || s.InClusterLoadBalance != cluster.Undetermined):
-		return false
+	case !c.elsewhere:
+		return v
+	case v.endpoints == LocalEndpoints:
+		v.endpoints, v.extraHop = EndpointsUnknown, Always
 	default:
-		return c.protocol != cluster.SCTP || s.SCTP
+		v.extraHop = hops(c.all().n, c.near().n, c.unplaced())
 	}
+	return v
 }
 
-// ciliumBeside: kube-proxy runs, and Cilium connects pods. It answers pods for ClusterIPs, from v1.19 on for external
-// IPs, and from v1.19.0 until before v1.19.7 for load balancer addresses too. The verdict has no rule where kube-proxy
-// decides.
-func ciliumBeside(c *connection) verdict {
-	s, v := c.cilium, c.version
-	sockets := s.SocketLoadBalancing && !(c.from == Pod && s.HostSocketsOnly) && c.protocol != cluster.SCTP
-	inside := sockets || s.BPFMasquerade
-	c.isEndpoint = c.isEndpoint && !sockets
-	policy, rule := c.externalPolicy, cil13
-	switch {
-	case c.to != ClusterIP && v.Before(1, 19, 0), c.to == LoadBalancerIP && !v.Before(1, 19, 7):
-		return verdict{}
-	case c.annotations.exposure, c.annotations.global:
-		return c.anything(cil18)
-	case c.from == Node && !sockets:
-		return verdict{}
-	case c.to == ClusterIP:
-		policy, rule = c.internalPolicy, cil25
-	case c.to == LoadBalancerIP && inside:
-		policy, rule = c.internalPolicy, cil26
-	case c.to == LoadBalancerIP && c.externalPolicy != cluster.PolicyLocal:
-		rule = cil15
-	case c.to == ExternalIP && inside && (c.externalPolicy == cluster.PolicyLocal) != (c.internalPolicy == cluster.PolicyLocal):
-		return verdict{}
-	case c.to == ExternalIP:
-		rule = cil32
+// reachesTakenAsLocal: the connection goes to an endpoint that Cilium takes as local: one of the node, or one without a
+// node (cilium/cilium pkg/loadbalancer/writer/writer.go DefaultSelectBackends, v1.18.0 to v1.20.2;
+// pkg/service/service.go, v1.13.0 to v1.17.0).
+func (c *connection) reachesTakenAsLocal(w rewriting, r *Rule) verdict {
+	v := c.reachesLocal(w, r)
+	unnamed := c.unnamed.ready
+	if c.takenAsLocal.ready == 0 && c.fallsBack() {
+		unnamed = c.unnamed.terminating
 	}
-	switch local := policy == cluster.PolicyLocal; {
-	case (!c.any() || local && c.local().n == 0) && sockets:
-		return verdict{outcome: Unreachable, endpoints: NoEndpoints, rule: rule}
-	case !c.any(), local && c.local().n == 0:
-		return c.ciliumNoBackend(v, cil33, rule, cil34)
-	case c.to == ExternalIP && sockets && !c.isOnNode && (s.PerPacket && c.from == Pod || s.OpenExternalIPs):
-		return unknown(rule, Reachable, Refused, TimedOut)
-	case c.to == ExternalIP && sockets && !c.isOnNode:
-		return verdict{}
-	case local:
-		return c.reachesLocal(keeps, rule)
-	default:
-		return c.withinHints(c.reachesAll(keeps, rule))
-	}
-}
-
-// afterCilium is kube-proxy's verdict v on what Cilium beside it leaves alone. A pod that kube-proxy connects to a pod
-// of its own node has the node's address there, as long as Cilium masquerades with iptables
-// (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2).
-func (c *connection) afterCilium(v verdict) verdict {
-	s, near, all := c.cilium, c.near(), c.all()
-	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || s.NoMasquerade || s.EndpointRoutes {
+	if unnamed == 0 {
 		return v
 	}
-	switch {
-	case !s.Read(), all.host > 0, v.outcome != Reachable:
-		v.clientIP = ClientIPUnknown
-	case v.endpoints == LocalEndpoints:
-		v.clientIP = Rewritten
-	case v.endpoints == AllEndpoints:
-		v.clientIP = share(all.n-near.n, all.n)
-	default:
+	v.endpoints, v.extraHop = EndpointsUnknown, Sometimes
+	if local := c.local(); local.n == c.all().n {
+		v.endpoints = AllEndpoints
+	}
+	if mode, known := c.ciliumMode(); c.from == External && (!known || mode != "dsr") {
 		v.clientIP = ClientIPUnknown
 	}
 	return v
 }
 
-// inTerway: Terway's own Cilium handles the connection before kube-proxy does.
-func (c *connection) inTerway() bool {
-	return c.name == cluster.KubeProxy && c.cilium != nil && c.cilium.InClusterLoadBalance == cluster.Yes && c.to == LoadBalancerIP && c.from == Pod
+// ciliumFallsBack to terminating endpoints since v1.13.18 (cilium/cilium pkg/service/service.go segregateBackends, later
+// pkg/loadbalancer/reconciler); not in v1.13.0, and those between were not read.
+func (c *connection) ciliumFallsBack() cluster.Tristate {
+	switch v := c.version; {
+	case v.Before(1, 13, 1):
+		return cluster.No
+	case v.Before(1, 13, 18):
+		return cluster.Undetermined
+	default:
+		return cluster.Yes
+	}
 }
 
-// terway is Terway's own Cilium beside kube-proxy, with in_cluster_loadbalance.
-func (c *connection) terway() verdict {
-	switch {
-	case !c.any():
-		return unknown(cil12, Refused, TimedOut)
-	case c.internalPolicy == cluster.PolicyLocal:
-		return unknown(cil12, Reachable, Refused, TimedOut)
+// ciliumHeedsIPMode in v1.17.0 (pkg/k8s/service.go) and from v1.18.2 on (pkg/loadbalancer/reflectors/conversions.go);
+// not in v1.13.0 to v1.16.19 and in v1.18.0. v1.18.1 was not read.
+func (c *connection) ciliumHeedsIPMode() cluster.Tristate {
+	switch v := c.version; {
+	case v.Before(1, 17, 0), !v.Before(1, 18, 0) && v.Before(1, 18, 1):
+		return cluster.No
+	case !v.Before(1, 18, 1) && v.Before(1, 18, 2):
+		return cluster.Undetermined
 	default:
-		return c.reachesAll(keeps, cil12)
+		return cluster.Yes
 	}
 }
 
@@ -275,51 +314,26 @@ func (c *connection) withEach(settings []cluster.CiliumSettings) []connection {
 	return cases
 }
 
-// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ, besideVariants those of a Cilium
-// beside kube-proxy.
-var (
-	besideVariants = []cluster.CiliumSettings{
-		{Mode: "snat"},
-		{Mode: "snat", SocketLoadBalancing: true},
-		{Mode: "snat", SocketLoadBalancing: true, HostSocketsOnly: true},
-		{Mode: "snat", BPFMasquerade: true},
-		{Mode: "snat", DropsWithoutBackend: true},
-	}
-	ciliumVariants = []cluster.CiliumSettings{
-		{ReplacesKubeProxy: true, Mode: "snat"},
-		{ReplacesKubeProxy: true, Mode: "dsr"},
-		{ReplacesKubeProxy: true, Mode: "snat", DropsWithoutBackend: true},
-		{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true},
-		{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true, DropsWithoutBackend: true},
-		{ReplacesKubeProxy: true, Mode: "snat", PerPacket: true},
-	}
-)
-
-// ciliumAnnotations are what a Service's annotations change for Cilium: exposure is where and as what it is served,
-// mode how replies go back, global that other clusters have endpoints of it, deny that loadBalancerSourceRanges name
-// those that are kept out.
-type ciliumAnnotations struct{ exposure, mode, global, deny bool }
-
-// annotationsForCilium reads the annotations of pkg/annotation/k8s.go in cilium/cilium v1.20.2.
-func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
-	has := func(keys ...string) bool {
-		for _, key := range keys {
-			if s.Annotations[key] != "" && s.Annotations[key] != "false" {
-				return true
-			}
-		}
-		return false
-	}
-	return ciliumAnnotations{
-		exposure: has("service.cilium.io/type", "service.cilium.io/node", "service.cilium.io/node-selector", "service.cilium.io/proxy-delegation", "service.cilium.io/lb-l7"),
-		mode:     has("service.cilium.io/forwarding-mode"),
-		global:   has("service.cilium.io/global", "io.cilium/global-service"),
-		deny:     has("service.cilium.io/src-ranges-policy"),
-	}
+// ciliumVariants are settings in which Cilium's replacements of kube-proxy differ.
+var ciliumVariants = []cluster.CiliumSettings{
+	{ReplacesKubeProxy: true, Mode: "snat"},
+	{ReplacesKubeProxy: true, Mode: "dsr"},
+	{ReplacesKubeProxy: true, Mode: "snat", DropsWithoutBackend: true},
+	{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true},
+	{ReplacesKubeProxy: true, Mode: "dsr", HostSocketsOnly: true},
+	{ReplacesKubeProxy: true, Mode: "snat", HostSocketsOnly: true, DropsWithoutBackend: true},
+	{ReplacesKubeProxy: true, Mode: "snat", PerPacket: true},
+	{ReplacesKubeProxy: true, Mode: "snat", RangesOfAllTypes: true},
+	{ReplacesKubeProxy: true, Mode: "snat", NoIPv4: true, NoIPv6: true},
 }
 
-// ciliumChanges: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
-var ciliumChanges = []cluster.Version{version("1.14"), version("1.15")}
+// ciliumChanges are releases in which tables change without a rule that begins or ends there: v1.13.18 falls back to
+// terminating endpoints, v1.15 answers where no endpoint is left, v1.17 and v1.18 read further annotations, v1.18.2
+// heeds ipMode, v1.18.6 limits source ranges to load balancer addresses.
+var ciliumChanges = []cluster.Version{
+	version("1.13.1"), version("1.13.18"), version("1.15"), version("1.16"), version("1.17"), version("1.18"), version("1.18.1"), version("1.18.2"),
+	version("1.18.6"), version("1.19"), version("1.19.2"), version("1.19.3"), version("1.19.7"), version("1.20"),
+}
 
 const ciliumLetters = "CIL"
 
@@ -328,7 +342,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -344,18 +358,6 @@ var ciliumPlane = &plane{
 var unreadCilium = &Rule{
 	ID: "UNK-32", Source: "cilium/cilium bpf, pkg/loadbalancer and before v1.18 pkg/service and pkg/k8s, v1.13.0 to v1.20.2",
 	Reason: "kubectl etp has no rules for this release of Cilium, only for v1.13 to v1.20",
-}
-
-var ciliumBesidePlane = &plane{
-	name: cluster.Cilium, takes: (*connection).besideCilium,
-	settings: func(c *connection) []connection {
-		if c.cilium.Read() || c.cilium.InClusterLoadBalance != cluster.Undetermined {
-			return nil
-		}
-		return c.withEach(besideVariants)
-	},
-	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
-	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34},
 }
 
 const (
@@ -415,20 +417,6 @@ var (
 		ID: "CIL-11", Basis: Source, Since: "1.15", Until: "1.21", Source: ciliumNode + ", service-no-backend-response",
 		Reason: "policy is Local and the node has no local endpoint, so Cilium answers that the port is unreachable",
 	}
-	cil12 = &Rule{
-		ID: "CIL-12", Basis: Source, Source: "AliyunContainerService/terway policy/cilium/0002-lb-enable-in-cluster-load-balancer.patch (commit 89aadf8b)",
-		Reason: "with Terway's in_cluster_loadbalance, pods are exempt from policy Local and reach any endpoint",
-	}
-	cil13 = &Rule{
-		ID: "CIL-13", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses for pods before " +
-			"kube-proxy does, and applies policy Local to them",
-	}
-	cil15 = &Rule{
-		ID: "CIL-15", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + "; cilium/cilium#45252, cilium/cilium#47204",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses for pods before " +
-			"kube-proxy does, and uses any endpoint",
-	}
 	cil16 = &Rule{
 		ID: "CIL-16", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go isIngressDummyEndpoint; bpf/lib/nodeport.h lb4_svc_is_l7_loadbalancer",
 		Reason: "the Service belongs to Cilium's Ingress or Gateway API. With both policies the node sends the " +
@@ -467,19 +455,9 @@ var (
 			"handles the connection, as if the pod were outside the cluster",
 	}
 	cil24 = &Rule{
-		ID: "CIL-24", Since: "1.19.1", Until: "1.20", Source: "cilium/cilium bpf/bpf_lxc.c lb4_lookup_wildcard_nodeport_service (v1.19.3; not in v1.19.0)",
-		Reason: "sockets are load balanced in the host network only. v1.19 began to translate node ports of other " +
-			"nodes on the pod's own node, if bpf-lb-mode is dsr or hybrid",
-	}
-	cil25 = &Rule{
-		ID: "CIL-25", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod,
-		Reason: "Cilium beside kube-proxy handles ClusterIPs for pods itself, with the endpoints that " +
-			"internalTrafficPolicy allows",
-	}
-	cil26 = &Rule{
-		ID: "CIL-26", Basis: Source, Since: "1.19", Until: "1.19.7", Source: ciliumPod + ", bpf/bpf_sock.c, pkg/datapath/linux/config/config.go ENABLE_NODEPORT; cilium/cilium#45252",
-		Reason: "Cilium from v1.19.0 until before v1.19.7 handles load balancer addresses before kube-proxy does. " +
-			"With enable-bpf-masquerade or bpf-lb-sock it follows internalTrafficPolicy",
+		ID: "CIL-24", Since: "1.13", Until: "1.20", Source: "cilium/cilium bpf/bpf_lxc.c lb4_lookup_wildcard_nodeport_service (v1.19.3; not in v1.19.1)",
+		Reason: "sockets are load balanced in the host network only. With bpf-lb-mode dsr or hybrid, v1.19.3 " +
+			"translates node ports of other nodes on the pod's own node, v1.19.1 does not",
 	}
 	cil27 = &Rule{
 		ID: "CIL-27", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumSocket + ", sock4_skip_xlate; " + ciliumPod,
@@ -504,19 +482,30 @@ var (
 		Reason: "no endpoint is left for the pod. Whether Cilium's answer reaches it depends on checksum offloading " +
 			"of its interface",
 	}
-	cil32 = &Rule{
-		ID: "CIL-32", Basis: Source, Since: "1.19", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reconciler/bpf_reconciler.go isDatapathCandidate (v1.19.7); " + ciliumPod,
-		Reason: "Cilium from v1.19 on handles external IPs for pods before kube-proxy does, and applies " +
-			"externalTrafficPolicy to them",
+	cil35 = &Rule{
+		ID: "CIL-35", Basis: Source, Since: "1.17", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reconciler/bpf_reconciler.go CheckSourceRange (v1.18.0 to v1.18.5), pkg/loadbalancer/service.go GetSourceRangesEnabled (v1.18.6 to v1.20.2), pkg/k8s/watchers/service.go configureWithSourceRanges (v1.17.0)",
+		Reason: "loadBalancerSourceRanges do not allow the client, and Cilium applies them here too: to every " +
+			"address with bpf-lb-source-range-all-types and from v1.18.0 until before v1.18.6, to external IPs from " +
+			"v1.20 on",
 	}
-	cil33 = &Rule{
-		ID: "CIL-33", Basis: Source, Since: "1.13", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "Cilium beside kube-proxy has no endpoint left for the pod, and (before v1.15, or with " +
-			"service-no-backend-response drop) drops its packet",
+	cil36 = &Rule{
+		ID: "CIL-36", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go convertService (v1.20.2), pkg/k8s/watchers/watcher.go genCartesianProduct (v1.13.0)",
+		Reason: "the Service has no ClusterIP of this address family. Cilium sets up the address all the same, and " +
+			"has no endpoint for it",
 	}
-	cil34 = &Rule{
-		ID: "CIL-34", Since: "1.20", Until: "1.21", Source: ciliumPod + ", SERVICE_NO_BACKEND_RESPONSE",
-		Reason: "Cilium beside kube-proxy has no endpoint left for the pod. Whether its answer reaches the pod " +
-			"depends on checksum offloading of the pod's interface",
+	cil37 = &Rule{
+		ID: "CIL-37", Basis: Source, Since: "1.17", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go CheckServiceNodeExposure, NewSvcExposureType (v1.20.2), pkg/k8s/service.go newSvcExposureType (v1.17.0)",
+		Reason: "an annotation of the Service (service.cilium.io/type, node or node-selector) keeps Cilium from " +
+			"serving this address on the node",
+	}
+	cil38 = &Rule{
+		ID: "CIL-38", Basis: Source, Since: "1.17", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go CheckServiceNodeExposure (v1.20.2)",
+		Reason: "an annotation of the Service (service.cilium.io/node or node-selector) keeps Cilium from serving it " +
+			"on the client's node, so the node whose node port is used handles the connection",
+	}
+	cil40 = &Rule{
+		ID: "CIL-40", Since: "1.13", Until: "1.21", Source: ciliumNode + " lb4_src_range_ok",
+		Reason: "loadBalancerSourceRanges may or may not allow the client: its address is not known, or is replaced " +
+			"on the way (SNAT)",
 	}
 )

@@ -41,13 +41,22 @@ func beforehand(c *connection) verdict {
 		return unknown(unknownIPMode, Reachable, Refused, TimedOut, Unreachable, ViaLoadBalancer)
 	case c.to == LoadBalancerIP && c.ipModeProxy && c.heedsIPMode() == cluster.Yes:
 		return c.leaves(proxyMode)
-	case c.to != ClusterIP && c.noClusterIP:
+	case c.advertised() && c.noClusterIP && c.leavesOtherFamily():
 		return c.leaves(otherFamily)
 	case c.to == ExternalIP && c.name == cluster.KubeProxy && !c.before(36, 0) && !c.gate("AllowServiceExternalIPs", true):
 		return c.leaves(ignoredExternalIP)
 	default:
 		return verdict{}
 	}
+}
+
+// leavesOtherFamily: the node does not handle addresses of a family in which the Service has no ClusterIP. A Cilium
+// beside kube-proxy is asked first.
+func (c *connection) leavesOtherFamily() bool {
+	if c.name == cluster.Cilium {
+		return c.lacksFamily()
+	}
+	return c.cilium == nil || c.plugin() == nil
 }
 
 // Rules about facts that are not known, and about what no data plane handles.

@@ -47,6 +47,10 @@ type destination struct {
 	// noClusterIP: the Service has no ClusterIP of the address family that is dialled. nodePrefersOtherFamily: the
 	// judging node's first address is of the other one.
 	noClusterIP, nodePrefersOtherFamily bool
+	// hasStrays: noClusterIP, and slices have endpoints of that family all the same.
+	hasStrays bool
+	// ipv6: the dialled address is one, or its family is IPv6.
+	ipv6 bool
 	// alsoClaimed says whether other Services have the same address and port.
 	alsoClaimed others
 }
@@ -107,7 +111,10 @@ type ranges struct {
 	// hasRanges: there are some in the address family. allowsAll: one of them is the whole family. allowsClient:
 	// another one allows the client.
 	hasRanges, allowsAll bool
-	allowsClient         cluster.Tristate
+	// ranged: the Service has some in any family. anyClient: the client is one outside of which no more is known than
+	// that they allow it.
+	ranged, anyClient bool
+	allowsClient      cluster.Tristate
 	// For a process on the node, whether they allow the address that kube-proxy reads from its Node object, the
 	// unspecified address of the family, and the dialled address.
 	allowsNodeAddress, allowsUnspecified, allowsDialled cluster.Tristate
@@ -118,8 +125,8 @@ type backends struct {
 	// endpointsUnread: the EndpointSlices could not be read.
 	endpointsUnread bool
 	// total is of the whole cluster, onNode of the judging node, onClientNode of the client's node, withoutNode of
-	// those that name no node of the cluster.
-	total, onNode, onClientNode, withoutNode tally
+	// those that name no node of the cluster, unnamed of those that name none at all.
+	total, onNode, onClientNode, withoutNode, unnamed tally
 	// takenAsLocal are those that the judging node's kube-proxy takes as local: onNode, unless it runs under another
 	// name. countDiffers: the node itself reports another number of them.
 	takenAsLocal tally
@@ -208,13 +215,20 @@ func (t *tally) add(o tally) {
 // fallsBack: serving, terminating endpoints are used where none is ready. Where nobody has established that of the data
 // plane, it is taken to be so; mayFallBack asks.
 func (c *connection) fallsBack() bool {
-	return c.plane.usesTerminating == nil || c.plane.usesTerminating(c)
+	return c.usesTerminating() != cluster.No
 }
 
 // mayFallBack: it matters whether terminating endpoints are used, and nobody has established that of the data plane.
 func (c *connection) mayFallBack() bool {
-	return c.plane.usesTerminating == nil && !c.assumesTerminating &&
+	return !c.assumesTerminating && c.usesTerminating() == cluster.Undetermined &&
 		(c.total.terminating > 0 && c.total.ready == 0 || c.takenAsLocal.terminating > 0 && c.takenAsLocal.ready == 0 || c.onClientNode.terminating > 0 && c.onClientNode.ready == 0)
+}
+
+func (c *connection) usesTerminating() cluster.Tristate {
+	if c.plane.usesTerminating == nil {
+		return cluster.Undetermined
+	}
+	return c.plane.usesTerminating(c)
 }
 
 // heedsIPMode: nodes leave load balancer addresses with ipMode Proxy alone.
@@ -228,7 +242,7 @@ func (c *connection) heedsIPMode() cluster.Tristate {
 // withoutTerminating is the connection where terminating endpoints are not used.
 func (c *connection) withoutTerminating() connection {
 	as := *c
-	for _, t := range []*tally{&as.total, &as.onNode, &as.takenAsLocal, &as.withoutNode, &as.onClientNode} {
+	for _, t := range []*tally{&as.total, &as.onNode, &as.takenAsLocal, &as.withoutNode, &as.onClientNode, &as.unnamed} {
 		t.terminating, t.terminatingHost = 0, 0
 	}
 	return as

@@ -126,7 +126,9 @@ type group struct {
 	zones, nodes         map[string]int
 	// nowhere counts endpoints that name no node of the snapshot, zonesNowhere and nodesNowhere those of them that are
 	// hinted for it.
-	nowhere                    tally
+	nowhere tally
+	// unnamed counts endpoints that name no node at all.
+	unnamed                    tally
 	zonesNowhere, nodesNowhere map[string]int
 	addresses                  []netip.Addr
 }
@@ -184,10 +186,12 @@ func (p *Predictor) fill(g *group, port int, f family) {
 		} else {
 			g.nowhere.add(one)
 		}
-		if e.Node != "" {
-			t := g.named[e.Node]
-			t.add(one)
-			g.named[e.Node] = t
+		if e.Node == "" {
+			g.unnamed.add(one)
+			continue
 		}
+		t := g.named[e.Node]
+		t.add(one)
+		g.named[e.Node] = t
 	}
 }

@@ -36,7 +36,9 @@ func TestConnectionsThatNoReportAsksAbout(t *testing.T) {
 		{"and hands it to its own endpoints", cilium("v1.17.0", "lb-mode=snat host-sockets-only"), local, pod(a), port(b), dataplane.Reachable, dataplane.LocalEndpoints, dataplane.ClientIPUnknown},
 		{"processes of the node have sockets", cilium("v1.17.0", "lb-mode=snat host-sockets-only"), local, dataplane.Client{From: dataplane.Node, Node: a}, port(c), dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved},
 		{"v1.19.0 with dsr", cilium("v1.19.0", "lb-mode=dsr host-sockets-only"), local, pod(a), port(c), dataplane.Refused, dataplane.NoEndpoints, dataplane.NoClientIP},
-		{"v1.19.3 with dsr", cilium("v1.19.3", "lb-mode=dsr host-sockets-only"), local, pod(a), port(c), dataplane.Unknown, dataplane.EndpointsUnknown, dataplane.ClientIPUnknown},
+		{"v1.19.1 with dsr", cilium("v1.19.1", "lb-mode=dsr host-sockets-only"), local, pod(a), port(c), dataplane.Refused, dataplane.NoEndpoints, dataplane.NoClientIP},
+		{"v1.19.2 with dsr", cilium("v1.19.2", "lb-mode=dsr host-sockets-only"), local, pod(a), port(c), dataplane.Unknown, dataplane.EndpointsUnknown, dataplane.ClientIPUnknown},
+		{"v1.19.3 with dsr is at home", cilium("v1.19.3", "lb-mode=dsr host-sockets-only"), local, pod(a), port(c), dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved},
 		{"v1.19.7 with snat", cilium("v1.19.7", "lb-mode=snat host-sockets-only"), local, pod(a), port(c), dataplane.Refused, dataplane.NoEndpoints, dataplane.NoClientIP},
 		{"v1.20 is at home again", cilium("v1.20.0", "lb-mode=snat host-sockets-only"), local, pod(a), port(c), dataplane.Reachable, dataplane.AllEndpoints, dataplane.Preserved},
 		{

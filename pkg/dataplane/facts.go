@@ -26,18 +26,19 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.origin = origin{from: client.From, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node, staysWithEndpoint: s.ClientIPAffinity && client.Address.IsValid()}
 	c.destination = destination{
 		dialled: t.To, to: t.To, protocol: s.Ports[t.Port].Protocol, noNodePort: s.Ports[t.Port].NodePort == 0, ipModeProxy: t.IPMode == cluster.Proxy,
-		noClusterIP: !p.hasFamily(f), nodePrefersOtherFamily: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
+		noClusterIP: !p.hasFamily(f), ipv6: f == v6, nodePrefersOtherFamily: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
 	}
+	c.hasStrays = c.noClusterIP && p.group(t.Port, f).total != (tally{})
 	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtualKubelet: node.VirtualKubelet, leftToOtherProxy: s.ProxyName != ""}
 	c.policies = policies{internalPolicy: s.InternalTrafficPolicy, externalPolicy: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP}
 	c.backends = backends{
-		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere,
+		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere, unnamed: g.unnamed,
 	}
 	c.masqueradedByCNI, c.allowsClient, c.servesNodePort = d.PodMasquerade, cluster.Yes, cluster.Yes
 	c.isOnNode = slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled)
 	_, c.isOnSomeNode = p.own[dialled]
 	c.settings(d)
-	c.annotations, c.servedByEnvoy = annotationsForCilium(s), s.ServedByCiliumEnvoy()
+	c.annotations, c.servedByEnvoy = annotationsForCilium(s, &p.snapshot.Nodes[client.Node], node), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
 	}
@@ -76,6 +77,9 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 			at, _ = first(node.InternalIPs, arriving)
 		}
 		c.isLoopback = at.IsLoopback()
+		if c.name == cluster.Cilium {
+			p.guard(c, client, at, arriving)
+		}
 		c.serve(d, node, at, arriving)
 		return
 	}
@@ -83,7 +87,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	if t.To == LoadBalancerIP {
 		c.mayBeOnNode = p.held && !c.isOnNode
 		p.guard(c, client, t.Address, f)
-	} else if t.To == ExternalIP && c.plane != nil && c.plane.rangesOfExternalIPs {
+	} else if t.To == ExternalIP && c.plane != nil && (c.plane.rangesOfExternalIPs || c.name == cluster.Cilium || c.cilium != nil) {
 		p.guard(c, client, t.Address, f)
 	}
 }
@@ -245,6 +249,8 @@ func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f fa
 			ranges = append(ranges, r)
 		}
 	}
+	c.ranged = len(p.service.SourceRanges) > 0
+	c.anyClient = client.From == External && !client.Address.IsValid()
 	if len(ranges) == 0 {
 		return
 	}

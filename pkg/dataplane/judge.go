@@ -142,6 +142,9 @@ func table(c *connection) verdict {
 			return v
 		}
 	}
+	if c.advertised() && c.noClusterIP && c.name != cluster.Cilium {
+		return c.leaves(otherFamily)
+	}
 	if !c.plane.settlesRanges && c.hasActiveRanges() && c.allowsClient != cluster.Yes {
 		return c.anything(unknownGuard)
 	}

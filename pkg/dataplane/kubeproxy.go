@@ -124,8 +124,8 @@ func (c *connection) proxyHeedsIPMode() cluster.Tristate {
 
 // proxyUsesTerminating: kube-proxy does since v1.26 (gate ProxyTerminatingEndpoints, alpha in v1.24, fixed in v1.28; in
 // v1.22 and v1.23 it is another, partial thing).
-func (c *connection) proxyUsesTerminating() bool {
-	return !c.before(28, 0) || !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0))
+func (c *connection) proxyUsesTerminating() cluster.Tristate {
+	return cluster.Is(!c.before(28, 0) || !c.before(24, 0) && c.gate("ProxyTerminatingEndpoints", !c.before(26, 0)))
 }
 
 // always is a fact that is true in every release.

@@ -57,7 +57,7 @@ func drawn(r *rand.Rand, t tested) *connection {
 	c.cilium = &cluster.CiliumSettings{
 		Mode: []string{"snat", "dsr", "hybrid"}[r.IntN(3)], DropsWithoutBackend: pick(true, false), RoutesWithoutBackend: r.IntN(5) == 0,
 		SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
-		SCTP: pick(true, false),
+		SCTP: pick(true, false), ModeAnnotation: pick(true, false), RangesOfAllTypes: r.IntN(5) == 0, NoIPv4: r.IntN(10) == 0,
 	}
 	c.dialled, c.takenAsLocal = c.to, c.onNode
 	c.elsewhere = c.to == NodePort && c.from != External && pick(true, false)
@@ -73,8 +73,26 @@ func drawn(r *rand.Rand, t tested) *connection {
 	}
 	c.isEndpoint = c.from == Pod && c.onClientNode.ready > 0 && r.IntN(4) == 0
 	c.endpointOnNode = !c.elsewhere
+	c.ranged = c.hasRanges || r.IntN(10) == 0
+	c.annotations.home.byNode, c.annotations.here.byNode = cluster.Yes, cluster.Yes
+	switch r.IntN(8) {
+	case 0:
+		c.annotations.home.byNode = cluster.Tristate(r.IntN(3))
+		c.annotations.here.byNode = cluster.Tristate(r.IntN(3))
+	case 1:
+		c.annotations.home = exposure{cluster.Tristate(r.IntN(3)), cluster.Tristate(r.IntN(3)), true}
+		c.annotations.only = cluster.TypeNodePort
+	case 2:
+		c.annotations.mode = "dsr"
+	}
+	c.noClusterIP = (c.to == LoadBalancerIP || c.to == ExternalIP) && r.IntN(10) == 0
+	if c.hasStrays = c.noClusterIP && r.IntN(3) == 0; r.IntN(10) == 0 {
+		c.unnamed = some()
+		c.withoutNode = c.unnamed
+		c.total.add(c.unnamed)
+	}
 	if r.IntN(20) == 0 {
-		c.annotations = ciliumAnnotations{exposure: pick(true, false), global: pick(true, false)}
+		c.annotations.other, c.annotations.global = pick(true, false), pick(true, false)
 	}
 	return c
 }
@@ -103,7 +121,7 @@ func TestRulesHoldInTheReleasesTheyName(t *testing.T) {
 	for _, p := range testedPlanes() {
 		var releases []cluster.Version
 		for minor := p.since.Minor; minor < p.until.Minor; minor++ {
-			for _, patch := range []int{0, 1, 2, 3, 6, 7, 20} {
+			for _, patch := range []int{0, 1, 2, 3, 5, 6, 7, 17, 18, 20} {
 				releases = append(releases, cluster.Version{Major: p.since.Major, Minor: minor, Patch: patch, Text: "drawn"})
 			}
 		}

@@ -148,6 +148,9 @@ func (p *Predictor) path(client Client, t Target) Path {
 	p.connection(c, client, t, f, path.Address)
 	v := p.cachedVerdict(c)
 	if owner, ok := p.own[path.Address]; ok && (v.could | known(v.outcome)).Has(ViaLoadBalancer) && t.To == ExternalIP && owner != client.Node {
+		if v.outcome == ViaLoadBalancer && p.treatsAllAlike(owner) {
+			return p.arriving(client, t, owner)
+		}
 		// There is no load balancer behind an address of another node: the packet reaches that node. If it refuses, it
 		// refuses every client; anything else may depend on whether it recognises the client as a pod.
 		there := p.Path(Client{From: External, Node: owner}, t)
@@ -163,6 +166,35 @@ func (p *Predictor) path(client Client, t Target) Path {
 	}
 	path.settle(v)
 	return path
+}
+
+// treatsAllAlike: what arrives at the node is handled in one way, whatever client it is from.
+func (p *Predictor) treatsAllAlike(node int) bool {
+	return p.snapshot.DataplaneOf(&p.snapshot.Nodes[node]).Name == cluster.Cilium && len(p.service.SourceRanges) == 0
+}
+
+// arriving is what happens to a connection from inside to an external IP that another node has, in words that are about
+// the client's node.
+func (p *Predictor) arriving(client Client, t Target, owner int) Path {
+	there := p.Path(Client{From: External, Node: owner}, t)
+	there.From, there.Basis = client.From, there.Rule.Basis
+	switch {
+	case there.Outcome != Reachable:
+		return there
+	case there.Endpoints == AllEndpoints:
+		of := p.group(t.Port, familyOf(t.Address))
+		there.ExtraHop = hops(of.total.usable(true).n, of.on[client.Node].usable(true).n, of.nowhere != (tally{}))
+	default:
+		there.Endpoints, there.ExtraHop = EndpointsUnknown, Always
+	}
+	masquerade := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node]).PodMasquerade
+	switch {
+	case client.From == Pod && masquerade == cluster.Yes:
+		there.ClientIP = Rewritten
+	case client.From == Pod && masquerade == cluster.Undetermined && there.ClientIP != Rewritten:
+		there.ClientIP = ClientIPUnknown
+	}
+	return there
 }
 
 // settle copies a verdict into the path.

@@ -31,7 +31,7 @@ type plane struct {
 	versionOfKubernetes bool
 
 	// usesTerminating says whether serving, terminating endpoints are used where none is ready; nil: not known.
-	usesTerminating func(*connection) bool
+	usesTerminating func(*connection) cluster.Tristate
 	// heedsIPMode is Yes where nodes leave load balancer addresses with ipMode Proxy alone; nil: not known of any
 	// release.
 	heedsIPMode func(*connection) cluster.Tristate

@@ -183,6 +183,8 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 		return Preserved
 	case w == masquerades:
 		return share(hereOnHost, set.n)
+	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined, w == masqueradesRemote && c.unplaced():
+		return ClientIPUnknown
 	case w == masqueradesRemote:
 		return share(min(c.near().n, set.n), set.n)
 	case c.from == Pod && thereOnHost > 0 && c.masqueradedByCNI == cluster.Undetermined:

@@ -30,7 +30,15 @@ const (
 	ciliumSCTP            = "enable-sctp"
 	ciliumBPFMasquerade   = "enable-bpf-masquerade"
 	ciliumMasquerade      = "enable-ipv4-masquerade"
+	ciliumMasquerade6     = "enable-ipv6-masquerade"
 	ciliumEndpointRoutes  = "enable-endpoint-routes"
+	ciliumIPv4            = "enable-ipv4"
+	ciliumIPv6            = "enable-ipv6"
+	ciliumRanges          = "bpf-lb-source-range-all-types"
+	ciliumRouting         = "routing-mode"
+	ciliumTunnel          = "tunnel"
+	ciliumChaining        = "cni-chaining-mode"
+	ciliumToNodes         = "enable-remote-node-masquerade"
 	ciliumTopology        = "enable-service-topology"
 	ciliumOpenExternalIPs = "disable-external-ip-mitigation"
 )
@@ -39,7 +47,8 @@ const (
 func CiliumKeys() []string {
 	return []string{
 		ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad, ciliumModeAnnotation, ciliumRoutable, ciliumSockets,
-		ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumEndpointRoutes, ciliumTopology, ciliumOpenExternalIPs,
+		ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumMasquerade6, ciliumEndpointRoutes, ciliumIPv4, ciliumIPv6, ciliumRanges, ciliumRouting, ciliumTunnel,
+		ciliumChaining, ciliumToNodes, ciliumTopology, ciliumOpenExternalIPs,
 	}
 }
 
@@ -65,6 +74,9 @@ var cilium = program{
 	},
 	plane:  func(d *detector, _ *corev1.Node) (cluster.Dataplane, bool) { return d.ciliumPlane() },
 	beside: func(d *detector, out *cluster.Dataplane) { out.Cilium = d.ciliumBeside() },
+	podMasquerade: func(f *facts, _ *corev1.Node) (cluster.Tristate, bool) {
+		return f.ciliumMasquerade(), f.has(ciliumName)
+	},
 }
 
 // ciliumPlane is Cilium in place of kube-proxy. It is unknown where the two share the work, and where cilium-config was not read.
@@ -103,7 +115,7 @@ func (d *detector) ciliumPlane() (cluster.Dataplane, bool) {
 	case replacement == "probe":
 		return unknown("%s has %s=probe: whether Cilium replaces kube-proxy depends on each node's kernel", source, ciliumReplacement), true
 	case replacement == "nodeport":
-		return unknown("%s has %s=true without %s: Cilium and kube-proxy share the work", source, ciliumNodePort, ciliumReplacement), true
+		return unknown("%s lets Cilium serve node ports (%s, or Envoy before v1.16) without %s: Cilium and kube-proxy share the work", source, ciliumNodePort, ciliumReplacement), true
 	}
 	return cluster.Dataplane{}, false
 }
@@ -127,6 +139,30 @@ func (d *detector) ciliumBeside() *cluster.CiliumSettings {
 	return settings
 }
 
+// ciliumMasquerade says whether Cilium replaces pods' addresses on the way to other nodes: where it routes natively it exempts nodes (pkg/datapath/iptables
+// NodeIpsetNeeded, bpf/lib/nat.h snat_v4_needs_masquerade, v1.13.18 to v1.20.2), and in tunnel mode, the default, it does not.
+func (f *facts) ciliumMasquerade() cluster.Tristate {
+	data := f.ciliumData()
+	isOff := func(key string) bool { return data[key] != "" && !isTrue(data[key]) }
+	chaining, routing, tunnel := data[ciliumChaining], data[ciliumRouting], data[ciliumTunnel]
+	off4, off6 := isOff(ciliumIPv4) || isOff(ciliumMasquerade), isOff(ciliumIPv6) || isOff(ciliumMasquerade6)
+	switch {
+	case data == nil, chaining != "" && chaining != "none":
+		return cluster.Undetermined
+	case off4 && off6:
+		return cluster.No
+	case isTrue(data[ciliumToNodes]) && isTrue(data[ciliumBPFMasquerade]):
+		return cluster.Yes
+	case routing == "native", routing == "" && tunnel == "disabled":
+		return cluster.No
+	case off4 && !isOff(ciliumIPv4), off6 && !isOff(ciliumIPv6):
+		// It depends on the address family.
+		return cluster.Undetermined
+	default:
+		return cluster.Yes
+	}
+}
+
 // isCiliumConfig says whether a ConfigMap is the one that the Cilium agents read, which is in their own namespace (install/kubernetes/cilium in Cilium). One in
 // another namespace is of a Cilium that was moved or uninstalled.
 func (f *facts) isCiliumConfig(c *corev1.ConfigMap) bool {
@@ -141,26 +177,53 @@ func (f *facts) isCiliumConfig(c *corev1.ConfigMap) bool {
 	return true
 }
 
+// ciliumConfigMap is cilium-config, nil where it was not read.
+func (f *facts) ciliumConfigMap() *corev1.ConfigMap {
+	for i := range f.ConfigMaps {
+		if f.isCiliumConfig(&f.ConfigMaps[i]) {
+			return &f.ConfigMaps[i]
+		}
+	}
+	return nil
+}
+
+func (f *facts) ciliumData() map[string]string {
+	if found := f.ciliumConfigMap(); found != nil {
+		return found.Data
+	}
+	return nil
+}
+
 // readCilium reads cilium-config; settings is nil where it was not read. replacement is kube-proxy-replacement where that is neither yes nor no: "probe", or "nodeport"
 // for a Cilium that serves node ports without replacing kube-proxy.
 func (f *facts) readCilium() (source string, settings *cluster.CiliumSettings, replacement string) {
-	for i := range f.ConfigMaps {
-		found := &f.ConfigMaps[i]
-		if !f.isCiliumConfig(found) {
-			continue
-		}
-		settings = ciliumSettings(found.Data)
-		switch value := found.Data[ciliumReplacement]; {
-		case value == "true", value == "strict":
-			settings.ReplacesKubeProxy = true
-		case value == "probe":
-			replacement = "probe"
-		case isTrue(found.Data[ciliumNodePort]):
-			replacement = "nodeport"
-		}
-		return fmt.Sprintf("configmap %s/%s", found.Namespace, found.Name), settings, replacement
+	found := f.ciliumConfigMap()
+	if found == nil {
+		return "", nil, ""
 	}
-	return "", nil, ""
+	settings = ciliumSettings(found.Data)
+	switch value := found.Data[ciliumReplacement]; {
+	case value == "true", value == "strict":
+		settings.ReplacesKubeProxy = true
+	case value == "probe":
+		replacement = "probe"
+	case value == "disabled":
+		// It switches the other settings off (daemon/cmd/kube_proxy_replacement.go, v1.13.0 to v1.15.19).
+		settings.SocketLoadBalancing = false
+	case isTrue(found.Data[ciliumNodePort]), settings.PerPacket && f.ciliumNeedsNodePorts():
+		replacement = "nodeport"
+	}
+	return fmt.Sprintf("configmap %s/%s", found.Namespace, found.Name), settings, replacement
+}
+
+// ciliumNeedsNodePorts: v1.14 and v1.15 serve node ports themselves where Envoy is configured (daemon/cmd/kube_proxy_replacement.go, v1.14.19 and v1.15.19).
+func (f *facts) ciliumNeedsNodePorts() bool {
+	set := f.first(ciliumName)
+	if set == nil {
+		return false
+	}
+	v := imageVersion(agentImage(set, "cilium"))
+	return v.Known() && !v.Before(1, 14, 0) && v.Before(1, 16, 0)
 }
 
 // ciliumSettings reads cilium-config, but for kube-proxy-replacement. Defaults are those of pkg/option/config.go and pkg/loadbalancer/config.go in cilium/cilium v1.20.2.
@@ -179,6 +242,10 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		SCTP:                 on(ciliumSCTP),
 		BPFMasquerade:        on(ciliumBPFMasquerade),
 		NoMasquerade:         isOff(ciliumMasquerade),
+		NoIPv6Masquerade:     isOff(ciliumMasquerade6),
+		NoIPv4:               isOff(ciliumIPv4),
+		NoIPv6:               isOff(ciliumIPv6),
+		RangesOfAllTypes:     on(ciliumRanges),
 		EndpointRoutes:       on(ciliumEndpointRoutes),
 		ServiceTopology:      on(ciliumTopology),
 		OpenExternalIPs:      on(ciliumOpenExternalIPs),
