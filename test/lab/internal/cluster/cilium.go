@@ -175,12 +175,13 @@ func (d *cilium) createCRDs(ctx context.Context, c *Cluster) error {
 	return nil
 }
 
-// flags are of the lab, not of the cluster: where things are, and tables of a size that its machine has memory for.
+// flags are of the lab, not of the cluster: where things are, and tables of a size that its machine has memory for. Connections by the ten thousand must fit, or those that
+// are open are forgotten.
 func (d *cilium) flags(c *Cluster) []string {
 	return []string{
 		"--config-dir=" + filepath.Join(c.dir, "cilium-config"), "--k8s-kubeconfig-path=" + c.Control.Kubeconfig, "--cgroup-root=" + ciliumRun + "/cgroupv2",
 		"--bpf-root=/sys/fs/bpf", "--lib-dir=" + ciliumRun + "/lib", "--state-dir=" + ciliumRun + "/state", "--bpf-lb-map-max=1024", "--bpf-map-dynamic-size-ratio=0",
-		"--bpf-ct-global-tcp-max=16384", "--bpf-ct-global-any-max=16384", "--bpf-nat-global-max=32768", "--bpf-neigh-global-max=32768", "--bpf-policy-map-max=1024",
+		"--bpf-ct-global-tcp-max=262144", "--bpf-ct-global-any-max=131072", "--bpf-nat-global-max=262144", "--bpf-neigh-global-max=131072", "--bpf-policy-map-max=1024",
 	}
 }
 

@@ -308,7 +308,7 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		return func(from string, a *agent.Agent, local string) {
 			cells = append(cells, &cell{
 				service: s, from: from, agent: a, probe: i, endpoints: s.Endpoints, effort: e, tries: tries,
-				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
+				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local, OwnPorts: c.Scenario.Mode == scenario.Cilium},
 			})
 		}
 	}
@@ -382,7 +382,9 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		if !s.EveryAddress {
 			continue
 		}
-		inside(probe(at(scenario.SecondIP(i + 1))))
+		if c.Scenario.OnEveryAddress() {
+			inside(probe(at(scenario.SecondIP(i + 1))))
+		}
 		probe(at("127.0.0.1"))("node/"+n.Name, n, "")
 	}
 	return cells
@@ -411,7 +413,7 @@ func sources(pods []scenario.Pod) []recordings.Source {
 }
 
 func network(c *cluster.Cluster) recordings.Network {
-	n := recordings.Network{PodMasquerade: !c.Scenario.NoMasquerade, LoadBalancer: recordings.LoadBalancer{
+	n := recordings.Network{PodMasquerade: c.Scenario.MasqueradesPods(), LoadBalancer: recordings.LoadBalancer{
 		Addresses: []string{cluster.LoadBalancerIP, cluster.LoadBalancerIPv6}, Services: map[string]recordings.LoadBalancing{},
 	}}
 	for i := 1; i <= scenario.Nodes; i++ {

@@ -4,8 +4,11 @@ import "maps"
 
 // ciliumVersions are the releases of Cilium that are tried: those of 1.13 to 1.20 that build from their modules.
 func ciliumVersions() []string {
-	return []string{"v1.20.2"}
+	return []string{"v1.18.0", "v1.19.0", "v1.19.7", "v1.20.2"}
 }
+
+// everySetting are the releases in which every setting is tried.
+func everySetting(version string) bool { return version == "v1.19.7" || version == "v1.20.2" }
 
 func ciliumClusters() []Cluster {
 	var out []Cluster
@@ -16,7 +19,7 @@ func ciliumClusters() []Cluster {
 		}
 		out = append(out, c)
 		for _, v := range ciliumVariants() {
-			if v.Variant == "beside-iptables" {
+			if everySetting(version) || v.Variant == "beside-iptables" {
 				v.Mode, v.Version, v.Breadth = Cilium, version, Core
 				out = append(out, v)
 			}

@@ -229,6 +229,14 @@ func (c Cluster) Kubelet() string {
 	return Newest
 }
 
+// OnEveryAddress says that nodes serve node ports at their second addresses too. Cilium is told the device with the first ones.
+func (c Cluster) OnEveryAddress() bool { return c.Mode != Cilium }
+
+// MasqueradesPods says that connections from pods to nodes have a node's address. Cilium leaves the pod's, but where packets between nodes go through a tunnel.
+func (c Cluster) MasqueradesPods() bool {
+	return !c.NoMasquerade && (c.Mode != Cilium || c.Settings["routing-mode"] == "tunnel")
+}
+
 // TakesTurns says that the data plane deals endpoints out in turn, not at random.
 func (c Cluster) TakesTurns() bool { return c.Mode == "ipvs" }
 
