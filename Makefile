@@ -34,7 +34,7 @@ bench: ## Run the benchmarks, also against a real API server with 5,000 nodes
 	go test -run '^$$' -bench . ./pkg/...
 	go run ./test/scale
 
-lab: ## Compare the recordings in test/truth with real kube-proxies and real packets (Linux, root)
+lab: ## Compare the recordings in test/truth with real data planes and real packets (Linux, root)
 	go run ./test/all packages lab
 
 lab-record: ## Record test/truth again, all data planes and versions (Linux, root)

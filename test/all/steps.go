@@ -41,13 +41,14 @@ var programs = []struct{ name, from string }{
 	{"clang-19", "clang-19"},
 	{"llc-19", "llvm-19"},
 	{"ethtool", "ethtool"},
+	{"ccache", "ccache"},
 	// Shells whose completion scripts are checked.
 	{"zsh", "zsh"},
 	{"fish", "fish"},
 }
 
 // live lists the clusters that the lab builds in every run. The others are recorded, and the tests of pkg/dataplane replay them.
-var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15"}
+var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15", "cilium@v1.20.2", "cilium@v1.20.2/beside-iptables"}
 
 // modules returns the folders of the modules that have Go code; the lab only builds on Linux.
 func modules(m *machine) []string {
@@ -70,7 +71,7 @@ func steps() []step {
 		{name: "release", about: "builds a release for this platform, and those whose build cache is warm, and installs it with krew", lacks: noClone, run: release},
 		{name: "oracle", about: "compares predictions with kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "runs all fuzz tests for a minute together", run: fuzz},
-		{name: "lab", about: "compares the recordings with real kube-proxies and real packets in network namespaces", lacks: noLab, run: lab},
+		{name: "lab", about: "compares the recordings with real data planes and real packets in network namespaces", lacks: noLab, run: lab},
 		{name: "platforms", about: "the step release for all platforms", lacks: noClone, run: allPlatforms, apart: true},
 		{name: "fresh", about: "runs both commands of the README in a new clone, with an empty HOME and empty caches", lacks: noClone, run: fresh, apart: true},
 	}

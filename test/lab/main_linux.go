@@ -1,4 +1,4 @@
-// Command lab makes clusters out of network namespaces, with a real control plane and a real kube-proxy on every node, sends real connections to every address
+// Command lab makes clusters out of network namespaces, with a real control plane and a real data plane on every node, sends real connections to every address
 // of many Services, and holds what happened against the recordings in test/truth.
 package main
 

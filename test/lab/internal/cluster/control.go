@@ -1,4 +1,4 @@
-// Package cluster knows how to make a cluster out of network namespaces: a real control plane, nodes with a real kube-proxy each, pods, a load balancer and
+// Package cluster knows how to make a cluster out of network namespaces: a real control plane, nodes with a real data plane each, pods, a load balancer and
 // machines outside. It must run in network, mount and process namespaces of its own.
 package cluster
 
