@@ -335,8 +335,10 @@ var ciliumChanges = []cluster.Version{
 	version("1.18.6"), version("1.19"), version("1.19.2"), version("1.19.3"), version("1.19.7"), version("1.20"),
 }
 
+const ciliumLetters = "CIL"
+
 var ciliumPlane = &plane{
-	name: cluster.Cilium, letters: "CIL",
+	name: cluster.Cilium, letters: ciliumLetters,
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
