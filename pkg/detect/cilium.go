@@ -140,14 +140,14 @@ func (d *detector) ciliumBeside() *cluster.CiliumSettings {
 }
 
 // ciliumMasquerade says whether Cilium replaces pods' addresses on the way to other nodes: where it routes natively it exempts nodes (pkg/datapath/iptables
-// NodeIpsetNeeded, bpf/lib/nat.h snat_v4_needs_masquerade, v1.13.18 to v1.20.2), and in tunnel mode, the default, it does not.
+// NodeIpsetNeeded, bpf/lib/nat.h snat_v4_needs_masquerade, v1.13.18 to v1.20.2), and in tunnel mode it does not.
 func (f *facts) ciliumMasquerade() cluster.Tristate {
 	data := f.ciliumData()
 	isOff := func(key string) bool { return data[key] != "" && !isTrue(data[key]) }
 	chaining, routing, tunnel := data[ciliumChaining], data[ciliumRouting], data[ciliumTunnel]
 	off4, off6 := isOff(ciliumIPv4) || isOff(ciliumMasquerade), isOff(ciliumIPv6) || isOff(ciliumMasquerade6)
 	switch {
-	case data == nil, chaining != "" && chaining != "none":
+	case data == nil, chaining != "" && chaining != "none", routing == "" && tunnel == "":
 		return cluster.Undetermined
 	case off4 && off6:
 		return cluster.No
