@@ -17,7 +17,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -30,10 +29,7 @@ type Dial struct {
 	Network string // tcp or udp
 	Address string // address:port
 	Local   string // the address to dial from; empty lets the kernel choose
-	// OwnPorts gives every connection of the agent a port of its own. The kernel gives one port to connections with different destinations, which a data plane may
-	// translate to the same: it then takes one connection for the other, where it does not look at what else has the port.
-	OwnPorts bool
-	Tries    int
+	Tries   int
 }
 
 // Pace is how hard connections are tried.
@@ -393,33 +389,20 @@ func dial(dials []Dial, pace Pace) []Answers {
 
 func dialer(d Dial, timeout time.Duration) *net.Dialer {
 	n := &net.Dialer{Timeout: timeout, FallbackDelay: -1}
-	port := 0
-	if d.OwnPorts {
-		port = firstPort + int(ports.Add(1))%(lastPort-firstPort+1)
-	}
-	if ip := net.ParseIP(d.Local); ip == nil && port == 0 {
-		return n
-	} else if d.Network == "udp" {
-		n.LocalAddr = &net.UDPAddr{IP: ip, Port: port}
-	} else {
-		n.LocalAddr = &net.TCPAddr{IP: ip, Port: port}
+	if d.Local != "" {
+		if ip := net.ParseIP(d.Local); d.Network == "udp" {
+			n.LocalAddr = &net.UDPAddr{IP: ip}
+		} else {
+			n.LocalAddr = &net.TCPAddr{IP: ip}
+		}
 	}
 	return n
 }
-
-// The ports of connections that have one of their own: none is a node port or one at which a pod answers.
-const firstPort, lastPort = 33000, 60999
-
-// ports counts the connections that had a port of their own.
-var ports atomic.Uint32
 
 // once makes one connection and reads what answers.
 func once(d Dial, timeout time.Duration) Answers {
 	deadline := time.Now().Add(timeout)
 	c, err := dialer(d, timeout).Dial(d.Network, d.Address)
-	for d.OwnPorts && errors.Is(err, syscall.EADDRINUSE) {
-		c, err = dialer(d, time.Until(deadline)).Dial(d.Network, d.Address)
-	}
 	if err != nil {
 		return failed(err)
 	}

@@ -308,7 +308,7 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		return func(from string, a *agent.Agent, local string) {
 			cells = append(cells, &cell{
 				service: s, from: from, agent: a, probe: i, endpoints: s.Endpoints, effort: e, tries: tries,
-				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local, OwnPorts: c.Scenario.Mode == scenario.Cilium},
+				dial: agent.Dial{Network: strings.ToLower(protocol), Address: net.JoinHostPort(t.Address, strconv.Itoa(t.Port)), Local: local},
 			})
 		}
 	}
