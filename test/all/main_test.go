@@ -74,3 +74,11 @@ func TestUnitFailsOnOtherSkips(t *testing.T) {
 		t.Errorf("%d are left to other steps, and %q are wrong", left, wrong)
 	}
 }
+
+func TestTestsThatNeedNoServerAreFound(t *testing.T) {
+	passes := []string{"test/fix TestOwner", "test/fix TestOwner/Helm", "test/fix TestPure", "test/fix TestPureToo"}
+	skips := []string{"test/fix TestOwner/Flux: needs real binaries", "test/fix TestPureTooMany/a: needs real binaries"}
+	if got, want := inner(passes, skips), []string{"test/fix TestOwner/Helm", "test/fix TestPure", "test/fix TestPureToo"}; !slices.Equal(got, want) {
+		t.Errorf("%q run without a server, want %q", got, want)
+	}
+}
