@@ -181,16 +181,7 @@ var withoutServer = []string{kube.CacheEnv + "=" + filepath.Join(os.TempDir(), "
 
 // unit leaves what needs an API server to the step apiserver; -short leaves all but a sample of long comparisons to it too, and go vet is a step of its own.
 func unit(ctx context.Context, m *machine) error {
-	list := m.command(ctx, "", nil, "go", "list", "./...")
-	list.Stdout = nil
-	out, err := list.Output()
-	if err != nil {
-		return fmt.Errorf("go list: %w", err)
-	}
-	packages := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool {
-		return slices.ContainsFunc(needServer, func(dir string) bool { return strings.HasSuffix(name, "/"+dir) })
-	})
-	err = m.test(ctx, "", withoutServer, append([]string{"-count=1", "-short", "-vet=off"}, packages...)...)
+	err := m.testKept(ctx, withoutServer, needServer)
 	left, wrong := sortSkips(m.skips)
 	fmt.Printf("left to the step apiserver, because they need an API server: %d tests, and all of %s\n", left, strings.Join(needServer, ", "))
 	m.skips = slices.DeleteFunc(m.skips, func(skip string) bool { return containsAny(skip, leftToOtherSteps) })
@@ -229,8 +220,8 @@ func apiserver(ctx context.Context, m *machine) error {
 	err := m.test(ctx, "", nil, "-timeout", "20m", "./...")
 	skips := m.skips
 	packages := make([]string, len(needServer))
-	for i, dir := range needServer {
-		packages[i] = "./" + dir
+	for i, folder := range needServer {
+		packages[i] = "./" + folder
 	}
 	m.skips, m.passes = nil, nil
 	err = errors.Join(err, m.test(ctx, "", withoutServer, append([]string{"-count=1", "-short", "-vet=off"}, packages...)...))
