@@ -35,6 +35,7 @@ const usage = `usage: lab COMMAND [flags] [-- PROGRAM ARG...]
 
 commands:
   list      names the clusters
+  needs     names the programs that clusters run, as go run ./test/kube/build takes them
   compare   makes clusters and shows where connections meet something else than their recordings say; exits with 1 where they do
   record    makes clusters and rewrites their recordings
   hold      makes one cluster, runs PROGRAM with KUBECONFIG set, and exits as it does
@@ -86,6 +87,17 @@ func run(ctx context.Context, args []string) int {
 	case "list":
 		for _, c := range clusters {
 			fmt.Printf("%-40s %s\n", c.Name(), c.Changed)
+		}
+		return 0
+	case "needs":
+		named := map[kube.Target]bool{}
+		for _, c := range clusters {
+			for _, t := range targets(c) {
+				if !named[t] {
+					fmt.Println(t)
+				}
+				named[t] = true
+			}
 		}
 		return 0
 	case "stage": // this program again, inside namespaces of its own
@@ -176,10 +188,7 @@ func missing(c scenario.Cluster) []string {
 		}
 	}
 	var want []kube.Target
-	for _, t := range append(needs.Targets,
-		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
-		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
-	) {
+	for _, t := range targets(c) {
 		var m *kube.MissingError
 		if _, err := kube.Binary(t.Name, t.Version); errors.As(err, &m) {
 			want = append(want, t)
@@ -191,6 +200,14 @@ func missing(c scenario.Cluster) []string {
 		out = append(out, (&kube.MissingError{Targets: want}).Error())
 	}
 	return out
+}
+
+// targets are the programs that a cluster runs.
+func targets(c scenario.Cluster) []kube.Target {
+	return append(cluster.NeedsOf(c).Targets,
+		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
+		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
+	)
 }
 
 // forbidden is why this process may not make namespaces; nil where it may.
@@ -507,6 +524,9 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 		}
 	}
 	if r.Flips, err = record.Flip(ctx, k, o.slow, progress); err != nil {
+		return err
+	}
+	if r, err = record.Numbered(k, r); err != nil {
 		return err
 	}
 	return r.Write(out)

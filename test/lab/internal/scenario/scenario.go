@@ -308,7 +308,7 @@ func versions() map[string][]string {
 
 // Clusters are all clusters, in the order in which they are tried.
 func Clusters() []Cluster {
-	var out []Cluster
+	out := ciliumClusters()
 	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
 		for _, v := range versions()[mode] {
 			c := Cluster{Mode: mode, Version: v, IPv4: Before(v, 21)}
