@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // tested is a package with tests: its import path, its folder, and the file with its compiled tests.
@@ -85,28 +83,33 @@ func (m *machine) runKept(ctx context.Context, env []string, packages []tested) 
 		return fmt.Errorf("go tool -n test2json: %w", err)
 	}
 	var (
-		group  errgroup.Group
+		group  sync.WaitGroup
 		mu     sync.Mutex
 		failed []error
 	)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for _, p := range packages {
-		group.Go(func() error {
-			cmd := m.command(ctx, "", append([]string{"PWD=" + p.dir}, env...), strings.TrimSpace(string(test2json)), "-t", "-p", p.name,
-				p.binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout=10m", "-test.short")
-			cmd.Dir = p.dir
-			var out bytes.Buffer
-			cmd.Stdout = &out
-			err := cmd.Run()
-			mu.Lock()
-			defer mu.Unlock()
-			m.follow(bufio.NewScanner(&out))
-			if err != nil {
-				failed = append(failed, fmt.Errorf("tests of %s: %w", p.name, err))
+	next := make(chan tested)
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for p := range next {
+				cmd := m.command(ctx, "", append([]string{"PWD=" + p.dir}, env...), strings.TrimSpace(string(test2json)), "-t", "-p", p.name,
+					p.binary, "-test.v=test2json", "-test.paniconexit0", "-test.timeout=10m", "-test.short")
+				cmd.Dir = p.dir
+				var out bytes.Buffer
+				cmd.Stdout = &out
+				err := cmd.Run()
+				mu.Lock()
+				m.follow(bufio.NewScanner(&out))
+				if err != nil {
+					failed = append(failed, fmt.Errorf("tests of %s: %w", p.name, err))
+				}
+				mu.Unlock()
 			}
-			return nil
 		})
 	}
-	_ = group.Wait() // Errors are in failed: one package does not stop the others.
+	for _, p := range packages {
+		next <- p
+	}
+	close(next)
+	group.Wait()
 	return errors.Join(failed...)
 }
