@@ -65,6 +65,15 @@ func (t Target) Path() (string, error) {
 	return filepath.Join(dir, "bin", t.Version, t.Name), nil
 }
 
+// Files returns where the cache keeps a folder of files that a target reads when it runs. They are there once the target is built.
+func (t Target) Files(name string) (string, error) {
+	path, err := t.Path()
+	if err != nil {
+		return "", err
+	}
+	return path + "." + name, nil
+}
+
 // MissingError says that targets are not in the cache and how to get them there.
 type MissingError struct{ Targets []Target }
 

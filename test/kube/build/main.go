@@ -1,6 +1,6 @@
 //go:build unix
 
-// Command build knows how real Kubernetes and etcd binaries are built from their Go modules into the cache that tests run them from.
+// Command build builds the real programs that tests run, such as kube-apiserver and etcd, from their Go modules into the cache that tests run them from.
 package main
 
 import (
@@ -16,7 +16,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,9 +27,9 @@ func main() {
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), `usage: go run ./test/kube/build [NAME@VERSION…]
 
-Builds NAME (etcd, kube-apiserver, kube-controller-manager, kube-proxy, kube-scheduler, kubectl) into the cache of test
-binaries, which %s moves. What is there already is kept. Without arguments: %v.
-`, kube.CacheEnv, kube.Default())
+Builds NAME into the cache of test binaries, which %s moves. What is there already is kept. Without arguments: %v.
+NAME is one of: %s.
+`, kube.CacheEnv, kube.Default(), strings.Join(names(), ", "))
 	}
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -74,33 +73,13 @@ func parse(arg string) (kube.Target, error) {
 	if !ok {
 		return kube.Target{}, fmt.Errorf("%q: want NAME@VERSION, such as kube-proxy@%s", arg, kube.Version)
 	}
-	if packageOf(name) == "" {
+	if _, known := recipes[name]; !known {
 		return kube.Target{}, fmt.Errorf("%q: no recipe for %q; known: %s", arg, name, strings.Join(names(), ", "))
 	}
 	if !versionForm.MatchString(version) {
 		return kube.Target{}, fmt.Errorf("%q: the version must be complete, such as %s", arg, kube.Version)
 	}
 	return kube.Target{Name: name, Version: version}, nil
-}
-
-const (
-	kubernetesModule = "k8s.io/kubernetes"
-	etcdModule       = "go.etcd.io/etcd/server/v3"
-)
-
-func names() []string {
-	return []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl"}
-}
-
-// packageOf returns the import path of a binary's main package, or "" where there is no recipe.
-func packageOf(name string) string {
-	switch {
-	case name == "etcd":
-		return etcdModule
-	case slices.Contains(names(), name):
-		return kubernetesModule + "/cmd/" + name
-	}
-	return ""
 }
 
 // ensure prints one line: the binary's path, and that it was there or how long building it took.
@@ -159,43 +138,36 @@ func build(ctx context.Context, t kube.Target, path string) error {
 	}
 	defer os.RemoveAll(work)
 
-	module, ldflags := etcdModule, "-s -w"
-	if t.Name != "etcd" {
-		module, ldflags = kubernetesModule, "-s -w "+versionStamp(t.Version)
-	}
+	r := recipes[t.Name]
 	goMod := filepath.Join(work, "go.mod")
 	if err := os.WriteFile(goMod, []byte("module kubectl-etp-test-binaries\n\ngo 1.26\n"), 0o644); err != nil {
 		return err
 	}
-	upstream, err := download(ctx, work, module, t.Version)
+	source, upstream, err := download(ctx, work, r.module, t.Version)
 	if err != nil {
 		return err
 	}
-	edits := []string{"mod", "edit", "-require=" + module + "@" + t.Version}
-	if module == kubernetesModule {
-		edits = append(edits, kubernetesReplacements(upstream, t.Version)...)
+	edits := []string{"mod", "edit", "-require=" + r.module + "@" + t.Version}
+	if r.edits != nil {
+		edits = append(edits, r.edits(upstream, t.Version)...)
 	}
 	if out, err := goTool(ctx, work, edits...); err != nil {
-		return fmt.Errorf("writing the module that requires %s %s: %w\n%s", module, t.Version, err, out)
+		return fmt.Errorf("writing the module that requires %s %s: %w\n%s", r.module, t.Version, err, out)
 	}
-	out, err := goTool(ctx, work, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", "binary", packageOf(t.Name))
+	ldflags := "-s -w"
+	if r.stamp != nil {
+		ldflags += " " + r.stamp(t.Version)
+	}
+	out, err := goTool(ctx, work, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", "binary", r.of(t.Version))
 	if err != nil {
-		return fmt.Errorf("go build %s: %w\n%s\nif a module above could not be had, try a neighbouring patch version of %s", packageOf(t.Name), err, out, t.Version)
+		return fmt.Errorf("go build %s: %w\n%s\nif a module above could not be had, try a neighbouring patch version of %s", r.of(t.Version), err, out, t.Version)
+	}
+	for name, from := range r.files {
+		if err := keepFiles(t, name, filepath.Join(source, from)); err != nil {
+			return err
+		}
 	}
 	return os.Rename(filepath.Join(work, "binary"), path)
-}
-
-// versionStamp makes a binary report its true version, as the release scripts of Kubernetes do.
-func versionStamp(version string) string {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	var flags []string
-	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		flags = append(flags,
-			"-X "+pkg+".gitVersion="+version,
-			"-X "+pkg+".gitMajor="+parts[0],
-			"-X "+pkg+".gitMinor="+parts[1])
-	}
-	return strings.Join(flags, " ")
 }
 
 // goMod is what `go mod edit -json` prints, as far as it is used here.
@@ -206,73 +178,24 @@ type goMod struct {
 	}
 }
 
-// download fetches a module and returns its own go.mod.
-func download(ctx context.Context, work, module, version string) (goMod, error) {
-	var got struct{ GoMod, Error string }
+// download fetches a module and returns the folder of its source, and its own go.mod.
+func download(ctx context.Context, work, module, version string) (source string, m goMod, err error) {
+	var got struct{ Dir, GoMod, Error string }
 	out, err := goTool(ctx, work, "mod", "download", "-json", module+"@"+version)
 	if json.Unmarshal(out, &got) != nil && err != nil {
-		return goMod{}, fmt.Errorf("downloading %s %s: %w\n%s", module, version, err, out)
+		return "", goMod{}, fmt.Errorf("downloading %s %s: %w\n%s", module, version, err, out)
 	}
 	if got.Error != "" || err != nil {
-		return goMod{}, fmt.Errorf("%s %s cannot be had as a Go module: %s; try a neighbouring patch version (go list -m -versions %s lists them)", module, version, got.Error, module)
+		return "", goMod{}, fmt.Errorf("%s %s cannot be had as a Go module: %s; try a neighbouring patch version (go list -m -versions %s lists them)", module, version, got.Error, module)
 	}
 	out, err = goTool(ctx, work, "mod", "edit", "-json", got.GoMod)
 	if err != nil {
-		return goMod{}, fmt.Errorf("reading the go.mod of %s %s: %w\n%s", module, version, err, out)
+		return "", goMod{}, fmt.Errorf("reading the go.mod of %s %s: %w\n%s", module, version, err, out)
 	}
-	var m goMod
 	if err := json.Unmarshal(out, &m); err != nil {
-		return goMod{}, fmt.Errorf("reading the go.mod of %s %s: %w", module, version, err)
+		return "", goMod{}, fmt.Errorf("reading the go.mod of %s %s: %w", module, version, err)
 	}
-	return m, nil
-}
-
-// kubernetesReplacements returns the `go mod edit` flags that make a Kubernetes version build outside its own repository: its staging modules at the
-// versions they were published as, its dependencies where it pins them, and the ones that a current Go no longer builds or runs raised.
-func kubernetesReplacements(upstream goMod, version string) []string {
-	var flags []string
-	staging := "v0." + strings.SplitN(version, ".", 2)[1]
-	seen := map[string]bool{}
-	replace := func(path, with string) {
-		if !seen[path] {
-			seen[path] = true
-			flags = append(flags, "-replace="+path+"="+with)
-		}
-	}
-	for _, r := range upstream.Require {
-		if r.Version == "v0.0.0" && strings.HasPrefix(r.Path, "k8s.io/") {
-			replace(r.Path, r.Path+"@"+staging)
-		}
-		if raised := raise(r.Path, r.Version); raised != "" {
-			replace(r.Path, r.Path+"@"+raised)
-		}
-	}
-	for _, r := range upstream.Replace {
-		if strings.HasPrefix(r.New.Path, "./staging/") {
-			replace(r.Old.Path, r.Old.Path+"@"+staging)
-			continue
-		}
-		if r.New.Version == "" {
-			continue // Another folder of its repository that was never published; no binary built here uses one.
-		}
-		with := r.New.Version
-		if raised := raise(r.New.Path, with); raised != "" {
-			with = raised
-		}
-		replace(r.Old.Path, r.New.Path+"@"+with)
-	}
-	return flags
-}
-
-// raise returns the version to use in place of one that a current Go does not build or run, or "" where the version is fine.
-func raise(path, version string) string {
-	switch {
-	case path == "golang.org/x/sys" && strings.HasPrefix(version, "v0.0.0-"):
-		return "v0.49.0" // Older ones reach into the runtime by names that it no longer has.
-	case path == "github.com/modern-go/reflect2" && version != "v1.0.2" && !strings.HasPrefix(version, "v1.0.3"):
-		return "v1.0.2" // Older ones crash on maps since Go 1.18.
-	}
-	return ""
+	return got.Dir, m, nil
 }
 
 // goTool runs the go command in dir and returns its standard output, or, where it failed, everything it said.

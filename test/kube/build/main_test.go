@@ -30,8 +30,8 @@ func TestParse(t *testing.T) {
 
 func TestEveryNameHasARecipe(t *testing.T) {
 	for _, name := range names() {
-		if packageOf(name) == "" {
-			t.Errorf("no package for %s", name)
+		if recipes[name].module == "" {
+			t.Errorf("no module for %s", name)
 		}
 	}
 	for _, target := range kube.Default() {
