@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,41 +9,10 @@ import (
 // ipvsVariants are the clusters in ipvs mode that differ from the default settings or have Services of their own.
 func ipvsVariants() []Cluster {
 	var out []Cluster
-	for _, version := range []string{"v1.20.15", "v1.21.14", "v1.22.17", "v1.24.17", "v1.26.15", "v1.28.15", "v1.29.6", "v1.32.2", "v1.35.4", "v1.36.3"} {
+	for _, version := range []string{"v1.20.15", Newest} {
 		out = append(out, rangesCluster(version, "sourceranges", "Services with loadBalancerSourceRanges; bindAddress is not set", map[string]any{"bindAddress": nil}, sourceRanges()))
 	}
-	for _, version := range []string{"v1.20.15", "v1.24.17", "v1.36.3"} {
-		out = append(out, rangesCluster(version, "bindaddress", "Services with loadBalancerSourceRanges; bindAddress is the IPv4 address of n2 on every node",
-			map[string]any{"bindAddress": NodeIP(2)[0]}, boundRanges()))
-	}
-	for _, version := range []string{"v1.24.17", "v1.36.3"} {
-		out = append(out, rangesCluster(version, "bindaddress-v6", "Services with loadBalancerSourceRanges; bindAddress is the IPv6 address of n2 on every node",
-			map[string]any{"bindAddress": NodeIP(2)[1]}, boundRanges()))
-	}
-	// These have few Services: what a setting changes shows in each of them.
-	for _, c := range append(variants("ipvs", Newest), Cluster{
-		Mode: "ipvs", Version: Newest, Variant: "nodecidr", Changed: "pods are told by the node's podCIDRs", Settings: map[string]any{"detectLocalMode": "NodeCIDR", "clusterCIDR": nil},
-	}) {
-		c.Own = chosen("local-some", "cluster-some", "local-one", "local-internal-local", "cluster-external-ip")
-		out = append(out, c)
-	}
-	for _, version := range []string{"v1.22.17", Newest} {
-		out = append(out, Cluster{Mode: "ipvs", Version: version, Variant: "flips", Changed: "a few Services, whose policy is changed", Own: flipped(chosen("local-some", "cluster-some"))})
-	}
 	return out
-}
-
-// chosen are Services of a complete cluster.
-func chosen(names ...string) []Service {
-	return slices.DeleteFunc(Services(), func(s Service) bool { return !slices.Contains(names, s.Name) })
-}
-
-// flipped are Services of which the policy is changed.
-func flipped(services []Service) []Service {
-	for i := range services {
-		services[i].FlipToOther = true
-	}
-	return services
 }
 
 func rangesCluster(version, variant, changed string, settings map[string]any, services []Service) Cluster {
@@ -102,13 +70,4 @@ func sourceRanges() []Service {
 	mixed.Name, mixed.SourceRanges = mixed.Name+"-v4only", mixed.SourceRanges[:1]
 	return append(all, many, host, mixed,
 		ranged(cluster, "nodes", v6), ranged(cluster, "pods", v6), ranged(cluster, "unspecified", v6), ranged(local, "nodes", v4, v6))
-}
-
-// boundRanges are the Services of sourceRanges that show which address kube-proxy takes as the node's.
-func boundRanges() []Service {
-	var all []Service
-	for _, admitted := range []string{"nodes", "node", "unspecified", "loopback"} {
-		all = append(all, ranged(cluster, admitted), ranged(cluster, admitted, v6))
-	}
-	return all
 }
