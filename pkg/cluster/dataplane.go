@@ -92,7 +92,11 @@ type KubeProxySettings struct {
 	// NoLocalhostNodePorts is iptables.localhostNodePorts: false.
 	NoLocalhostNodePorts bool
 	HostnameOverride     string
-	FeatureGates         map[string]bool
+	// BindAddress is what kube-proxy takes as the address of its node; the zero Addr where it is unspecified, as by
+	// default. BindAddressUnknown: it is a variable that each node replaces, or could not be read.
+	BindAddress        netip.Addr
+	BindAddressUnknown bool
+	FeatureGates       map[string]bool
 }
 
 // CiliumSettings are the parts of cilium-config that decide what happens to a connection.

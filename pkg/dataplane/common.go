@@ -129,7 +129,7 @@ var (
 			"of its range is allowed",
 	}
 	unknownSelf = &Rule{
-		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app/server_others.go nodeIPTuple",
+		ID: "UNK-14", Source: "kubernetes/kubernetes pkg/proxy/ipvs/proxier.go allowFromNode; cmd/kube-proxy/app nodeIPTuple (v1.20 to v1.27), detectNodeIPs (v1.28 to v1.37)",
 		Reason: "a process on the node connects from the load balancer address itself. Whether " +
 			"loadBalancerSourceRanges allow it depends on what kube-proxy takes as its own address (bindAddress, " +
 			"dual stack)",

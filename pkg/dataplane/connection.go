@@ -45,8 +45,9 @@ type destination struct {
 	// ipModeProxy: the load balancer address has ipMode Proxy.
 	ipModeProxy bool
 	// noClusterIP: the Service has no ClusterIP of the address family that is dialled. nodePrefersOtherFamily: the
-	// judging node's first address is of the other one.
-	noClusterIP, nodePrefersOtherFamily bool
+	// judging kube-proxy's bind address, or the node's first address, is of the other one. nodeHasBothFamilies: its
+	// Node object has addresses of both.
+	noClusterIP, nodePrefersOtherFamily, nodeHasBothFamilies bool
 	// hasStrays: noClusterIP, and slices have endpoints of that family all the same.
 	hasStrays bool
 	// ipv6: the dialled address is one, or its family is IPv6.
@@ -115,9 +116,10 @@ type ranges struct {
 	// that they allow it.
 	ranged, anyClient bool
 	allowsClient      cluster.Tristate
-	// For a process on the node, whether they allow the address that kube-proxy reads from its Node object, the
-	// unspecified address of the family, and the dialled address.
-	allowsNodeAddress, allowsUnspecified, allowsDialled cluster.Tristate
+	// For a process on the node, whether they allow the dialled address, and the address that kube-proxy takes as the
+	// node's: its bind address or, where that is unspecified, the one in its Node object (allowsNodeAddress) or the
+	// unspecified address itself (allowsBindAddress).
+	allowsDialled, allowsNodeAddress, allowsBindAddress cluster.Tristate
 }
 
 // backends are the endpoints that could serve the connection, counted by place.

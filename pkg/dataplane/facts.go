@@ -26,7 +26,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.origin = origin{from: client.From, elsewhere: t.To == NodePort && client.From != External && t.Node != client.Node, staysWithEndpoint: s.ClientIPAffinity && client.Address.IsValid()}
 	c.destination = destination{
 		dialled: t.To, to: t.To, protocol: s.Ports[t.Port].Protocol, noNodePort: s.Ports[t.Port].NodePort == 0, ipModeProxy: t.IPMode == cluster.Proxy,
-		noClusterIP: !p.hasFamily(f), ipv6: f == v6, nodePrefersOtherFamily: len(node.InternalIPs) > 0 && familyOf(node.InternalIPs[0]) != f,
+		noClusterIP: !p.hasFamily(f), ipv6: f == v6, nodePrefersOtherFamily: prefersOther(d, node, f), nodeHasBothFamilies: hasBoth(node),
 	}
 	c.hasStrays = c.noClusterIP && p.group(t.Port, f).total != (tally{})
 	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtualKubelet: node.VirtualKubelet, leftToOtherProxy: s.ProxyName != ""}
@@ -267,37 +267,13 @@ func (p *Predictor) guard(c *connection, client Client, dialled netip.Addr, f fa
 		if a, ok := first(node.InternalIPs, f); ok {
 			c.allowsClient = cluster.Is(inAny(ranges, a))
 		}
-		c.allowsNodeAddress = p.allowsNodeObjectAddress(c, node, ranges, f)
-		c.allowsUnspecified = cluster.Is(inAny(ranges, unspecified[f]))
 		c.allowsDialled = cluster.Is(inAny(ranges, dialled))
+		c.allowsNodeAddress = includes(ranges, p.proxyAddress(c.dataplane, node, f))
+		c.allowsBindAddress = includes(ranges, bindAddress(c.dataplane, f))
 	default:
 		// A client outside without an address is any client that the ranges allow.
 		c.allowsClient = cluster.Is(!client.Address.IsValid() || inAny(ranges, client.Address))
 	}
-}
-
-var (
-	unspecified = [...]netip.Addr{v4: netip.IPv4Unspecified(), v6: netip.IPv6Unspecified()}
-	loopback    = [...]netip.Addr{v4: netip.MustParseAddr("127.0.0.1"), v6: netip.IPv6Loopback()}
-)
-
-// allowsNodeObjectAddress says whether ranges include the address that kube-proxy reads from the Node object of the
-// name that it runs under, or the loopback address where it finds none.
-func (p *Predictor) allowsNodeObjectAddress(c *connection, node *cluster.Node, ranges []netip.Prefix, f family) cluster.Tristate {
-	if name := c.dataplane.ProxyNodeName(node); name != node.Name {
-		i := p.snapshot.NodeIndex(name)
-		if i < 0 {
-			return cluster.Is(inAny(ranges, loopback[f]))
-		}
-		node = &p.snapshot.Nodes[i]
-	}
-	if !node.Known || len(node.InternalIPs) == 0 {
-		return cluster.Undetermined
-	}
-	if a, ok := first(node.InternalIPs, f); ok {
-		return cluster.Is(inAny(ranges, a))
-	}
-	return cluster.Is(inAny(ranges, loopback[f]))
 }
 
 type family uint8

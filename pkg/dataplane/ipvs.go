@@ -62,31 +62,52 @@ func (c *connection) ipvsClusterIP() verdict {
 	}
 }
 
-// ipvsAllows says whether loadBalancerSourceRanges allow the client. A process on the node connects from the load
-// balancer address, which is bound there, and is allowed where the ranges include what kube-proxy takes as its own
-// address (allowFromNode). That is the Node object's; with dual stack until v1.27 it is the bind address, which is
-// usually unspecified and is not read. Until v1.24 the ranges themselves also apply to such a process; from v1.25 to
-// v1.28 nothing does (kubernetes/kubernetes#119791).
+// speaksFromAddress: ipvs has put the dialled address on the node, and a process there connects from that address.
+func (c *connection) speaksFromAddress() bool { return c.mode == cluster.IPVS && c.startsOnHost() }
+
+// ipvsAllows says whether loadBalancerSourceRanges allow the client. Others than processes on the node connect from
+// their own address. For those, releases differ (pkg/proxy/ipvs/proxier.go allowFromNode, writeIptablesRules):
+//   - until v1.24 (read: v1.20.15 to v1.24.17) rules of nat OUTPUT compare the load balancer address, from which the
+//     process connects, with the ranges, and let it pass too where they include the address that kube-proxy takes as
+//     the node's. With both address families that is the bind address, even if unspecified (nodeIPTuple in
+//     cmd/kube-proxy/app), else the one of the Node object (detectNodeIP).
+//   - from v1.25 to v1.28 (read: v1.25.16 to v1.28.15) the ranges are enforced for what arrives and what is forwarded
+//     only, so no process is refused (kubernetes/kubernetes#119791).
+//   - since v1.29 (read: v1.29.6 to v1.37.2) KUBE-IPVS-OUT-FILTER drops what a process sends, unless the ranges include
+//     the address that kube-proxy takes as the node's: the bind address or that of the Node object, for each family
+//     (detectNodeIPs).
 func (c *connection) ipvsAllows() cluster.Tristate {
 	switch {
 	case !c.startsOnHost():
 		return c.allowsClient
 	case !c.before(29, 0):
 		return c.allowsNodeAddress
-	case !c.before(25, 0):
+	case !c.before(25, 0), c.allowsDialled == cluster.Yes:
 		return cluster.Yes
-	case c.allowsDialled != c.allowsNodeAddress && c.allowsNodeAddress != cluster.Yes:
-		return cluster.Undetermined
-	case c.allowsUnspecified != c.allowsNodeAddress && c.dualStack() && c.allowsDialled != cluster.Yes:
-		return cluster.Undetermined
-	default:
+	case c.allowsNodeAddress == c.allowsBindAddress:
 		return c.allowsNodeAddress
+	}
+	switch c.dualStack() {
+	case cluster.Yes:
+		return c.allowsBindAddress
+	case cluster.No:
+		return c.allowsNodeAddress
+	default:
+		return cluster.Undetermined
 	}
 }
 
-// dualStack: kube-proxy does both families since v1.21 (gate IPv6DualStack, fixed in v1.23), where the kernel does.
-func (c *connection) dualStack() bool {
-	return !c.before(23, 0) || c.gate("IPv6DualStack", !c.before(21, 0))
+// dualStack: kube-proxy does both address families. It does since v1.21 (gate IPv6DualStack, alpha in v1.20, fixed in
+// v1.23), if it finds iptables for both of them on the node. The API shows that only by a Node with addresses of both.
+func (c *connection) dualStack() cluster.Tristate {
+	switch {
+	case c.before(23, 0) && !c.gate("IPv6DualStack", !c.before(21, 0)):
+		return cluster.No
+	case c.before(21, 0) || c.nodeHasBothFamilies:
+		return cluster.Yes
+	default:
+		return cluster.Undetermined
+	}
 }
 
 func (c *connection) isAccessible() bool {

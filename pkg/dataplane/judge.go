@@ -217,12 +217,10 @@ func (c *connection) unsettled() (*Rule, []connection) {
 		as.countDiffers, none.countDiffers = false, false
 		none.takenAsLocal, none.endpointTakenAsLocal = tally{}, false
 		return unknownCount, []connection{as, none}
-	case c.hasActiveRanges() && c.allowsClient == cluster.Undetermined:
-		return someAllowed, c.either(func(as *connection, t cluster.Tristate) { as.allowsClient, as.allowsNodeAddress = t, t })
-	case c.mode == cluster.IPVS && c.hasActiveRanges() && c.startsOnHost() && c.ipvsAllows() == cluster.Undetermined:
-		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) {
-			as.allowsNodeAddress, as.allowsUnspecified, as.allowsDialled = t, t, t
-		})
+	case c.speaksFromAddress() && c.hasActiveRanges() && c.ipvsAllows() == cluster.Undetermined:
+		return unknownSelf, c.either(func(as *connection, t cluster.Tristate) { as.allowsNodeAddress, as.allowsBindAddress = t, t })
+	case !c.speaksFromAddress() && c.hasActiveRanges() && c.allowsClient == cluster.Undetermined:
+		return someAllowed, c.either(func(as *connection, t cluster.Tristate) { as.allowsClient = t })
 	case c.to == NodePort && c.servesNodePort == cluster.Undetermined:
 		return unknownAddress, c.either(func(as *connection, t cluster.Tristate) { as.servesNodePort = t })
 	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined:

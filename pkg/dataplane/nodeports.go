@@ -62,6 +62,10 @@ func nodePortServed(d *cluster.Dataplane, mode cluster.ProxyMode, node *cluster.
 		return cluster.Undetermined
 	case len(k.NodePortAddresses) > 0 && (inAny(k.NodePortAddresses, at) || !k.PrimaryOnly):
 		return cluster.Is(inAny(k.NodePortAddresses, at))
+	case k.BindAddressUnknown:
+		return cluster.Undetermined
+	case k.BindAddress.IsValid() && familyOf(k.BindAddress) == f:
+		return cluster.Is(k.BindAddress == at) // it is the primary address (newProxyServer in cmd/kube-proxy/app)
 	case d.ProxyNodeName(node) != node.Name:
 		// Without a Node object of that name kube-proxy knows no primary address, and serves them all.
 		return cluster.Yes

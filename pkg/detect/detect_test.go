@@ -340,4 +340,53 @@ status: {nodeInfo: {kubeletVersion: v1.33.1}}
 		k.HostnameOverride != "fixed" || !k.FeatureGates["SomeGate"] {
 		t.Errorf("settings: %+v", k)
 	}
+	if k.BindAddress.IsValid() || k.BindAddressUnknown {
+		t.Errorf("bind address that is not set: %v, unknown %t", k.BindAddress, k.BindAddressUnknown)
+	}
+}
+
+// A bind address that is unspecified is the default, in each family, and a variable has a value that is not read. A
+// configuration file overrides the flag.
+func TestBindAddress(t *testing.T) {
+	const manifest = `apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: kube-proxy, namespace: kube-system}
+spec:
+  template:
+    spec:
+      containers:
+      - name: kube-proxy
+        image: registry.k8s.io/kube-proxy:v1.24.17
+        command: [kube-proxy, FLAGS]
+        volumeMounts: [{name: c, mountPath: /etc/kp}]
+      volumes: [{name: c, configMap: {name: kp}}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kp, namespace: kube-system}
+data:
+  c.conf: |
+    kind: KubeProxyConfiguration
+    mode: ipvs
+    FIELD
+`
+	for _, c := range []struct {
+		flags, field, want string
+		unknown            bool
+	}{
+		{"--proxy-mode=ipvs", "", "invalid IP", false},
+		{"--bind-address=0.0.0.0", "", "invalid IP", false},
+		{`"--bind-address=::"`, "", "invalid IP", false},
+		{"--bind-address=172.30.0.11", "", "172.30.0.11", false},
+		{"--bind-address=$(NODE_IP)", "", "invalid IP", true},
+		{"--config=/etc/kp/c.conf", "bindAddress: 0.0.0.0", "invalid IP", false},
+		{"--config=/etc/kp/c.conf, --bind-address=172.30.0.11", "bindAddress: fd00:30::11", "fd00:30::11", false},
+		{"--config=/etc/kp/c.conf, --bind-address=172.30.0.11", "clusterCIDR: 10.244.0.0/16", "invalid IP", false},
+	} {
+		text := strings.NewReplacer("FLAGS", c.flags, "FIELD", c.field).Replace(manifest)
+		k := read(t, "", strings.NewReader(text), nil).Dataplane.KubeProxy
+		if k == nil || k.BindAddress.String() != c.want || k.BindAddressUnknown != c.unknown {
+			t.Errorf("%s %s: %+v", c.flags, c.field, k)
+		}
+	}
 }

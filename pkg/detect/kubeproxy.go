@@ -204,6 +204,7 @@ type KubeProxyConfiguration struct {
 	Kind             string          `json:"kind"`
 	FeatureGates     map[string]bool `json:"featureGates"`
 	HostnameOverride string          `json:"hostnameOverride"`
+	BindAddress      string          `json:"bindAddress"`
 	Mode             string          `json:"mode"`
 	ClusterCIDR      string          `json:"clusterCIDR"`
 	DetectLocalMode  string          `json:"detectLocalMode"`
@@ -242,6 +243,7 @@ func fromFlags(given map[string]string) *KubeProxyConfiguration {
 		ClusterCIDR:      given["cluster-cidr"],
 		DetectLocalMode:  given["detect-local-mode"],
 		HostnameOverride: given["hostname-override"],
+		BindAddress:      given["bind-address"],
 	}
 	out.DetectLocal.BridgeInterface = given["pod-bridge-interface"]
 	out.DetectLocal.InterfaceNamePrefix = given["pod-interface-name-prefix"]
@@ -282,6 +284,13 @@ func (c *KubeProxyConfiguration) settings() *cluster.KubeProxySettings {
 	// A variable is replaced by each node's own name: that overrides nothing.
 	if !strings.ContainsAny(c.HostnameOverride, "${") {
 		out.HostnameOverride = strings.ToLower(strings.TrimSpace(c.HostnameOverride))
+	}
+	if text := strings.TrimSpace(c.BindAddress); text != "" {
+		address, ok := cluster.ParseAddress(text)
+		out.BindAddressUnknown = !ok
+		if ok && !address.IsUnspecified() {
+			out.BindAddress = address
+		}
 	}
 	switch mode := cluster.PodDetection(c.DetectLocalMode); mode {
 	case "", cluster.ClusterCIDR:

@@ -32,6 +32,19 @@ func (a *anonymizer) address(text string) string {
 	return a.host(text)
 }
 
+// bindAddress replaces kube-proxy's. One that is unspecified is the default and is left out, and a variable stays one.
+func (a *anonymizer) bindAddress(text string) string {
+	address, ok := cluster.ParseAddress(strings.TrimSpace(text))
+	switch {
+	case !ok:
+		return "$(NODE_IP)"
+	case address.IsUnspecified():
+		return ""
+	default:
+		return a.address(text)
+	}
+}
+
 func (a *anonymizer) other4or6(p netip.Prefix) netip.Prefix {
 	if !a.settled {
 		a.seen[p] = true

@@ -148,7 +148,8 @@ var allowedGates = set([]string{
 // allowedFlags are those of kube-proxy, k3s, flannel and kube-router, each with what becomes of its value.
 var allowedFlags = map[string]func(*anonymizer, string) string{
 	"cluster-cidr": (*anonymizer).ranges, "nodeport-addresses": (*anonymizer).ranges,
-	"config": (*anonymizer).path, "hostname-override": (*anonymizer).hostnameOverride, "feature-gates": (*anonymizer).gates,
+	"config": (*anonymizer).path, "hostname-override": (*anonymizer).hostnameOverride,
+	"bind-address": (*anonymizer).bindAddress, "feature-gates": (*anonymizer).gates,
 	"pod-bridge-interface": (*anonymizer).networkInterface, "pod-interface-name-prefix": (*anonymizer).networkInterface,
 	"detect-local-mode": (*anonymizer).value, "disable-kube-proxy": (*anonymizer).value, "flannel-backend": (*anonymizer).value, "ip-masq": (*anonymizer).value,
 	"iptables-localhost-nodeports": (*anonymizer).value, "masquerade-all": (*anonymizer).value, "proxy-mode": (*anonymizer).value, "run-service-proxy": (*anonymizer).value,

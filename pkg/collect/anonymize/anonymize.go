@@ -264,6 +264,7 @@ var places = map[string]func(*anonymizer, string) string{
 	"KubeProxyConfiguration.clusterCIDR":                     (*anonymizer).ranges,
 	"KubeProxyConfiguration.nodePortAddresses":               (*anonymizer).ranges,
 	"KubeProxyConfiguration.hostnameOverride":                (*anonymizer).hostnameOverride,
+	"KubeProxyConfiguration.bindAddress":                     (*anonymizer).bindAddress,
 	"KubeProxyConfiguration.detectLocal.bridgeInterface":     (*anonymizer).networkInterface,
 	"KubeProxyConfiguration.detectLocal.interfaceNamePrefix": (*anonymizer).networkInterface,
 }

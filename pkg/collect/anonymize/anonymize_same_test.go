@@ -266,6 +266,9 @@ func planeOf(d *cluster.Dataplane, a *anonymizer) *cluster.Dataplane {
 	if settings.HostnameOverride != "" {
 		settings.HostnameOverride = a.name("node", settings.HostnameOverride)
 	}
+	if b := settings.BindAddress; b.IsValid() {
+		settings.BindAddress = a.changed[netip.PrefixFrom(b, b.BitLen())].Addr()
+	}
 	return &out
 }
 
@@ -333,6 +336,9 @@ func manifests(s *cluster.Snapshot) *objects.Objects {
 		settings := detect.KubeProxyConfiguration{
 			Kind: "KubeProxyConfiguration", ClusterCIDR: strings.Join(written(d.KubeProxy.ClusterCIDRs), ","), NodePortAddresses: written(d.KubeProxy.NodePortAddresses),
 			HostnameOverride: d.KubeProxy.HostnameOverride,
+		}
+		if d.KubeProxy.BindAddress.IsValid() {
+			settings.BindAddress = d.KubeProxy.BindAddress.String()
 		}
 		text, _ := yaml.Marshal(settings)
 		o.ConfigMaps = append(o.ConfigMaps, corev1.ConfigMap{

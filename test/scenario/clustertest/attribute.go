@@ -144,6 +144,19 @@ func list[T any](key string, p *[]T, read func(string) (T, error), write func(T)
 	}}
 }
 
+// address is one that may be missing.
+func address(key string, p *netip.Addr) attribute {
+	return attribute{key, func() string {
+		if !p.IsValid() {
+			return ""
+		}
+		return p.String()
+	}, func(v string) (err error) {
+		*p, err = netip.ParseAddr(v)
+		return err
+	}}
+}
+
 func addresses(key string, p *[]netip.Addr) attribute {
 	return list(key, p, readAddress, printAddress)
 }

@@ -67,6 +67,8 @@ func kubeProxy(k *cluster.KubeProxySettings) []attribute {
 		boolean("primary-only", &k.PrimaryOnly),
 		boolean("no-localhost-node-ports", &k.NoLocalhostNodePorts),
 		text("hostname-override", &k.HostnameOverride),
+		address("bind-address", &k.BindAddress),
+		boolean("bind-address-unknown", &k.BindAddressUnknown),
 		gates,
 	}
 }

@@ -328,6 +328,8 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		}
 		return 0
 	}
+	// Packets that ranges do not admit may go on to the load balancer, which drops those of a Service without nodePorts.
+	passedOn := len(s.SourceRanges) > 0 && port.NodePort != 0
 	// arriving tries an address by packets that arrive at each node from outside.
 	arriving := func(t recordings.Target) {
 		for i, n := range c.Network.Nodes {
@@ -342,7 +344,7 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 			t.Kind, t.Hostname = recordings.TargetLoadBalancerHostname, in.Hostname
 		}
 		dial := probe(t)
-		if cluster.Proxied(in) || s.OtherProxy || len(s.SourceRanges) > 0 {
+		if cluster.Proxied(in) || s.OtherProxy || passedOn {
 			tries = e.balanced
 		}
 		inside(dial)
@@ -350,7 +352,7 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		if _, served := c.Healthy[s.Name]; served {
 			dial("external", c.Network.Client, "")
 		}
-		if len(s.SourceRanges) == 0 {
+		if !passedOn {
 			tries = e.most
 		}
 		if !cluster.Proxied(in) {

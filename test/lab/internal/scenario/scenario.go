@@ -189,6 +189,8 @@ type Cluster struct {
 	IPv4      bool // kube-proxy serves this one family
 	// Seed is what pods and Services are drawn from; 0 leaves them to Pods and Services.
 	Seed uint64
+	// Own are the Services of a cluster that does not have those of Services.
+	Own []Service
 }
 
 // Cilium is the mode of clusters whose data plane is Cilium.
@@ -269,6 +271,9 @@ func (c Cluster) Pods() []Pod {
 
 // all are the Services of which those of this cluster are chosen.
 func (c Cluster) all() []Service {
+	if c.Own != nil {
+		return slices.Clone(c.Own)
+	}
 	if c.Seed == 0 {
 		return Services()
 	}
@@ -340,6 +345,7 @@ func Clusters() []Cluster {
 			}
 		}
 	}
+	out = append(out, ipvsVariants()...)
 	return append(out,
 		Drawn("iptables", "v1.20.15", 13), Drawn("iptables", "v1.22.17", 22), Drawn("iptables", "v1.24.17", 15), Drawn("iptables", "v1.28.15", 21),
 		Drawn("iptables", "v1.30.4", 16), Drawn("iptables", "v1.32.2", 23), Drawn("iptables", "v1.34.2", 20), Drawn("iptables", "v1.37.2", 18),

@@ -94,10 +94,40 @@ func TestServicesHaveTheirPods(t *testing.T) {
 			sets[s] = true
 		}
 	}
-	for _, s := range Services() {
+	all := Services()
+	for _, c := range Clusters() {
+		all = append(all, c.Own...)
+	}
+	for _, s := range all {
 		if !sets[s.Backends] || !sets[s.HandMade] {
 			t.Errorf("%s chooses %q%q, where no pod is", s.Name, s.Backends, s.HandMade)
 		}
+	}
+}
+
+// The Services of a cluster that has its own have names of their own, and need no more addresses than there are.
+func TestOwnServicesCanBeMade(t *testing.T) {
+	var clusters int
+	for _, c := range Clusters() {
+		if c.Own == nil {
+			continue
+		}
+		clusters++
+		once := map[string]bool{}
+		for i, s := range c.Own {
+			if once[s.Name] || c.Number(s.Name) != i+1 || len(s.Ingress)+s.ExternalIPs > 2 {
+				t.Errorf("%s: %s twice, or with number %d, or with %d addresses", c.Name(), s.Name, c.Number(s.Name), len(s.Ingress)+s.ExternalIPs)
+			}
+			once[s.Name] = true
+			for _, r := range s.SourceRanges {
+				if p, err := netip.ParsePrefix(r); err != nil || p.Masked() != p {
+					t.Errorf("%s: %s has the range %q (%v)", c.Name(), s.Name, r, err)
+				}
+			}
+		}
+	}
+	if clusters == 0 {
+		t.Error("no cluster has Services of its own")
 	}
 }
 
