@@ -22,6 +22,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/announcer"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cured"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/guest"
@@ -176,12 +177,16 @@ func missing(c scenario.Cluster) []string {
 		}
 	}
 	var want []kube.Target
-	for _, t := range []kube.Target{
+	needed := []kube.Target{
 		{Name: "etcd", Version: kube.EtcdVersion},
 		{Name: "kube-apiserver", Version: kube.Version},
 		{Name: "kube-controller-manager", Version: kube.Version},
 		{Name: "kube-proxy", Version: c.Version},
-	} {
+	}
+	if c.Announcer != "" {
+		needed = append(needed, announcer.Programs(c)...)
+	}
+	for _, t := range needed {
 		var m *kube.MissingError
 		if _, err := kube.Binary(t.Name, t.Version); errors.As(err, &m) {
 			want = append(want, t)
@@ -308,6 +313,9 @@ const repository = "../.."
 
 // judge does with a new recording what the command says, and tells what it did.
 func judge(command string, o options, c scenario.Cluster, got *made) (string, []string, error) {
+	if got.Announcing != nil {
+		return announcer.Judge(command == "record", filepath.Join(o.truth, c.File()), got.Announcing)
+	}
 	n := count(got.Recording)
 	if command == "record" {
 		return fmt.Sprintf("recorded, %d results,", n), nil, rewrite(o, c, got.Recording)
@@ -350,6 +358,8 @@ func compare(o options, c scenario.Cluster, got *made) ([]string, error) {
 // made is what a cluster's own process leaves: its recording, and where the plugin was tried, what it says or does that is not so.
 type made struct {
 	Recording *recordings.Recording
+	// Announcing is in place of Recording where nodes announce the addresses.
+	Announcing *recordings.Announcing
 	Live      []string
 	Quick     bool
 }
@@ -385,6 +395,10 @@ func inside(ctx context.Context, o options, c scenario.Cluster, program []string
 	}
 	if len(program) > 0 {
 		return nil, nil //nolint:nilnil // a program that is held leaves nothing
+	}
+	if c.Announcer != "" {
+		a, err := recordings.ReadAnnouncing(out)
+		return &made{Announcing: a}, err
 	}
 	got := &made{Quick: o.quick && args[0] == "host"}
 	if got.Recording, err = recordings.Read(out); err != nil {
@@ -470,8 +484,21 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 	if err != nil {
 		return err
 	}
+	var announcing *announcer.Running
+	if c.Announcer != "" {
+		if announcing, err = announcer.Start(ctx, k, workDir, progress); err != nil {
+			return err
+		}
+	}
 	if len(program) > 0 {
 		return hold(ctx, k, o.slow, program)
+	}
+	if announcing != nil {
+		a, err := announcing.Record(ctx, progress)
+		if err != nil {
+			return err
+		}
+		return a.Write(out)
 	}
 	r, err := record.Record(ctx, k, o.slow, progress)
 	if err != nil {

@@ -30,6 +30,8 @@ type recipe struct {
 const (
 	kubernetesModule = "k8s.io/kubernetes"
 	ciliumModule     = "github.com/cilium/cilium"
+	gobgpModule      = "github.com/osrg/gobgp/v4"
+	metalLBModule    = "go.universe.tf/metallb"
 )
 
 var recipes = map[string]recipe{
@@ -42,6 +44,10 @@ var recipes = map[string]recipe{
 	"cilium-agent":            cilium("daemon", map[string]string{"bpf": "bpf", "crds": "pkg/k8s/apis/cilium.io/client/crds"}),
 	"cilium-dbg":              cilium("cilium-dbg", nil),
 	"cilium-cni":              cilium("plugins/cilium-cni", nil),
+	"gobgpd":                  {module: gobgpModule, pkg: "/cmd/gobgpd"},
+	"gobgp":                   {module: gobgpModule, pkg: "/cmd/gobgp"},
+	"metallb-controller":      metalLB("controller", map[string]string{"crds": "config/crd/bases"}),
+	"metallb-speaker":         metalLB("speaker", nil),
 }
 
 func names() []string { return slices.Sorted(maps.Keys(recipes)) }
@@ -53,6 +59,14 @@ func kubernetes(name string) recipe {
 func cilium(pkg string, files map[string]string) recipe {
 	return recipe{module: ciliumModule, pkg: "/" + pkg, edits: ciliumReplacements, files: files, stamp: func(version string) string {
 		return "-X " + ciliumModule + "/pkg/version.ciliumVersion=" + strings.TrimPrefix(version, "v")
+	}}
+}
+
+func metalLB(pkg string, files map[string]string) recipe {
+	return recipe{module: metalLBModule, pkg: "/" + pkg, files: files, edits: func(goMod, string) []string {
+		// v0.16.2 requires v0.0.27 of FRR's objects, which cannot be had as a module. MetalLB's own BGP uses none of them.
+		const objects = "github.com/metallb/frr-k8s"
+		return []string{"-replace=" + objects + "@v0.0.27=" + objects + "@v0.0.26"}
 	}}
 }
 
