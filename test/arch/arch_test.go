@@ -117,7 +117,7 @@ var arrows = map[string]imports{
 	"test/fix":            {},
 	"test/kube":           {},
 	"test/kube/apiserver": {inside: []string{"test/kube"}, outside: []string{"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go"}},
-	"test/kube/build":     {inside: []string{"test/kube"}},
+	"test/kube/build":     {inside: []string{"test/kube"}, outside: []string{"golang.org/x/mod"}},
 	"test/kube/kubelet":   {outside: []string{"k8s.io/apimachinery", "k8s.io/client-go"}},
 	"test/kube/faults":    {inside: []string{"test/kube/apiserver"}},
 	"test/recordings":     {},

@@ -151,7 +151,7 @@ func drawn(name string) (scenario.Cluster, bool) {
 	base, seed, found := strings.Cut(name, "/drawn-")
 	mode, version, both := strings.Cut(base, "@")
 	n, err := strconv.ParseUint(seed, 10, 64)
-	known := slices.Contains([]string{"iptables", "ipvs", "nftables"}, mode)
+	known := slices.Contains([]string{"iptables", "ipvs", "nftables", scenario.Cilium}, mode)
 	return scenario.Drawn(mode, version, max(n, 1)), found && both && known && err == nil && n > 0
 }
 
@@ -163,13 +163,13 @@ func missing(c scenario.Cluster) []string {
 	} else if err := forbidden(); err != nil {
 		out = append(out, fmt.Sprintf("the lab makes network namespaces, which this machine forbids: %v", err))
 	}
-	tools := map[string][]string{"iptables": {"iptables", "ip6tables", "conntrack", "nft"}, "nftables": {"nft", "conntrack"}, "ipvs": {"iptables", "ipset", "ipvsadm", "conntrack", "nft"}}
-	for _, tool := range tools[c.Mode] {
-		if _, err := exec.LookPath(tool); err != nil {
-			out = append(out, "no program "+tool+" (Debian: apt-get install iptables ipset ipvsadm conntrack nftables)")
+	needs := cluster.NeedsOf(c)
+	for _, program := range needs.Programs {
+		if _, err := exec.LookPath(program); err != nil {
+			out = append(out, "no program "+program+" (Debian: apt-get install iptables ipset ipvsadm conntrack nftables; for Cilium also iproute2 ethtool clang-19 llvm-19)")
 		}
 	}
-	if c.Mode == "ipvs" && !hasIPVS() {
+	if needs.IPVS && !hasIPVS() {
 		for program, pkg := range guest.Programs() {
 			if _, err := exec.LookPath(program); err != nil {
 				out = append(out, "this kernel has no ip_vs, and running Debian's needs "+program+" (Debian: apt-get install "+pkg+")")
@@ -177,16 +177,13 @@ func missing(c scenario.Cluster) []string {
 		}
 	}
 	var want []kube.Target
-	needed := []kube.Target{
-		{Name: "etcd", Version: kube.EtcdVersion},
-		{Name: "kube-apiserver", Version: kube.Version},
-		{Name: "kube-controller-manager", Version: kube.Version},
-		{Name: "kube-proxy", Version: c.Version},
-	}
 	if c.Announcer != "" {
-		needed = append(needed, announcer.Programs(c)...)
+		needs.Targets = append(needs.Targets, announcer.Programs(c)...)
 	}
-	for _, t := range needed {
+	for _, t := range append(needs.Targets,
+		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
+		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
+	) {
 		var m *kube.MissingError
 		if _, err := kube.Binary(t.Name, t.Version); errors.As(err, &m) {
 			want = append(want, t)
@@ -215,6 +212,9 @@ func hasIPVS() bool {
 	return exec.Command("modprobe", "-a", "ip_vs", "ip_vs_rr", "dummy").Run() == nil
 }
 
+// emulated clusters run under an emulated kernel, because this machine's lacks what their data plane needs.
+func emulated(c scenario.Cluster) bool { return cluster.NeedsOf(c).IPVS && !hasIPVS() }
+
 // each runs a command for one cluster after another.
 func each(ctx context.Context, command string, o options, clusters []scenario.Cluster, program []string) int {
 	if command == "hold" && (len(clusters) != 1 || len(program) == 0) {
@@ -238,7 +238,7 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 	code, skipped := 0, 0
 	g := new(errgroup.Group)
 	g.SetLimit(max(o.atOnce, 1))
-	for _, c := range clusters {
+	for i, c := range clusters {
 		if m := missing(c); len(m) > 0 {
 			mu.Lock()
 			for _, reason := range m {
@@ -255,11 +255,11 @@ func each(ctx context.Context, command string, o options, clusters []scenario.Cl
 			start := time.Now()
 			var got *made
 			var err error
-			if c.Mode == "ipvs" && !hasIPVS() {
+			if emulated(c) {
 				err = prepared()
 			}
 			if err == nil {
-				got, err = inside(ctx, o, c, program)
+				got, err = inside(ctx, o, c, i, program)
 			}
 			var what string
 			var differences []string
@@ -360,13 +360,14 @@ type made struct {
 	Recording *recordings.Recording
 	// Announcing is in place of Recording where nodes announce the addresses.
 	Announcing *recordings.Announcing
-	Live      []string
-	Quick     bool
+	Live       []string
+	Quick      bool
 }
 
 // inside runs the cluster in namespaces of its own, made by this program started again as the first process of them, so that when it ends, however it ends,
 // the kernel ends everything in them.
-func inside(ctx context.Context, o options, c scenario.Cluster, program []string) (*made, error) {
+// The number is one of its own among the clusters that this process starts.
+func inside(ctx context.Context, o options, c scenario.Cluster, number int, program []string) (*made, error) {
 	dir, err := os.MkdirTemp("", "kubectl-etp-lab-")
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the recording: %w", err)
@@ -374,7 +375,7 @@ func inside(ctx context.Context, o options, c scenario.Cluster, program []string
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, c.File())
 	args := []string{"stage", "-only", c.Name(), "-etp", o.etp}
-	if c.Mode == "ipvs" && !hasIPVS() {
+	if emulated(c) {
 		args[0] = "host"
 		if o.quick {
 			args = append(args, "-quick")
@@ -390,7 +391,12 @@ func inside(ctx context.Context, o options, c scenario.Cluster, program []string
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	if err := cmd.Run(); err != nil {
+	cmd.Env = append(os.Environ(), cluster.CgroupEnv+"="+cluster.CgroupName(number))
+	err = cmd.Run()
+	if cerr := cluster.RemoveCgroups(); err == nil {
+		err = cerr
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the cluster's own process: %w", err)
 	}
 	if len(program) > 0 {

@@ -55,9 +55,11 @@ type Recording struct {
 
 // Made is the software that made a recording, and when.
 type Made struct {
-	Dataplane string `json:"dataplane"`         // iptables, ipvs or nftables
-	KubeProxy string `json:"kubeProxy"`         // version of kube-proxy, such as v1.36.3
-	Variant   string `json:"variant,omitempty"` // empty: the default settings
+	Dataplane string `json:"dataplane"` // iptables, ipvs or nftables: kube-proxy in that mode; or cilium
+	// Version is the data plane's version, such as v1.20.2; empty for kube-proxy.
+	Version   string `json:"version,omitempty"`
+	KubeProxy string `json:"kubeProxy,omitempty"` // version of the kube-proxy that ran, such as v1.36.3; empty where none did
+	Variant   string `json:"variant,omitempty"`   // empty: the default settings
 	// Changed describes in one sentence how the variant differs from the default settings.
 	Changed       string            `json:"changed,omitempty"`
 	KubeAPIServer string            `json:"kubeAPIServer"`
@@ -137,10 +139,11 @@ type Result struct {
 	Answered map[string]int `json:"answered,omitempty"`
 	// Saw are the source addresses that the endpoints saw, sorted.
 	Saw []string `json:"saw,omitempty"`
-	// Tries is the number of connections: the sum of those answered, refused and timed out.
-	Tries    int `json:"tries"`
-	Refused  int `json:"refused,omitempty"`
-	TimedOut int `json:"timedOut,omitempty"`
+	// Tries is the number of connections: the sum of those answered, refused, timed out, and failed at once otherwise.
+	Tries       int `json:"tries"`
+	Refused     int `json:"refused,omitempty"`
+	TimedOut    int `json:"timedOut,omitempty"`
+	Unreachable int `json:"unreachable,omitempty"`
 }
 
 // Flip is a change of a Service while a connection is open, and its effect on that connection and on new ones.
@@ -158,7 +161,7 @@ type Flip struct {
 // Same reports whether two results agree in outcome, endpoints and source addresses. How many connections each endpoint got is random, and is not compared.
 func (r Result) Same(o Result) bool {
 	if r.From != o.From || r.Outcome != o.Outcome || len(r.Answered) != len(o.Answered) || len(r.Saw) != len(o.Saw) ||
-		(r.Refused > 0) != (o.Refused > 0) || (r.TimedOut > 0) != (o.TimedOut > 0) {
+		(r.Refused > 0) != (o.Refused > 0) || (r.TimedOut > 0) != (o.TimedOut > 0) || (r.Unreachable > 0) != (o.Unreachable > 0) {
 		return false
 	}
 	for a := range r.Answered {
@@ -186,7 +189,7 @@ func (r Result) String() string {
 		s += fmt.Sprintf(" by %v seeing %v", endpoints, r.Saw)
 	}
 	if r.Outcome == Partial {
-		s += fmt.Sprintf(" (of %d tries %d refused, %d timed out)", r.Tries, r.Refused, r.TimedOut)
+		s += fmt.Sprintf(" (of %d tries %d refused, %d timed out, %d unreachable)", r.Tries, r.Refused, r.TimedOut, r.Unreachable)
 	}
 	return s
 }

@@ -158,9 +158,9 @@ func build(ctx context.Context, t kube.Target, path string) error {
 	if r.stamp != nil {
 		ldflags += " " + r.stamp(t.Version)
 	}
-	out, err := goTool(ctx, work, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", "binary", r.module+r.pkg)
+	out, err := goTool(ctx, work, "build", "-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", "binary", r.of(t.Version))
 	if err != nil {
-		return fmt.Errorf("go build %s: %w\n%s\nif a module above could not be had, try a neighbouring patch version of %s", r.module+r.pkg, err, out, t.Version)
+		return fmt.Errorf("go build %s: %w\n%s\nif a module above could not be had, try a neighbouring patch version of %s", r.of(t.Version), err, out, t.Version)
 	}
 	for name, from := range r.files {
 		if err := keepFiles(t, name, filepath.Join(source, from)); err != nil {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 )
 
@@ -19,12 +21,26 @@ import (
 type recipe struct {
 	module string
 	pkg    string // the main package, below the module's path
+	// before are the main packages of older releases: each of those before a version, the oldest first.
+	before []packageBefore
 	// edits returns the `go mod edit` flags that make the module build outside its own repository; nil where it needs none.
 	edits func(upstream goMod, version string) []string
 	// stamp returns the linker flags that make the program report its version; nil where it has no such variable.
 	stamp func(version string) string
 	// files are folders of the module that the program reads when it runs, by the name under which the cache keeps them.
 	files map[string]string
+}
+
+type packageBefore struct{ version, pkg string }
+
+// of is the main package at a version.
+func (r recipe) of(version string) string {
+	for _, b := range r.before {
+		if semver.Compare(version, b.version) < 0 {
+			return r.module + b.pkg
+		}
+	}
+	return r.module + r.pkg
 }
 
 const (
@@ -42,7 +58,7 @@ var recipes = map[string]recipe{
 	"kube-scheduler":          kubernetes("kube-scheduler"),
 	"kubectl":                 kubernetes("kubectl"),
 	"cilium-agent":            cilium("daemon", map[string]string{"bpf": "bpf", "crds": "pkg/k8s/apis/cilium.io/client/crds"}),
-	"cilium-dbg":              cilium("cilium-dbg", nil),
+	"cilium-dbg":              cilium("cilium-dbg", nil, packageBefore{"v1.15.0", "/cilium"}),
 	"cilium-cni":              cilium("plugins/cilium-cni", nil),
 	"gobgpd":                  {module: gobgpModule, pkg: "/cmd/gobgpd"},
 	"gobgp":                   {module: gobgpModule, pkg: "/cmd/gobgp"},
@@ -56,8 +72,8 @@ func kubernetes(name string) recipe {
 	return recipe{module: kubernetesModule, pkg: "/cmd/" + name, edits: kubernetesReplacements, stamp: versionStamp}
 }
 
-func cilium(pkg string, files map[string]string) recipe {
-	return recipe{module: ciliumModule, pkg: "/" + pkg, edits: ciliumReplacements, files: files, stamp: func(version string) string {
+func cilium(pkg string, files map[string]string, before ...packageBefore) recipe {
+	return recipe{module: ciliumModule, pkg: "/" + pkg, before: before, edits: ciliumReplacements, files: files, stamp: func(version string) string {
 		return "-X " + ciliumModule + "/pkg/version.ciliumVersion=" + strings.TrimPrefix(version, "v")
 	}}
 }

@@ -67,8 +67,15 @@ func moment(key string, p *time.Time) attribute {
 			return nil
 		}
 		parsed, err := time.Parse(time.RFC3339, v)
+		if err != nil {
+			return err
+		}
 		*p = parsed.UTC()
-		return err
+		// In UTC, the year may have five digits, or a sign.
+		if again, err := time.Parse(time.RFC3339, p.Format(time.RFC3339)); err != nil || !again.Equal(*p) {
+			return fmt.Errorf("%q is not in whole seconds between the years 0 and 9999", v)
+		}
+		return nil
 	}}
 }
 
@@ -94,7 +101,16 @@ func tristate(key string, p *cluster.Tristate) attribute {
 }
 
 func version(key string, p *cluster.Version) attribute {
-	return attribute{key, func() string { return p.Text }, func(v string) error {
+	return attribute{key, func() string {
+		if !p.Known() {
+			return ""
+		}
+		return quote(p.Text)
+	}, func(v string) error {
+		v, err := unquote(v)
+		if err != nil {
+			return err
+		}
 		if v == "" {
 			*p = cluster.Version{}
 			return nil
@@ -129,8 +145,19 @@ func list[T any](key string, p *[]T, read func(string) (T, error), write func(T)
 }
 
 func addresses(key string, p *[]netip.Addr) attribute {
-	return list(key, p, netip.ParseAddr, netip.Addr.String)
+	return list(key, p, readAddress, printAddress)
 }
+
+// readAddress and printAddress: the zone of an IPv6 address may be any text.
+func readAddress(s string) (netip.Addr, error) {
+	s, err := unquote(s)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return netip.ParseAddr(s)
+}
+
+func printAddress(a netip.Addr) string { return quote(a.String()) }
 
 func prefixes(key string, p *[]netip.Prefix) attribute {
 	return list(key, p, netip.ParsePrefix, netip.Prefix.String)
@@ -250,6 +277,17 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
+// quotePart is quote for a part of a word that has separators; nothing stays nothing.
+func quotePart(s, separators string) string {
+	if s == "" {
+		return ""
+	}
+	if strings.ContainsAny(s, separators) {
+		return strconv.Quote(s)
+	}
+	return quote(s)
+}
+
 func unquote(s string) (string, error) {
 	if !strings.HasPrefix(s, `"`) {
 		return s, nil
@@ -257,28 +295,44 @@ func unquote(s string) (string, error) {
 	return strconv.Unquote(s)
 }
 
-// split cuts at a separator outside double quotes; nothing is nil, and pieces keep their quotes.
-func split(s string, separator rune) []string {
+// split cuts at all separators outside double quotes; nothing is nil, and pieces keep their quotes.
+func split(s string, separator byte) []string {
+	if s == "" {
+		return nil
+	}
 	var pieces []string
-	var piece strings.Builder
+	for more := true; more; {
+		var piece string
+		piece, s, more = cut(s, separator)
+		pieces = append(pieces, piece)
+	}
+	return pieces
+}
+
+// cut is strings.Cut at a separator outside double quotes.
+func cut(s string, separator byte) (before, after string, found bool) {
+	i, _ := outside(s, separator)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// outside returns the index of the first separator that is not in double quotes, -1 without one. Where there is none, closed
+// says whether every double quote is closed.
+func outside(s string, separator byte) (index int, closed bool) {
 	quoted, escaped := false, false
-	for _, r := range s {
+	for i := range len(s) {
 		switch {
 		case escaped:
 			escaped = false
-		case quoted && r == '\\':
+		case quoted && s[i] == '\\':
 			escaped = true
-		case r == '"':
+		case s[i] == '"':
 			quoted = !quoted
-		case r == separator && !quoted:
-			pieces = append(pieces, piece.String())
-			piece.Reset()
-			continue
+		case s[i] == separator && !quoted:
+			return i, true
 		}
-		piece.WriteRune(r)
 	}
-	if piece.Len() > 0 || len(pieces) > 0 {
-		pieces = append(pieces, piece.String())
-	}
-	return pieces
+	return -1, !quoted
 }

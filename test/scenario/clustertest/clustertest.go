@@ -3,14 +3,14 @@
 //
 //	dataplane NAME[/MODE][@VERSION] [KEY=VALUE…]   on=NODE,… for nodes that differ from the cluster
 //	node NAME[,NAME…] [KEY=VALUE…]                 NAME{1..40} stands for forty; without ip= the nodes are 192.168.0.1 and so on
-//	svc NAMESPACE/NAME TYPE [KEY=VALUE…]           port=NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL], ingress=ADDRESS[/Proxy] or a host name
+//	svc NAMESPACE/NAME TYPE [KEY=VALUE…]           port=NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL], ingress=ADDRESS, NAME or ADDRESS+NAME, and [/Proxy]
 //	ep ADDRESS[,ADDRESS…] [STATE] [KEY=VALUE…]     of the svc above; STATE is ready, notready or terminating (and still serving)
 //	live NODE pass|fail|unreachable [COUNT]        of the svc above: what the node's health check said
 //	asked                                          the nodes themselves were asked (--live), whether or not they answered
 //	corefile TEXT                                  of CoreDNS, in quotes
 //	gap VERB RESOURCE REASON [KEY=VALUE…]          what could not be read
 //
-// A key without a value means true. Values with spaces, commas or equals signs are in double quotes. Lines that start with # are comments.
+// A key without a value means true. Values, and parts of them, with spaces, commas, equals signs, double quotes or a separator of their line are in double quotes. Lines that start with # are comments.
 // What a line leaves out has the value that is usual in clusters: nodes are known and ready, pods have the name of their Service, port 8080 and so on.
 package clustertest
 
@@ -18,7 +18,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,9 +59,13 @@ type ownDataplane struct {
 }
 
 func (p *parser) line(l string) error {
-	words := slices.DeleteFunc(split(strings.ReplaceAll(l, "\t", " "), ' '), func(w string) bool { return w == "" })
+	words := slices.DeleteFunc(split(strings.ReplaceAll(strings.ToValidUTF8(l, "\uFFFD"), "\t", " "), ' '), func(w string) bool { return w == "" })
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return nil
+	}
+	// Only in the last word can a quote be left open.
+	if _, closed := outside(words[len(words)-1], ' '); !closed {
+		return errors.New("a double quote is not closed")
 	}
 	kinds := map[string]struct {
 		fewest int
@@ -92,7 +95,7 @@ func (p *parser) line(l string) error {
 }
 
 func (p *parser) dataplane(words []string) error {
-	head, v, _ := strings.Cut(words[0], "@")
+	head, v, _ := cut(words[0], '@')
 	name, mode, _ := strings.Cut(head, "/")
 	d := plainDataplane(cluster.DataplaneName(name))
 	var on []string
@@ -182,8 +185,10 @@ func span(s string) ([]string, error) {
 }
 
 func (p *parser) service(words []string) error {
-	namespace, name, ok := strings.Cut(words[0], "/")
-	if !ok || namespace == "" || name == "" {
+	namespace, name, ok := cut(words[0], '/')
+	namespace, err := unquote(namespace)
+	name, err2 := unquote(name)
+	if !ok || namespace == "" || name == "" || err != nil || err2 != nil {
 		return fmt.Errorf("%q is not NAMESPACE/NAME", words[0])
 	}
 	kinds := []cluster.ServiceType{cluster.TypeClusterIP, cluster.TypeNodePort, cluster.TypeLoadBalancer, cluster.TypeExternalName}
@@ -218,7 +223,7 @@ func (p *parser) endpoint(words []string) error {
 		}
 	}
 	for _, text := range split(words[0], ',') {
-		address, err := netip.ParseAddr(text)
+		address, err := readAddress(text)
 		if err != nil {
 			return err
 		}
@@ -244,7 +249,7 @@ func (p *parser) live(words []string) error {
 	}
 	rest := words[2:]
 	if len(rest) > 0 && !strings.Contains(rest[0], "=") {
-		if l.LocalEndpoints, err = strconv.Atoi(rest[0]); err != nil {
+		if l.LocalEndpoints, err = strconv.Atoi(rest[0]); err != nil || l.LocalEndpoints < 0 {
 			return fmt.Errorf("%q is no number of endpoints", rest[0])
 		}
 		rest = rest[1:]
@@ -351,7 +356,7 @@ func printDataplane(b *strings.Builder, d *cluster.Dataplane, on string) {
 		head += "/" + string(d.Mode)
 	}
 	if d.Version.Known() {
-		head += "@" + d.Version.Text
+		head += "@" + quote(d.Version.Text)
 	}
 	is, plain := *d, plainDataplane(d.Name)
 	plain.Version = d.Version
@@ -360,7 +365,7 @@ func printDataplane(b *strings.Builder, d *cluster.Dataplane, on string) {
 
 func printService(b *strings.Builder, s *cluster.Service, place int) {
 	is, plain := *s, plainService(s.Namespace, s.Name, s.Type, place)
-	fmt.Fprintf(b, "svc %s/%s %s%s\n", s.Namespace, s.Name, s.Type, differing(service(&is), service(&plain)))
+	fmt.Fprintf(b, "svc %s/%s %s%s\n", quotePart(s.Namespace, "/"), quotePart(s.Name, ""), s.Type, differing(service(&is), service(&plain)))
 	before := cluster.Service{Namespace: s.Namespace, Name: s.Name, Ports: s.Ports}
 	for _, e := range s.Endpoints {
 		plain := plainEndpoint(&before, e.Address)
@@ -369,7 +374,7 @@ func printService(b *strings.Builder, s *cluster.Service, place int) {
 			state = " " + states[i]
 			plain.Ready, plain.Serving, plain.Terminating = e.Ready, e.Serving, e.Terminating
 		}
-		fmt.Fprintf(b, "ep %s%s%s\n", e.Address, state, differing(endpoint(&e), endpoint(&plain)))
+		fmt.Fprintf(b, "ep %s%s%s\n", printAddress(e.Address), state, differing(endpoint(&e), endpoint(&plain)))
 		before.Endpoints = append(before.Endpoints, e)
 	}
 	nodes := make([]string, 0, len(s.Live))

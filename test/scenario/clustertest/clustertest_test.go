@@ -51,7 +51,7 @@ func (f filler) fill(v reflect.Value) {
 	}
 	switch p := v.Addr().Interface().(type) {
 	case *netip.Addr:
-		*p = pick(f, netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("10.244.1.9"))
+		*p = pick(f, netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("10.244.1.9"), netip.MustParseAddr(`fe80::1%a,"b" c`))
 		return
 	case *netip.Prefix:
 		*p = pick(f, netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00::/64"))
@@ -60,7 +60,7 @@ func (f filler) fill(v reflect.Value) {
 		*p = time.Date(2026, time.March, 1+f.IntN(28), f.IntN(24), f.IntN(60), f.IntN(60), 0, time.UTC)
 		return
 	case *cluster.Version:
-		*p, _ = cluster.ParseVersion(pick(f, "v1.20.15", "v1.30.4-eks-abc", "1.19"))
+		*p, _ = cluster.ParseVersion(pick(f, "v1.20.15", "v1.30.4-eks-abc", "v1.31.2+k3s1", `1.19-a "b",@c`))
 		return
 	}
 	switch v.Kind().String() {
@@ -99,6 +99,9 @@ func (f filler) fill(v reflect.Value) {
 	}
 }
 
+// anyPart has every character that separates something.
+const anyPart = `a:1/b>c@d+e,f=g "h\`
+
 // contract makes what was filled at random a Snapshot that the API could lead to: words from closed lists, names that are names, everything in order.
 func contract(s *cluster.Snapshot) {
 	f := filler{rand.New(rand.NewPCG(uint64(len(s.Nodes)), 2))}
@@ -119,27 +122,27 @@ func contract(s *cluster.Snapshot) {
 	slices.SortFunc(s.Nodes, func(a, b cluster.Node) int { return strings.Compare(a.Name, b.Name) })
 	for i := range s.Services {
 		svc := &s.Services[i]
-		svc.Namespace, svc.Name = "shop", "web"
+		svc.Namespace, svc.Name = pick(f, "shop", `a "b"/c`), pick(f, "web", `d/e "`)
 		svc.Type = pick(f, cluster.TypeClusterIP, cluster.TypeLoadBalancer, cluster.TypeExternalName)
 		svc.ExternalTrafficPolicy = pick(f, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal)
 		svc.InternalTrafficPolicy = pick(f, cluster.PolicyUnset, cluster.PolicyCluster, cluster.PolicyLocal)
 		for j := range svc.Ingress {
 			in := &svc.Ingress[j]
 			in.IPMode = pick(f, cluster.VIP, cluster.Proxy)
-			if in.Hostname = pick(f, "lb.example.com", ""); !in.IP.IsValid() {
+			if in.Hostname = pick(f, "lb.example.com", "192.0.2.1", `a "b"/c+d`, ""); !in.IP.IsValid() && in.Hostname == "" {
 				in.Hostname = "lb.example.com"
 			}
 		}
 		for j := range svc.Ports {
 			p := &svc.Ports[j]
-			p.Name, p.TargetPort, p.Protocol = pick(f, "", "http"), pick(f, "", "8443", "web"), pick(f, cluster.TCP, cluster.UDP, cluster.SCTP)
-			p.AppProtocol = pick(f, "", "http", "kubernetes.io/h2c")
+			p.Name, p.TargetPort = pick(f, "", "http", anyPart), pick(f, "", "8443", "web", anyPart)
+			p.Protocol, p.AppProtocol = pick(f, cluster.TCP, cluster.UDP, cluster.SCTP), pick(f, "", "http", "kubernetes.io/h2c", anyPart)
 		}
 		for j := range svc.Endpoints {
 			e := &svc.Endpoints[j]
 			e.Address = netip.AddrFrom4([4]byte{10, 244, 7, byte(j + 1)})
 			for k := range e.Ports {
-				e.Ports[k].Name, e.Ports[k].Protocol = pick(f, "", "http"), pick(f, cluster.TCP, cluster.UDP)
+				e.Ports[k].Name, e.Ports[k].Protocol = pick(f, "", "http", anyPart), pick(f, cluster.TCP, cluster.UDP)
 			}
 		}
 		live := map[string]cluster.Live{}
@@ -219,7 +222,11 @@ func TestParseSaysWhereItFails(t *testing.T) {
 		{"node a,a", "line 1: node: a is there twice"},
 		{"node a ready=maybe", `line 1: node: ready: "maybe" is none of`},
 		{"node a ip=1.2.3", `line 1: node: ip: ParseAddr("1.2.3")`},
-		{`node a zone="h`, "line 1: node: zone: invalid syntax"},
+		{`node a zone="h`, "line 1: a double quote is not closed"},
+		{`node a zone="h"i`, "line 1: node: zone: invalid syntax"},
+		{`svc shop/web LoadBalancer port=h"p:80 etp=Local`, "line 1: a double quote is not closed"},
+		{"svc shop/web LoadBalancer created=2026-03-01T00:00:00.5Z", "line 1: svc: created: "},
+		{"svc shop/web LoadBalancer created=0000-01-01T00:00:00+01:00", "line 1: svc: created: "},
 		{"dataplane kube-proxi", `line 1: dataplane: name: "kube-proxi" is none of`},
 		{"dataplane kube-proxy/userspace", `line 1: dataplane: mode: "userspace" is none of`},
 		{"dataplane kube-proxy@latest", `line 1: dataplane: version: "latest" is no version`},
@@ -239,6 +246,7 @@ func TestParseSaysWhereItFails(t *testing.T) {
 		{"svc shop/web NodePort\nep 10.0.0.1 conditions=ready+set", `line 2: ep: conditions: "set" is not ready, serving or terminating`},
 		{"live a pass", "line 1: live: there is no svc line above"},
 		{"svc shop/web NodePort\nlive a ok", `line 2: live: "ok" is not pass, fail or unreachable`},
+		{"svc shop/web NodePort\nlive a pass -1", `line 2: live: "-1" is no number of endpoints`},
 		{"svc shop/web NodePort\nlive a pass many", `line 2: live: "many" is no number of endpoints`},
 		{"gap list nodes Denied", `line 1: gap: reason: "Denied" is none of`},
 	} {
@@ -249,6 +257,16 @@ func TestParseSaysWhereItFails(t *testing.T) {
 			t.Errorf("%q: error is\n%v\nwant it to start\n%s", c.text, err, c.want)
 		}
 	}
+}
+
+// oddTexts have quotes and separators where no API object has them. The first leaves a quote open, which is refused.
+var oddTexts = []string{
+	"svc shop/web LoadBalancer ingress=203.0.113.7 port=ht`%\x18`0J\xabd\xa9\xb8\xc2\"sRQY\xd9\x1dCtp:80:30080",
+	`svc a"b"/c"d" NodePort port=h" "p:80>t"@"x@y" "z ingress=a"+"b,"fe80::1%/"+c/Proxy external-ip=fe80::1%a"b",fe80::2%c`,
+	`svc "a b/c"/"d e" LoadBalancer ingress=+192.0.2.1,"+192.0.2.1" port=":":80,"a":81@"b"`,
+	`dataplane kube-proxy/ipvs@"1.30.4-a b" on=a` + "\n" + `dataplane cilium@1.30-x"@"y cilium=1.2-"z"` + "\nnode a,\"b{1..2}\",c\"d\"\n",
+	"svc a/b NodePort created=9999-12-31T23:59:59+01:00\nep fe80::1%a\"b\",fe80::1%c node=a\"b\"\nlive \"\" pass 1 reason=\"\"",
+	"gap \"\" a\"b\" Forbidden\ncorefile a\"b\\nc\"",
 }
 
 // FuzzWhatIsReadCanBePrinted also holds Parse to errors instead of panics.
@@ -263,6 +281,12 @@ func FuzzWhatIsReadCanBePrinted(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(string(archive.Files[0].Data))
+	}
+	for i, seed := range oddTexts {
+		f.Add(seed)
+		if _, err := Parse(seed); (err == nil) != (i > 0) {
+			f.Errorf("%q: only the first is refused, got %v", seed, err)
+		}
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		read, err := Parse(s)

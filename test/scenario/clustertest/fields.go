@@ -213,9 +213,9 @@ func event(e *cluster.Event) []attribute {
 	}
 }
 
-// readIngress reads ADDRESS, NAME or ADDRESS+NAME, and /Proxy after it. What parses as an address is one.
+// readIngress reads ADDRESS, NAME, ADDRESS+NAME or +NAME, and /Proxy after it. What stands alone and parses as an address is one.
 func readIngress(s string) (cluster.Ingress, error) {
-	s, mode, _ := strings.Cut(s, "/")
+	s, mode, _ := cut(s, '/')
 	in := cluster.Ingress{IPMode: cluster.VIP}
 	switch cluster.IPMode(mode) {
 	case "", cluster.VIP:
@@ -224,15 +224,18 @@ func readIngress(s string) (cluster.Ingress, error) {
 	default:
 		return in, fmt.Errorf("ipMode %q is not VIP or Proxy", mode)
 	}
-	address, name, both := strings.Cut(s, "+")
-	ip, err := netip.ParseAddr(address)
+	address, name, both := cut(s, '+')
+	ip, err := readAddress(address)
 	switch {
 	case err == nil:
-		in.IP, in.Hostname = ip, name
-	case both:
+		in.IP = ip
+	case !both:
+		name = address
+	case address != "":
 		return in, err
-	default:
-		in.Hostname = address
+	}
+	if in.Hostname, err = unquote(name); err != nil {
+		return in, err
 	}
 	if !in.IP.IsValid() && in.Hostname == "" {
 		return in, errors.New("an entry has neither address nor name")
@@ -241,12 +244,14 @@ func readIngress(s string) (cluster.Ingress, error) {
 }
 
 func printIngress(in cluster.Ingress) string {
-	out := in.Hostname
-	if in.IP.IsValid() {
-		out = in.IP.String()
-		if in.Hostname != "" {
-			out += "+" + in.Hostname
-		}
+	out := quotePart(in.Hostname, "+/")
+	switch _, err := netip.ParseAddr(in.Hostname); {
+	case in.IP.IsValid() && in.Hostname == "":
+		out = quotePart(in.IP.String(), "+/")
+	case in.IP.IsValid():
+		out = quotePart(in.IP.String(), "+/") + "+" + out
+	case err == nil:
+		out = "+" + out
 	}
 	if in.IPMode == cluster.Proxy {
 		out += "/Proxy"
@@ -256,14 +261,18 @@ func printIngress(in cluster.Ingress) string {
 
 // readPort reads NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL].
 func readPort(s string) (p cluster.Port, err error) {
-	s, application, _ := strings.Cut(s, "@")
-	rest, target, _ := strings.Cut(s, ">")
-	rest, protocol, _ := strings.Cut(rest, "/")
-	parts := strings.Split(rest, ":")
+	s, application, _ := cut(s, '@')
+	rest, target, _ := cut(s, '>')
+	rest, protocol, _ := cut(rest, '/')
+	parts := split(rest, ':')
 	if len(parts) != 2 && len(parts) != 3 {
 		return p, fmt.Errorf("%q is not NAME:PORT[:NODEPORT][/PROTOCOL][>TARGETPORT][@APPPROTOCOL]", s)
 	}
-	p = cluster.Port{Name: parts[0], TargetPort: target, AppProtocol: application}
+	for field, part := range map[*string]string{&p.Name: parts[0], &p.TargetPort: target, &p.AppProtocol: application} {
+		if *field, err = unquote(part); err != nil {
+			return p, err
+		}
+	}
 	if p.Protocol, err = readProtocol(protocol); err != nil {
 		return p, err
 	}
@@ -274,7 +283,7 @@ func readPort(s string) (p cluster.Port, err error) {
 }
 
 func printPort(p cluster.Port) string {
-	out := p.Name + ":" + strconv.Itoa(int(p.Port))
+	out := quotePart(p.Name, ":/>@") + ":" + strconv.Itoa(int(p.Port))
 	if p.NodePort != 0 {
 		out += ":" + strconv.Itoa(int(p.NodePort))
 	}
@@ -282,10 +291,10 @@ func printPort(p cluster.Port) string {
 		out += "/" + string(p.Protocol)
 	}
 	if p.TargetPort != "" {
-		out += ">" + p.TargetPort
+		out += ">" + quotePart(p.TargetPort, "@")
 	}
 	if p.AppProtocol != "" {
-		out += "@" + p.AppProtocol
+		out += "@" + quotePart(p.AppProtocol, "")
 	}
 	return out
 }

@@ -44,13 +44,15 @@ type Answers struct {
 	From     map[string]int
 	Refused  int
 	TimedOut int
+	// Unreachable counts connections that failed at once with another error than "connection refused".
+	Unreachable int
 	// Other counts what is none of these, by the error's text.
 	Other map[string]int
 }
 
 // Count is the number of connections that it speaks of.
 func (a Answers) Count() int {
-	n := a.Refused + a.TimedOut
+	n := a.Refused + a.TimedOut + a.Unreachable
 	for _, v := range a.From {
 		n += v
 	}
@@ -64,6 +66,7 @@ func (a Answers) Count() int {
 func (a *Answers) Add(b Answers) {
 	a.Refused += b.Refused
 	a.TimedOut += b.TimedOut
+	a.Unreachable += b.Unreachable
 	a.From = sum(a.From, b.From)
 	a.Other = sum(a.Other, b.Other)
 }
@@ -167,6 +170,11 @@ func settle(hostname string) error {
 	}
 	if err := syscall.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
 		return fmt.Errorf("mounting /sys: %w", err)
+	}
+	// Programs that attach to the root of the cgroups that they see, such as Cilium's agent, attach to this agent's alone. The namespace is this thread's, from which all
+	// others start.
+	if err := syscall.Unshare(syscall.CLONE_NEWCGROUP); err != nil {
+		return fmt.Errorf("making a cgroup namespace: %w", err)
 	}
 	if err := syscall.Sethostname([]byte(hostname)); err != nil {
 		return fmt.Errorf("setting the host name: %w", err)
@@ -423,6 +431,8 @@ func failed(err error) Answers {
 		return Answers{Refused: 1}
 	case errors.As(err, &ne) && ne.Timeout():
 		return Answers{TimedOut: 1}
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EPERM):
+		return Answers{Unreachable: 1}
 	default:
 		text := err.Error()
 		if i := strings.LastIndex(text, ": "); i >= 0 {

@@ -51,11 +51,15 @@ func (s *Starter) Command(cmd *exec.Cmd) error {
 	return <-done
 }
 
-// Start starts this program again as an agent (arguments: agent NAME) in a network namespace of its own.
-func (s *Starter) Start(name string) (*Agent, error) {
+// Start starts this program again as an agent (arguments: agent NAME) in a network namespace of its own, and in the cgroup that is open as cgroup; nil leaves it in
+// this process's.
+func (s *Starter) Start(name string, cgroup *os.File) (*Agent, error) {
 	cmd := exec.Command("/proc/self/exe", "agent", name)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS}
+	if cgroup != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(cgroup.Fd())
+	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

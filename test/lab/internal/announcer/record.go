@@ -34,7 +34,7 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 	l := r.lab
 	out := &recordings.Announcing{
 		Made: recordings.AnnouncingMade{
-			Announcer: l.Scenario.Announcer, Version: l.Scenario.AnnouncerVersion, Dataplane: l.Scenario.Mode, KubeProxy: l.Scenario.Version,
+			Announcer: l.Scenario.Announcer, Version: l.Scenario.AnnouncerVersion, Dataplane: l.Scenario.Mode, KubeProxy: l.Scenario.KubeProxy(),
 			KubeAPIServer: kube.Version, Kernel: record.Kernel(), Tools: l.announcer.tools(), Date: time.Now().UTC().Format(time.DateOnly),
 		},
 		Client: recordings.Source{ID: client, Kind: recordings.SourceExternal, Addresses: []string{cluster.ClientIP, cluster.ClientIPv6}},
@@ -109,6 +109,9 @@ func (l *lab) dial() ([][]recordings.Result, error) {
 	}
 	// A mix may be the truth, or a machine too busy to answer in time.
 	for i, a := range answers {
+		if len(a.Other) > 0 {
+			return nil, fmt.Errorf("connections to %s ended in a way that a recording has no word for: %v", dials[i].Address, a.Other)
+		}
 		if r := result(a); r.Outcome == recordings.Partial {
 			again, err := l.Network.Client.Dial(dials[i:i+1], agent.Pace{AtOnce: 16, Timeout: 2 * agent.Timeout})
 			if err != nil {
@@ -129,7 +132,7 @@ func (l *lab) dial() ([][]recordings.Result, error) {
 }
 
 func result(a agent.Answers) recordings.Result {
-	r := recordings.Result{From: client, Tries: a.Count(), Refused: a.Refused, TimedOut: a.TimedOut}
+	r := recordings.Result{From: client, Tries: a.Count(), Refused: a.Refused, TimedOut: a.TimedOut, Unreachable: a.Unreachable}
 	saw := map[string]bool{}
 	for from, n := range a.From {
 		endpoint, source, _ := strings.Cut(from, " ")
@@ -148,9 +151,9 @@ func result(a agent.Answers) recordings.Result {
 		r.Outcome = recordings.Refused
 	case r.TimedOut == r.Tries:
 		r.Outcome = recordings.TimedOut
-	case len(r.Answered) == 0 && r.Refused+r.TimedOut == 0:
+	case r.Unreachable == r.Tries:
 		r.Outcome = recordings.Unreachable
-	case r.Refused+r.TimedOut+len(a.Other) == 0:
+	case r.Refused+r.TimedOut+r.Unreachable == 0:
 		r.Outcome = recordings.Reachable
 	default:
 		r.Outcome = recordings.Partial

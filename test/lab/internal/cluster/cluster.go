@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 )
@@ -33,24 +30,22 @@ type Cluster struct {
 	Healthy map[string][]string
 
 	dir      string
-	config   string // KubeProxyConfiguration
+	planes   []dataplane
+	podIPs   [][2]string // of all pods, in their order; those of the lab until a data plane gives others
+	cgroups  *cgroups    // nil where the data plane needs none
 	canaries int
 }
 
 // Start makes the cluster of a scenario in this process's namespaces, keeping its files in dir, and waits until it is settled. It ends with this process.
 // With control, the IP address of a control plane without objects, it has none of its own. It tells progress what it has done.
 func Start(ctx context.Context, s scenario.Cluster, dir, control string, progress func(string)) (*Cluster, error) {
-	c := &Cluster{Scenario: s, dir: dir, Healthy: map[string][]string{}}
-	config, err := c.proxyConfig()
-	if err != nil {
-		return nil, err
+	c := &Cluster{Scenario: s, dir: dir, Healthy: map[string][]string{}, planes: dataplanesOf(s)}
+	for i, p := range s.Pods() {
+		c.podIPs = append(c.podIPs, podIPs(i, p))
 	}
-	c.config = config
 	starter := agent.NewStarter()
-	if c.Network, err = BuildNetwork(starter, s); err != nil {
-		return nil, err
-	}
-	if err := c.serve(); err != nil {
+	err := c.build(starter)
+	if err != nil {
 		return nil, err
 	}
 	progress("made the network")
@@ -66,22 +61,60 @@ func Start(ctx context.Context, s scenario.Cluster, dir, control string, progres
 		return nil, err
 	}
 	progress("started the control plane")
-	if err := c.createAll(ctx); err != nil {
+	if err := c.createCluster(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx, dataplane.connects); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.serve(), c.showPods(ctx)); err != nil {
+		return nil, err
+	}
+	if err := c.createServices(ctx); err != nil {
 		return nil, err
 	}
 	progress("created the objects")
-	// Made before there are proxies, the canary is among the first things that they program, and no second round has to be waited for.
+	// Made before kube-proxies start, the canary is among the first things that they program, and no second round has to be waited for.
 	ip, err := c.sing(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.startProxies(); err != nil {
+	if err := c.start(ctx, func(d dataplane) bool { return !d.connects() }); err != nil {
 		return nil, err
 	}
 	err = c.settled(ctx, ip)
 	progress("settled")
 	return c, err
 }
+
+// build makes the network, in cgroups of each node's own where the data plane needs them.
+func (c *Cluster) build(starter *agent.Starter) (err error) {
+	for _, d := range c.planes {
+		if d.needs(c.Scenario).Cgroups {
+			c.cgroups, err = makeCgroups(c.dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.Network, err = buildNetwork(starter, c)
+	return err
+}
+
+// start starts those of the data planes that are chosen.
+func (c *Cluster) start(ctx context.Context, chosen func(dataplane) bool) error {
+	for _, d := range c.planes {
+		if chosen(d) {
+			if err := d.start(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// connected says whether a data plane gives pods their network; the lab does otherwise, as a simple CNI plugin would.
+func (c *Cluster) connected() bool { return slices.ContainsFunc(c.planes, dataplane.connects) }
 
 // serve makes the pods answer.
 func (c *Cluster) serve() error {
@@ -92,7 +125,7 @@ func (c *Cluster) serve() error {
 			port = HostPort
 		}
 		var addresses []string
-		for _, ip := range podIPs(i, p) {
+		for _, ip := range c.podIPs[i] {
 			if strings.Contains(ip, ":") {
 				ip = "[" + ip + "]"
 			}
@@ -104,88 +137,6 @@ func (c *Cluster) serve() error {
 		err = errors.Join(err, c.Network.Pods[p.Name].Serve(addresses...))
 	}
 	return err
-}
-
-// proxyConfig is the configuration of kube-proxy as a file.
-func (c *Cluster) proxyConfig() (string, error) {
-	cidr := "10.244.0.0/16,fd00:244::/56"
-	if c.Scenario.IPv4 {
-		cidr = "10.244.0.0/16"
-	}
-	config := map[string]any{
-		"apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
-		"mode": c.Scenario.Mode, "clusterCIDR": cidr,
-		"clientConnection":   map[string]any{"kubeconfig": filepath.Join(c.dir, "kubeconfig")},
-		"bindAddress":        "0.0.0.0",
-		"healthzBindAddress": "0.0.0.0:10256", "metricsBindAddress": "0.0.0.0:10249",
-		"conntrack": map[string]any{"maxPerCore": 0, "min": 0},
-	}
-	if c.Scenario.Mode == "ipvs" {
-		// Programming everything again, as it would every half minute, takes longer than that where the kernel is emulated.
-		config["ipvs"] = map[string]any{"strictARP": true, "syncPeriod": "1h0m0s"}
-	}
-	for k, v := range c.Scenario.Settings {
-		old, isMap := config[k].(map[string]any)
-		if add, ok := v.(map[string]any); ok && isMap {
-			maps.Copy(old, add)
-			continue
-		}
-		config[k] = v
-		if v == nil {
-			delete(config, k)
-		}
-	}
-	data, err := yaml.Marshal(config)
-	if err != nil {
-		return "", fmt.Errorf("writing kube-proxy's configuration: %w", err)
-	}
-	return string(data), nil
-}
-
-// kubeletChains are the chains by which the kubelet drops what kube-proxy before 1.25 marks.
-const kubeletChains = `*nat
-:KUBE-MARK-DROP - [0:0]
--A KUBE-MARK-DROP -j MARK --or-mark 0x8000
-COMMIT
-*filter
-:KUBE-FIREWALL - [0:0]
--A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP
--A INPUT -j KUBE-FIREWALL
--A OUTPUT -j KUBE-FIREWALL
-COMMIT
-`
-
-func (c *Cluster) startProxies() error {
-	binary, err := kube.Binary("kube-proxy", c.Scenario.Version)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(c.dir, "config.conf")
-	if err := os.WriteFile(path, []byte(c.config), 0o644); err != nil {
-		return fmt.Errorf("writing kube-proxy's configuration: %w", err)
-	}
-	for i, node := range c.Network.Nodes {
-		if scenario.Before(c.Scenario.Version, 25) && c.Scenario.Mode != "nftables" {
-			_, e4 := node.Run(kubeletChains, "iptables-restore", "--noflush")
-			_, e6 := node.Run(kubeletChains, "ip6tables-restore", "--noflush")
-			if err := errors.Join(e4, e6); err != nil {
-				return fmt.Errorf("laying the kubelet's chains: %w", err)
-			}
-		}
-		name := nodeName(i + 1)
-		if other := c.Scenario.Hostnames[name]; other != "" {
-			name = other
-		}
-		err := node.Launch(agent.Process{Name: "kube-proxy", Args: []string{binary, "--config=" + path, "--hostname-override=" + name}, Log: c.proxyLog(node)})
-		if err != nil {
-			return fmt.Errorf("starting kube-proxy: %w", err)
-		}
-	}
-	return nil
-}
-
-func (c *Cluster) proxyLog(node *agent.Agent) string {
-	return filepath.Join(c.dir, "kube-proxy-"+node.Name+".log")
 }
 
 // canary begins the names of the Services that show how far kube-proxies are.
@@ -239,7 +190,7 @@ func (c *Cluster) sing(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("creating the canary Service: %w", err)
 	}
-	return ip, handMade(ctx, c.Control.Client, name, scenario.PodIP(1, 0)[0], "0", corev1.ProtocolTCP)
+	return ip, handMade(ctx, c.Control.Client, name, c.podIPs[0][0], "0", corev1.ProtocolTCP)
 }
 
 // settled waits until the canary at ip works everywhere, the rules have stopped changing, and the load balancer knows the nodes' health.
@@ -247,7 +198,7 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 	var g errgroup.Group
 	for _, node := range c.Network.Nodes {
 		g.Go(func() error {
-			err := wait(ctx, "kube-proxy of "+node.Name+" to serve a new Service", func() (bool, error) {
+			err := wait(ctx, "the data plane of "+node.Name+" to serve a new Service", func() (bool, error) {
 				ended, err := node.Ended()
 				if err != nil || len(ended) > 0 {
 					return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
@@ -256,7 +207,10 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 				return err == nil && len(a[0].From) == 1, err
 			})
 			if err != nil {
-				return withLog(err, c.proxyLog(node))
+				for _, d := range c.planes {
+					err = withLog(err, d.log(c, node))
+				}
+				return err
 			}
 			last := ""
 			return wait(ctx, "the rules of "+node.Name+" to stop changing", func() (bool, error) {
@@ -276,23 +230,39 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 	return c.balance(ctx)
 }
 
-// counters are what changes in rules without their being changed.
-var counters = regexp.MustCompile(`(?m)^#.*$|\[\d+:\d+\]|packets \d+ bytes \d+|\d+s timeout|expires \S+|timeout \S+`)
-
-// Rules are what a node's data plane is programmed with, as text, without counters.
+// Rules are what a node's data planes are programmed with, as text, without counters.
 func (c *Cluster) Rules(node *agent.Agent) (string, error) {
-	commands := map[string][][]string{
-		"iptables": {{"iptables-save"}, {"ip6tables-save"}},
-		"nftables": {{"nft", "--stateless", "list", "ruleset"}},
-		"ipvs":     {{"iptables-save"}, {"ip6tables-save"}, {"ipset", "save", "-sorted"}, {"ipvsadm", "-Sn"}, {"ip", "-brief", "address"}},
-	}
 	var out strings.Builder
-	for _, command := range commands[c.Scenario.Mode] {
-		text, err := node.Run("", command...)
+	for _, d := range c.planes {
+		text, err := d.rules(c, node)
 		if err != nil {
 			return "", err
 		}
-		out.WriteString(counters.ReplaceAllString(text, ""))
+		out.WriteString(text)
 	}
 	return out.String(), nil
+}
+
+// address is a word that may be an IP address.
+var address = regexp.MustCompile(`[0-9a-f:.]*[0-9a-f]`)
+
+// Numbered is a text in which every pod's address, and the address that a node has towards its pods, is the one by which the lab numbers it, whatever the data plane
+// gave it.
+func (c *Cluster) Numbered(text string) string {
+	given := map[string]string{}
+	for i, p := range c.Scenario.Pods() {
+		own := podIPs(i, p)
+		for f, ip := range c.podIPs[i] {
+			given[ip] = own[f]
+		}
+	}
+	for _, d := range c.planes {
+		maps.Copy(given, d.bridges())
+	}
+	return address.ReplaceAllStringFunc(text, func(word string) string {
+		if own, ok := given[word]; ok {
+			return own
+		}
+		return word
+	})
 }

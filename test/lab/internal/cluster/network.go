@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -55,6 +56,7 @@ type place struct {
 // builder carries the first error, so that the network reads as what it is.
 type builder struct {
 	starter *agent.Starter
+	cgroups *cgroups
 	hub     place
 	err     error
 }
@@ -66,8 +68,9 @@ func (b *builder) check(err error, format string, args ...any) bool {
 	return b.err == nil
 }
 
-// BuildNetwork makes all namespaces, links, addresses and routes.
-func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) {
+// buildNetwork makes all namespaces, links, addresses and routes. Where a data plane connects pods, they have no more than a namespace.
+func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
+	s, connected := c.Scenario, c.connected()
 	self, err := netns.Get()
 	if err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{starter: starter, hub: place{Handle: h, name: "hub", ns: self}}
+	b := &builder{starter: starter, cgroups: c.cgroups, hub: place{Handle: h, name: "hub", ns: self}}
 	n := &Network{Pods: map[string]*agent.Agent{}}
 
 	b.up(b.hub, "lo")
@@ -84,7 +87,7 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 	b.bridge(b.hub, "br1")
 	var nodes []place
 	for i := 1; i <= scenario.Nodes; i++ {
-		a, p := b.namespace(fmt.Sprintf("n%d", i))
+		a, p := b.namespace(fmt.Sprintf("n%d", i), i)
 		n.Nodes = append(n.Nodes, a)
 		nodes = append(nodes, p)
 		if b.err != nil {
@@ -93,16 +96,17 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 		ip := scenario.NodeIP(i)
 		b.veth(b.hub, fmt.Sprintf("n%d", i), "br0", p, ip[0]+"/24", ip[1]+"/64")
 		b.vethNamed(b.hub, fmt.Sprintf("s%d", i), "br1", p, "eth1", scenario.SecondIP(i)+"/24")
-		gw := scenario.BridgeIP(i)
-		b.bridge(p, "cni0", gw[0]+"/24", gw[1]+"/64")
+		if gw := scenario.BridgeIP(i); !connected {
+			b.bridge(p, "cni0", gw[0]+"/24", gw[1]+"/64")
+		}
 		b.route(p, "0.0.0.0/0", RouterIP)
 		b.route(p, "::/0", RouterIPv6)
 		b.route(p, "192.0.2.0/24", fabricIP)
 		b.route(p, "2001:db8:fab::/64", fabricIPv6)
 	}
-	lb, lbPlace := b.namespace("lb")
-	client, clientPlace := b.namespace("client")
-	fabric, fabricPlace := b.namespace("fabric")
+	lb, lbPlace := b.namespace("lb", 0)
+	client, clientPlace := b.namespace("client", 0)
+	fabric, fabricPlace := b.namespace("fabric", 0)
 	if b.err != nil {
 		return nil, b.err
 	}
@@ -126,6 +130,9 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 		}
 	}
 	for i, p := range append([]place{lbPlace}, nodes...) {
+		if connected && i > 0 {
+			break // the data plane finds its own way to other nodes' pods
+		}
 		for j := 1; j <= scenario.Nodes; j++ {
 			if i == j {
 				continue
@@ -140,11 +147,14 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 			n.Pods[pod.Name] = n.Nodes[pod.Node-1]
 			continue
 		}
-		a, p := b.namespace(pod.Name)
+		a, p := b.namespace(pod.Name, pod.Node)
 		if b.err != nil {
 			return nil, b.err
 		}
 		n.Pods[pod.Name] = a
+		if connected {
+			continue
+		}
 		ip, gw := scenario.PodIP(pod.Node, i), scenario.BridgeIP(pod.Node)
 		node := nodes[pod.Node-1]
 		b.veth(node, fmt.Sprintf("veth%d", i), "cni0", p, ip[0]+"/24", ip[1]+"/64")
@@ -163,10 +173,16 @@ func BuildNetwork(starter *agent.Starter, s scenario.Cluster) (*Network, error) 
 	}
 	forward := map[string]string{"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
 	err = lb.Sysctl(forward)
+	if connected {
+		// The data plane's own rules are not to see what only passes the bridge between nodes.
+		for _, name := range []string{"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"} {
+			err = errors.Join(err, os.WriteFile(filepath.Join("/proc/sys/net/bridge", name), []byte("0"), 0o644))
+		}
+	}
 	for _, a := range n.Nodes {
 		err = errors.Join(err, a.Sysctl(forward))
 		err = errors.Join(err, a.Sysctl(map[string]string{"net/bridge/bridge-nf-call-iptables": "1", "net/bridge/bridge-nf-call-ip6tables": "1"}))
-		if !s.NoMasquerade {
+		if !s.NoMasquerade && !connected {
 			_, rerr := a.Run(`table ip cni { chain postrouting { type nat hook postrouting priority srcnat; ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 masquerade; }; }
 table ip6 cni { chain postrouting { type nat hook postrouting priority srcnat; ip6 saddr fd00:244::/56 ip6 daddr != fd00:244::/56 masquerade; }; }
 `, "nft", "-f", "-")
@@ -216,12 +232,36 @@ func (n *Network) reachBack(control string) error {
 	return err
 }
 
-// namespace starts an agent in a namespace of its own and sets what is true of every machine of the lab.
-func (b *builder) namespace(name string) (*agent.Agent, place) {
+// checksum makes every machine compute the checksums of what it sends.
+func (n *Network) checksum() error {
+	var err error
+	for _, a := range append([]*agent.Agent{n.LB, n.Client, n.Fabric}, n.Nodes...) {
+		err = errors.Join(err, checksum(a))
+	}
+	return err
+}
+
+func checksum(a *agent.Agent) error {
+	_, err := a.Run("", "ethtool", "-K", "eth0", "tx", "off")
+	return err
+}
+
+// namespace starts an agent in a namespace of its own, and in the cgroup of a node where nodes have one, and sets what is true of every machine of the lab. It is on no
+// node where node is 0.
+func (b *builder) namespace(name string, node int) (*agent.Agent, place) {
 	if b.err != nil {
 		return nil, place{}
 	}
-	a, err := b.starter.Start(name)
+	var cgroup *os.File
+	if b.cgroups != nil && node > 0 {
+		var err error
+		cgroup, err = b.cgroups.of(node)
+		if !b.check(err, "the cgroup of %s", name) {
+			return nil, place{}
+		}
+		defer cgroup.Close()
+	}
+	a, err := b.starter.Start(name, cgroup)
 	if !b.check(err, "namespace %s", name) {
 		return nil, place{}
 	}

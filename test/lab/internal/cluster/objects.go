@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +19,9 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 )
+
+// kubeSystem is the namespace in which clusters keep their data plane.
+const kubeSystem = "kube-system"
 
 // Ports at which backends answer.
 const (
@@ -60,7 +62,7 @@ func createNodes(ctx context.Context, c kubernetes.Interface, s scenario.Cluster
 				{Type: corev1.NodeInternalIP, Address: ip[0]}, {Type: corev1.NodeInternalIP, Address: ip[1]}, {Type: corev1.NodeHostName, Address: node.Name},
 			},
 			NodeInfo: corev1.NodeSystemInfo{
-				OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: s.Version, ContainerRuntimeVersion: "containerd://2.0.0", OSImage: "Linux",
+				OperatingSystem: "linux", Architecture: "amd64", KubeletVersion: s.Kubelet(), ContainerRuntimeVersion: "containerd://2.0.0", OSImage: "Linux",
 			},
 		}
 		err := patchStatus(status, func(data []byte) error {
@@ -90,7 +92,7 @@ func createNamespace(ctx context.Context, c kubernetes.Interface) error {
 	return nil
 }
 
-// podIPs are the addresses of a cluster's i-th pod.
+// podIPs are the addresses by which the lab numbers a cluster's i-th pod.
 func podIPs(i int, p scenario.Pod) [2]string {
 	if p.HostNetwork {
 		return scenario.NodeIP(p.Node)
@@ -98,10 +100,10 @@ func podIPs(i int, p scenario.Pod) [2]string {
 	return scenario.PodIP(p.Node, i)
 }
 
-// createPods creates the pods as their kubelets would show them.
+// createPods creates the pods, without a status.
 func createPods(ctx context.Context, c kubernetes.Interface, all []scenario.Pod) error {
 	pods := c.CoreV1().Pods(scenario.Namespace)
-	for i, p := range all {
+	for _, p := range all {
 		labels := map[string]string{"app": p.Name}
 		for _, s := range p.Sets {
 			labels["set-"+s] = "true"
@@ -128,11 +130,19 @@ func createPods(ctx context.Context, c kubernetes.Interface, all []scenario.Pod)
 		if _, err := pods.Create(ctx, pod, metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating pod %s: %w", p.Name, err)
 		}
+	}
+	return nil
+}
+
+// showPods gives pods the status that their kubelets would report, and deletes those that are on their way out.
+func (c *Cluster) showPods(ctx context.Context) error {
+	pods := c.Control.Client.CoreV1().Pods(scenario.Namespace)
+	for i, p := range c.Scenario.Pods() {
 		ready := corev1.ConditionTrue
 		if p.State == scenario.Unready || p.State == scenario.Terminating {
 			ready = corev1.ConditionFalse
 		}
-		ip := podIPs(i, p)
+		ip := c.podIPs[i]
 		status := corev1.PodStatus{
 			Phase: corev1.PodRunning, HostIP: scenario.NodeIP(p.Node)[0], PodIP: ip[0], PodIPs: []corev1.PodIP{{IP: ip[0]}, {IP: ip[1]}},
 			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}},
@@ -161,13 +171,14 @@ func choose(family corev1.IPFamily, both [2]string) string {
 }
 
 // createService creates a Service with its load balancer's status and, where it is made by hand, its endpoints.
-func createService(ctx context.Context, c kubernetes.Interface, in scenario.Cluster, s scenario.Service) (*Service, error) {
+func (c *Cluster) createService(ctx context.Context, s scenario.Service) (*Service, error) {
+	api, in := c.Control.Client, c.Scenario
 	out := &Service{Service: s}
 	if out.Type == "" {
 		out.Type = corev1.ServiceTypeLoadBalancer
 	}
 	object := serviceObject(in, out)
-	services := c.CoreV1().Services(scenario.Namespace)
+	services := api.CoreV1().Services(scenario.Namespace)
 	object, err := services.Create(ctx, object, metav1.CreateOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("creating service %s: %w", s.Name, err)
@@ -189,7 +200,7 @@ func createService(ctx context.Context, c kubernetes.Interface, in scenario.Clus
 			out.Endpoints++
 		case s.HandMade != "" && slices.Contains(p.Sets, s.HandMade):
 			out.Endpoints++
-			if err := handMade(ctx, c, s.Name, podIPs(i, p)[0], p.Name, object.Spec.Ports[0].Protocol); err != nil {
+			if err := handMade(ctx, api, s.Name, c.podIPs[i][0], p.Name, object.Spec.Ports[0].Protocol); err != nil {
 				return nil, err
 			}
 		}
@@ -339,19 +350,36 @@ func handMade(ctx context.Context, c kubernetes.Interface, service, address, suf
 	return nil
 }
 
-// createAll creates everything that the cluster's scenario has, and waits until the controllers have written its slices.
-func (c *Cluster) createAll(ctx context.Context) error {
+// createCluster creates what is there before any Service: nodes, pods that run nowhere yet, and what shows the data planes.
+func (c *Cluster) createCluster(ctx context.Context) error {
 	api := c.Control.Client
-	if err := errors.Join(createNamespace(ctx, api), createNodes(ctx, api, c.Scenario), createPods(ctx, api, c.Scenario.Pods()), c.createKubeProxy(ctx)); err != nil {
+	if err := errors.Join(createNamespace(ctx, api), createNodes(ctx, api, c.Scenario), createPods(ctx, api, c.Scenario.Pods())); err != nil {
 		return err
 	}
+	if err := wait(ctx, "the namespace kube-system", func() (bool, error) {
+		_, err := api.CoreV1().Namespaces().Get(ctx, kubeSystem, metav1.GetOptions{})
+		return err == nil, nil
+	}); err != nil {
+		return err
+	}
+	for _, d := range c.planes {
+		if err := d.show(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createServices creates the Services of the cluster's scenario, and waits until the controllers have written their slices.
+func (c *Cluster) createServices(ctx context.Context) error {
+	api := c.Control.Client
 	services := c.Scenario.Services()
 	c.Services = make([]*Service, len(services))
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i, s := range services {
 		g.Go(func() (err error) {
-			c.Services[i], err = createService(ctx, api, c.Scenario, s)
+			c.Services[i], err = c.createService(ctx, s)
 			return err
 		})
 	}
@@ -389,52 +417,11 @@ func (c *Cluster) createAll(ctx context.Context) error {
 	return nil
 }
 
-// createKubeProxy shows kube-proxy in the API as kubeadm installs it.
-func (c *Cluster) createKubeProxy(ctx context.Context) error {
-	api := c.Control.Client
-	labels := map[string]string{"k8s-app": "kube-proxy"}
-	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-proxy", Labels: map[string]string{"app": "kube-proxy"}}, Data: map[string]string{"config.conf": c.config}}
-	if err := wait(ctx, "the namespace kube-system", func() (bool, error) {
-		_, err := api.CoreV1().Namespaces().Get(ctx, "kube-system", metav1.GetOptions{})
-		return err == nil, nil
-	}); err != nil {
-		return err
-	}
-	if _, err := api.CoreV1().ConfigMaps("kube-system").Create(ctx, cm, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-proxy's ConfigMap: %w", err)
-	}
-	ds := &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "kube-proxy", Labels: labels},
-		Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					HostNetwork: true, NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
-					Containers: []corev1.Container{{
-						Name: "kube-proxy", Image: "registry.k8s.io/kube-proxy:" + c.Scenario.Version,
-						Command:      []string{"/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", "--hostname-override=$(NODE_NAME)"},
-						Env:          []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
-						VolumeMounts: []corev1.VolumeMount{{Name: "kube-proxy", MountPath: "/var/lib/kube-proxy"}},
-					}},
-					Volumes: []corev1.Volume{{Name: "kube-proxy", VolumeSource: corev1.VolumeSource{
-						ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-proxy"}},
-					}}},
-				},
-			},
-		},
-	}
-	if _, err := api.AppsV1().DaemonSets("kube-system").Create(ctx, ds, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-proxy's DaemonSet: %w", err)
-	}
-	return nil
-}
-
 // Objects are the API objects of the cluster, each as `kubectl get -o json` gives it, without managedFields.
 func (c *Cluster) Objects(ctx context.Context) ([]json.RawMessage, error) {
 	var out []json.RawMessage
 	for _, path := range []string{
-		"/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/api/v1/namespaces/kube-system/configmaps", "/api/v1/namespaces/lab/pods",
+		"/api/v1/nodes", "/apis/apps/v1/namespaces/" + kubeSystem + "/daemonsets", "/api/v1/namespaces/" + kubeSystem + "/configmaps", "/api/v1/namespaces/lab/pods",
 		"/api/v1/namespaces/lab/services", "/apis/discovery.k8s.io/v1/namespaces/lab/endpointslices",
 	} {
 		data, err := c.Control.Client.RESTClient().Get().AbsPath(path).DoRaw(ctx)
@@ -455,7 +442,7 @@ func (c *Cluster) Objects(ctx context.Context) ([]json.RawMessage, error) {
 			if name, _ := meta["name"].(string); strings.HasPrefix(name, canary) || labels[discoveryv1.LabelServiceName] != nil && strings.HasPrefix(fmt.Sprint(labels[discoveryv1.LabelServiceName]), canary) {
 				continue
 			}
-			if strings.HasSuffix(path, "configmaps") && meta["name"] != "kube-proxy" {
+			if name, _ := meta["name"].(string); strings.HasSuffix(path, "configmaps") && !slices.ContainsFunc(c.planes, func(d dataplane) bool { return d.configMap() == name }) {
 				continue
 			}
 			delete(meta, "managedFields")

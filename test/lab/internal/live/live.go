@@ -161,7 +161,11 @@ func (d *differ) add(format string, args ...any) {
 
 func (d *differ) service(s report) error {
 	name := s.Service.Name
-	if s.Dataplane.Mode != d.cluster.Scenario.Mode || s.Dataplane.Version != d.cluster.Scenario.Version {
+	mode, version := d.cluster.Scenario.ProxyMode(), d.cluster.Scenario.KubeProxy()
+	if mode == "" {
+		version = d.cluster.Scenario.Version
+	}
+	if s.Dataplane.Mode != mode || s.Dataplane.Version != version {
 		d.add("%s: the data plane is said to be %s %s %s", name, s.Dataplane.Name, s.Dataplane.Mode, s.Dataplane.Version)
 	}
 	if len(s.Gaps) > 0 {

@@ -73,10 +73,10 @@ func Flip(ctx context.Context, c *cluster.Cluster, slow bool, progress func(stri
 	}
 	anew := make([]*cell, len(open))
 	for i, h := range open {
-		e := effortFor(c.Scenario.Mode).against(h.service.Endpoints)
+		e := effortFor(c.Scenario).against(h.service.Endpoints)
 		anew[i] = &cell{service: h.service, from: h.From, agent: h.agent, dial: h.dial, endpoints: h.service.Endpoints, effort: e, tries: e.balanced}
 	}
-	if err := measure(anew, effortFor(c.Scenario.Mode), pacesFor(slow), progress); err != nil {
+	if err := measure(anew, effortFor(c.Scenario), pacesFor(slow), progress); err != nil {
 		return nil, err
 	}
 	out := make([]recordings.Flip, len(open))

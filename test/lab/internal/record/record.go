@@ -3,6 +3,7 @@ package record
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -33,8 +34,8 @@ type effort struct {
 	balanced int
 }
 
-func effortFor(mode string) effort {
-	if mode == "ipvs" { // deals endpoints out in turn
+func effortFor(s scenario.Cluster) effort {
+	if s.TakesTurns() {
 		return effort{4, 16, 48}
 	}
 	// At random: each of three endpoints is missed by 40 choices once in ten million cells.
@@ -83,7 +84,7 @@ func pacesFor(slow bool) paces {
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
 func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*recordings.Recording, error) {
 	r := &recordings.Recording{Made: made(c), Network: network(c), Sources: sources(c.Scenario.Pods())}
-	e := effortFor(c.Scenario.Mode)
+	e := effortFor(c.Scenario)
 	var cells []*cell
 	for _, s := range c.Services {
 		cells = append(cells, plan(c, r, s, e)...)
@@ -100,7 +101,25 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		return nil, err
 	}
 	r.Objects = objects
-	return r, nil
+	return numbered(c, r)
+}
+
+// numbered is a recording in which every pod has the address that the lab gives it, whatever its data plane gave it: those differ from one run to the next.
+func numbered(c *cluster.Cluster, r *recordings.Recording) (*recordings.Recording, error) {
+	data, err := r.Encode()
+	if err != nil {
+		return nil, err
+	}
+	out := new(recordings.Recording)
+	if err := json.Unmarshal([]byte(c.Numbered(string(data))), out); err != nil {
+		return nil, fmt.Errorf("writing pods' addresses as the lab numbers them: %w", err)
+	}
+	for _, p := range out.Probes {
+		for i := range p.Results {
+			sort.Strings(p.Results[i].Saw)
+		}
+	}
+	return out, nil
 }
 
 // Ask dials the addresses of one Service from every node and pod, and from outside, after waiting until every kube-proxy knows what the API server holds. An
@@ -114,7 +133,7 @@ func Ask(ctx context.Context, c *cluster.Cluster, service, kind string, slow boo
 		return nil, err
 	}
 	var r recordings.Recording
-	e := effortFor(c.Scenario.Mode)
+	e := effortFor(c.Scenario)
 	cells, _ := split(plan(c, &r, s, e), func(k *cell) bool { return kind == "" || r.Probes[k.probe].Target.Kind == kind })
 	if len(cells) == 0 {
 		return nil, fmt.Errorf("service %s has no address of kind %s", service, kind)
@@ -192,7 +211,7 @@ func split(cells []*cell, is func(*cell) bool) (yes, no []*cell) {
 // clear says that more connections could show nothing new.
 func (k *cell) clear() bool {
 	endpoints, ways := k.seen()
-	return k.answers.Refused+k.answers.TimedOut == 0 && endpoints >= k.endpoints && ways == endpoints
+	return k.answers.Refused+k.answers.TimedOut+k.answers.Unreachable == 0 && endpoints >= k.endpoints && ways == endpoints
 }
 
 // seen is the number of endpoints that answered, and of pairs of an endpoint and a source address that it saw.
@@ -206,7 +225,7 @@ func (k *cell) seen() (endpoints, ways int) {
 }
 
 func (k *cell) result() recordings.Result {
-	r := recordings.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut}
+	r := recordings.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut, Unreachable: k.answers.Unreachable}
 	saw := map[string]bool{}
 	for from, n := range k.answers.From {
 		endpoint, source, _ := strings.Cut(from, " ")
@@ -225,7 +244,9 @@ func (k *cell) result() recordings.Result {
 		r.Outcome = recordings.Refused
 	case r.TimedOut == r.Tries:
 		r.Outcome = recordings.TimedOut
-	case r.Refused+r.TimedOut == 0:
+	case r.Unreachable == r.Tries:
+		r.Outcome = recordings.Unreachable
+	case r.Refused+r.TimedOut+r.Unreachable == 0:
 		r.Outcome = recordings.Reachable
 	default:
 		r.Outcome = recordings.Partial
@@ -406,7 +427,7 @@ func network(c *cluster.Cluster) recordings.Network {
 
 func made(c *cluster.Cluster) recordings.Made {
 	m := recordings.Made{
-		Dataplane: c.Scenario.Mode, KubeProxy: c.Scenario.Version, Variant: c.Scenario.Variant, Changed: c.Scenario.Changed, KubeAPIServer: kube.Version,
+		Dataplane: c.Scenario.Mode, Version: c.Scenario.OwnVersion(), KubeProxy: c.Scenario.KubeProxy(), Variant: c.Scenario.Variant, Changed: c.Scenario.Changed, KubeAPIServer: kube.Version,
 		Kernel: Kernel(), Tools: map[string]string{}, Date: time.Now().UTC().Format(time.DateOnly),
 	}
 	for name, args := range map[string][]string{"iptables": {"--version"}, "nft": {"--version"}, "ipset": {"--version"}, "ipvsadm": {"--version"}} {

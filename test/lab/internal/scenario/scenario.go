@@ -175,12 +175,14 @@ func Services() []Service {
 
 // Cluster is one cluster: a data plane of one version with its settings.
 type Cluster struct {
-	Mode    string // iptables, ipvs, nftables
-	Version string // of kube-proxy
+	Mode    string // iptables, ipvs, nftables: kube-proxy in that mode; or Cilium
+	Version string // of the data plane
 	Variant string // empty: the default settings
 	Changed string // what the variant has different, in one sentence
-	// Settings are fields of KubeProxyConfiguration that differ from the lab's defaults; nil removes a field.
+	// Settings are what differs from the lab's defaults: fields of KubeProxyConfiguration, or keys of cilium-config; nil removes one.
 	Settings map[string]any
+	// Beside is the mode of the kube-proxy that runs beside the data plane; empty: none does.
+	Beside string
 	// NoMasquerade: the CNI leaves pod addresses as they are towards nodes and the world outside.
 	NoMasquerade bool
 	// Hostnames are the node names that kube-proxies are told where it is not the real one.
@@ -192,6 +194,47 @@ type Cluster struct {
 	// Seed is what pods and Services are drawn from; 0 leaves them to Pods and Services.
 	Seed uint64
 }
+
+// Cilium is the mode of clusters whose data plane is Cilium.
+const Cilium = "cilium"
+
+// ProxyMode is the mode of the kube-proxy that runs; empty: none does.
+func (c Cluster) ProxyMode() string {
+	if c.Mode == Cilium {
+		return c.Beside
+	}
+	return c.Mode
+}
+
+// KubeProxy is the version of the kube-proxy that runs; empty: none does.
+func (c Cluster) KubeProxy() string {
+	switch {
+	case c.ProxyMode() == "":
+		return ""
+	case c.Mode == Cilium:
+		return Newest
+	}
+	return c.Version
+}
+
+// OwnVersion is the version of a data plane that is not kube-proxy; empty for kube-proxy.
+func (c Cluster) OwnVersion() string {
+	if c.Mode == Cilium {
+		return c.Version
+	}
+	return ""
+}
+
+// Kubelet is the version that nodes report.
+func (c Cluster) Kubelet() string {
+	if v := c.KubeProxy(); v != "" {
+		return v
+	}
+	return Newest
+}
+
+// TakesTurns says that the data plane deals endpoints out in turn, not at random.
+func (c Cluster) TakesTurns() bool { return c.Mode == "ipvs" }
 
 // Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
 func (c Cluster) Name() string {
