@@ -177,7 +177,7 @@ func (l *lab) logged(name string) (string, error) {
 // ended is an error where a program of one of the namespaces has ended by itself.
 func (l *lab) ended() error {
 	var err error
-	for _, a := range append(slices.Clone(l.Network.Nodes), l.Network.LB) {
+	for _, a := range append(slices.Clone(l.Network.Nodes), l.Network.LB, l.Network.Pods[controllerPod]) {
 		ended, eerr := a.Ended()
 		err = errors.Join(err, eerr)
 		for _, what := range ended {

@@ -33,6 +33,8 @@ import (
 const (
 	metalLBNamespace = "metallb-system"
 	metalLBObjects   = "/apis/metallb.io/v1beta1/namespaces/" + metalLBNamespace + "/"
+	// controllerPod is the pod of the lab in whose network the controller runs.
+	controllerPod = "client-1"
 	// heard begins the names of Services that show how far speakers are.
 	heard = "heard-"
 )
@@ -172,7 +174,7 @@ func (m *metalLB) start(ctx context.Context, l *lab, advertisement, collection s
 		return err
 	}
 	env := []string{"KUBECONFIG=" + l.Control.Kubeconfig, "METALLB_NAMESPACE=" + metalLBNamespace, "METALLB_POD_NAME=controller-n1"}
-	if err := l.launch(l.Network.Nodes[0], "metallb-controller", controller, env, "--webhook-mode=disabled", "--port=0"); err != nil {
+	if err := l.launch(l.Network.Pods[controllerPod], "metallb-controller", controller, env, "--webhook-mode=disabled", "--port=0"); err != nil {
 		return err
 	}
 	for n := 1; n <= scenario.Nodes; n++ {
