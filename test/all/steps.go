@@ -43,7 +43,7 @@ var programs = []struct{ name, from string }{
 }
 
 // live lists the clusters that the lab builds in every run. The others are recorded, and the tests of pkg/dataplane replay them.
-var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15"}
+var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15", "metallb-l2@v0.16.2"}
 
 // modules returns the folders of the modules that have Go code; the lab only builds on Linux.
 func modules(m *machine) []string {
@@ -121,10 +121,14 @@ func kubernetes(ctx context.Context, m *machine) error {
 		args = append(args, t.String())
 	}
 	if noLab(m) == "" {
-		for _, cluster := range live {
-			_, version, _ := strings.Cut(cluster, "@")
-			version, _, _ = strings.Cut(version, "/")
-			if t := "kube-proxy@" + version; !slices.Contains(args, t) {
+		cmd := m.command(ctx, "test/lab", nil, "go", "run", ".", "targets", "-only", strings.Join(live, ","))
+		cmd.Stdout = nil
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("listing what the lab needs: %w", err)
+		}
+		for t := range strings.FieldsSeq(string(out)) {
+			if !slices.Contains(args, t) {
 				args = append(args, t)
 			}
 		}

@@ -36,6 +36,7 @@ const usage = `usage: lab COMMAND [flags] [-- PROGRAM ARG...]
 
 commands:
   list      names the clusters
+  targets   lists the programs that the clusters need built, for go run ./test/kube/build
   compare   makes clusters and shows where connections meet something else than their recordings say; exits with 1 where they do
   record    makes clusters and rewrites their recordings
   hold      makes one cluster, runs PROGRAM with KUBECONFIG set, and exits as it does
@@ -87,6 +88,13 @@ func run(ctx context.Context, args []string) int {
 	case "list":
 		for _, c := range clusters {
 			fmt.Printf("%-40s %s\n", c.Name(), c.Changed)
+		}
+		return 0
+	case "targets":
+		for _, c := range clusters {
+			for _, t := range targets(c) {
+				fmt.Println(t)
+			}
 		}
 		return 0
 	case "stage": // this program again, inside namespaces of its own
@@ -177,13 +185,7 @@ func missing(c scenario.Cluster) []string {
 		}
 	}
 	var want []kube.Target
-	if c.Announcer != "" {
-		needs.Targets = append(needs.Targets, announcer.Programs(c)...)
-	}
-	for _, t := range append(needs.Targets,
-		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
-		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
-	) {
+	for _, t := range targets(c) {
 		var m *kube.MissingError
 		if _, err := kube.Binary(t.Name, t.Version); errors.As(err, &m) {
 			want = append(want, t)
@@ -193,6 +195,18 @@ func missing(c scenario.Cluster) []string {
 	}
 	if len(want) > 0 {
 		out = append(out, (&kube.MissingError{Targets: want}).Error())
+	}
+	return out
+}
+
+// targets are the programs that must be built for a cluster.
+func targets(c scenario.Cluster) []kube.Target {
+	out := append(cluster.NeedsOf(c).Targets,
+		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
+		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
+	)
+	if c.Announcer != "" {
+		out = append(out, announcer.Programs(c)...)
 	}
 	return out
 }

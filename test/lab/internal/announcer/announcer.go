@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -51,13 +52,16 @@ type mode struct {
 	make func(version string) announcer
 	// programs of a version that must have been built.
 	programs func(version string) []kube.Target
-	// network is that of the first load balancer address; ipv6 is invalid where the mode announces none.
+	// ipv4 and ipv6 are the first load balancer addresses; ipv6 is invalid where the mode announces none.
 	ipv4, ipv6 netip.Addr
+	// tries is the number of connections to an address that is announced: enough to meet every endpoint behind every node that announces it, but for once in
+	// a million addresses.
+	tries int
 }
 
 var modes = map[string]mode{
-	"metallb-l2":  {make: newMetalLBLayer2, programs: metalLBPrograms, ipv4: netip.MustParseAddr("172.30.0.100"), ipv6: netip.MustParseAddr("fd00:30::100")},
-	"metallb-bgp": {make: newMetalLBBGP, programs: metalLBAndRouter, ipv4: netip.MustParseAddr("203.0.113.0")},
+	"metallb-l2":  {make: newMetalLBLayer2, programs: metalLBPrograms, ipv4: netip.MustParseAddr("172.30.0.100"), ipv6: netip.MustParseAddr("fd00:30::100"), tries: 40},
+	"metallb-bgp": {make: newMetalLBBGP, programs: metalLBAndRouter, ipv4: netip.MustParseAddr("203.0.113.1"), tries: 140},
 }
 
 // Programs are what a scenario's announcer needs built.
@@ -82,7 +86,8 @@ func Start(ctx context.Context, c *cluster.Cluster, dir string, progress func(st
 		return nil, fmt.Errorf("no announcer is named %q", c.Scenario.Announcer)
 	}
 	l := &lab{Cluster: c, mode: m, announcer: m.make(c.Scenario.AnnouncerVersion), dir: filepath.Join(dir, "announcer"), services: m.tried()}
-	if err := os.Mkdir(l.dir, 0o755); err != nil {
+	err := os.Mkdir(l.dir, 0o755)
+	if err != nil {
 		return nil, err
 	}
 	if err := l.prepareRouter(); err != nil {
@@ -95,11 +100,17 @@ func Start(ctx context.Context, c *cluster.Cluster, dir string, progress func(st
 	if err := l.createServices(ctx); err != nil {
 		return nil, err
 	}
-	return &Running{l}, l.settle(ctx)
+	r := &Running{lab: l}
+	r.announced, err = l.settle(ctx)
+	return r, err
 }
 
 // Running is a cluster whose announcer runs.
-type Running struct{ lab *lab }
+type Running struct {
+	lab *lab
+	// announced are the nodes that announced each address when everything had settled.
+	announced map[netip.Addr][]string
+}
 
 // prepareRouter makes the router quick to find that nobody answers for an address, and spread connections, not clients, over the routes to one.
 func (l *lab) prepareRouter() error {
@@ -109,22 +120,23 @@ func (l *lab) prepareRouter() error {
 	})
 }
 
-// settle waits until every kube-proxy and the announcer have acted on everything that the API server holds, and what is announced has stopped changing.
-func (l *lab) settle(ctx context.Context) error {
+// settle waits until every kube-proxy and the announcer have acted on everything that the API server holds, and what is announced has stopped changing. It
+// returns the nodes that announce each address.
+func (l *lab) settle(ctx context.Context) (map[netip.Addr][]string, error) {
 	if err := l.Settle(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if err := l.announcer.settled(ctx, l); err != nil {
-		return err
+		return nil, err
 	}
-	last := ""
-	return wait(ctx, "what is announced to stop changing", func() (bool, error) {
+	var last map[netip.Addr][]string
+	err := wait(ctx, "what is announced to stop changing", func() (bool, error) {
 		now, err := l.announcer.announced(l, l.addresses())
-		text := fmt.Sprint(now)
-		same := text == last
-		last = text
+		same := last != nil && maps.EqualFunc(last, now, slices.Equal)
+		last = now
 		return same, err
 	})
+	return last, err
 }
 
 func (l *lab) addresses() []netip.Addr {

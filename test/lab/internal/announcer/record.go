@@ -22,9 +22,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
-// tries is the number of connections to an address. Each of three endpoints, behind each of three nodes, is missed by as many choices at random once in a
-// million addresses.
-const tries = 40
+// unannounced is the number of connections to an address that no node announces.
+const unannounced = 8
 
 // client is the ID of the client outside.
 const client = "client"
@@ -50,11 +49,12 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 			return nil, fmt.Errorf("state %s: %w", s.name, err)
 		}
 		if i > 0 {
-			if err := l.settle(ctx); err != nil {
+			var err error
+			if r.announced, err = l.settle(ctx); err != nil {
 				return nil, fmt.Errorf("state %s: %w", s.name, err)
 			}
 		}
-		state, err := l.state(ctx, s, known)
+		state, err := l.state(ctx, s, r.announced, known)
 		if err != nil {
 			return nil, fmt.Errorf("state %s: %w", s.name, err)
 		}
@@ -64,17 +64,13 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 	return out, l.ended()
 }
 
-// state is what is seen now. known are the objects of the states before, by identity, and then of this one.
-func (l *lab) state(ctx context.Context, s step, known map[string]json.RawMessage) (*recordings.State, error) {
+// state is what is seen now, while nodes announce addresses. known are the objects of the states before, by identity, and then of this one.
+func (l *lab) state(ctx context.Context, s step, nodes map[netip.Addr][]string, known map[string]json.RawMessage) (*recordings.State, error) {
 	out := &recordings.State{Name: s.name, Changed: s.changed}
-	nodes, err := l.announcer.announced(l, l.addresses())
-	if err != nil {
-		return nil, err
-	}
 	if err := l.forget(); err != nil {
 		return nil, err
 	}
-	results, err := l.dial()
+	results, err := l.dial(nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +91,15 @@ func (l *lab) forget() error {
 	return errors.Join(err, err6)
 }
 
-// dial makes the client's connections to every address of every Service.
-func (l *lab) dial() ([][]recordings.Result, error) {
+// dial makes the client's connections to every address of every Service; announced are the nodes that announce each.
+func (l *lab) dial(announced map[netip.Addr][]string) ([][]recordings.Result, error) {
 	var dials []agent.Dial
 	for _, s := range l.services {
 		for _, a := range s.addresses {
+			tries := unannounced
+			if len(announced[a]) > 0 {
+				tries = l.mode.tries
+			}
 			dials = append(dials, agent.Dial{Network: "tcp", Address: net.JoinHostPort(a.String(), strconv.Itoa(int(s.port))), Tries: tries})
 		}
 	}
