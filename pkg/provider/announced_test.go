@@ -17,8 +17,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
-// TestAnnouncedAsRecorded replays the recordings of real announcers: from the recorded API objects, read as any dump is, to what is predicted of each node and
-// of connections from outside. Held are
+// TestAnnouncedAsRecorded replays the recordings of real announcers: from the recorded API objects, read as any dump
+// is, to what is predicted of each node and of connections from outside. Held are
 //   - nodes that are said not to receive: they did not announce the address,
 //   - the path from outside on the nodes that announced the address: it is what the client got,
 //   - what is said for certain of connections from outside.

@@ -13,14 +13,15 @@ import (
 // AnnouncersFolder is the folder in test/truth of the recordings whose form is Announcing.
 const AnnouncersFolder = "announcers"
 
-// Announcing is one cluster in which nodes announce the load balancer addresses of Services, in several states one after another: which nodes announced
-// each address, and the result of connections to it from a client outside.
+// Announcing is one cluster in which nodes announce the load balancer addresses of Services, in several states one
+// after another: which nodes announced each address, and the result of connections to it from a client outside.
 type Announcing struct {
 	Made  AnnouncingMade `json:"made"`
 	Nodes []NodeNetwork  `json:"nodes"`
 	// Client is the machine outside from which all connections were made. A router is between it and the nodes.
 	Client Source `json:"client"`
-	// Router is the router's behaviour, in one sentence: how it finds the node, and what it does with an address that no node announces.
+	// Router is the router's behaviour, in one sentence: how it finds the node, and what it does with an address that
+	// no node announces.
 	Router string  `json:"router"`
 	States []State `json:"states"`
 }
@@ -42,7 +43,8 @@ type State struct {
 	Name string `json:"name"`
 	// Changed describes in one sentence what was changed since the state before; empty in the first.
 	Changed string `json:"changed,omitempty"`
-	// Objects are the API objects that are new or different since the state before, in the form of Recording.Objects. Those of the announcer are among them.
+	// Objects are the API objects that are new or different since the state before, in the form of Recording.Objects.
+	// Those of the announcer are among them.
 	Objects []json.RawMessage `json:"objects"`
 	// Gone are the objects of earlier states that no longer exist, each as Identity names it.
 	Gone []string `json:"gone,omitempty"`
@@ -55,14 +57,15 @@ type Announcement struct {
 	Service string `json:"service"` // namespace/name
 	Address string `json:"address"`
 	Port    int    `json:"port"`
-	// Nodes are the nodes that announced the address, by name, sorted: those that answered ARP requests or neighbor solicitations for it, or the next hops of
-	// its route. Never nil.
+	// Nodes are the nodes that announced the address, by name, sorted: those that answered ARP requests or neighbor
+	// solicitations for it, or the next hops of its route. Never nil.
 	Nodes []string `json:"nodes"`
 	// Client is the result of the client's TCP connections.
 	Client Result `json:"client"`
 }
 
-// Identity names an object of a recording: its kind, namespace and name, with slashes between them. The namespace is empty where there is none.
+// Identity names an object of a recording: its kind, namespace and name, with slashes between them. The namespace is
+// empty where there is none.
 func Identity(object json.RawMessage) (string, error) {
 	var o struct {
 		Kind     string

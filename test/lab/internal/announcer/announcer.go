@@ -1,12 +1,14 @@
-// Package announcer knows how to find out which nodes announce the load balancer addresses of Services, and what a client outside gets through them: it runs
-// the real programs that announce, a file each, in the lab's clusters.
+// Package announcer knows how to find out which nodes announce the load balancer addresses of Services, and what a
+// client outside gets through them: it runs the real programs that announce, a file each, in the lab's clusters.
 //
-// A router is between the client and the nodes, as one is in front of many clusters of that kind. It sends to the node that answers for the address, or along
-// the routes that nodes announce to it. No program but the announcer decides where packets go.
+// A router is between the client and the nodes, as one is in front of many clusters of that kind. It sends to the node
+// that answers for the address, or along the routes that nodes announce to it. No program but the announcer decides
+// where packets go.
 //
-// Traps: a router that has learned a node's hardware address keeps sending to that node for some time after it has stopped answering; the router's entries
-// are deleted before the client connects, so a recording has what holds once they have expired. A process that is killed leaves a kernel that closes its
-// connections: a BGP session ends at once, where the loss of a whole machine would take the hold time.
+// Traps: a router that has learned a node's hardware address keeps sending to that node for some time after it has
+// stopped answering; the router's entries are deleted before the client connects, so a recording has what holds once
+// they have expired. A process that is killed leaves a kernel that closes its connections: a BGP session ends at once,
+// where the loss of a whole machine would take the hold time.
 package announcer
 
 import (
@@ -38,7 +40,8 @@ type announcer interface {
 	settled(ctx context.Context, l *lab) error
 	// announced are the nodes that announce each address, by name, sorted.
 	announced(l *lab, addresses []netip.Addr) (map[netip.Addr][]string, error)
-	// stop ends the part of the program that runs on a node without warning, and waits until the others know; resume starts it again.
+	// stop ends the part of the program that runs on a node without warning, and waits until the others know; resume
+	// starts it again.
 	stop(ctx context.Context, l *lab, node int) error
 	resume(ctx context.Context, l *lab, node int) error
 	// router describes the router of a recording in one sentence.
@@ -54,8 +57,8 @@ type mode struct {
 	programs func(version string) []kube.Target
 	// ipv4 and ipv6 are the first load balancer addresses; ipv6 is invalid where the mode announces none.
 	ipv4, ipv6 netip.Addr
-	// tries is the number of connections to an address that is announced: enough to meet every endpoint behind every node that announces it, but for once in
-	// a million addresses.
+	// tries is the number of connections to an address that is announced: enough to meet every endpoint behind every
+	// node that announces it, but for once in a million addresses.
 	tries int
 }
 
@@ -79,7 +82,8 @@ type lab struct {
 	heard     int // number of Services made to learn how far a program is
 }
 
-// Start starts the announcer of a settled cluster's scenario, keeping its files in dir, and creates the Services. It ends with the cluster.
+// Start starts the announcer of a settled cluster's scenario, keeping its files in dir, and creates the Services. It
+// ends with the cluster.
 func Start(ctx context.Context, c *cluster.Cluster, dir string, progress func(string)) (*Running, error) {
 	m, ok := modes[c.Scenario.Announcer]
 	if !ok {
@@ -112,7 +116,8 @@ type Running struct {
 	announced map[netip.Addr][]string
 }
 
-// prepareRouter makes the router quick to find that nobody answers for an address, and spread connections, not clients, over the routes to one.
+// prepareRouter makes the router quick to find that nobody answers for an address, and spread connections, not clients,
+// over the routes to one.
 func (l *lab) prepareRouter() error {
 	return l.Network.LB.Sysctl(map[string]string{
 		"net/ipv4/neigh/eth0/retrans_time_ms": "200", "net/ipv6/neigh/eth0/retrans_time_ms": "200",
@@ -120,8 +125,8 @@ func (l *lab) prepareRouter() error {
 	})
 }
 
-// settle waits until every kube-proxy and the announcer have acted on everything that the API server holds, and what is announced has stopped changing. It
-// returns the nodes that announce each address.
+// settle waits until every kube-proxy and the announcer have acted on everything that the API server holds, and what is
+// announced has stopped changing. It returns the nodes that announce each address.
 func (l *lab) settle(ctx context.Context) (map[netip.Addr][]string, error) {
 	if err := l.Settle(ctx); err != nil {
 		return nil, err

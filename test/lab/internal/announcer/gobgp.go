@@ -15,7 +15,8 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/scenario"
 )
 
-// The router speaks BGP by gobgpd, which sets no routes in the kernel without FRR's zebra; the lab sets them as gobgpd has them.
+// The router speaks BGP by gobgpd, which sets no routes in the kernel without FRR's zebra; the lab sets them as gobgpd
+// has them.
 const (
 	gobgpVersion = "v4.8.0"
 	routerASN    = 64512

@@ -28,7 +28,8 @@ const unannounced = 8
 // client is the ID of the client outside.
 const client = "client"
 
-// Record takes a cluster whose announcer runs through all states, and sees in each who announces and what the client gets.
+// Record takes a cluster whose announcer runs through all states, and sees in each who announces and what the client
+// gets.
 func (r *Running) Record(ctx context.Context, progress func(string)) (*recordings.Announcing, error) {
 	l := r.lab
 	out := &recordings.Announcing{
@@ -64,7 +65,8 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 	return out, l.ended()
 }
 
-// state is what is seen now, while nodes announce addresses. known are the objects of the states before, by identity, and then of this one.
+// state is what is seen now, while nodes announce addresses. known are the objects of the states before, by identity,
+// and then of this one.
 func (l *lab) state(ctx context.Context, s step, nodes map[netip.Addr][]string, known map[string]json.RawMessage) (*recordings.State, error) {
 	out := &recordings.State{Name: s.name, Changed: s.changed}
 	if err := l.forget(); err != nil {
@@ -200,7 +202,8 @@ func (l *lab) changes(ctx context.Context, out *recordings.State, known map[stri
 	return nil
 }
 
-// list is the objects of a collection, as `kubectl get -o json` prints them, without managedFields and without what the lab made to watch its programs.
+// list is the objects of a collection, as `kubectl get -o json` prints them, without managedFields and without what the
+// lab made to watch its programs.
 func (l *lab) list(ctx context.Context, path string) ([]json.RawMessage, error) {
 	data, err := l.Control.Client.RESTClient().Get().AbsPath(path).DoRaw(ctx)
 	if err != nil {
@@ -232,8 +235,9 @@ func (l *lab) list(ctx context.Context, path string) ([]json.RawMessage, error) 
 	return out, nil
 }
 
-// Judge holds a new recording against the one at path, or with keep, writes it there. It returns what it did and the differences. A recording that differs in
-// nothing seen is not written: its objects have other identifiers and times in every run. Remove the file where what is recorded of objects has changed.
+// Judge holds a new recording against the one at path, or with keep, writes it there. It returns what it did and the
+// differences. A recording that differs in nothing seen is not written: its objects have other identifiers and times in
+// every run. Remove the file where what is recorded of objects has changed.
 func Judge(keep bool, path string, now *recordings.Announcing) (what string, differences []string, err error) {
 	n := 0
 	for _, s := range now.States {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long answers to one round of requests are collected. Whoever answers does so in milliseconds, unless the machine is busy.
+// patience is how long answers to one round of requests are collected. Whoever answers does so in milliseconds, unless
+// the machine is busy.
 const patience = 400 * time.Millisecond
 
 // card is a raw socket on a network card of another network namespace.
@@ -26,7 +27,8 @@ type card struct {
 	ipv6     netip.Addr
 }
 
-// openCard opens the card called name in the network namespace of a process. ipv4 and ipv6 are its addresses, from which it asks.
+// openCard opens the card called name in the network namespace of a process. ipv4 and ipv6 are its addresses, from
+// which it asks.
 func openCard(pid int, name string, ipv4, ipv6 netip.Addr) (*card, error) {
 	c := &card{ipv4: ipv4, ipv6: ipv6}
 	done := make(chan error)
@@ -68,7 +70,8 @@ func (c *card) open(pid int, name string) error {
 
 func (c *card) close() error { return unix.Close(c.socket) }
 
-// answers asks for the hardware address of each IP address, by ARP or neighbor discovery, and returns every one that was given, by IP address.
+// answers asks for the hardware address of each IP address, by ARP or neighbor discovery, and returns every one that
+// was given, by IP address.
 func (c *card) answers(addresses []netip.Addr) (map[netip.Addr][]string, error) {
 	out := map[netip.Addr][]string{}
 	for range 2 { // in case one is lost
@@ -142,7 +145,8 @@ func checksum(data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// answer is the IP address and the hardware address of an ARP reply or a neighbor advertisement; ok is false for any other frame.
+// answer is the IP address and the hardware address of an ARP reply or a neighbor advertisement; ok is false for any
+// other frame.
 func answer(frame []byte) (a netip.Addr, hardware net.HardwareAddr, ok bool) {
 	const header = 14
 	if len(frame) < header {
