@@ -22,6 +22,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/announcer"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cured"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/guest"
@@ -202,12 +203,16 @@ func missing(c scenario.Cluster) []string {
 	return out
 }
 
-// targets are the programs that a cluster runs.
+// targets are the programs that must be built for a cluster.
 func targets(c scenario.Cluster) []kube.Target {
-	return append(cluster.NeedsOf(c).Targets,
+	out := append(cluster.NeedsOf(c).Targets,
 		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
 		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
 	)
+	if c.Announcer != "" {
+		out = append(out, announcer.Programs(c)...)
+	}
+	return out
 }
 
 // forbidden is why this process may not make namespaces; nil where it may.
@@ -326,6 +331,9 @@ const repository = "../.."
 
 // judge does with a new recording what the command says, and tells what it did.
 func judge(command string, o options, c scenario.Cluster, got *made) (string, []string, error) {
+	if got.Announcing != nil {
+		return announcer.Judge(command == "record", filepath.Join(o.truth, c.File()), got.Announcing)
+	}
 	n := count(got.Recording)
 	if command == "record" {
 		return fmt.Sprintf("recorded, %d results,", n), nil, rewrite(o, c, got.Recording)
@@ -368,8 +376,10 @@ func compare(o options, c scenario.Cluster, got *made) ([]string, error) {
 // made is what a cluster's own process leaves: its recording, and where the plugin was tried, what it says or does that is not so.
 type made struct {
 	Recording *recordings.Recording
-	Live      []string
-	Quick     bool
+	// Announcing is in place of Recording where nodes announce the addresses.
+	Announcing *recordings.Announcing
+	Live       []string
+	Quick      bool
 }
 
 // inside runs the cluster in namespaces of its own, made by this program started again as the first process of them, so that when it ends, however it ends,
@@ -409,6 +419,10 @@ func inside(ctx context.Context, o options, c scenario.Cluster, number int, prog
 	}
 	if len(program) > 0 {
 		return nil, nil //nolint:nilnil // a program that is held leaves nothing
+	}
+	if c.Announcer != "" {
+		a, err := recordings.ReadAnnouncing(out)
+		return &made{Announcing: a}, err
 	}
 	got := &made{Quick: o.quick && args[0] == "host"}
 	if got.Recording, err = recordings.Read(out); err != nil {
@@ -494,8 +508,21 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 	if err != nil {
 		return err
 	}
+	var announcing *announcer.Running
+	if c.Announcer != "" {
+		if announcing, err = announcer.Start(ctx, k, workDir, progress); err != nil {
+			return err
+		}
+	}
 	if len(program) > 0 {
 		return hold(ctx, k, o.slow, program)
+	}
+	if announcing != nil {
+		a, err := announcing.Record(ctx, progress)
+		if err != nil {
+			return err
+		}
+		return a.Write(out)
 	}
 	r, err := record.Record(ctx, k, o.slow, progress)
 	if err != nil {

@@ -161,3 +161,94 @@ func TestSame(t *testing.T) {
 		}
 	}
 }
+
+// TestAnnouncing: every recording of an announcer can be read, is formatted as Write formats it, and does not contradict itself.
+func TestAnnouncing(t *testing.T) {
+	files, err := recordings.Files(filepath.Join("../truth", recordings.AnnouncersFolder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no recordings of announcers in test/truth")
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			t.Parallel()
+			a, err := recordings.ReadAnnouncing(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := a.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if raw, err := os.ReadFile(file); err != nil || string(raw) != string(data) {
+				t.Errorf("it is not formatted as Write formats it (%v)", err)
+			}
+			if name := a.Made.Announcer + "-" + a.Made.Version; filepath.Base(file) != name+".json" {
+				t.Errorf("its contents call it %s", name)
+			}
+			for i, s := range a.States {
+				objects, err := a.Objects(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids := map[string]bool{}
+				for _, o := range objects {
+					id, err := recordings.Identity(o)
+					if err != nil || ids[id] {
+						t.Errorf("%s: %s is there twice (%v)", s.Name, id, err)
+					}
+					ids[id] = true
+				}
+				for _, n := range s.Announcements {
+					if !ids["Service/"+n.Service] {
+						t.Errorf("%s: there is no service %s", s.Name, n.Service)
+					}
+					if !slices.IsSorted(n.Nodes) || slices.ContainsFunc(n.Nodes, func(name string) bool { return !ids["Node//"+name] }) {
+						t.Errorf("%s: %s is announced by %v", s.Name, n.Service, n.Nodes)
+					}
+					answered := 0
+					for _, count := range n.Client.Answered {
+						answered += count
+					}
+					if n.Client.Tries == 0 || answered+n.Client.Refused+n.Client.TimedOut+n.Client.Unreachable != n.Client.Tries {
+						t.Errorf("%s: %s at %s: its connections do not add up", s.Name, n.Service, n.Address)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestObjectsOfAState: an object of a later state replaces that of an earlier one, and one that is gone may come again.
+func TestObjectsOfAState(t *testing.T) {
+	object := func(name, value string) json.RawMessage {
+		return json.RawMessage(`{"kind":"Node","metadata":{"name":"` + name + `"},"value":"` + value + `"}`)
+	}
+	a := recordings.Announcing{States: []recordings.State{
+		{Objects: []json.RawMessage{object("a", "1"), object("b", "1")}},
+		{Objects: []json.RawMessage{object("b", "2")}, Gone: []string{"Node//a"}},
+		{Objects: []json.RawMessage{object("a", "3")}},
+	}}
+	for i, want := range []string{"a1 b1", "b2", "a3 b2"} {
+		objects, err := a.Objects(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range objects {
+			var n struct {
+				Metadata struct{ Name string }
+				Value    string
+			}
+			if err := json.Unmarshal(o, &n); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, n.Metadata.Name+n.Value)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("state %d has %s, want %s", i, text, want)
+		}
+	}
+}

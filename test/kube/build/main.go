@@ -151,7 +151,11 @@ func build(ctx context.Context, t kube.Target, path string) error {
 	if r.edits != nil {
 		edits = append(edits, r.edits(upstream, t.Version)...)
 	}
-	if out, err := goTool(ctx, work, edits...); err != nil {
+	reduced, err := r.reduce(work, source)
+	if err != nil {
+		return err
+	}
+	if out, err := goTool(ctx, work, append(edits, reduced...)...); err != nil {
 		return fmt.Errorf("writing the module that requires %s %s: %w\n%s", r.module, t.Version, err, out)
 	}
 	ldflags := "-s -w"

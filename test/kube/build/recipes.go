@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,8 @@ type recipe struct {
 	stamp func(version string) string
 	// files are folders of the module that the program reads when it runs, by the name under which the cache keeps them.
 	files map[string]string
+	// cut is what files of the module, by their path in it, are built without; nil where the module builds as it is.
+	cut map[string]*regexp.Regexp
 }
 
 type packageBefore struct{ version, pkg string }
@@ -46,6 +49,8 @@ func (r recipe) of(version string) string {
 const (
 	kubernetesModule = "k8s.io/kubernetes"
 	ciliumModule     = "github.com/cilium/cilium"
+	gobgpModule      = "github.com/osrg/gobgp/v4"
+	metalLBModule    = "go.universe.tf/metallb"
 )
 
 var recipes = map[string]recipe{
@@ -58,6 +63,10 @@ var recipes = map[string]recipe{
 	"cilium-agent":            cilium("daemon", map[string]string{"bpf": "bpf", "crds": "pkg/k8s/apis/cilium.io/client/crds"}),
 	"cilium-dbg":              cilium("cilium-dbg", nil, packageBefore{"v1.15.0", "/cilium"}),
 	"cilium-cni":              cilium("plugins/cilium-cni", nil),
+	"gobgpd":                  {module: gobgpModule, pkg: "/cmd/gobgpd"},
+	"gobgp":                   {module: gobgpModule, pkg: "/cmd/gobgp"},
+	"metallb-controller":      metalLB("controller", map[string]string{"crds": "config/crd/bases"}),
+	"metallb-speaker":         metalLB("speaker", nil),
 }
 
 func names() []string { return slices.Sorted(maps.Keys(recipes)) }
@@ -72,6 +81,45 @@ func cilium(pkg string, files map[string]string, before ...packageBefore) recipe
 	}}
 }
 
+// metalLB: v0.16.2 requires v0.0.27 of the objects of FRR-K8s, which cannot be had as a module. MetalLB's own BGP uses none of them, so it is built with v0.0.26,
+// and without what that has no field for.
+func metalLB(pkg string, files map[string]string) recipe {
+	const objects = "github.com/metallb/frr-k8s"
+	return recipe{
+		module: metalLBModule, pkg: "/" + pkg, files: files,
+		edits: func(goMod, string) []string {
+			return []string{"-replace=" + objects + "@v0.0.27=" + objects + "@v0.0.26"}
+		},
+		cut: map[string]*regexp.Regexp{"internal/bgp/frrk8s/frrk8s.go": regexp.MustCompile(
+			`(?ms)^\s+PrefixesWithAsPathPrepend:[^\n]*\n|^\s+neighbor\.ToAdvertise\.PrefixesWithAsPathPrepend = [^\n]*\n|^func toAdvertiseWithAsPathPrepend\(.*?^}\n`)},
+	}
+}
+
+// reduce copies the module into the folder work without what the recipe cuts, and returns the `go mod edit` flags that put the copy in its place.
+func (r recipe) reduce(work, source string) ([]string, error) {
+	var flags []string
+	for file, cut := range r.cut {
+		data, err := os.ReadFile(filepath.Join(source, file))
+		if err != nil {
+			return nil, fmt.Errorf("reading what %s is built without: %w", r.module, err)
+		}
+		if !cut.Match(data) {
+			continue
+		}
+		// What is in the module cache, go build lets nobody replace.
+		if len(flags) == 0 {
+			if err := copyFiles(filepath.Join(work, "reduced"), source); err != nil {
+				return nil, err
+			}
+			flags = []string{"-replace=" + r.module + "=./reduced"}
+		}
+		if err := os.WriteFile(filepath.Join(work, "reduced", file), cut.ReplaceAll(data, nil), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return flags, nil
+}
+
 // keepFiles copies a folder of a module's source into the cache.
 func keepFiles(t kube.Target, name, from string) error {
 	to, err := t.Files(name)
@@ -81,8 +129,16 @@ func keepFiles(t kube.Target, name, from string) error {
 	if err := os.RemoveAll(to); err != nil {
 		return err
 	}
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+	if err := copyFiles(to, from); err != nil {
 		return fmt.Errorf("keeping %s of %s: %w", name, t, err)
+	}
+	return nil
+}
+
+// copyFiles copies a folder of the module cache so that the copy can be changed and removed.
+func copyFiles(to, from string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
 	}
 	// The module cache has its files read-only, and what tests copy keeps that.
 	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {

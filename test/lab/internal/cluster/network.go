@@ -19,8 +19,9 @@ import (
 // Addresses outside the cluster, and the nodes' network.
 const (
 	nodesNetwork = "172.30.0.0/24"
-	routerIP     = "172.30.0.254" // the load balancer's side towards the nodes, their default route
-	routerIPv6   = "fd00:30::254"
+	// RouterIP and RouterIPv6 are the load balancer's side towards the nodes, their default route.
+	RouterIP   = "172.30.0.254"
+	RouterIPv6 = "fd00:30::254"
 	// LoadBalancerIP and LoadBalancerIPv6 are what nodes see where the load balancer replaces the client's address.
 	LoadBalancerIP   = "100.64.0.5"
 	LoadBalancerIPv6 = "fd00:100::5"
@@ -98,8 +99,8 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 		if gw := scenario.BridgeIP(i); !connected {
 			b.bridge(p, "cni0", gw[0]+"/24", gw[1]+"/64")
 		}
-		b.route(p, "0.0.0.0/0", routerIP)
-		b.route(p, "::/0", routerIPv6)
+		b.route(p, "0.0.0.0/0", RouterIP)
+		b.route(p, "::/0", RouterIPv6)
 		b.route(p, "192.0.2.0/24", fabricIP)
 		b.route(p, "2001:db8:fab::/64", fabricIPv6)
 	}
@@ -110,7 +111,7 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 		return nil, b.err
 	}
 	n.LB, n.Client, n.Fabric = lb, client, fabric
-	b.veth(b.hub, "lb", "br0", lbPlace, routerIP+"/24", routerIPv6+"/64")
+	b.veth(b.hub, "lb", "br0", lbPlace, RouterIP+"/24", RouterIPv6+"/64")
 	b.address(lbPlace, "lo", LoadBalancerIP+"/32", LoadBalancerIPv6+"/128")
 	b.veth(lbPlace, "clients", "", clientPlace, ClientIP+"/24", ClientIPv6+"/64")
 	b.address(lbPlace, "clients", "198.51.100.1/24", "2001:db8:51::1/64")

@@ -435,19 +435,7 @@ func network(c *cluster.Cluster) recordings.Network {
 func made(c *cluster.Cluster) recordings.Made {
 	m := recordings.Made{
 		Dataplane: c.Scenario.Mode, Version: c.Scenario.OwnVersion(), KubeProxy: c.Scenario.KubeProxy(), Variant: c.Scenario.Variant, Changed: c.Scenario.Changed, KubeAPIServer: kube.Version,
-		Tools: map[string]string{}, Date: time.Now().UTC().Format(time.DateOnly),
-	}
-	var u syscall.Utsname
-	if syscall.Uname(&u) == nil {
-		var b []byte
-		for _, x := range u.Release {
-			if x == 0 {
-				break
-			}
-			b = append(b, byte(x))
-		}
-		// What follows the third number names a build, not the kernel.
-		m.Kernel, _, _ = strings.Cut(string(b), "-")
+		Kernel: Kernel(), Tools: map[string]string{}, Date: time.Now().UTC().Format(time.DateOnly),
 	}
 	for name, args := range map[string][]string{"iptables": {"--version"}, "nft": {"--version"}, "ipset": {"--version"}, "ipvsadm": {"--version"}} {
 		out, err := exec.Command(name, args...).CombinedOutput()
@@ -457,4 +445,22 @@ func made(c *cluster.Cluster) recordings.Made {
 		}
 	}
 	return m
+}
+
+// Kernel is the version of the running kernel; "" where it cannot be read.
+func Kernel() string {
+	var u syscall.Utsname
+	if syscall.Uname(&u) != nil {
+		return ""
+	}
+	var b []byte
+	for _, x := range u.Release {
+		if x == 0 {
+			break
+		}
+		b = append(b, byte(x))
+	}
+	// What follows the third number names a build, not the kernel.
+	version, _, _ := strings.Cut(string(b), "-")
+	return version
 }

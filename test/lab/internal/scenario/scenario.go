@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-etp/kubectl-etp/test/recordings"
 )
 
 // Namespace holds all pods and Services of the lab.
@@ -187,6 +189,8 @@ type Cluster struct {
 	Hostnames map[string]string
 	Breadth   Breadth
 	IPv4      bool // kube-proxy serves this one family
+	// Announcer is what announces load balancer addresses from nodes, such as metallb-l2, in a version. Where it is set, the cluster has other Services.
+	Announcer, AnnouncerVersion string
 	// Seed is what pods and Services are drawn from; 0 leaves them to Pods and Services.
 	Seed uint64
 	// Own are the Services of a cluster that does not have those of Services.
@@ -244,6 +248,9 @@ func (c Cluster) TakesTurns() bool { return c.Mode == "ipvs" }
 
 // Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
 func (c Cluster) Name() string {
+	if c.Announcer != "" {
+		return c.Announcer + "@" + c.AnnouncerVersion
+	}
 	n := c.Mode + "@" + c.Version
 	if c.Variant != "" {
 		n += "/" + c.Variant
@@ -253,6 +260,9 @@ func (c Cluster) Name() string {
 
 // File is the name of the cluster's recording.
 func (c Cluster) File() string {
+	if c.Announcer != "" {
+		return recordings.AnnouncersFolder + "/" + c.Announcer + "-" + c.AnnouncerVersion + ".json"
+	}
 	n := c.Mode + "-" + c.Version
 	if c.Variant != "" {
 		n += "-" + c.Variant
@@ -304,6 +314,9 @@ func (c Cluster) Number(name string) int {
 
 // Services are the Services tried in this cluster.
 func (c Cluster) Services() []Service {
+	if c.Announcer != "" {
+		return nil
+	}
 	return slices.DeleteFunc(c.all(), func(s Service) bool { return s.Breadth < c.Breadth || c.IPv4 && slices.Contains(s.Families, v6) })
 }
 
@@ -346,6 +359,7 @@ func Clusters() []Cluster {
 		}
 	}
 	out = append(out, ipvsVariants()...)
+	out = append(out, announced()...)
 	return append(out,
 		Drawn("iptables", "v1.20.15", 13), Drawn("iptables", "v1.22.17", 22), Drawn("iptables", "v1.24.17", 15), Drawn("iptables", "v1.28.15", 21),
 		Drawn("iptables", "v1.30.4", 16), Drawn("iptables", "v1.32.2", 23), Drawn("iptables", "v1.34.2", 20), Drawn("iptables", "v1.37.2", 18),
@@ -354,6 +368,19 @@ func Clusters() []Cluster {
 		Drawn("ipvs", "v1.20.15", 106), Drawn("ipvs", "v1.22.17", 42), Drawn("ipvs", "v1.23.17", 104), Drawn("ipvs", "v1.27.16", 108),
 		Drawn("ipvs", "v1.36.3", 41), Drawn("ipvs", "v1.36.3", 107),
 	)
+}
+
+// announced are the clusters whose addresses nodes announce.
+func announced() []Cluster {
+	var out []Cluster
+	for _, name := range []string{"metallb-l2", "metallb-bgp"} {
+		for _, version := range []string{"v0.15.2", "v0.16.2"} {
+			out = append(out, Cluster{
+				Mode: "iptables", Version: Newest, Announcer: name, AnnouncerVersion: version, Changed: "nodes announce the addresses; see internal/announcer",
+			})
+		}
+	}
+	return out
 }
 
 // endpointsOnly makes a kube-proxy that is too old for the EndpointSlices of today's API server watch Endpoints.
