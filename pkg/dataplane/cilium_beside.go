@@ -100,11 +100,11 @@ func (c *connection) afterCilium(v verdict) verdict {
 	if c.ipv6 {
 		off = s.NoIPv6Masquerade
 	}
-	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host || s.BPFMasquerade || off || s.EndpointRoutes {
+	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host && !c.unplaced() || s.BPFMasquerade || off || s.EndpointRoutes {
 		return v
 	}
 	switch {
-	case !s.Read(), c.mode == cluster.IPVS, all.host > 0, v.outcome != Reachable:
+	case !s.Read(), c.mode == cluster.IPVS, all.host > 0, c.unplaced(), v.outcome != Reachable:
 		v.clientIP = ClientIPUnknown
 	case v.endpoints == LocalEndpoints:
 		v.clientIP = Rewritten

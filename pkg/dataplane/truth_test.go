@@ -287,7 +287,10 @@ func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 		t.Fatal(err)
 	}
 	detected(t, recording.Made, &snapshot.Dataplane)
-	snapshot.Dataplane.PodMasquerade = cluster.Is(recording.Network.PodMasquerade)
+	if snapshot.Dataplane.Cilium == nil {
+		// What Cilium masquerades is in its own settings.
+		snapshot.Dataplane.PodMasquerade = cluster.Is(recording.Network.PodMasquerade)
+	}
 	// The load balancer of the recordings does as DigitalOcean's: it asks the health check node port under policy Local
 	// and kube-proxy's own health otherwise, and sends to node ports.
 	for i := range snapshot.Nodes {
