@@ -20,6 +20,8 @@ func cilium(c *connection) verdict {
 		return c.anything(cil18)
 	case c.advertised() && c.noClusterIP:
 		return c.ciliumOtherFamily()
+	case c.to == NodePort && !c.isOnNode && !c.isLoopback:
+		return unknown(cil41, Reachable, Refused, TimedOut, Unreachable)
 	case c.from == External:
 		return c.ciliumFromOutside()
 	case c.servedAt(c.annotations.home) == cluster.Undetermined:
@@ -342,7 +344,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31, cil35, cil36, cil37, cil38, cil40,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -507,5 +509,10 @@ var (
 		ID: "CIL-40", Since: "1.13", Until: "1.21", Source: ciliumNode + " lb4_src_range_ok",
 		Reason: "loadBalancerSourceRanges may or may not allow the client: its address is not known, or is replaced " +
 			"on the way (SNAT)",
+	}
+	cil41 = &Rule{
+		ID: "CIL-41", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/tables/node_address.go (v1.20.2), bpf/bpf_sock.c sock4_wildcard_lookup_full",
+		Reason: "the node port is dialled at an address that the Node object does not have. Whether Cilium serves " +
+			"node ports there depends on its settings devices and nodeport-addresses",
 	}
 )

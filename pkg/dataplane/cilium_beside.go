@@ -104,7 +104,7 @@ func (c *connection) afterCilium(v verdict) verdict {
 		return v
 	}
 	switch {
-	case !s.Read(), c.mode == cluster.IPVS, all.host > 0, v.outcome != Reachable, c.unplaced():
+	case !s.Read(), c.mode == cluster.IPVS, all.host > 0, c.unplaced(), v.outcome != Reachable:
 		v.clientIP = ClientIPUnknown
 	case v.endpoints == LocalEndpoints:
 		v.clientIP = Rewritten

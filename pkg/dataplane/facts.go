@@ -35,6 +35,10 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere, unnamed: g.unnamed,
 	}
 	c.masqueradedByCNI, c.allowsClient, c.servesNodePort = d.PodMasquerade, cluster.Yes, cluster.Yes
+	if _, known := p.own[dialled]; d.Cilium != nil && t.To == NodePort && dialled.IsValid() && !known {
+		// Cilium exempts the addresses of Node objects only.
+		c.masqueradedByCNI = cluster.Undetermined
+	}
 	c.isOnNode = slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled)
 	_, c.isOnSomeNode = p.own[dialled]
 	c.settings(d)
@@ -77,6 +81,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 			at, _ = first(node.InternalIPs, arriving)
 		}
 		c.isLoopback = at.IsLoopback()
+		c.isOnNode = !at.IsValid() || slices.Contains(node.InternalIPs, at) || slices.Contains(node.ExternalIPs, at)
 		if c.name == cluster.Cilium {
 			p.guard(c, client, at, arriving)
 		}

@@ -61,6 +61,7 @@ func drawn(r *rand.Rand, t tested) *connection {
 	}
 	c.dialled, c.takenAsLocal = c.to, c.onNode
 	c.elsewhere = c.to == NodePort && c.from != External && pick(true, false)
+	c.isOnNode = c.isOnNode || c.to == NodePort && r.IntN(10) > 0
 	c.isOnSomeNode = c.isOnNode || pick(true, false)
 	c.total = c.onNode
 	for _, more := range []tally{some(), some()} {

@@ -150,10 +150,21 @@ func checkServed(svc *cluster.Service, d *cluster.Dataplane, node *cluster.Node)
 	return cluster.Yes
 }
 
-// ownReadyEndpoints counts the ready endpoints that kube-proxy on a node considers local: those whose nodeName is the
-// name that this kube-proxy uses for its node.
+// ownReadyEndpoints counts the ready endpoints that the data plane of a node considers local: those whose nodeName is
+// the name that kube-proxy uses for its node. Cilium adds those without a node (cilium/cilium
+// pkg/loadbalancer/writer/writer.go DefaultSelectBackends, v1.18.0 to v1.20.2; pkg/service/service.go, v1.13.0 to
+// v1.17.0).
 func ownReadyEndpoints(svc *cluster.Service, d *cluster.Dataplane, row *Row) int {
 	name := d.ProxyNodeName(row.Node)
+	if name == row.Node.Name && d.Name == cluster.Cilium {
+		own := row.Endpoints.Ready
+		for i := range svc.Endpoints {
+			if e := &svc.Endpoints[i]; e.Ready && e.Node == "" && !e.IsPlaceholder() {
+				own++
+			}
+		}
+		return own
+	}
 	if name == row.Node.Name {
 		return row.Endpoints.Ready
 	}
