@@ -1,26 +1,25 @@
 package scenario
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
-// ciliumVersions are the releases of Cilium that are tried: those of 1.13 to 1.20 that build from their modules.
-func ciliumVersions() []string {
-	return []string{"v1.18.0", "v1.19.0", "v1.19.7", "v1.20.2"}
-}
-
-// everySetting are the releases in which every setting is tried.
-func everySetting(version string) bool { return version == "v1.19.7" || version == "v1.20.2" }
-
+// ciliumClusters are the releases of Cilium that are tried, each with its settings; "" stands for the defaults.
 func ciliumClusters() []Cluster {
 	var out []Cluster
-	for _, version := range ciliumVersions() {
-		c := Cluster{Mode: Cilium, Version: version, Breadth: Core}
-		if version == "v1.20.2" {
-			c.Breadth = Complete
-		}
-		out = append(out, c)
+	for _, r := range []struct {
+		version  string
+		settings []string
+	}{
+		{"v1.20.2", []string{"", "dsr", "vxlan", "drop", "bpf-masquerade", "beside-iptables"}},
+	} {
 		for _, v := range ciliumVariants() {
-			if everySetting(version) || v.Variant == "beside-iptables" {
-				v.Mode, v.Version, v.Breadth = Cilium, version, Core
+			if slices.Contains(r.settings, v.Variant) {
+				v.Mode, v.Version, v.Breadth = Cilium, r.version, Core
+				if v.Variant == "" && r.version == "v1.20.2" {
+					v.Breadth = Complete
+				}
 				out = append(out, v)
 			}
 		}
@@ -28,7 +27,7 @@ func ciliumClusters() []Cluster {
 	return out
 }
 
-// ciliumVariants are the settings that are tried, each by itself.
+// ciliumVariants are the defaults, and settings that differ from them, each by itself.
 func ciliumVariants() []Cluster {
 	on := func(keys ...string) map[string]any {
 		out := map[string]any{}
@@ -38,6 +37,7 @@ func ciliumVariants() []Cluster {
 		return out
 	}
 	return []Cluster{
+		{},
 		{Variant: "dsr", Changed: "backends answer clients outside directly", Settings: map[string]any{"bpf-lb-mode": "dsr"}},
 		{Variant: "hybrid", Changed: "backends answer clients outside directly over TCP", Settings: map[string]any{"bpf-lb-mode": "hybrid"}},
 		{Variant: "hostns-only", Changed: "sockets of pods are not balanced", Settings: on("bpf-lb-sock-hostns-only")},
