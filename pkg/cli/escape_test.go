@@ -101,6 +101,9 @@ func TestNothingDangerousIsPrinted(t *testing.T) {
 			continue
 		}
 		seen[all[at].path] = true
+		if testing.Short() && len(seen)%3 > 0 {
+			continue // One place of three; CI changes all.
+		}
 		all[at].set(func(text string) string { return text + evil })
 		text, err := json.Marshal(value)
 		if err != nil {
@@ -140,7 +143,11 @@ func TestNothingDangerousIsPrinted(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) < 30 || refused < 10 || read < 100 {
+	fewestRefused, fewestRead := 10, 100
+	if testing.Short() {
+		fewestRefused, fewestRead = 3, 33
+	}
+	if len(seen) < 30 || refused < fewestRefused || read < fewestRead {
 		t.Errorf("%d places, where something was refused %d times and read %d times", len(seen), refused, read)
 	}
 }

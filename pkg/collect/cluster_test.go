@@ -249,33 +249,6 @@ func TestOneCutIsSurvived(t *testing.T) {
 	}
 }
 
-func TestNoKubeconfig(t *testing.T) {
-	for name, test := range map[string]struct{ path, context, want string }{
-		"none":          {t.TempDir() + "/none", "", "kubeconfig"},
-		"wrong context": {"", "wrong", "kubectl config get-contexts"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := test.path
-			if path == "" {
-				path = t.TempDir() + "/config"
-				text := "apiVersion: v1\nkind: Config\nclusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\ncontexts: [{name: a, context: {cluster: a}}]\ncurrent-context: a\n"
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			t.Setenv("KUBECONFIG", path)
-			getter := genericclioptions.NewConfigFlags(false)
-			if test.context != "" {
-				getter.Context = &test.context
-			}
-			_, err := NewClient(getter)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error: %v", err)
-			}
-		})
-	}
-}
-
 // A large cluster is read by cheap lists, and within the budget.
 func TestLargeCluster(t *testing.T) {
 	server := start(t)

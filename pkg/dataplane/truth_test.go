@@ -20,7 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/file"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
 	"github.com/kubectl-etp/kubectl-etp/test/recordings"
@@ -272,17 +273,21 @@ func (r *replayed) flips(t *testing.T, recording *recordings.Recording, snapshot
 // read is the recorded cluster, with what the API does not show added as facts.
 func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 	t.Helper()
-	var stream bytes.Buffer
-	for _, object := range recording.Objects {
-		stream.WriteString("---\n")
-		stream.Write(object)
-		stream.WriteByte('\n')
+	// As kubectl get -o json prints more than one object.
+	var list bytes.Buffer
+	list.WriteString(`{"apiVersion":"v1","kind":"List","items":[`)
+	for i, object := range recording.Objects {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		list.Write(object)
 	}
-	objects, err := collect.Offline(t.Context(), collect.Input{Paths: []string{"-"}, Stdin: &stream})
+	list.WriteString("]}")
+	read, err := file.Read(t.Context(), file.Input{Paths: []string{"-"}, Stdin: &list})
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, err := objects.Snapshot(collect.Query{AllNamespaces: true})
+	snapshot, err := read.Snapshot(objects.Query{AllNamespaces: true})
 	if err != nil {
 		t.Fatal(err)
 	}

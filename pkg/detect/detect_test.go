@@ -8,21 +8,22 @@ import (
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/file"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
 )
 
 // read is what a file, or a text where in is not nil, says of a cluster.
 func read(t *testing.T, name string, in *strings.Reader, override *cluster.Override) *cluster.Snapshot {
 	t.Helper()
-	input := collect.Input{Paths: []string{name}, Open: func(name string) (fs.File, error) { return os.Open(name) }}
+	input := file.Input{Paths: []string{name}, Open: func(name string) (fs.File, error) { return os.Open(name) }}
 	if in != nil {
 		input.Paths, input.Stdin = []string{"-"}, in
 	}
-	objects, err := collect.Offline(t.Context(), input)
+	read, err := file.Read(t.Context(), input)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := objects.Snapshot(collect.Query{Dataplane: override})
+	s, err := read.Snapshot(objects.Query{Dataplane: override})
 	if err != nil {
 		t.Fatal(err)
 	}

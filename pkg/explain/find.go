@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/suggest"
@@ -43,14 +44,9 @@ func Mentioned(word string) bool {
 	if len(typed) != 1 || len(strings.FieldsFunc(word, notInWord)) != 1 {
 		return false
 	}
-	for _, p := range All() {
-		for _, f := range indexOf(&p) {
-			if slices.Contains(f.words, typed[0]) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(indexes(), func(x index) bool {
+		return slices.ContainsFunc(x, func(f field) bool { return slices.Contains(f.words, typed[0]) })
+	})
 }
 
 // names are those of every page, with the aliases.
@@ -75,15 +71,14 @@ func Search(query string) []Page {
 		page  Page
 		score float64
 	}
-	pages := All()
+	pages, indexes := All(), indexes()
 	scores := make([][]int, len(pages))
 	// in is how many pages a word is in: one that is in few tells more.
 	in := make([]int, len(words))
 	for i := range pages {
-		index := indexOf(&pages[i])
 		scores[i] = make([]int, len(words))
 		for j, w := range words {
-			if scores[i][j] = index.score(w); scores[i][j] > 0 {
+			if scores[i][j] = indexes[i].score(w); scores[i][j] > 0 {
 				in[j]++
 			}
 		}
@@ -120,6 +115,16 @@ type field struct {
 }
 
 type index []field
+
+// indexes are those of all pages, in the order of All.
+var indexes = sync.OnceValue(func() []index {
+	pages := all()
+	indexes := make([]index, len(pages))
+	for i := range pages {
+		indexes[i] = indexOf(&pages[i])
+	}
+	return indexes
+})
 
 func indexOf(p *Page) index {
 	var body []string

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
@@ -58,8 +59,11 @@ func (g Group) String() string {
 	return [...]string{"Topics", "Words on the screen", "Modes of kubectl etp fix", "Findings", "Data planes and their rules", "Load balancers", "Rules"}[g]
 }
 
-// All gives every page, by group and then in the order of the files, the catalogue and the tables.
-func All() []Page {
+// All gives every page, by group and then in the order of the files, the catalogue and the tables. Callers do not change what is in a page.
+func All() []Page { return slices.Clone(all()) }
+
+// all makes the pages once: nothing they are made of changes while the program runs.
+var all = sync.OnceValue(func() []Page {
 	pages := written()
 	for _, k := range finding.Catalogue() {
 		p := Page{Name: k.Code, Title: k.Title, Group: Findings, Facts: []Fact{{"severity", k.Severity.String()}}, Body: []string{k.Explain}}
@@ -76,7 +80,7 @@ func All() []Page {
 	}
 	slices.SortStableFunc(pages, func(a, b Page) int { return int(a.Group) - int(b.Group) })
 	return pages
-}
+})
 
 // Family is the letters with which the id of a rule begins: IPVS for IPVS-11. It is "" for what is no id of a rule.
 func Family(id string) string {

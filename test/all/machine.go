@@ -22,6 +22,8 @@ type machine struct {
 	require bool
 	// skips lists the tests that were skipped in the current step, with their reasons.
 	skips []string
+	// passes lists the tests that passed in the current step, as PACKAGE TEST.
+	passes []string
 }
 
 func here() (*machine, error) {
@@ -119,6 +121,8 @@ func (m *machine) follow(lines *bufio.Scanner) {
 		case "pass":
 			if e.Test == "" {
 				fmt.Printf("ok  %s  %.1fs\n", e.Package, e.Elapsed)
+			} else {
+				m.passes = append(m.passes, e.Package+" "+e.Test)
 			}
 		default:
 			continue

@@ -167,7 +167,7 @@ func (m *machine) try(ctx context.Context, s step) result {
 		}
 	}
 	start := time.Now()
-	m.skips = nil
+	m.skips, m.passes = nil, nil
 	r.err = s.run(ctx, m)
 	r.took, r.skips = time.Since(start), m.skips
 	if r.err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -72,5 +73,23 @@ func TestUnitFailsOnOtherSkips(t *testing.T) {
 	})
 	if left != 1 || !slices.Equal(wrong, []string{"pkg/cli TestSlow: not today"}) {
 		t.Errorf("%d are left to other steps, and %q are wrong", left, wrong)
+	}
+}
+
+func TestTestsThatNeedNoServerAreFound(t *testing.T) {
+	passes := []string{"test/fix TestOwner", "test/fix TestOwner/Helm", "test/fix TestPure", "test/fix TestPureToo"}
+	skips := []string{"test/fix TestOwner/Flux: needs real binaries", "test/fix TestPureTooMany/a: needs real binaries"}
+	if got, want := inner(passes, skips), []string{"test/fix TestOwner/Helm", "test/fix TestPure", "test/fix TestPureToo"}; !slices.Equal(got, want) {
+		t.Errorf("%q run without a server, want %q", got, want)
+	}
+}
+
+func TestBatchesHaveNoTwoBinariesOfOneName(t *testing.T) {
+	got := batches("m/pkg/fix\t/r/pkg/fix\n\nm/pkg/file\t/r/pkg/file\nm/test/fix\t/r/test/fix\nm/test/script\t/r/test/script\n", "/kept", []string{"test/script"})
+	if len(got) != 2 || len(got[0]) != 2 || len(got[1]) != 1 {
+		t.Fatalf("got %v, want pkg/fix and pkg/file, then test/fix", got)
+	}
+	if p := got[1][0]; p.name != "m/test/fix" || p.dir != "/r/test/fix" || filepath.ToSlash(filepath.Dir(p.binary)) != "/kept/1" {
+		t.Errorf("got %+v", p)
 	}
 }

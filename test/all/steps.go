@@ -179,13 +179,19 @@ func size(ctx context.Context, m *machine) error {
 	return nil
 }
 
-// unit hides the cache of real binaries, so that tests that need an API server skip themselves; they run in the step apiserver. -short leaves samples to that step
-// too, and go vet is a step of its own. Garbage collection is made rarer: tests end before their memory is worth collecting.
+// needServer lists the packages in which every test needs an API server or the real binaries. The step unit leaves them out, because linking their tests takes
+// longer than all it runs; the step apiserver fails if one of them has a test that unit could run.
+var needServer = []string{"pkg/collect", "test/fix", "test/kube/apiserver", "test/kube/faults", "test/script"}
+
+// withoutServer hides the cache of real binaries, so that tests that need an API server skip themselves. Garbage collection is made rarer: tests end before their
+// memory is worth collecting.
+var withoutServer = []string{kube.CacheEnv + "=" + filepath.Join(os.TempDir(), "kubectl-etp-no-cache"), kube.RequireEnv + "=", "GOGC=400"}
+
+// unit leaves what needs an API server to the step apiserver; -short leaves all but a sample of long comparisons to it too, and go vet is a step of its own.
 func unit(ctx context.Context, m *machine) error {
-	env := []string{kube.CacheEnv + "=" + filepath.Join(os.TempDir(), "kubectl-etp-no-cache"), kube.RequireEnv + "=", "GOGC=400"}
-	err := m.test(ctx, "", env, "-count=1", "-short", "-vet=off", "./...")
+	err := m.testKept(ctx, withoutServer, needServer)
 	left, wrong := sortSkips(m.skips)
-	fmt.Printf("%d tests need the API server and are left to the step apiserver\n", left)
+	fmt.Printf("left to the step apiserver, because they need an API server: %d tests, and all of %s\n", left, strings.Join(needServer, ", "))
 	m.skips = slices.DeleteFunc(m.skips, func(skip string) bool { return containsAny(skip, leftToOtherSteps) })
 	if len(wrong) > 0 {
 		err = errors.Join(err, fmt.Errorf("skipped for another reason than a missing API server:\n  %s", strings.Join(wrong, "\n  ")))
@@ -219,7 +225,26 @@ func containsAny(text string, parts []string) bool {
 }
 
 func apiserver(ctx context.Context, m *machine) error {
-	return m.test(ctx, "", nil, "-timeout", "20m", "./...")
+	err := m.test(ctx, "", nil, "-timeout", "20m", "./...")
+	skips := m.skips
+	packages := make([]string, len(needServer))
+	for i, folder := range needServer {
+		packages[i] = "./" + folder
+	}
+	m.skips, m.passes = nil, nil
+	err = errors.Join(err, m.test(ctx, "", withoutServer, append([]string{"-count=1", "-short", "-vet=off"}, packages...)...))
+	for _, name := range inner(m.passes, m.skips) {
+		err = errors.Join(err, fmt.Errorf("%s runs without an API server, but unit leaves its package out: move it, or take the package from needServer in test/all", name))
+	}
+	m.skips = skips
+	return err
+}
+
+// inner returns the tests that passed and of which no part was skipped. Names are PACKAGE TEST[/PART…], and skips have a reason after them.
+func inner(passes, skips []string) []string {
+	return slices.DeleteFunc(slices.Clone(passes), func(name string) bool {
+		return slices.ContainsFunc(skips, func(skip string) bool { return strings.HasPrefix(skip, name+"/") })
+	})
 }
 
 func oracle(ctx context.Context, m *machine) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 )
 
 // The versions that tests use unless they are about another one.
@@ -107,4 +108,33 @@ func Binary(name, version string) (string, error) {
 		return "", fmt.Errorf("%s is not an executable file; remove it and run: go run ./test/kube/build %s", path, t)
 	}
 	return path, nil
+}
+
+// Binaries returns the path of each target by its name, or a *MissingError that names all that are missing.
+func Binaries(targets ...Target) (map[string]string, error) {
+	paths := map[string]string{}
+	var missing MissingError
+	for _, target := range targets {
+		path, err := Binary(target.Name, target.Version)
+		if one, ok := errors.AsType[*MissingError](err); ok {
+			missing.Targets = append(missing.Targets, one.Targets...)
+		} else if err != nil {
+			return nil, err
+		}
+		paths[target.Name] = path
+	}
+	if len(missing.Targets) > 0 {
+		return nil, &missing
+	}
+	return paths, nil
+}
+
+// SkipOrFail ends the test: it skips it if err is that a binary is not built and KUBECTL_ETP_REQUIRE is not 1, and otherwise fails it.
+func SkipOrFail(t testing.TB, err error) {
+	t.Helper()
+	var missing *MissingError
+	if errors.As(err, &missing) && os.Getenv(RequireEnv) != "1" {
+		t.Skipf("needs real binaries: %v", err)
+	}
+	t.Fatal(err)
 }

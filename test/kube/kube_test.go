@@ -4,8 +4,10 @@ package kube_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -48,4 +50,48 @@ func TestCacheDirIsAbsolute(t *testing.T) {
 	if dir, err := kube.CacheDir(); err == nil {
 		t.Errorf("a relative cache was accepted: %s", dir)
 	}
+}
+
+func TestMissingBinary(t *testing.T) {
+	t.Setenv(kube.CacheEnv, t.TempDir())
+	_, err := kube.Binaries(kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version})
+	if missing, ok := errors.AsType[*kube.MissingError](err); !ok || len(missing.Targets) != 2 {
+		t.Fatalf("got %v, want a MissingError of etcd and kube-apiserver", err)
+	}
+
+	for require, wantSkipped := range map[string]bool{"": true, "1": false} {
+		t.Setenv(kube.RequireEnv, require)
+		recorder := &recorder{TB: t}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			kube.SkipOrFail(recorder, err)
+		}()
+		<-done
+		if recorder.skipped != wantSkipped || recorder.failed == wantSkipped {
+			t.Errorf("%s=%q: skipped %v, failed %v", kube.RequireEnv, require, recorder.skipped, recorder.failed)
+		}
+		if want := "go run ./test/kube/build etcd@" + kube.EtcdVersion; !strings.Contains(recorder.message, want) {
+			t.Errorf("%q does not say %q", recorder.message, want)
+		}
+	}
+}
+
+// recorder is a test that ends without being one.
+type recorder struct {
+	testing.TB
+	skipped, failed bool
+	message         string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Skipf(format string, args ...any) {
+	r.skipped, r.message = true, fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+func (r *recorder) Fatal(args ...any) {
+	r.failed, r.message = true, fmt.Sprint(args...)
+	runtime.Goexit()
 }

@@ -11,7 +11,8 @@ import (
 	"testing"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/file"
+	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
@@ -35,16 +36,16 @@ func everyDiagnosis(t *testing.T, f func(name string, snapshot *cluster.Snapshot
 	if err != nil || len(examples) == 0 {
 		t.Fatal("no examples", err)
 	}
-	for _, file := range examples {
-		objects, err := collect.Offline(context.Background(), collect.Input{Paths: []string{file}, Open: func(name string) (fs.File, error) { return os.Open(name) }})
+	for _, example := range examples {
+		read, err := file.Read(context.Background(), file.Input{Paths: []string{example}, Open: func(name string) (fs.File, error) { return os.Open(name) }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		snapshot, err := objects.Snapshot(collect.Query{AllNamespaces: true})
+		snapshot, err := read.Snapshot(objects.Query{AllNamespaces: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		diagnose(filepath.Base(file), snapshot)
+		diagnose(filepath.Base(example), snapshot)
 	}
 }
 

@@ -105,15 +105,14 @@ func TestNothingLeaks(t *testing.T) {
 				}
 				return value
 			}
-			for i := 0; ; i++ {
-				all := spotsOf(decoded(), "", func(any) {})
-				if i >= len(all) {
-					break
-				}
-				if seen[all[i].at] {
+			for i, spot := range spotsOf(decoded(), "", func(any) {}) {
+				if seen[spot.at] {
 					continue
 				}
-				seen[all[i].at] = true
+				seen[spot.at] = true
+				if testing.Short() && len(seen)%4 > 0 {
+					continue // One place of four; CI changes all.
+				}
 				for turn, change := range []func(string) string{
 					func(s string) string { return s + "-" + marker + ".1" }, func(s string) string { return marker + "," + s + "=" + marker }, func(s string) string { return s + "/" + marker },
 				} {
@@ -135,11 +134,11 @@ func TestNothingLeaks(t *testing.T) {
 					}
 					if out := collecttest.Dumped(t, Objects(read)); strings.Contains(out, marker) {
 						line := regexp.MustCompile(`.*` + marker + `.*`).FindString(out)
-						t.Errorf("what stands at %s is in the dump: %s", all[i].at, line)
+						t.Errorf("what stands at %s is in the dump: %s", spot.at, line)
 					}
 				}
 			}
-			if kept < 20 {
+			if kept < 20 && !testing.Short() || kept < 5 {
 				t.Errorf("only %d changes were in a dump that is not anonymous", kept)
 			}
 		})

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -83,20 +82,10 @@ func Start(t testing.TB, options ...Option) *Server {
 	t.Helper()
 	s, err := Launch(t.Context(), options...)
 	if err != nil {
-		SkipOrFail(t, err)
+		kube.SkipOrFail(t, err)
 	}
 	t.Cleanup(s.Stop)
 	return s
-}
-
-// SkipOrFail ends the test: it skips it if err is that a binary is not built and KUBECTL_ETP_REQUIRE is not 1, and otherwise fails it.
-func SkipOrFail(t testing.TB, err error) {
-	t.Helper()
-	var missing *kube.MissingError
-	if errors.As(err, &missing) && os.Getenv(kube.RequireEnv) != "1" {
-		t.Skipf("needs real binaries: %v", err)
-	}
-	t.Fatal(err)
 }
 
 // Shared is a server for all tests of a package, started by the first that asks for it:
@@ -128,7 +117,7 @@ func (s *Shared) Get(t testing.TB) *Server {
 	t.Helper()
 	s.once.Do(func() { s.server, s.err = Launch(context.Background(), s.options...) })
 	if s.err != nil {
-		SkipOrFail(t, s.err)
+		kube.SkipOrFail(t, s.err)
 	}
 	return s.server
 }
@@ -164,21 +153,7 @@ func find(c config) (map[string]string, error) {
 	if c.scheduler != "" {
 		need = append(need, kube.Target{Name: "kube-scheduler", Version: c.version})
 	}
-	paths := map[string]string{}
-	var missing kube.MissingError
-	for _, target := range need {
-		path, err := kube.Binary(target.Name, target.Version)
-		if one, ok := errors.AsType[*kube.MissingError](err); ok {
-			missing.Targets = append(missing.Targets, one.Targets...)
-		} else if err != nil {
-			return nil, err
-		}
-		paths[target.Name] = path
-	}
-	if len(missing.Targets) > 0 {
-		return nil, &missing
-	}
-	return paths, nil
+	return kube.Binaries(need...)
 }
 
 func launch(ctx context.Context, c config, binaries map[string]string) (_ *Server, err error) {

@@ -4,10 +4,8 @@ package apiserver_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -259,51 +257,6 @@ status: {phase: Running, podIP: 10.244.0.9, podIPs: [{ip: 10.244.0.9}], conditio
 			t.Fatal("the endpointslice controller wrote no endpoint for the pod")
 		}
 	}
-}
-
-func TestMissingBinary(t *testing.T) {
-	t.Setenv(kube.CacheEnv, t.TempDir())
-	_, err := apiserver.Launch(t.Context())
-	var missing *kube.MissingError
-	if !errors.As(err, &missing) || len(missing.Targets) != 2 {
-		t.Fatalf("got %v, want a MissingError of etcd and kube-apiserver", err)
-	}
-
-	for require, wantSkipped := range map[string]bool{"": true, "1": false} {
-		t.Setenv(kube.RequireEnv, require)
-		recorder := &recorder{TB: t}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			apiserver.SkipOrFail(recorder, err)
-		}()
-		<-done
-		if recorder.skipped != wantSkipped || recorder.failed == wantSkipped {
-			t.Errorf("%s=%q: skipped %v, failed %v", kube.RequireEnv, require, recorder.skipped, recorder.failed)
-		}
-		if want := "go run ./test/kube/build etcd@" + kube.EtcdVersion; !strings.Contains(recorder.message, want) {
-			t.Errorf("%q does not say %q", recorder.message, want)
-		}
-	}
-}
-
-// recorder is a test that ends without being one.
-type recorder struct {
-	testing.TB
-	skipped, failed bool
-	message         string
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Skipf(format string, args ...any) {
-	r.skipped, r.message = true, fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-func (r *recorder) Fatal(args ...any) {
-	r.failed, r.message = true, fmt.Sprint(args...)
-	runtime.Goexit()
 }
 
 const childEnv = "KUBECTL_ETP_TEST_CHILD"
