@@ -321,8 +321,10 @@ func annotationsForCilium(s *cluster.Service) ciliumAnnotations {
 // ciliumChanges: v1.14 began to fall back to terminating endpoints, v1.15 to answer where no endpoint is left.
 var ciliumChanges = []cluster.Version{version("1.14"), version("1.15")}
 
+const ciliumLetters = "CIL"
+
 var ciliumPlane = &plane{
-	name: cluster.Cilium, letters: "CIL",
+	name: cluster.Cilium, letters: ciliumLetters,
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,

@@ -8,6 +8,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
@@ -230,8 +231,9 @@ type Rule struct {
 }
 
 // measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of
-// Kubernetes 1.
+// version 1 of a program: kube-proxy, or another data plane.
 type measurement struct {
+	program  cluster.DataplaneName
 	rule     string
 	from     From
 	to       To
@@ -239,20 +241,27 @@ type measurement struct {
 	releases []int
 }
 
-// cells are the minor releases of Kubernetes 1, one bit each, by From, To and whether it is UDP.
+// cells are the minor releases of version 1 of a program, one bit each, by From, To and whether it is UDP.
 type cells [External + 1][ClusterIP + 1][2]uint64
+
+// ruleOf is a rule as a program follows it: some hold for several.
+type ruleOf struct {
+	program cluster.DataplaneName
+	rule    string
+}
 
 // measured is by rule.
 var measured = byRule(measurements)
 
-func byRule(all []measurement) map[string]*cells {
-	out := map[string]*cells{}
+func byRule(all []measurement) map[ruleOf]*cells {
+	out := map[ruleOf]*cells{}
 	for _, m := range all {
-		if out[m.rule] == nil {
-			out[m.rule] = new(cells)
+		k := ruleOf{m.program, m.rule}
+		if out[k] == nil {
+			out[k] = new(cells)
 		}
 		for _, minor := range m.releases {
-			out[m.rule][m.from][m.to][datagrams(m.protocol)] |= 1 << minor
+			out[k][m.from][m.to][datagrams(m.protocol)] |= 1 << minor
 		}
 	}
 	return out
@@ -268,8 +277,12 @@ func datagrams(p cluster.Protocol) int {
 // basis is Measured where recordings hold the rule for such a connection in that release; a release between two that
 // were recorded is not one of them, nor is one that is not known.
 func (r *Rule) basis(c *connection) Basis {
-	m, ok := measured[r.ID]
-	if !ok || c.probe != nil || c.protocol == cluster.SCTP || c.version.Major != 1 || c.version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<c.version.Minor) == 0 {
+	program, version := c.name, c.version
+	if family, _, _ := strings.Cut(r.ID, "-"); program == cluster.KubeProxy && family == ciliumLetters {
+		program, version = cluster.Cilium, c.pluginVersion
+	}
+	m, ok := measured[ruleOf{program, r.ID}]
+	if !ok || c.probe != nil || c.protocol == cluster.SCTP || version.Major != 1 || version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // families are the letters of rules that belong to no data plane: what is true of all of them, and what is not known.
@@ -33,12 +35,13 @@ func Rules() []*Rule {
 	return slices.Compact(all)
 }
 
-// Measured gives the minor releases of kube-proxy, in order, in whose recordings packets agreed with the rule for some
-// kind of connection, as v1.20; nil for none.
+// Measured gives the minor releases of the rule's data plane, in order, in whose recordings packets agreed with the rule
+// for some kind of connection, as v1.20; nil for none. For a rule of no data plane in particular they are kube-proxy's.
 func (r *Rule) Measured() []string {
 	var releases []string
+	family, _, _ := strings.Cut(r.ID, "-")
 	for _, m := range measurements {
-		if m.rule != r.ID {
+		if m.rule != r.ID || (m.program == cluster.Cilium) != (family == ciliumLetters) {
 			continue
 		}
 		for _, minor := range m.releases {

@@ -37,6 +37,10 @@ var programs = []struct{ name, from string }{
 	// If the kernel has no ip_vs, the lab runs Debian's kernel in a virtual machine.
 	{"qemu-system-x86_64", "qemu-system-x86"},
 	{"busybox", "busybox-static"},
+	// Cilium's agent compiles its programs with these.
+	{"clang-19", "clang-19"},
+	{"llc-19", "llvm-19"},
+	{"ethtool", "ethtool"},
 	// Shells whose completion scripts are checked.
 	{"zsh", "zsh"},
 	{"fish", "fish"},
@@ -57,7 +61,7 @@ func modules(m *machine) []string {
 func steps() []step {
 	return []step{
 		{name: "packages", about: "installs the programs that tests call (Debian and Ubuntu)", lacks: noPackages, run: packages},
-		{name: "kubernetes", about: "builds etcd, kube-apiserver, kube-proxy and others into a cache outside the repository", run: kubernetes},
+		{name: "kubernetes", about: "builds etcd, kube-apiserver, kube-proxy, Cilium and others into a cache outside the repository", run: kubernetes},
 		{name: "vet", about: "go vet", run: vet},
 		{name: "lint", about: "golangci-lint, configured by .golangci.yml", run: lint},
 		{name: "size", about: "builds the static binary for linux/amd64 and checks its size", run: size},
@@ -121,11 +125,11 @@ func kubernetes(ctx context.Context, m *machine) error {
 		args = append(args, t.String())
 	}
 	if noLab(m) == "" {
-		cmd := m.command(ctx, "test/lab", nil, "go", "run", ".", "targets", "-only", strings.Join(live, ","))
+		cmd := m.command(ctx, "test/lab", nil, "go", "run", ".", "needs", "-only", strings.Join(live, ","))
 		cmd.Stdout = nil
 		out, err := cmd.Output()
 		if err != nil {
-			return fmt.Errorf("listing what the lab needs: %w", err)
+			return fmt.Errorf("asking the lab which programs it runs: %w", err)
 		}
 		for t := range strings.FieldsSeq(string(out)) {
 			if !slices.Contains(args, t) {

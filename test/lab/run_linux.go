@@ -36,7 +36,7 @@ const usage = `usage: lab COMMAND [flags] [-- PROGRAM ARG...]
 
 commands:
   list      names the clusters
-  targets   lists the programs that the clusters need built, for go run ./test/kube/build
+  needs     names the programs that clusters run, as go run ./test/kube/build takes them
   compare   makes clusters and shows where connections meet something else than their recordings say; exits with 1 where they do
   record    makes clusters and rewrites their recordings
   hold      makes one cluster, runs PROGRAM with KUBECONFIG set, and exits as it does
@@ -90,10 +90,14 @@ func run(ctx context.Context, args []string) int {
 			fmt.Printf("%-40s %s\n", c.Name(), c.Changed)
 		}
 		return 0
-	case "targets":
+	case "needs":
+		named := map[kube.Target]bool{}
 		for _, c := range clusters {
 			for _, t := range targets(c) {
-				fmt.Println(t)
+				if !named[t] {
+					fmt.Println(t)
+				}
+				named[t] = true
 			}
 		}
 		return 0
@@ -199,7 +203,7 @@ func missing(c scenario.Cluster) []string {
 	return out
 }
 
-// targets are the programs that must be built for a cluster.
+// targets are the programs that a cluster runs.
 func targets(c scenario.Cluster) []kube.Target {
 	out := append(cluster.NeedsOf(c).Targets,
 		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
@@ -547,6 +551,9 @@ func perform(ctx context.Context, o options, c scenario.Cluster, out string, pro
 		}
 	}
 	if r.Flips, err = record.Flip(ctx, k, o.slow, progress); err != nil {
+		return err
+	}
+	if r, err = record.Numbered(k, r); err != nil {
 		return err
 	}
 	return r.Write(out)

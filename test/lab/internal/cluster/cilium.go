@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,13 +36,33 @@ type cilium struct {
 
 func newCilium() *cilium { return &cilium{routers: map[string]string{}} }
 
-// Programs that the agent starts, by the name that it calls.
+// ciliumPrograms are the programs that the agent starts, by the name that it calls.
 func ciliumPrograms() map[string]string {
 	return map[string]string{"clang": "clang-19", "llc": "llc-19"}
 }
 
+// compilations keeps what clang has compiled: agents of one release with the same settings compile the same, for half a minute each.
+const compilations = "ccache"
+
+// compiler is a script that runs a compiler by way of the cache, which keeps nothing that is written to standard output, as the agent has it.
+func compiler(program string) string {
+	return `#!/bin/sh
+for last; do :; done
+[ "$last" = - ] || exec ` + compilations + ` ` + program + ` "$@"
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+left=$#
+for a; do
+	shift
+	left=$((left - 1))
+	[ $left -eq 0 ] || set -- "$@" "$a"
+done
+` + compilations + ` ` + program + ` "$@" "$out" && cat "$out"
+`
+}
+
 func (d *cilium) needs(s scenario.Cluster) Needs {
-	programs := []string{"iptables", "ip6tables", "ipset", "ip", "ethtool"}
+	programs := []string{"iptables", "ip6tables", "ipset", "ip", "ethtool", compilations}
 	return Needs{
 		Programs: slices.AppendSeq(programs, maps.Values(ciliumPrograms())),
 		Targets: []kube.Target{
@@ -173,15 +192,14 @@ func (d *cilium) start(ctx context.Context, c *Cluster) error {
 		return err
 	}
 	for called, program := range ciliumPrograms() {
-		path, err := exec.LookPath(program)
-		if err == nil {
-			err = os.Symlink(path, filepath.Join(bin, called))
-		}
-		if err != nil {
-			return fmt.Errorf("finding what Cilium's agent starts: %w", err)
+		if err := os.WriteFile(filepath.Join(bin, called), []byte(compiler(program)), 0o755); err != nil {
+			return fmt.Errorf("writing what Cilium's agent starts: %w", err)
 		}
 	}
-	paths := map[string]string{}
+	cache, err := kube.CacheDir()
+	if err != nil {
+		return err
+	}
 	for _, t := range d.needs(c.Scenario).Targets {
 		path, err := kube.Binary(t.Name, t.Version)
 		if err == nil {
@@ -190,7 +208,6 @@ func (d *cilium) start(ctx context.Context, c *Cluster) error {
 		if err != nil {
 			return err
 		}
-		paths[t.Name] = filepath.Join(bin, t.Name)
 	}
 	bpf, err := kube.Target{Name: "cilium-agent", Version: c.Scenario.Version}.Files("bpf")
 	if err != nil {
@@ -202,37 +219,47 @@ func (d *cilium) start(ctx context.Context, c *Cluster) error {
 	if err := os.MkdirAll(ciliumRun, 0o755); err != nil {
 		return err
 	}
+	// What the first compiles, the others find compiled.
+	if err := d.startOn(ctx, c, c.Network.Nodes[0], bin, bpf, cache); err != nil {
+		return err
+	}
 	var g errgroup.Group
-	for _, node := range c.Network.Nodes {
-		g.Go(func() error {
-			if err := furnish(node, bpf); err != nil {
-				return fmt.Errorf("making %s fit for Cilium's agent: %w", node.Name, err)
-			}
-			args := append([]string{
-				"/usr/bin/env", "PATH=" + bin + ":" + os.Getenv("PATH"), "K8S_NODE_NAME=" + node.Name, "CILIUM_K8S_NAMESPACE=" + kubeSystem, paths["cilium-agent"],
-			}, d.flags(c)...)
-			if err := node.Launch(agent.Process{Name: "cilium-agent", Args: args, Log: d.log(c, node)}); err != nil {
-				return fmt.Errorf("starting Cilium's agent: %w", err)
-			}
-			err := wait(ctx, "Cilium's agent of "+node.Name+" to be ready", func() (bool, error) {
-				ended, err := node.Ended()
-				if err != nil || len(ended) > 0 {
-					return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
-				}
-				out, err := node.Run("", paths["cilium-dbg"], "status", "--brief")
-				if ready := err == nil && strings.TrimSpace(out) == "OK"; ready {
-					return true, nil
-				}
-				time.Sleep(300 * time.Millisecond)
-				return false, nil
-			})
-			if err != nil {
-				return withLog(err, d.log(c, node))
-			}
-			return d.connect(c, node, bin)
-		})
+	for _, node := range c.Network.Nodes[1:] {
+		g.Go(func() error { return d.startOn(ctx, c, node, bin, bpf, cache) })
 	}
 	return g.Wait()
+}
+
+// startOn starts the agent on a node, waits until it is ready, and lets it connect the node's pods.
+func (d *cilium) startOn(ctx context.Context, c *Cluster, node *agent.Agent, bin, bpf, cache string) error {
+	if err := furnish(node, bpf); err != nil {
+		return fmt.Errorf("making %s fit for Cilium's agent: %w", node.Name, err)
+	}
+	args := append([]string{
+		"/usr/bin/env", "PATH=" + bin + ":" + os.Getenv("PATH"), "CCACHE_DIR=" + filepath.Join(cache, compilations), "CCACHE_NOHASHDIR=1", "TMPDIR=" + ciliumRun,
+		"K8S_NODE_NAME=" + node.Name, "CILIUM_K8S_NAMESPACE=" + kubeSystem, filepath.Join(bin, "cilium-agent"),
+	}, d.flags(c)...)
+	if err := node.Launch(agent.Process{Name: "cilium-agent", Args: args, Log: d.log(c, node)}); err != nil {
+		return fmt.Errorf("starting Cilium's agent: %w", err)
+	}
+	err := wait(ctx, "Cilium's agent of "+node.Name+" to be ready", func() (bool, error) {
+		ended, err := node.Ended()
+		if err != nil || len(ended) > 0 {
+			return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
+		}
+		out, err := node.Run("", filepath.Join(bin, "cilium-dbg"), "status", "--brief")
+		if err != nil || strings.TrimSpace(out) != "OK" {
+			time.Sleep(300 * time.Millisecond)
+			return false, nil
+		}
+		// Its programs for the node itself must be in place too: a pod that waits for their compilation waits too long.
+		out, err = node.Run("", filepath.Join(bin, "cilium-dbg"), "endpoint", "list", "-o", "jsonpath={[*].status.state}")
+		return err == nil && strings.TrimSpace(out) == "ready", nil
+	})
+	if err != nil {
+		return withLog(err, d.log(c, node))
+	}
+	return d.connect(c, node, bin)
 }
 
 // furnish gives a node's mount namespace what the agent needs.

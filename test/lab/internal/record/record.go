@@ -101,11 +101,11 @@ func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(st
 		return nil, err
 	}
 	r.Objects = objects
-	return numbered(c, r)
+	return r, nil
 }
 
-// numbered is a recording in which every pod has the address that the lab gives it, whatever its data plane gave it: those differ from one run to the next.
-func numbered(c *cluster.Cluster, r *recordings.Recording) (*recordings.Recording, error) {
+// Numbered is a recording in which every pod has the address that the lab gives it, whatever its data plane gave it: those differ from one run to the next.
+func Numbered(c *cluster.Cluster, r *recordings.Recording) (*recordings.Recording, error) {
 	data, err := r.Encode()
 	if err != nil {
 		return nil, err
@@ -118,6 +118,9 @@ func numbered(c *cluster.Cluster, r *recordings.Recording) (*recordings.Recordin
 		for i := range p.Results {
 			sort.Strings(p.Results[i].Saw)
 		}
+	}
+	for i := range out.Flips {
+		sort.Strings(out.Flips[i].After.Saw)
 	}
 	return out, nil
 }

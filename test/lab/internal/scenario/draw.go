@@ -20,11 +20,15 @@ func Zone(n int) string {
 func Drawn(mode, version string, seed uint64) Cluster {
 	d := drawing{rand.New(rand.NewPCG(seed, 1))}
 	c := Cluster{
-		Mode: mode, Version: version, Variant: fmt.Sprintf("drawn-%d", seed), Seed: seed, IPv4: Before(version, 21),
+		Mode: mode, Version: version, Variant: fmt.Sprintf("drawn-%d", seed), Seed: seed, IPv4: mode != Cilium && Before(version, 21),
 		Changed: "pods, Services and settings are drawn by chance",
 	}
 	if c.IPv4 {
 		c.Settings = endpointsOnly()
+	}
+	if mode == Cilium {
+		d.mixCilium(&c)
+		return c
 	}
 	if seed >= mixing {
 		d.mix(&c)

@@ -321,7 +321,7 @@ func versions() map[string][]string {
 
 // Clusters are all clusters, in the order in which they are tried.
 func Clusters() []Cluster {
-	var out []Cluster
+	out := ciliumClusters()
 	for _, mode := range []string{"iptables", "nftables", "ipvs"} {
 		for _, v := range versions()[mode] {
 			c := Cluster{Mode: mode, Version: v, IPv4: Before(v, 21)}
@@ -360,7 +360,7 @@ func Clusters() []Cluster {
 func announced() []Cluster {
 	var out []Cluster
 	for _, name := range []string{"metallb-l2", "metallb-bgp"} {
-		for _, version := range []string{"v0.15.2", "v0.16.2"} {
+		for _, version := range []string{"v0.16.2"} {
 			out = append(out, Cluster{
 				Mode: "iptables", Version: Newest, Announcer: name, AnnouncerVersion: version, Changed: "nodes announce the addresses; see internal/announcer",
 			})
