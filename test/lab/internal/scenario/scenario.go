@@ -374,7 +374,7 @@ func Clusters() []Cluster {
 func announced() []Cluster {
 	var out []Cluster
 	for _, name := range []string{"metallb-l2", "metallb-bgp"} {
-		for _, version := range []string{"v0.15.2", "v0.16.2"} {
+		for _, version := range []string{"v0.16.2"} {
 			out = append(out, Cluster{
 				Mode: "iptables", Version: Newest, Announcer: name, AnnouncerVersion: version, Changed: "nodes announce the addresses; see internal/announcer",
 			})
