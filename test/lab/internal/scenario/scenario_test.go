@@ -22,11 +22,11 @@ func TestScenariosDoNotCollide(t *testing.T) {
 	for _, c := range Clusters() {
 		only(c.Name())
 		only(c.File())
-		if (c.Variant == "") != (c.Changed == "") {
+		if plain := c.Variant == "" && c.Announcer == ""; plain != (c.Changed == "") {
 			t.Errorf("%s does not say what it has changed", c.Name())
 		}
-		if len(c.Services()) == 0 {
-			t.Errorf("%s has no Services", c.Name())
+		if announced := c.Announcer != ""; announced != (len(c.Services()) == 0) {
+			t.Errorf("%s has %d Services of the lab's; what an announcer is tried with is its own", c.Name(), len(c.Services()))
 		}
 	}
 	address := func(both [2]string) {
@@ -133,13 +133,20 @@ func TestOwnServicesCanBeMade(t *testing.T) {
 
 // The recordings are those of the clusters, no fewer and no more.
 func TestEveryClusterIsRecorded(t *testing.T) {
-	files, err := recordings.Files("../../../truth")
-	if err != nil {
-		t.Fatal(err)
-	}
+	const truth = "../../../truth"
 	recorded := map[string]bool{}
-	for _, f := range files {
-		recorded[filepath.Base(f)] = true
+	for _, folder := range []string{"", recordings.AnnouncersFolder} {
+		files, err := recordings.Files(filepath.Join(truth, folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			name, err := filepath.Rel(truth, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			recorded[name] = true
+		}
 	}
 	for _, c := range Clusters() {
 		if !recorded[c.File()] {
