@@ -34,7 +34,11 @@ func TestRecordings(t *testing.T) {
 			if raw, err := os.ReadFile(file); err != nil || string(raw) != string(data) {
 				t.Errorf("it is not formatted as Write formats it (%v)", err)
 			}
-			name := r.Made.Dataplane + "-" + r.Made.KubeProxy
+			version := r.Made.Version
+			if version == "" {
+				version = r.Made.KubeProxy
+			}
+			name := r.Made.Dataplane + "-" + version
 			if r.Made.Variant != "" {
 				name += "-" + r.Made.Variant
 			}
@@ -104,8 +108,8 @@ func check(t *testing.T, service string, r recordings.Result, endpoints map[stri
 			t.Errorf("%s from %s: %s answered, but is not an endpoint", service, r.From, a)
 		}
 	}
-	if answered+r.Refused+r.TimedOut != r.Tries || r.Tries == 0 {
-		t.Errorf("%s from %s: %d answered, %d refused, %d timed out, of %d", service, r.From, answered, r.Refused, r.TimedOut, r.Tries)
+	if answered+r.Refused+r.TimedOut+r.Unreachable != r.Tries || r.Tries == 0 {
+		t.Errorf("%s from %s: %d answered, %d refused, %d timed out, %d unreachable, of %d", service, r.From, answered, r.Refused, r.TimedOut, r.Unreachable, r.Tries)
 	}
 	want := recordings.Partial
 	switch r.Tries {
@@ -115,6 +119,8 @@ func check(t *testing.T, service string, r recordings.Result, endpoints map[stri
 		want = recordings.Refused
 	case r.TimedOut:
 		want = recordings.TimedOut
+	case r.Unreachable:
+		want = recordings.Unreachable
 	}
 	if r.Outcome != want {
 		t.Errorf("%s from %s: outcome %s, want %s", service, r.From, r.Outcome, want)

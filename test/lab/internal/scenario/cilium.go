@@ -12,7 +12,7 @@ func ciliumClusters() []Cluster {
 		version  string
 		settings []string
 	}{
-		{"v1.20.2", []string{"", "dsr", "vxlan", "drop", "bpf-masquerade", "beside-iptables"}},
+		{"v1.20.2", []string{"", "dsr", "hybrid", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets", "beside-iptables-bpf-masquerade"}},
 	} {
 		for _, v := range ciliumVariants() {
 			if slices.Contains(r.settings, v.Variant) {
