@@ -99,7 +99,7 @@ func (p *plane) stretches() []cluster.Version {
 			}
 		}
 	}
-	slices.SortFunc(firsts, cluster.Version.Compare)
+	slices.SortStableFunc(firsts, cluster.Version.Compare)
 	return slices.CompactFunc(firsts, func(a, b cluster.Version) bool { return a.Compare(b) == 0 })
 }
 

@@ -90,7 +90,7 @@ func (f *facts) kubeProxies() []kubeProxy {
 		return out
 	}
 	pods := slices.Clone(f.Pods)
-	slices.SortFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	slices.SortStableFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	for i := range pods {
 		pod := &pods[i]
 		out = append(out, kubeProxy{

@@ -30,7 +30,7 @@ func (c *Client) Exposed(ctx context.Context, namespace string) ([]objects.Expos
 			out = append(out, one)
 		}
 	}
-	slices.SortFunc(out, func(a, b objects.Exposed) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b objects.Exposed) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 

@@ -17,7 +17,7 @@ func (o *Objects) Exposed(namespace string) []Exposed {
 			out = append(out, Exposed{Name: s.Name, Type: string(s.Spec.Type)})
 		}
 	}
-	slices.SortFunc(out, func(a, b Exposed) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b Exposed) int { return strings.Compare(a.Name, b.Name) })
 	return slices.Compact(out)
 }
 

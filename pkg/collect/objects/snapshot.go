@@ -65,7 +65,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 	for name := range named {
 		out.Nodes = append(out.Nodes, cluster.Node{Name: name, Zone: zoneFromEndpoints(out.Services, name)})
 	}
-	slices.SortFunc(out.Nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out.Nodes, func(a, b cluster.Node) int { return cmp.Compare(a.Name, b.Name) })
 	out.Gaps = append(out.Gaps, o.notInFiles(out.Services)...)
 	return out, nil
 }

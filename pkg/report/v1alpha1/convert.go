@@ -200,7 +200,7 @@ func rules(rows []report.Row) []Rule {
 			list = append(list, Rule{ID: r.ID, Reason: r.Reason, Source: r.Source})
 		}
 	}
-	slices.SortFunc(list, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(list, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
 
