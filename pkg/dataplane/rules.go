@@ -17,8 +17,9 @@ var families = []string{"SVC", "UNK"}
 // Rules lists every rule: those of no data plane in particular, then those of each plane of the registry, each in the
 // order of their ids. IPT-13 is retired, and its id is not given again.
 func Rules() []*Rule {
-	// Terway's patched Cilium is not told apart by its release, so that no plane lists its rule.
-	all := append(slices.Clone(common), cil12)
+	// No plane lists two rules: Terway's patched Cilium is not told apart by its release, and CIL-42 is about what kube-proxy
+	// does beside Cilium.
+	all := append(slices.Clone(common), cil12, cil42)
 	order := slices.Clone(families)
 	for _, p := range planes {
 		order = append(order, p.letters)

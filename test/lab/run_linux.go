@@ -205,7 +205,8 @@ func missing(c scenario.Cluster) []string {
 
 // targets are the programs that must be built for a cluster.
 func targets(c scenario.Cluster) []kube.Target {
-	out := append(cluster.NeedsOf(c).Targets,
+	out := cluster.NeedsOf(c).Targets
+	out = append(out,
 		kube.Target{Name: "etcd", Version: kube.EtcdVersion}, kube.Target{Name: "kube-apiserver", Version: kube.Version},
 		kube.Target{Name: "kube-controller-manager", Version: kube.Version},
 	)

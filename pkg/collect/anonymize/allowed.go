@@ -205,7 +205,7 @@ var allowedWords = lowered(
 		"crd.projectcalico.org/v1", "projectcalico.org/v3", "operator.tigera.io/v1", "config.openshift.io/v1",
 		"IPAddress", "Hostname", "endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io",
 		"true", "false", "on", "off", "yes", "no", "auto", "none", "enable", "enabled", "disable", "disabled", "strict", "partial", "probe", "drop", "reject", "primary", "all",
-		"localhost", "server", "agent", "snat", "dsr", "hybrid", "tunnel", "nat", "bpf", "iptables", "ipvs", "nftables", "userspace", "kernelspace", "unidling+iptables",
+		"localhost", "server", "agent", "snat", "dsr", "hybrid", "tunnel", "native", "deny", "nat", "bpf", "iptables", "ipvs", "nftables", "userspace", "kernelspace", "unidling+iptables",
 		"ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix", "vxlan", "host-gw", "wireguard-native", "datapathv2", "ipvlan", "veth", "IPVlan",
 		"OpenShiftSDN", "OVNKubernetes", "networkPolicyOnly",
 		"eni", "ecs", "eip", "ip", "ips", "instance", "instances", "nlb", "nlb-ip", "clb", "alb", "elb", "external", "internal", "internet-facing", "internet", "intranet", "public",

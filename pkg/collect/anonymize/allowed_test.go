@@ -145,7 +145,7 @@ var notFacts = []string{
 	"proxy_protocol_v2.enabled=true", "service.beta.kubernetes.io/port_", "_health-probe", "_no_probe_rule", "hcloud://bm-",
 	"alibaba", "aws", "azure", "baidu", "digitalocean", "exoscale", "gke", "hetzner", "huawei", "ibm", "k3s", "kind", "kube-vip", "linode", "metallb", "oci", "openstack",
 	"scaleway", "tencent", "volcengine", "vultr",
-	"tke-service-controller-config", "GlobalRouteDirectAccess", "SkipSyncBackends", "can not find eniid", "IPT", "NFT", "SVC", "SVC-", "RKE2",
+	"tke-service-controller-config", "GlobalRouteDirectAccess", "SkipSyncBackends", "can not find eniid", "IPT", "NFT", "CIL", "SVC", "SVC-", "RKE2",
 	"ByEndpoints", "Equal", "BeingRemoved", "HealthCheckFails", "ExcludedByLabel", "HealthCheckNotServed",
 }
 

@@ -150,9 +150,9 @@ func address(key string, p *netip.Addr) attribute {
 		if !p.IsValid() {
 			return ""
 		}
-		return p.String()
+		return printAddress(*p)
 	}, func(v string) (err error) {
-		*p, err = netip.ParseAddr(v)
+		*p, err = readAddress(v)
 		return err
 	}}
 }

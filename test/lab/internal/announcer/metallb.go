@@ -223,7 +223,7 @@ func (m *metalLB) definitions(ctx context.Context, l *lab) error {
 	return wait(ctx, "MetalLB's objects to be served", func() (bool, error) {
 		for _, path := range collections {
 			if strings.Contains(path, "metallb.io") {
-				if _, err := l.Control.Client.RESTClient().Get().AbsPath(path).DoRaw(ctx); err != nil {
+				if served := l.Control.Client.RESTClient().Get().AbsPath(path).Do(ctx).Error() == nil; !served {
 					return false, nil
 				}
 			}

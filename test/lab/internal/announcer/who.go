@@ -68,8 +68,6 @@ func (c *card) open(pid int, name string) error {
 	return unix.SetsockoptTimeval(c.socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &brief)
 }
 
-func (c *card) close() error { return unix.Close(c.socket) }
-
 // answers asks for the hardware address of each IP address, by ARP or neighbor discovery, and returns every one that
 // was given, by IP address.
 func (c *card) answers(addresses []netip.Addr) (map[netip.Addr][]string, error) {

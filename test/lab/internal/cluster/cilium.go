@@ -249,7 +249,7 @@ func (d *cilium) startOn(ctx context.Context, c *Cluster, node *agent.Agent, bin
 			return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
 		}
 		out, err := node.Run("", filepath.Join(bin, "cilium-dbg"), "status", "--brief")
-		if err != nil || strings.TrimSpace(out) != "OK" {
+		if ready := err == nil && strings.TrimSpace(out) == "OK"; !ready {
 			time.Sleep(300 * time.Millisecond)
 			return false, nil
 		}
