@@ -48,7 +48,7 @@ var programs = []struct{ name, from string }{
 }
 
 // live lists the clusters that the lab builds in every run. The others are recorded, and the tests of pkg/dataplane replay them.
-var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15", "cilium@v1.20.2", "cilium@v1.20.2/beside-iptables", "metallb-l2@v0.16.2"}
+var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15", "cilium@v1.20.2", "cilium@v1.20.2/beside-iptables"}
 
 // modules returns the folders of the modules that have Go code; the lab only builds on Linux.
 func modules(m *machine) []string {

@@ -105,17 +105,24 @@ type where struct {
 }
 
 // readyPods is how many ready pods of each Service are on each node, and so how many addresses of each family a kube-proxy there counts: a pod of the lab has one of each.
+// Cilium in its place counts the addresses of all families together, and on every node those that name none.
 // It is taken from the pods that the lab made, not from EndpointSlices, which list a pod in each family, and which the program counts.
 func readyPods(c *cluster.Cluster) map[where]int {
 	out := map[where]int{}
+	cilium := c.Scenario.ProxyMode() == ""
 	for _, s := range c.Services {
-		if s.Backends == "" {
-			// Endpoints that are written by hand name no node, so that no node counts them.
-			continue
+		families := 1
+		if cilium {
+			families = len(s.Object.Spec.IPFamilies)
 		}
 		for _, p := range c.Scenario.Pods() {
-			if slices.Contains(p.Sets, s.Backends) && (p.State == scenario.Ready || s.PublishNotReady) {
-				out[where{s.Name, p.Node}]++
+			ready := p.State == scenario.Ready || s.PublishNotReady
+			for n := 1; n <= scenario.Nodes; n++ {
+				// Endpoints that are written by hand name no node.
+				byHand := cilium && s.HandMade != "" && slices.Contains(p.Sets, s.HandMade)
+				if byHand || ready && p.Node == n && s.Backends != "" && slices.Contains(p.Sets, s.Backends) {
+					out[where{s.Name, n}] += families
+				}
 			}
 		}
 	}
