@@ -50,7 +50,7 @@ func (c *connection) ciliumAtHome() verdict {
 	case !home.any():
 		return c.ciliumNoBackendInside(cil04)
 	case local:
-		return c.seenFromDialled(home.reachesTakenAsLocal(keeps, cil06))
+		return c.seenFromDialled(home.reachesTakenAsLocal(cil06))
 	default:
 		return c.seenFromDialled(home.reachesAll(keeps, cil05))
 	}
@@ -88,7 +88,7 @@ func (c *connection) ciliumFromOutside() verdict {
 	case c.localOnly() && c.local().n == 0:
 		return c.ciliumNoBackendOutside(cil10, cil11)
 	case c.localOnly():
-		return c.reachesTakenAsLocal(keeps, reason(cil09))
+		return c.reachesTakenAsLocal(reason(cil09))
 	case !known:
 		return c.withUnknownClientIP(c.reachesAll(masqueradesRemote, reason(cil07)))
 	case mode == "dsr":
@@ -164,7 +164,7 @@ func (c *connection) ciliumExternalIP() verdict {
 	case !c.isOnNode && !perPacket:
 		return c.untranslated(cil22)
 	case both:
-		return home.reachesTakenAsLocal(keeps, cil27)
+		return home.reachesTakenAsLocal(cil27)
 	default:
 		return home.reachesAll(keeps, cil27)
 	}
@@ -261,8 +261,8 @@ func (c *connection) seenFromDialled(v verdict) verdict {
 // reachesTakenAsLocal: the connection goes to an endpoint that Cilium takes as local: one of the node, or one without a
 // node (cilium/cilium pkg/loadbalancer/writer/writer.go DefaultSelectBackends, v1.18.0 to v1.20.2;
 // pkg/service/service.go, v1.13.0 to v1.17.0).
-func (c *connection) reachesTakenAsLocal(w rewriting, r *Rule) verdict {
-	v := c.reachesLocal(w, r)
+func (c *connection) reachesTakenAsLocal(r *Rule) verdict {
+	v := c.reachesLocal(keeps, r)
 	unnamed := c.unnamed.ready
 	if c.takenAsLocal.ready == 0 && c.fallsBack() {
 		unnamed = c.unnamed.terminating

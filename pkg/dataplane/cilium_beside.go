@@ -69,7 +69,7 @@ func ciliumBeside(c *connection) verdict {
 	case c.to == ExternalIP && sockets && !c.isOnNode:
 		return verdict{}
 	case local:
-		return c.reachesTakenAsLocal(keeps, rule)
+		return c.reachesTakenAsLocal(rule)
 	default:
 		return c.withinHints(c.reachesAll(keeps, rule))
 	}
@@ -84,7 +84,7 @@ func (c *connection) ciliumArrivesBeside() verdict {
 	case !c.any(), c.localOnly() && c.local().n == 0:
 		return c.ciliumNoBackendOutside(cil39, cil39)
 	case c.localOnly():
-		return c.reachesTakenAsLocal(keeps, cil39)
+		return c.reachesTakenAsLocal(cil39)
 	case c.all().n > c.near().n:
 		// v1.20.2 with eBPF masquerading loses what goes on to another node (packets); other settings were not tried.
 		return unknown(cil39, Reachable, Partial, TimedOut)
