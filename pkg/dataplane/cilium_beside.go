@@ -86,7 +86,7 @@ func (c *connection) ciliumArrivesBeside() verdict {
 	case c.localOnly():
 		return c.reachesTakenAsLocal(cil39)
 	case c.all().n > c.near().n:
-		// v1.20.2 with eBPF masquerading loses what goes on to another node (packets); other settings were not tried.
+		// v1.20.2 with eBPF masquerading loses what it sends to another node (packets); other settings were not tried.
 		return unknown(cil39, Reachable, Partial, TimedOut)
 	default:
 		return c.reachesAll(keeps, cil39)

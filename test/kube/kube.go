@@ -110,7 +110,7 @@ func Binary(name, version string) (string, error) {
 	return path, nil
 }
 
-// Binaries returns the path of each target by its name, or a *MissingError that names all that are missing.
+// Binaries returns the path of each target by its name, or a *MissingError that names those that are missing.
 func Binaries(targets ...Target) (map[string]string, error) {
 	paths := map[string]string{}
 	var missing MissingError

@@ -57,7 +57,7 @@ type mode struct {
 	programs func(version string) []kube.Target
 	// ipv4 and ipv6 are the first load balancer addresses; ipv6 is invalid where the mode announces none.
 	ipv4, ipv6 netip.Addr
-	// tries is the number of connections to an address that is announced: enough to meet every endpoint behind every
+	// tries is the number of connections to an address that is announced: enough to reach every endpoint behind every
 	// node that announces it, but for once in a million addresses.
 	tries int
 }
@@ -209,22 +209,9 @@ func (l *lab) ended() error {
 // slowest is how long anything may take that is waited for.
 const slowest = 3 * time.Minute
 
-// wait asks until the answer is yes.
+// wait asks until the answer is yes, at most as long as slowest.
 func wait(ctx context.Context, what string, yes func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
-	for {
-		ok, err := yes()
-		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
-		}
-		if ok {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return cluster.Wait(ctx, what, yes)
 }

@@ -114,7 +114,7 @@ func (l *lab) dial(announced map[netip.Addr][]string) ([][]recordings.Result, er
 		if len(a.Other) > 0 {
 			return nil, fmt.Errorf("connections to %s ended in a way that a recording has no word for: %v", dials[i].Address, a.Other)
 		}
-		if r := result(a); r.Outcome == recordings.Partial {
+		if r := record.Result(client, a); r.Outcome == recordings.Partial {
 			again, err := l.Network.Client.Dial(dials[i:i+1], agent.Pace{AtOnce: 16, Timeout: 2 * agent.Timeout})
 			if err != nil {
 				return nil, err
@@ -126,41 +126,11 @@ func (l *lab) dial(announced map[netip.Addr][]string) ([][]recordings.Result, er
 	k := 0
 	for i, s := range l.services {
 		for range s.addresses {
-			out[i] = append(out[i], result(answers[k]))
+			out[i] = append(out[i], record.Result(client, answers[k]))
 			k++
 		}
 	}
 	return out, nil
-}
-
-func result(a agent.Answers) recordings.Result {
-	r := recordings.Result{From: client, Tries: a.Count(), Refused: a.Refused, TimedOut: a.TimedOut, Unreachable: a.Unreachable}
-	saw := map[string]bool{}
-	for from, n := range a.From {
-		endpoint, source, _ := strings.Cut(from, " ")
-		if r.Answered == nil {
-			r.Answered = map[string]int{}
-		}
-		r.Answered[endpoint] += n
-		saw[source] = true
-	}
-	for s := range saw {
-		r.Saw = append(r.Saw, s)
-	}
-	sort.Strings(r.Saw)
-	switch {
-	case r.Refused == r.Tries:
-		r.Outcome = recordings.Refused
-	case r.TimedOut == r.Tries:
-		r.Outcome = recordings.TimedOut
-	case r.Unreachable == r.Tries:
-		r.Outcome = recordings.Unreachable
-	case r.Refused+r.TimedOut+r.Unreachable == 0:
-		r.Outcome = recordings.Reachable
-	default:
-		r.Outcome = recordings.Partial
-	}
-	return r
 }
 
 // collections are the API objects of a recording. A program that does not know one of them has no such collection.

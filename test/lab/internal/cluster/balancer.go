@@ -18,7 +18,7 @@ import (
 // balance lets the load balancer check the health of the nodes until it finds the same twice, and then send accordingly.
 func (c *Cluster) balance(ctx context.Context) error {
 	last := ""
-	err := wait(ctx, "the health of the nodes to stop changing", func() (bool, error) {
+	err := Wait(ctx, "the health of the nodes to stop changing", func() (bool, error) {
 		if err := c.checkHealth(); err != nil {
 			return false, err
 		}

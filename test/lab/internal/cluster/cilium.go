@@ -243,7 +243,7 @@ func (d *cilium) startOn(ctx context.Context, c *Cluster, node *agent.Agent, bin
 	if err := node.Launch(agent.Process{Name: "cilium-agent", Args: args, Log: d.log(c, node)}); err != nil {
 		return fmt.Errorf("starting Cilium's agent: %w", err)
 	}
-	err := wait(ctx, "Cilium's agent of "+node.Name+" to be ready", func() (bool, error) {
+	err := Wait(ctx, "Cilium's agent of "+node.Name+" to be ready", func() (bool, error) {
 		ended, err := node.Ended()
 		if err != nil || len(ended) > 0 {
 			return false, errors.Join(err, fmt.Errorf("ended: %v", ended))

@@ -198,7 +198,7 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 	var g errgroup.Group
 	for _, node := range c.Network.Nodes {
 		g.Go(func() error {
-			err := wait(ctx, "the data plane of "+node.Name+" to serve a new Service", func() (bool, error) {
+			err := Wait(ctx, "the data plane of "+node.Name+" to serve a new Service", func() (bool, error) {
 				ended, err := node.Ended()
 				if err != nil || len(ended) > 0 {
 					return false, errors.Join(err, fmt.Errorf("ended: %v", ended))
@@ -213,7 +213,7 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 				return err
 			}
 			last := ""
-			return wait(ctx, "the rules of "+node.Name+" to stop changing", func() (bool, error) {
+			return Wait(ctx, "the rules of "+node.Name+" to stop changing", func() (bool, error) {
 				rules, err := c.Rules(node)
 				same := rules == last
 				last = rules

@@ -79,7 +79,7 @@ func (c *ControlPlane) connect(ctx context.Context) error {
 		return err
 	}
 	c.Client = client
-	return wait(ctx, "the API server to be ready", func() (bool, error) {
+	return Wait(ctx, "the API server to be ready", func() (bool, error) {
 		body, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err == nil && string(body) == "ok", nil
 	})
@@ -193,8 +193,8 @@ func withLog(err error, path string) error {
 // patience is how long anything may take that is waited for. It is long because of machines without hardware virtualisation.
 const patience = 20 * time.Minute
 
-// wait asks until the answer is yes.
-func wait(ctx context.Context, what string, yes func() (bool, error)) error {
+// Wait asks until the answer is yes, as long as anything may take on a slow machine and ctx lasts.
+func Wait(ctx context.Context, what string, yes func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {

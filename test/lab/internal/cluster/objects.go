@@ -356,7 +356,7 @@ func (c *Cluster) createCluster(ctx context.Context) error {
 	if err := errors.Join(createNamespace(ctx, api), createNodes(ctx, api, c.Scenario), createPods(ctx, api, c.Scenario.Pods())); err != nil {
 		return err
 	}
-	if err := wait(ctx, "the namespace kube-system", func() (bool, error) {
+	if err := Wait(ctx, "the namespace kube-system", func() (bool, error) {
 		_, err := api.CoreV1().Namespaces().Get(ctx, kubeSystem, metav1.GetOptions{})
 		return err == nil, nil
 	}); err != nil {
@@ -387,7 +387,7 @@ func (c *Cluster) createServices(ctx context.Context) error {
 		return err
 	}
 	missing := ""
-	err := wait(ctx, "the endpoint controllers", func() (bool, error) {
+	err := Wait(ctx, "the endpoint controllers", func() (bool, error) {
 		list, err := api.DiscoveryV1().EndpointSlices(scenario.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return false, err

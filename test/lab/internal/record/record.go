@@ -227,11 +227,14 @@ func (k *cell) seen() (endpoints, ways int) {
 	return len(by), len(k.answers.From)
 }
 
-func (k *cell) result() recordings.Result {
-	r := recordings.Result{From: k.from, Tries: k.answers.Count(), Refused: k.answers.Refused, TimedOut: k.answers.TimedOut, Unreachable: k.answers.Unreachable}
+func (k *cell) result() recordings.Result { return Result(k.from, k.answers) }
+
+// Result is what the connections of a source came to, as recordings have it.
+func Result(from string, a agent.Answers) recordings.Result {
+	r := recordings.Result{From: from, Tries: a.Count(), Refused: a.Refused, TimedOut: a.TimedOut, Unreachable: a.Unreachable}
 	saw := map[string]bool{}
-	for from, n := range k.answers.From {
-		endpoint, source, _ := strings.Cut(from, " ")
+	for pair, n := range a.From {
+		endpoint, source, _ := strings.Cut(pair, " ")
 		if r.Answered == nil {
 			r.Answered = map[string]int{}
 		}
@@ -328,7 +331,7 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 		}
 		return 0
 	}
-	// Packets that ranges do not admit may go on to the load balancer, which drops those of a Service without nodePorts.
+	// Packets that ranges do not admit may leave for the load balancer, which drops those of a Service without nodePorts.
 	passedOn := len(s.SourceRanges) > 0 && port.NodePort != 0
 	// arriving tries an address by packets that arrive at each node from outside.
 	arriving := func(t recordings.Target) {
