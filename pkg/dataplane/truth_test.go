@@ -462,6 +462,9 @@ func (h *holder) predict(source recordings.Source, target recordings.Target) (pa
 	case client.From == dataplane.External && target.Node != "" && target.Kind != recordings.TargetNodePort:
 		// The last addresses of the machine outside are on the links to the nodes, in the nodes' order.
 		client.Address = own[len(own)-len(h.snapshot.Nodes)+h.snapshot.NodeIndex(target.Node)]
+	case client.From == dataplane.External && target.Node != "":
+		// The one before them is where routes lead.
+		client.Address = own[len(own)-len(h.snapshot.Nodes)-1]
 	}
 	switch target.Kind {
 	case recordings.TargetLoadBalancerIP:
@@ -494,12 +497,16 @@ func (h *holder) predict(source recordings.Source, target recordings.Target) (pa
 			return nil, false // nobody outside owns it
 		}
 		if path.Outcome == dataplane.ViaLoadBalancer {
-			return h.throughLoadBalancer(t), true
+			return h.throughLoadBalancer(t, ofFamily(h.recording.Network.LoadBalancer.Addresses, address)[0]), true
 		}
 		return []at{{path, judge}}, false
 	}
 	if target.Node == "" {
-		return h.throughLoadBalancer(t), true
+		from := source.Addresses
+		if !h.balancing().KeepsClientAddress {
+			from = h.recording.Network.LoadBalancer.Addresses
+		}
+		return h.throughLoadBalancer(t, ofFamily(from, address)[0]), true
 	}
 	client.Node = h.snapshot.NodeIndex(target.Node)
 	if t.To != dataplane.NodePort {
@@ -527,11 +534,11 @@ func (h *holder) balancing() recordings.LoadBalancing {
 	return h.recording.Network.LoadBalancer.Services[h.service.Namespace+"/"+h.service.Name]
 }
 
-// throughLoadBalancer is one path for each node that the recorded load balancer sent to.
-func (h *holder) throughLoadBalancer(t dataplane.Target) (paths []at) {
+// throughLoadBalancer is one path for each node that the recorded load balancer sent to, with packets from an address.
+func (h *holder) throughLoadBalancer(t dataplane.Target, from netip.Addr) (paths []at) {
 	for _, name := range h.balancing().HealthyNodes {
 		node := h.snapshot.NodeIndex(name)
-		paths = append(paths, at{h.predictor.Path(dataplane.Client{From: dataplane.External, Node: node}, t), node})
+		paths = append(paths, at{h.predictor.Path(dataplane.Client{From: dataplane.External, Node: node, Address: from}, t), node})
 	}
 	return paths
 }

@@ -49,7 +49,13 @@ func KeepService(s *corev1.Service) bool {
 		s.CreationTimestamp = created
 	}
 	keepAnnotations(&s.ObjectMeta, func(key string) bool { return key != corev1.LastAppliedConfigAnnotation })
-	s.Status.Conditions = nil
+	var is []metav1.Condition
+	for _, c := range s.Status.Conditions {
+		if c.Status == metav1.ConditionTrue {
+			is = append(is, metav1.Condition{Type: c.Type, Status: c.Status})
+		}
+	}
+	s.Status.Conditions = is
 	return true
 }
 

@@ -36,14 +36,18 @@ type announcer interface {
 	start(ctx context.Context, l *lab) error
 	// annotations are those of a Service that ask for its addresses.
 	annotations(s *service) map[string]string
+	// give gives a Service its addresses, where no program of the lab does.
+	give(ctx context.Context, l *lab, s *service) error
 	// settled waits until the program has acted on everything that the API server holds.
 	settled(ctx context.Context, l *lab) error
 	// announced are the nodes that announce each address, by name, sorted.
 	announced(l *lab, addresses []netip.Addr) (map[netip.Addr][]string, error)
-	// stop ends the part of the program that runs on a node without warning, and waits until the others know; resume
-	// starts it again.
+	// stop makes a node announce no more, without warning; resume takes that back. gone says in words what stop does.
+	gone(node string) string
 	stop(ctx context.Context, l *lab, node int) error
 	resume(ctx context.Context, l *lab, node int) error
+	// collections are the paths of the API objects that belong to a recording. Each is served.
+	collections() []string
 	// router describes the router of a recording in one sentence.
 	router() string
 	// tools are the versions of what else runs, by name.
@@ -65,6 +69,8 @@ type mode struct {
 var modes = map[string]mode{
 	"metallb-l2":  {make: newMetalLBLayer2, programs: metalLBPrograms, ipv4: netip.MustParseAddr("172.30.0.100"), ipv6: netip.MustParseAddr("fd00:30::100"), tries: 40},
 	"metallb-bgp": {make: newMetalLBBGP, programs: metalLBAndRouter, ipv4: netip.MustParseAddr("203.0.113.1"), tries: 140},
+	"cilium-l2":   {make: newCiliumL2, programs: noPrograms, ipv4: netip.MustParseAddr("172.30.0.100"), ipv6: netip.MustParseAddr("fd00:30::100"), tries: 40},
+	"cilium-bgp":  {make: newCiliumBGP, programs: onlyRouter, ipv4: netip.MustParseAddr("203.0.113.1"), tries: 140},
 }
 
 // Programs are what a scenario's announcer needs built.

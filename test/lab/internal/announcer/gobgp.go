@@ -51,6 +51,34 @@ func startRouter(ctx context.Context, l *lab) error {
 	})
 }
 
+// established is the state of a session that is up (api.PeerState_SESSION_STATE_ESTABLISHED).
+const established = 6
+
+// routerOfRoutes describes the router in recordings.
+const routerOfRoutes = "has the routes that nodes announce to gobgpd, and spreads connections over those to one address; what has no route it drops"
+
+// sessions are the nodes with which the router's BGP session is up.
+func sessions(l *lab) (map[string]bool, error) {
+	text, err := gobgp(l, "neighbor", "-j")
+	if err != nil {
+		return nil, err
+	}
+	var peers []struct {
+		State struct {
+			NeighborAddress string `json:"neighbor_address"`
+			SessionState    int    `json:"session_state"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal([]byte(text), &peers); err != nil {
+		return nil, fmt.Errorf("reading the router's sessions: %w", err)
+	}
+	out := map[string]bool{}
+	for _, p := range peers {
+		out[nodeAt(p.State.NeighborAddress)] = p.State.SessionState == established
+	}
+	return out, nil
+}
+
 func gobgp(l *lab, args ...string) (string, error) {
 	binary, err := kube.Binary("gobgp", gobgpVersion)
 	if err != nil {

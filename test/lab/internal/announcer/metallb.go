@@ -56,15 +56,14 @@ func metalLBAndRouter(version string) []kube.Target {
 
 // metalLB is what both of its modes share.
 type metalLB struct {
-	version  string
-	stopped  map[int]bool      // nodes whose speaker does not run
-	hardware map[string]string // node names by hardware address
+	version string
+	stopped map[int]bool // nodes whose speaker does not run
 }
 
 // layer2 answers ARP requests and neighbor solicitations.
 type layer2 struct {
 	metalLB
-	card *card // the router's
+	neighbors
 }
 
 // bgp announces routes to the router.
@@ -79,28 +78,10 @@ func newMetalLBBGP(version string) announcer {
 }
 
 func (m *layer2) start(ctx context.Context, l *lab) error {
-	card, err := openCard(l.Network.LB.PID(), "eth0", netip.MustParseAddr(cluster.RouterIP), netip.MustParseAddr(cluster.RouterIPv6))
-	if err != nil {
+	if err := m.open(l); err != nil {
 		return err
 	}
-	m.card, m.hardware = card, map[string]string{}
-	for _, node := range l.Network.Nodes {
-		address, err := node.Run("", "cat", "/sys/class/net/eth0/address")
-		if err != nil {
-			return err
-		}
-		m.hardware[strings.TrimSpace(address)] = node.Name
-	}
 	return m.metalLB.start(ctx, l, "L2Advertisement", "l2advertisements")
-}
-
-func (m *layer2) announced(_ *lab, addresses []netip.Addr) (map[netip.Addr][]string, error) {
-	answers, err := m.card.answers(addresses)
-	return names(answers, m.hardware), err
-}
-
-func (*layer2) router() string {
-	return "finds the node by ARP and neighbor discovery, with no entry from earlier; where nobody answers, the client is told at once that the host is unreachable"
 }
 
 func (*layer2) tools() map[string]string { return nil }
@@ -121,9 +102,7 @@ func (*bgp) announced(l *lab, addresses []netip.Addr) (map[netip.Addr][]string, 
 	return routes(l, addresses)
 }
 
-func (*bgp) router() string {
-	return "has the routes that nodes announce to gobgpd, and spreads connections over those to one address; what has no route it drops"
-}
+func (*bgp) router() string { return routerOfRoutes }
 
 func (*bgp) tools() map[string]string { return map[string]string{"gobgpd": gobgpVersion} }
 
@@ -146,6 +125,19 @@ func (*metalLB) annotations(s *service) map[string]string {
 	return out
 }
 
+// give: the controller gives addresses.
+func (*metalLB) give(context.Context, *lab, *service) error { return nil }
+
+func (*metalLB) gone(node string) string { return "the announcer on " + node + " was killed" }
+
+func (*metalLB) collections() []string {
+	return []string{
+		"/apis/apps/v1/namespaces/metallb-system/daemonsets", "/apis/apps/v1/namespaces/metallb-system/deployments", "/api/v1/namespaces/metallb-system/pods",
+		metalLBObjects + "ipaddresspools", metalLBObjects + "l2advertisements", metalLBObjects + "bgpadvertisements",
+		"/apis/metallb.io/v1beta2/namespaces/metallb-system/bgppeers", metalLBObjects + "servicel2statuses", metalLBObjects + "servicebgpstatuses",
+	}
+}
+
 func (m *metalLB) start(ctx context.Context, l *lab, advertisement, collection string) error {
 	if err := m.definitions(ctx, l); err != nil {
 		return err
@@ -153,7 +145,6 @@ func (m *metalLB) start(ctx context.Context, l *lab, advertisement, collection s
 	if err := m.workloads(ctx, l); err != nil {
 		return err
 	}
-	selectors := map[string][]string{everywhere: {""}, onlyN3: {"n3"}, oneOrTwo: {"n1", "n2"}, nowhere: nil}
 	pools := l.mode.place(l.services)
 	for _, pool := range slices.Sorted(maps.Keys(pools)) {
 		var addresses []string
@@ -164,7 +155,7 @@ func (m *metalLB) start(ctx context.Context, l *lab, advertisement, collection s
 		if err != nil {
 			return err
 		}
-		for _, node := range selectors[pool] {
+		for _, node := range selected[pool] {
 			spec := map[string]any{"ipAddressPools": []string{pool}}
 			name := pool
 			if node != "" {
@@ -221,7 +212,7 @@ func (m *metalLB) definitions(ctx context.Context, l *lab) error {
 		}
 	}
 	return wait(ctx, "MetalLB's objects to be served", func() (bool, error) {
-		for _, path := range collections {
+		for _, path := range m.collections() {
 			if strings.Contains(path, "metallb.io") {
 				if served := l.Control.Client.RESTClient().Get().AbsPath(path).Do(ctx).Error() == nil; !served {
 					return false, nil

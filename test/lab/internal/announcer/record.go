@@ -41,11 +41,11 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 		Router: l.announcer.router(),
 	}
 	for n := 1; n <= scenario.Nodes; n++ {
-		ip, bridge := scenario.NodeIP(n), scenario.BridgeIP(n)
+		ip, bridge := scenario.NodeIP(n), l.BridgeIP(n)
 		out.Nodes = append(out.Nodes, recordings.NodeNetwork{Name: fmt.Sprintf("n%d", n), Addresses: []string{ip[0], ip[1], scenario.SecondIP(n), bridge[0], bridge[1]}})
 	}
 	known := map[string]json.RawMessage{}
-	for i, s := range steps() {
+	for i, s := range steps(l.announcer) {
 		if err := s.do(ctx, l); err != nil {
 			return nil, fmt.Errorf("state %s: %w", s.name, err)
 		}
@@ -62,7 +62,23 @@ func (r *Running) Record(ctx context.Context, progress func(string)) (*recording
 		out.States = append(out.States, *state)
 		progress("recorded state " + s.name)
 	}
-	return out, l.ended()
+	if err := l.ended(); err != nil {
+		return nil, err
+	}
+	return l.numbered(out)
+}
+
+// numbered is a recording in which pods have the addresses by which the lab numbers them.
+func (l *lab) numbered(a *recordings.Announcing) (*recordings.Announcing, error) {
+	data, err := a.Encode()
+	if err != nil {
+		return nil, err
+	}
+	out := new(recordings.Announcing)
+	if err := json.Unmarshal([]byte(l.Numbered(string(data))), out); err != nil {
+		return nil, fmt.Errorf("writing pods' addresses as the lab numbers them: %w", err)
+	}
+	return out, nil
 }
 
 // state is what is seen now, while nodes announce addresses. known are the objects of the states before, by identity,
@@ -133,19 +149,16 @@ func (l *lab) dial(announced map[netip.Addr][]string) ([][]recordings.Result, er
 	return out, nil
 }
 
-// collections are the API objects of a recording. A program that does not know one of them has no such collection.
+// collections are the API objects of a recording that do not depend on the announcer.
 var collections = []string{
 	"/api/v1/nodes", "/apis/apps/v1/namespaces/kube-system/daemonsets", "/api/v1/namespaces/kube-system/configmaps", "/api/v1/namespaces/lab/pods",
 	"/api/v1/namespaces/lab/services", "/apis/discovery.k8s.io/v1/namespaces/lab/endpointslices", "/api/v1/namespaces/lab/events",
-	"/apis/apps/v1/namespaces/metallb-system/daemonsets", "/apis/apps/v1/namespaces/metallb-system/deployments", "/api/v1/namespaces/metallb-system/pods",
-	metalLBObjects + "ipaddresspools", metalLBObjects + "l2advertisements", metalLBObjects + "bgpadvertisements",
-	"/apis/metallb.io/v1beta2/namespaces/metallb-system/bgppeers", metalLBObjects + "servicel2statuses", metalLBObjects + "servicebgpstatuses",
 }
 
 // changes fills in which objects are new, different or gone.
 func (l *lab) changes(ctx context.Context, out *recordings.State, known map[string]json.RawMessage) error {
 	seen := map[string]bool{}
-	for _, path := range collections {
+	for _, path := range append(slices.Clone(collections), l.announcer.collections()...) {
 		objects, err := l.list(ctx, path)
 		if err != nil {
 			return err
@@ -191,7 +204,8 @@ func (l *lab) list(ctx context.Context, path string) ([]json.RawMessage, error) 
 	for _, item := range list.Items {
 		meta, _ := item["metadata"].(map[string]any)
 		name, _ := meta["name"].(string)
-		if strings.HasPrefix(name, "canary-") || strings.HasPrefix(name, heard) || list.Kind == "ConfigMapList" && name != "kube-proxy" {
+		if strings.HasPrefix(name, "canary-") || strings.HasPrefix(name, heard) || list.Kind == "ConfigMapList" && !slices.Contains(l.ConfigMaps(), name) ||
+			list.Kind == "LeaseList" && !strings.HasPrefix(name, ciliumLease) {
 			continue
 		}
 		delete(meta, "managedFields")
@@ -227,7 +241,11 @@ func Judge(keep bool, path string, now *recordings.Announcing) (what string, dif
 	return fmt.Sprintf("%d results, %d differ,", n, len(differences)), differences, nil
 }
 
+// takenByChance are the announcers of which any of several nodes may announce: the one whose agent takes the Lease first.
+var takenByChance = []string{"cilium-l2"}
+
 // Differences are the announcements and results that two recordings of one announcer do not share, one line each.
+// Where chance decides which node announces, another node is no difference, and then its results are its own.
 func Differences(old, now *recordings.Announcing) []string {
 	type key struct {
 		state, service, address string
@@ -250,6 +268,7 @@ func Differences(old, now *recordings.Announcing) []string {
 		switch {
 		case !ok:
 			out = append(out, where+"not recorded")
+		case slices.Contains(takenByChance, now.Made.Announcer) && len(before.Nodes) == len(n.Nodes) && !slices.Equal(before.Nodes, n.Nodes):
 		case !slices.Equal(before.Nodes, n.Nodes):
 			out = append(out, where+fmt.Sprintf("recorded announced by %v; now %v", before.Nodes, n.Nodes))
 		case !before.Client.Same(n.Client):

@@ -21,6 +21,13 @@ const (
 	nowhere    = "nowhere"    // no node: nothing says that the pool's addresses are to be announced
 )
 
+// selected are the nodes that announce the addresses of each pool, each by a selector of its own; "" stands for every
+// node.
+var selected = map[string][]string{everywhere: {""}, onlyN3: {"n3"}, oneOrTwo: {"n1", "n2"}, nowhere: nil}
+
+// poolLabel names a Service's pool.
+const poolLabel = "pool"
+
 // service is a Service of type LoadBalancer. Its backends are pods of scenario.Pods.
 type service struct {
 	name     string
@@ -124,7 +131,7 @@ func (s *service) object(annotations map[string]string) *corev1.Service {
 		policy = corev1.IPFamilyPolicyRequireDualStack
 	}
 	return &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: s.name, Namespace: scenario.Namespace, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: s.name, Namespace: scenario.Namespace, Annotations: annotations, Labels: map[string]string{poolLabel: s.pool}},
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeLoadBalancer, ExternalTrafficPolicy: s.policy, IPFamilies: s.families, IPFamilyPolicy: &policy,
 			Selector: map[string]string{"set-" + s.backends: "true"}, PublishNotReadyAddresses: s.publishNotReady,
@@ -139,6 +146,9 @@ func (l *lab) createServices(ctx context.Context) error {
 	for _, s := range l.services {
 		if _, err := api.Create(ctx, s.object(l.announcer.annotations(s)), metav1.CreateOptions{}); err != nil {
 			return fmt.Errorf("creating service %s: %w", s.name, err)
+		}
+		if err := l.announcer.give(ctx, l, s); err != nil {
+			return err
 		}
 	}
 	missing := ""

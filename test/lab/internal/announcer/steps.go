@@ -19,8 +19,9 @@ type step struct {
 	do      func(ctx context.Context, l *lab) error
 }
 
-// steps follow one another; the first is the cluster as it was made. Each undoes the one before.
-func steps() []step {
+// steps follow one another; the first is the cluster as it was made. Each undoes the one before. Of what runs, n2 is
+// what goes, as the announcer says.
+func steps(a announcer) []step {
 	return []step{
 		{name: "start", do: func(context.Context, *lab) error { return nil }},
 		{
@@ -52,7 +53,7 @@ func steps() []step {
 			},
 		},
 		{
-			name: "killed", changed: "the condition NetworkUnavailable of n1 is False; the announcer on n2 was killed",
+			name: "killed", changed: "the condition NetworkUnavailable of n1 is False; " + a.gone("n2"),
 			do: func(ctx context.Context, l *lab) error {
 				if err := l.condition(ctx, "n1", corev1.NodeNetworkUnavailable, corev1.ConditionFalse); err != nil {
 					return err
@@ -105,6 +106,18 @@ func (l *lab) cordon(ctx context.Context, node string, is bool) error {
 func (l *lab) condition(ctx context.Context, node string, kind corev1.NodeConditionType, status corev1.ConditionStatus) error {
 	condition := map[string]any{"type": kind, "status": status, "reason": "Lab"}
 	return l.patchNode(ctx, node, map[string]any{"status": map[string]any{"conditions": []any{condition}}}, "status")
+}
+
+// lost sets the condition Ready of a node, and of those of its pods that are ready where it is, as the controller for
+// nodes does that cannot be reached.
+func (l *lab) lost(ctx context.Context, node int, is, pods corev1.ConditionStatus) error {
+	err := l.condition(ctx, fmt.Sprintf("n%d", node), corev1.NodeReady, is)
+	for _, p := range l.Scenario.Pods() {
+		if err == nil && p.Node == node && p.State == scenario.Ready {
+			err = l.ready(ctx, p.Name, pods)
+		}
+	}
+	return err
 }
 
 func (l *lab) ready(ctx context.Context, pod string, status corev1.ConditionStatus) error {

@@ -9,10 +9,13 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/cluster"
 )
 
 // patience is how long answers to one round of requests are collected. Whoever answers does so in milliseconds, unless
@@ -25,6 +28,37 @@ type card struct {
 	hardware net.HardwareAddr
 	ipv4     netip.Addr
 	ipv6     netip.Addr
+}
+
+// neighbors finds out who answers for an address on the router's network card.
+type neighbors struct {
+	card     *card
+	hardware map[string]string // node names by hardware address
+}
+
+func (n *neighbors) open(l *lab) error {
+	card, err := openCard(l.Network.LB.PID(), "eth0", netip.MustParseAddr(cluster.RouterIP), netip.MustParseAddr(cluster.RouterIPv6))
+	if err != nil {
+		return err
+	}
+	n.card, n.hardware = card, map[string]string{}
+	for _, node := range l.Network.Nodes {
+		address, err := node.Run("", "cat", "/sys/class/net/eth0/address")
+		if err != nil {
+			return err
+		}
+		n.hardware[strings.TrimSpace(address)] = node.Name
+	}
+	return nil
+}
+
+func (n *neighbors) announced(_ *lab, addresses []netip.Addr) (map[netip.Addr][]string, error) {
+	answers, err := n.card.answers(addresses)
+	return names(answers, n.hardware), err
+}
+
+func (*neighbors) router() string {
+	return "finds the node by ARP and neighbor discovery, with no entry from earlier; where nobody answers, the client is told at once that the host is unreachable"
 }
 
 // openCard opens the card called name in the network namespace of a process. ipv4 and ipv6 are its addresses, from

@@ -197,6 +197,9 @@ func (c *Cluster) sing(ctx context.Context) (string, error) {
 func (c *Cluster) settled(ctx context.Context, ip string) error {
 	var g errgroup.Group
 	for _, node := range c.Network.Nodes {
+		if c.Network.cut[node.Name] {
+			continue
+		}
 		g.Go(func() error {
 			err := Wait(ctx, "the data plane of "+node.Name+" to serve a new Service", func() (bool, error) {
 				ended, err := node.Ended()
@@ -230,6 +233,15 @@ func (c *Cluster) settled(ctx context.Context, ip string) error {
 	return c.balance(ctx)
 }
 
+// ConfigMaps are the names of the data planes' ConfigMaps in the namespace kube-system.
+func (c *Cluster) ConfigMaps() []string {
+	var out []string
+	for _, d := range c.planes {
+		out = append(out, d.configMap())
+	}
+	return out
+}
+
 // Rules are what a node's data planes are programmed with, as text, without counters.
 func (c *Cluster) Rules(node *agent.Agent) (string, error) {
 	var out strings.Builder
@@ -241,6 +253,23 @@ func (c *Cluster) Rules(node *agent.Agent) (string, error) {
 		out.WriteString(text)
 	}
 	return out.String(), nil
+}
+
+// PodIPs are the addresses of the i-th of all pods, as its data plane gave them.
+func (c *Cluster) PodIPs(i int) [2]string { return c.podIPs[i] }
+
+// BridgeIP are the addresses that node n has towards its pods, as its data plane gave them.
+func (c *Cluster) BridgeIP(n int) [2]string {
+	numbered := scenario.BridgeIP(n)
+	out := numbered
+	for _, d := range c.planes {
+		for given, own := range d.bridges() {
+			if f := slices.Index(numbered[:], own); f >= 0 {
+				out[f] = given
+			}
+		}
+	}
+	return out
 }
 
 // address is a word that may be an IP address.

@@ -39,11 +39,31 @@ func FabricIP(n int) [2]string {
 
 // Network is the namespaces of a cluster, one agent in each.
 type Network struct {
+	cut    map[string]bool // nodes that are cut off
 	Nodes  []*agent.Agent // n1 first
 	Pods   map[string]*agent.Agent
 	LB     *agent.Agent // plays the load balancer; routes the external client's network
 	Client *agent.Agent // behind the load balancer
 	Fabric *agent.Agent // next to the nodes
+}
+
+// Cut takes a node off the network on which it reaches other nodes and the API server, or puts it back. Nobody waits for
+// its data plane while it is off.
+func (n *Network) Cut(node int, off bool) error {
+	name := fmt.Sprintf("n%d", node)
+	set := netlink.LinkSetUp
+	if off {
+		set = netlink.LinkSetDown
+	}
+	l, err := netlink.LinkByName(name)
+	if err == nil {
+		err = set(l)
+	}
+	if err != nil {
+		return fmt.Errorf("the link of %s: %w", name, err)
+	}
+	n.cut[name] = off
+	return nil
 }
 
 // place is a network namespace to configure.
@@ -80,7 +100,7 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 		return nil, err
 	}
 	b := &builder{starter: starter, cgroups: c.cgroups, hub: place{Handle: h, name: "hub", ns: self}}
-	n := &Network{Pods: map[string]*agent.Agent{}}
+	n := &Network{cut: map[string]bool{}, Pods: map[string]*agent.Agent{}}
 
 	b.up(b.hub, "lo")
 	b.bridge(b.hub, "br0", hubIP+"/24", hubIPv6+"/64")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ func createNodes(ctx context.Context, c kubernetes.Interface, s scenario.Cluster
 			}},
 			Spec: corev1.NodeSpec{PodCIDR: cidrs[0], PodCIDRs: cidrs[:]},
 		}
+		maps.Copy(node.Labels, s.NodeLabels[node.Name])
 		if s.Seed != 0 {
 			node.Labels[corev1.LabelTopologyZone] = scenario.Zone(n)
 		}
@@ -254,7 +256,7 @@ func serviceObject(in scenario.Cluster, s *Service) *corev1.Service {
 	if s.Type == corev1.ServiceTypeLoadBalancer && s.Policy == corev1.ServiceExternalTrafficPolicyLocal {
 		spec.HealthCheckNodePort = int32(31000 + i)
 	}
-	object := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: s.Name}, Spec: spec}
+	object := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: s.Name, Annotations: s.Annotations}, Spec: spec}
 	if s.OtherProxy {
 		object.Labels = map[string]string{"service.kubernetes.io/service-proxy-name": "another"}
 	}

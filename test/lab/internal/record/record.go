@@ -83,7 +83,7 @@ func pacesFor(slow bool) paces {
 
 // Record dials everything in a settled cluster. On a slow machine it gives every connection more time.
 func Record(ctx context.Context, c *cluster.Cluster, slow bool, progress func(string)) (*recordings.Recording, error) {
-	r := &recordings.Recording{Made: made(c), Network: network(c), Sources: sources(c.Scenario.Pods())}
+	r := &recordings.Recording{Made: made(c), Network: network(c), Sources: sources(c)}
 	e := effortFor(c.Scenario)
 	var cells []*cell
 	for _, s := range c.Services {
@@ -395,15 +395,15 @@ func planPort(c *cluster.Cluster, r *recordings.Recording, s *cluster.Service, p
 	return cells
 }
 
-func sources(pods []scenario.Pod) []recordings.Source {
+func sources(c *cluster.Cluster) []recordings.Source {
 	var out []recordings.Source
 	for n := 1; n <= scenario.Nodes; n++ {
 		name, ip := fmt.Sprintf("n%d", n), scenario.NodeIP(n)
 		out = append(out, recordings.Source{ID: "node/" + name, Kind: recordings.SourceNode, Node: name, Addresses: ip[:]})
 	}
-	for i, p := range pods {
+	for i, p := range c.Scenario.Pods() {
 		if p.Dials {
-			ip := scenario.PodIP(p.Node, i)
+			ip := c.PodIPs(i)
 			out = append(out, recordings.Source{
 				ID: "pod/" + p.Name, Kind: recordings.SourcePod, Node: fmt.Sprintf("n%d", p.Node), Pod: scenario.Namespace + "/" + p.Name, Addresses: ip[:],
 			})
@@ -422,7 +422,7 @@ func network(c *cluster.Cluster) recordings.Network {
 		Addresses: []string{cluster.LoadBalancerIP, cluster.LoadBalancerIPv6}, Services: map[string]recordings.LoadBalancing{},
 	}}
 	for i := 1; i <= scenario.Nodes; i++ {
-		name, ip, bridge := fmt.Sprintf("n%d", i), scenario.NodeIP(i), scenario.BridgeIP(i)
+		name, ip, bridge := fmt.Sprintf("n%d", i), scenario.NodeIP(i), c.BridgeIP(i)
 		n.Nodes = append(n.Nodes, recordings.NodeNetwork{
 			Name: name, Addresses: []string{ip[0], ip[1], scenario.SecondIP(i), bridge[0], bridge[1]}, HostnameOverride: c.Scenario.Hostnames[name],
 		})

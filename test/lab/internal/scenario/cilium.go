@@ -3,21 +3,30 @@ package scenario
 import (
 	"maps"
 	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // ciliumClusters are the releases of Cilium that are tried, each with its settings; "" stands for the defaults.
 func ciliumClusters() []Cluster {
 	var out []Cluster
+	every := []string{
+		"", "dsr", "hybrid", "hostns-only", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets",
+		"beside-iptables-bpf-masquerade", "beside-iptables-sockets-bpf-masquerade", "annotations",
+	}
+	few := []string{"", "beside-iptables"}
 	for _, r := range []struct {
 		version  string
 		settings []string
 	}{
-		{"v1.20.2", []string{"", "dsr", "hybrid", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets", "beside-iptables-bpf-masquerade"}},
+		{"v1.20.2", every}, {"v1.19.7", every}, {"v1.19.0", few}, {"v1.18.0", few}, {"v1.17.0", few}, {"v1.16.0", few}, {"v1.15.19", few},
+		{"v1.14.19", few}, {"v1.13.18", few},
 	} {
 		for _, v := range ciliumVariants() {
 			if slices.Contains(r.settings, v.Variant) {
 				v.Mode, v.Version, v.Breadth = Cilium, r.version, Core
-				if v.Variant == "" && r.version == "v1.20.2" {
+				if len(r.settings) > len(few) && slices.Contains(few, v.Variant) {
 					v.Breadth = Complete
 				}
 				out = append(out, v)
@@ -46,6 +55,10 @@ func ciliumVariants() []Cluster {
 			Settings: map[string]any{"service-no-backend-response": "drop"},
 		},
 		{Variant: "vxlan", Changed: "packets between nodes go through a tunnel", Settings: tunnel()},
+		{
+			Variant: "annotations", Changed: "Services have Cilium's annotations, n1 has the label that one of them names, and annotations may choose dsr",
+			Settings: on("bpf-lb-mode-annotation"), Own: annotated(), NodeLabels: map[string]map[string]string{"n1": {"service.cilium.io/node": "marked"}},
+		},
 		{Variant: "bpf-masquerade", Changed: "BPF masquerades, not iptables", Settings: on("enable-bpf-masquerade")},
 		{Variant: "beside-iptables", Changed: "kube-proxy runs beside it, in iptables mode", Beside: "iptables"},
 		{Variant: "beside-nftables", Changed: "kube-proxy runs beside it, in nftables mode", Beside: "nftables"},
@@ -62,6 +75,47 @@ func ciliumVariants() []Cluster {
 			Beside: "iptables", Settings: on("bpf-lb-sock", "enable-bpf-masquerade"),
 		},
 	}
+}
+
+// annotated are Services with the annotations of Cilium that its agents act on (pkg/annotation/k8s.go, v1.20.2).
+func annotated() []Service {
+	var all []Service
+	for _, a := range []struct{ name, key, value string }{
+		{"only-clusterip", "type", "ClusterIP"}, {"only-nodeport", "type", "NodePort"}, {"only-loadbalancer", "type", "LoadBalancer"},
+		{"node", "node", "marked"}, {"selector", "node-selector", "kubernetes.io/hostname=n2"}, {"selector-not", "node-selector", "kubernetes.io/hostname!=n2"},
+		{"selector-in", "node-selector", "kubernetes.io/hostname in (n1,n3)"},
+		{"mode-dsr", "forwarding-mode", "dsr"}, {"mode-snat", "forwarding-mode", "snat"}, {"deny", "src-ranges-policy", "deny"}, {"allow", "src-ranges-policy", "allow"},
+		{"global", "global", "true"}, {"algorithm", "lb-algorithm", "maglev"}, {"delegated", "proxy-delegation", "delegate-if-local"},
+	} {
+		for _, policy := range []corev1.ServiceExternalTrafficPolicy{local, cluster} {
+			s := Service{
+				Name: strings.ToLower(string(policy)) + "-" + a.name, Policy: policy, Backends: "some", ExternalIPs: 1,
+				Annotations: map[string]string{"service.cilium.io/" + a.key: a.value},
+			}
+			if a.key == "src-ranges-policy" {
+				s.SourceRanges = []string{ranges["outside"][0]}
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// ciliumAnnounced are the clusters in which Cilium announces addresses. Leases are short, so that one is soon taken over.
+func ciliumAnnounced() []Cluster {
+	var out []Cluster
+	for _, version := range []string{"v1.20.2", "v1.19.7"} {
+		out = append(out,
+			Cluster{Announcer: "cilium-l2", Version: version, Settings: map[string]any{
+				"enable-l2-announcements": "true", "l2-announcements-lease-duration": "6s", "l2-announcements-renew-deadline": "4s",
+				"l2-announcements-retry-period": "1s", "k8s-client-qps": "100", "k8s-client-burst": "200",
+			}},
+			Cluster{Announcer: "cilium-bgp", Version: version, Settings: map[string]any{"enable-bgp-control-plane": "true"}})
+	}
+	for i := range out {
+		out[i].Mode, out[i].AnnouncerVersion, out[i].Changed = Cilium, out[i].Version, announcedByNodes
+	}
+	return out
 }
 
 func tunnel() map[string]any {

@@ -83,6 +83,8 @@ type Service struct {
 	SharesWith string
 	// OwnAddressOf is a node whose own addresses are external IPs of the Service; 0 is none.
 	OwnAddressOf int
+	// Annotations are those of a data plane.
+	Annotations map[string]string
 	// Distribution is spec.trafficDistribution. Where it is set, releases that do not know it find the annotation of their time.
 	Distribution string
 }
@@ -185,6 +187,8 @@ type Cluster struct {
 	Beside string
 	// NoMasquerade: the CNI leaves pod addresses as they are towards nodes and the world outside.
 	NoMasquerade bool
+	// NodeLabels are labels of nodes, beside those that every node has.
+	NodeLabels map[string]map[string]string
 	// Hostnames are the node names that kube-proxies are told where it is not the real one.
 	Hostnames map[string]string
 	Breadth   Breadth
@@ -374,14 +378,14 @@ func Clusters() []Cluster {
 func announced() []Cluster {
 	var out []Cluster
 	for _, name := range []string{"metallb-l2", "metallb-bgp"} {
-		for _, version := range []string{"v0.16.2"} {
-			out = append(out, Cluster{
-				Mode: "iptables", Version: Newest, Announcer: name, AnnouncerVersion: version, Changed: "nodes announce the addresses; see internal/announcer",
-			})
+		for _, version := range []string{"v0.15.2", "v0.16.2"} {
+			out = append(out, Cluster{Mode: "iptables", Version: Newest, Announcer: name, AnnouncerVersion: version, Changed: announcedByNodes})
 		}
 	}
-	return out
+	return append(out, ciliumAnnounced()...)
 }
+
+const announcedByNodes = "nodes announce the addresses; see internal/announcer"
 
 // endpointsOnly makes a kube-proxy that is too old for the EndpointSlices of today's API server watch Endpoints.
 func endpointsOnly() map[string]any {
