@@ -50,6 +50,9 @@ var programs = []struct{ name, from string }{
 // live lists the clusters that the lab builds in every run. The others are recorded, and the tests of pkg/dataplane replay them.
 var live = []string{"iptables@v1.36.3", "iptables@v1.36.3/hostname", "nftables@v1.36.3", "ipvs@v1.36.3", "ipvs@v1.20.15", "cilium@v1.20.2", "cilium@v1.20.2/beside-iptables"}
 
+// announcing lists the clusters of the lab in which nodes announce load balancer addresses.
+var announcing = []string{"metallb-l2@v0.16.2", "metallb-bgp@v0.16.2", "cilium-l2@v1.20.2", "cilium-bgp@v1.20.2"}
+
 // modules returns the folders of the modules that have Go code; the lab only builds on Linux.
 func modules(m *machine) []string {
 	dirs := []string{"", "test/oracle", "test/release"}
@@ -72,6 +75,7 @@ func steps() []step {
 		{name: "oracle", about: "compares predictions with kube-proxy's own code", run: oracle},
 		{name: "fuzz", about: "runs all fuzz tests for a minute together", run: fuzz},
 		{name: "lab", about: "compares the recordings with real data planes and real packets in network namespaces", lacks: noLab, run: lab},
+		{name: "announcers", about: "compares the recordings of which nodes announce addresses with real MetalLB and Cilium", lacks: noLab, run: announcers, apart: true},
 		{name: "platforms", about: "the step release for all platforms", lacks: noClone, run: allPlatforms, apart: true},
 		{name: "fresh", about: "runs both commands of the README in a new clone, with an empty HOME and empty caches", lacks: noClone, run: fresh, apart: true},
 	}
@@ -126,19 +130,27 @@ func kubernetes(ctx context.Context, m *machine) error {
 		args = append(args, t.String())
 	}
 	if noLab(m) == "" {
-		cmd := m.command(ctx, "test/lab", nil, "go", "run", ".", "needs", "-only", strings.Join(live, ","))
+		return build(ctx, m, args, live)
+	}
+	return build(ctx, m, args, nil)
+}
+
+// build builds programs, and those that clusters of the lab run.
+func build(ctx context.Context, m *machine, programs, clusters []string) error {
+	if len(clusters) > 0 {
+		cmd := m.command(ctx, "test/lab", nil, "go", "run", ".", "needs", "-only", strings.Join(clusters, ","))
 		cmd.Stdout = nil
 		out, err := cmd.Output()
 		if err != nil {
 			return fmt.Errorf("asking the lab which programs it runs: %w", err)
 		}
 		for t := range strings.FieldsSeq(string(out)) {
-			if !slices.Contains(args, t) {
-				args = append(args, t)
+			if !slices.Contains(programs, t) {
+				programs = append(programs, t)
 			}
 		}
 	}
-	return m.do(ctx, "", "go", append([]string{"run", "./test/kube/build"}, args...)...)
+	return m.do(ctx, "", "go", append([]string{"run", "./test/kube/build"}, programs...)...)
 }
 
 func vet(ctx context.Context, m *machine) error {
@@ -334,4 +346,12 @@ func lab(ctx context.Context, m *machine) error {
 		return err
 	}
 	return m.do(ctx, "test/lab", "go", "run", ".", "compare", "-quick", "-only", strings.Join(live, ","))
+}
+
+// announcers takes each program through seven states of the cluster, which takes minutes: it waits until nothing changes.
+func announcers(ctx context.Context, m *machine) error {
+	if err := build(ctx, m, nil, announcing); err != nil {
+		return err
+	}
+	return m.do(ctx, "test/lab", "go", "run", ".", "compare", "-only", strings.Join(announcing, ","))
 }

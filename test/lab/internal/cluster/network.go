@@ -40,7 +40,7 @@ func FabricIP(n int) [2]string {
 // Network is the namespaces of a cluster, one agent in each.
 type Network struct {
 	cut    map[string]bool // nodes that are cut off
-	Nodes  []*agent.Agent // n1 first
+	Nodes  []*agent.Agent  // n1 first
 	Pods   map[string]*agent.Agent
 	LB     *agent.Agent // plays the load balancer; routes the external client's network
 	Client *agent.Agent // behind the load balancer

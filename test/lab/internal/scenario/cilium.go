@@ -26,7 +26,7 @@ func ciliumClusters() []Cluster {
 		for _, v := range ciliumVariants() {
 			if slices.Contains(r.settings, v.Variant) {
 				v.Mode, v.Version, v.Breadth = Cilium, r.version, Core
-				if len(r.settings) > len(few) && slices.Contains(few, v.Variant) {
+				if v.Own != nil || len(r.settings) > len(few) && slices.Contains(few, v.Variant) {
 					v.Breadth = Complete
 				}
 				out = append(out, v)
