@@ -67,7 +67,7 @@ func (p *screen) limits() {
 		p.WriteByte('\n')
 	}
 	for _, l := range p.r.Limits {
-		p.labelled(span{}, span{"not covered: ", doubtful}, l.Clients.Title()+" ("+l.Source+"). "+l.Reason)
+		p.labelled(span{}, span{"not covered: ", doubtful}, l.Title+" ("+l.Source+"). "+l.Reason)
 	}
 }
 

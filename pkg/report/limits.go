@@ -10,6 +10,8 @@ import (
 // Limit is a kind of clients to which the results do not apply, in a cluster in which such clients were seen.
 type Limit struct {
 	Clients Clients
+	// Title names the clients in a sentence.
+	Title string
 	// Source says where they were seen: the number of nodes, and what on them shows it.
 	Source string
 	// Reason says in a sentence or two why the results do not apply.
@@ -26,20 +28,6 @@ const (
 	// VirtualNodePods run elsewhere: on a virtual kubelet or on AWS Fargate.
 	VirtualNodePods Clients = "VirtualNodePods"
 )
-
-// Title names the clients in a sentence.
-func (c Clients) Title() string {
-	switch c {
-	case SandboxedPods:
-		return "pods in virtual machines or sandboxes"
-	case WindowsPods:
-		return "pods on Windows nodes"
-	case VirtualNodePods:
-		return "pods on virtual nodes"
-	default:
-		return string(c)
-	}
-}
 
 // sandboxLabels are labels of nodes on which pods can run in virtual machines or sandboxes, each with its value, or ""
 // for any.
@@ -106,9 +94,15 @@ func limits(s *cluster.Snapshot) []Limit {
 		seen
 		Limit
 	}{
-		{sandboxes, Limit{Clients: SandboxedPods, Reason: reason}},
-		{windows, Limit{Clients: WindowsPods, Reason: "Windows nodes run another kube-proxy, and nothing was measured there"}},
-		{virtual, Limit{Clients: VirtualNodePods, Reason: "The cluster's data plane does not run on virtual nodes"}},
+		{sandboxes, Limit{Clients: SandboxedPods, Title: "pods in virtual machines or sandboxes", Reason: reason}},
+		{windows, Limit{
+			Clients: WindowsPods, Title: "pods on Windows nodes",
+			Reason: "Windows nodes run another kube-proxy, and nothing was measured there",
+		}},
+		{virtual, Limit{
+			Clients: VirtualNodePods, Title: "pods on virtual nodes",
+			Reason: "The cluster's data plane does not run on virtual nodes",
+		}},
 	} {
 		if l.nodes > 0 {
 			l.Source = l.String()
