@@ -12,6 +12,8 @@ import (
 func cilium(c *connection) verdict {
 	c = c.asCilium()
 	switch {
+	case c.ciliumConflict():
+		return c.anything(cil43)
 	case c.servedByEnvoy:
 		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
 	case c.protocol == cluster.SCTP:
@@ -20,6 +22,10 @@ func cilium(c *connection) verdict {
 		return c.anything(cil18)
 	case c.advertised() && c.noClusterIP:
 		return c.ciliumOtherFamily()
+	case c.to == NodePort && c.noClusterIP && c.version.Before(1, 18, 0):
+		return unknown(cil44, Reachable, Refused, TimedOut, Unreachable)
+	case c.to == NodePort && c.noClusterIP:
+		return refused(cil45)
 	case c.to == NodePort && !c.isOnNode && !c.isLoopback:
 		return unknown(cil41, Reachable, Refused, TimedOut, Unreachable)
 	case c.from == External:
@@ -40,6 +46,10 @@ func cilium(c *connection) verdict {
 		return c.ciliumAtHome()
 	}
 }
+
+// ciliumConflict: of two Services with one address and port, Cilium serves the one that it saw first, and the other with
+// none of its addresses.
+func (c *connection) ciliumConflict() bool { return c.conflicts && !c.version.Before(1, 18, 0) }
 
 // ciliumAtHome is for clients inside whose own node translates the address.
 func (c *connection) ciliumAtHome() verdict {
@@ -344,7 +354,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44, cil45,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -514,5 +524,20 @@ var (
 		ID: "CIL-41", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/tables/node_address.go (v1.20.2), bpf/bpf_sock.c sock4_wildcard_lookup_full",
 		Reason: "the node port is dialled at an address that the Node object does not have. Whether Cilium serves " +
 			"node ports there depends on its settings devices and nodeport-addresses",
+	}
+	cil43 = &Rule{
+		ID: "CIL-43", Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/writer/writer.go validateFrontends (v1.18.0 to v1.20.2)",
+		Reason: "another Service has an address and port of this one. Cilium serves only one of the two, and the " +
+			"other not even at its ClusterIP. The API does not show which",
+	}
+	cil44 = &Rule{
+		ID: "CIL-44", Since: "1.13", Until: "1.18", Source: "cilium/cilium pkg/k8s/service.go ParseService (v1.13.18, v1.17.0)",
+		Reason: "the Service has no ClusterIP of this address family. Whether Cilium serves its node port there is " +
+			"not known before v1.18",
+	}
+	cil45 = &Rule{
+		ID: "CIL-45", Basis: Source, Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go convertService (v1.20.2)",
+		Reason: "the Service is not of this address family, so Cilium does not serve its node port there and the " +
+			"node refuses",
 	}
 )

@@ -52,8 +52,10 @@ type destination struct {
 	hasStrays bool
 	// ipv6: the dialled address is one, or its family is IPv6.
 	ipv6 bool
-	// alsoClaimed says whether other Services have the same address and port.
+	// alsoClaimed says whether other Services have the same address and port. conflicts: another Service has an address
+	// and port of this one, be it another than the one that is dialled, and neither with ipMode Proxy.
 	alsoClaimed others
+	conflicts   bool
 }
 
 // handler is what serves the Service on the judging node.

@@ -27,6 +27,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.destination = destination{
 		dialled: t.To, to: t.To, protocol: s.Ports[t.Port].Protocol, noNodePort: s.Ports[t.Port].NodePort == 0, ipModeProxy: t.IPMode == cluster.Proxy,
 		noClusterIP: !p.hasFamily(f), ipv6: f == v6, nodePrefersOtherFamily: prefersOther(d, node, f), nodeHasBothFamilies: hasBoth(node),
+		conflicts: p.conflicts,
 	}
 	c.hasStrays = c.noClusterIP && p.group(t.Port, f).total != (tally{})
 	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtual: node.IsVirtual(), leftToOtherProxy: s.ProxyName != ""}

@@ -62,6 +62,8 @@ type Predictor struct {
 	own map[netip.Addr]int
 	// shared are the addresses and ports of the Service, with whether another Service of the snapshot has them too.
 	shared map[claim]others
+	// conflicts: another Service has one of them, and neither with ipMode Proxy.
+	conflicts bool
 	// nodeAddressClaims says whether Services of the snapshot have a node's own address; nil until it is needed.
 	nodeAddressClaims *others
 	// outsidePodCIDR, by family: a pod IP lies outside its node's podCIDR, so podCIDRs cannot be used to recognise
@@ -268,8 +270,10 @@ func claims(s *cluster.Service) iter.Seq2[claim, bool] {
 // share fills in which claims of the Service other Services have too.
 func (p *Predictor) share() {
 	own := map[claim]others{}
-	for c := range claims(p.service) {
+	outright := map[claim]bool{}
+	for c, proxied := range claims(p.service) {
 		own[c] = others{}
+		outright[c] = outright[c] || !proxied
 	}
 	if len(own) == 0 {
 		return
@@ -282,6 +286,7 @@ func (p *Predictor) share() {
 		for c, proxied := range claims(other) {
 			if o, ok := own[c]; ok {
 				own[c] = others{o.outright || !proxied, o.proxied || proxied}
+				p.conflicts = p.conflicts || !proxied && outright[c]
 			}
 		}
 	}

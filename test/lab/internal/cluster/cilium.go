@@ -180,7 +180,7 @@ func (d *cilium) createCRDs(ctx context.Context, c *Cluster) error {
 func (d *cilium) flags(c *Cluster) []string {
 	return []string{
 		"--config-dir=" + filepath.Join(c.dir, "cilium-config"), "--k8s-kubeconfig-path=" + c.Control.Kubeconfig, "--cgroup-root=" + ciliumRun + "/cgroupv2",
-		"--bpf-root=/sys/fs/bpf", "--lib-dir=" + ciliumRun + "/lib", "--state-dir=" + ciliumRun + "/state", "--bpf-lb-map-max=1024", "--bpf-map-dynamic-size-ratio=0",
+		"--bpf-root=/sys/fs/bpf", "--lib-dir=" + ciliumRun + "/lib", "--state-dir=" + ciliumRun + "/state", "--bpf-lb-map-max=16384", "--bpf-map-dynamic-size-ratio=0",
 		"--bpf-ct-global-tcp-max=262144", "--bpf-ct-global-any-max=131072", "--bpf-nat-global-max=262144", "--bpf-neigh-global-max=131072", "--bpf-policy-map-max=1024",
 	}
 }

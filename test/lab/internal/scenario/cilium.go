@@ -12,21 +12,21 @@ import (
 func ciliumClusters() []Cluster {
 	var out []Cluster
 	every := []string{
-		"", "dsr", "hybrid", "hostns-only", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets",
+		"", "dsr", "hybrid", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets",
 		"beside-iptables-bpf-masquerade", "beside-iptables-sockets-bpf-masquerade", "annotations",
 	}
 	few := []string{"", "beside-iptables"}
 	for _, r := range []struct {
 		version  string
 		settings []string
+		whole    bool // with all Services where the settings are the few
 	}{
-		{"v1.20.2", every}, {"v1.19.7", every}, {"v1.19.0", few}, {"v1.18.0", few}, {"v1.17.0", few}, {"v1.16.0", few}, {"v1.15.19", few},
-		{"v1.14.19", few}, {"v1.13.18", few},
+		{"v1.20.2", every, true}, {"v1.19.7", every, true}, {"v1.19.0", few, false}, {"v1.18.0", few, false},
 	} {
 		for _, v := range ciliumVariants() {
 			if slices.Contains(r.settings, v.Variant) {
 				v.Mode, v.Version, v.Breadth = Cilium, r.version, Core
-				if v.Own != nil || len(r.settings) > len(few) && slices.Contains(few, v.Variant) {
+				if v.Own != nil || r.whole && slices.Contains(few, v.Variant) {
 					v.Breadth = Complete
 				}
 				out = append(out, v)
