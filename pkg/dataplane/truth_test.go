@@ -304,7 +304,12 @@ func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 		snapshot.Nodes[i].ProviderID = fmt.Sprintf("digitalocean://%d", i)
 	}
 	for i := range snapshot.Services {
-		snapshot.Services[i].Annotations = map[string]string{"service.beta.kubernetes.io/do-loadbalancer-type": "REGIONAL"}
+		svc := &snapshot.Services[i]
+		svc.Annotations = maps.Clone(svc.Annotations)
+		if svc.Annotations == nil {
+			svc.Annotations = map[string]string{}
+		}
+		svc.Annotations["service.beta.kubernetes.io/do-loadbalancer-type"] = "REGIONAL"
 	}
 	for _, node := range recording.Network.Nodes {
 		if node.HostnameOverride == "" {
