@@ -13,7 +13,7 @@ func cilium(c *connection) verdict {
 	c = c.asCilium()
 	switch {
 	case c.ciliumConflict():
-		return c.anything(cil43)
+		return c.anything(cil45)
 	case c.servedByEnvoy:
 		return verdict{outcome: Reachable, endpoints: LocalEndpoints, clientIP: Preserved, rule: cil16}
 	case c.protocol == cluster.SCTP:
@@ -23,13 +23,17 @@ func cilium(c *connection) verdict {
 	case c.advertised() && c.noClusterIP:
 		return c.ciliumOtherFamily()
 	case c.to == NodePort && c.noClusterIP && c.version.Before(1, 18, 0):
-		return unknown(cil44, Reachable, Refused, TimedOut, Unreachable)
+		return unknown(cil46, Reachable, Refused, TimedOut, Unreachable)
 	case c.to == NodePort && c.noClusterIP:
-		return refused(cil45)
+		return refused(cil47)
 	case c.to == NodePort && !c.isOnNode && !c.isLoopback:
 		return unknown(cil41, Reachable, Refused, TimedOut, Unreachable)
+	case c.to == NodePort && c.servesNodePort != cluster.Yes:
+		return unknown(cil43, Reachable, Refused, TimedOut, Partial, Unreachable)
 	case c.from == External:
 		return c.ciliumFromOutside()
+	case c.to == NodePort && c.outsideCiliumRange && (c.elsewhere || c.isLoopback):
+		return unknown(cil44, Reachable, Refused, TimedOut, Partial, Unreachable)
 	case c.servedAt(c.annotations.home) == cluster.Undetermined:
 		return c.anything(cil18)
 	case c.servedAt(c.annotations.home) == cluster.No && c.elsewhere:
@@ -354,7 +358,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44, cil45,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44, cil45, cil46, cil47,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -526,17 +530,27 @@ var (
 			"node ports there depends on its settings devices and nodeport-addresses",
 	}
 	cil43 = &Rule{
-		ID: "CIL-43", Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/writer/writer.go validateFrontends (v1.18.0 to v1.20.2)",
+		ID: "CIL-43", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/tables/node_address.go (v1.20.2), bpf/bpf_sock.c sock4_wildcard_lookup_full",
+		Reason: "nodeport-addresses of Cilium do not include the address, or it is not known. Cilium then only serves " +
+			"the node port for some clients inside the cluster",
+	}
+	cil44 = &Rule{
+		ID: "CIL-44", Since: "1.13", Until: "1.21", Source: "cilium/cilium bpf/bpf_sock.c sock4_wildcard_lookup (v1.13.18, v1.16.0, v1.19.7), sock4_wildcard_lookup_full (v1.20.2)",
+		Reason: "the port is outside node-port-range of Cilium (30000 to 32767 by default). Cilium on the client's " +
+			"node does not recognise it as a node port of another node or of localhost",
+	}
+	cil45 = &Rule{
+		ID: "CIL-45", Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/writer/writer.go validateFrontends (v1.18.0 to v1.20.2)",
 		Reason: "another Service has an address and port of this one. Cilium serves only one of the two, and the " +
 			"other not even at its ClusterIP. The API does not show which",
 	}
-	cil44 = &Rule{
-		ID: "CIL-44", Since: "1.13", Until: "1.18", Source: "cilium/cilium pkg/k8s/service.go ParseService (v1.13.18, v1.17.0)",
+	cil46 = &Rule{
+		ID: "CIL-46", Since: "1.13", Until: "1.18", Source: "cilium/cilium pkg/k8s/service.go ParseService (v1.13.18, v1.17.0)",
 		Reason: "the Service has no ClusterIP of this address family. Whether Cilium serves its node port there is " +
 			"not known before v1.18",
 	}
-	cil45 = &Rule{
-		ID: "CIL-45", Basis: Source, Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go convertService (v1.20.2)",
+	cil47 = &Rule{
+		ID: "CIL-47", Basis: Source, Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go convertService (v1.20.2)",
 		Reason: "the Service is not of this address family, so Cilium does not serve its node port there and the " +
 			"node refuses",
 	}

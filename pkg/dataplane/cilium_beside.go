@@ -41,7 +41,7 @@ func ciliumBeside(c *connection) verdict {
 	case c.from == Node && !sockets, c.from == External && !s.BPFMasquerade:
 		return verdict{}
 	case c.ciliumConflict():
-		return c.anything(cil43)
+		return c.anything(cil45)
 	case c.annotations.other, c.annotations.global, c.servedAt(c.annotations.here) == cluster.Undetermined:
 		return c.anything(cil18)
 	case c.servedAt(c.annotations.here) == cluster.No:

@@ -82,6 +82,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 			at, _ = first(node.InternalIPs, arriving)
 		}
 		c.isLoopback = at.IsLoopback()
+		c.outsideCiliumRange = d.Cilium != nil && !d.Cilium.IsNodePort(s.Ports[t.Port].NodePort)
 		c.isOnNode = !at.IsValid() || slices.Contains(node.InternalIPs, at) || slices.Contains(node.ExternalIPs, at)
 		if c.name == cluster.Cilium {
 			p.guard(c, client, at, arriving)
