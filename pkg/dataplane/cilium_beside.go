@@ -164,7 +164,7 @@ var ciliumBesidePlane = &plane{
 		return c.withEach(besideVariants)
 	},
 	table: ciliumBeside, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
-	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34, cil36, cil39},
+	rules: []*Rule{cil13, cil15, cil18, cil21, cil25, cil26, cil32, cil33, cil34, cil36, cil39, cil45},
 }
 
 var (

@@ -93,7 +93,8 @@ func drawn(r *rand.Rand, t tested) *connection {
 	case 2:
 		c.annotations.mode = "dsr"
 	}
-	c.noClusterIP = (c.to == LoadBalancerIP || c.to == ExternalIP) && r.IntN(10) == 0
+	c.conflicts = r.IntN(40) == 0
+	c.noClusterIP = (c.to == LoadBalancerIP || c.to == ExternalIP || c.to == NodePort && c.name == cluster.Cilium) && r.IntN(10) == 0
 	if c.hasStrays = c.noClusterIP && r.IntN(3) == 0; r.IntN(10) == 0 {
 		c.unnamed = some()
 		c.withoutNode = c.unnamed
