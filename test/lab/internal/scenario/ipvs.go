@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,49 +9,14 @@ import (
 // ipvsVariants are the clusters in ipvs mode that differ from the default settings or have Services of their own.
 func ipvsVariants() []Cluster {
 	var out []Cluster
-	for _, version := range []string{"v1.20.15", "v1.24.17", Newest} {
+	for _, version := range []string{"v1.20.15", Newest} {
 		out = append(out, rangesCluster(version, "sourceranges", "Services with loadBalancerSourceRanges; bindAddress is not set", map[string]any{"bindAddress": nil}, sourceRanges()))
 	}
 	for _, version := range []string{"v1.24.17", Newest} {
-		for i, family := range []string{"IPv4", "IPv6"} {
-			out = append(out, rangesCluster(version, []string{"bindaddress", "bindaddress-v6"}[i],
-				"Services with loadBalancerSourceRanges; bindAddress is the "+family+" address of n2 on every node", map[string]any{"bindAddress": NodeIP(2)[i]}, boundRanges()))
-		}
-	}
-	// Releases of which no more is recorded than what changed in one of them.
-	for _, version := range []string{"v1.25.9", "v1.26.13", "v1.29.15"} {
-		out = append(out, rangesCluster(version, "few", "a few Services, some with loadBalancerSourceRanges", nil, few()))
-	}
-	for _, c := range variants("ipvs", Newest) {
-		c.Own = chosen("local-some", "cluster-some", "local-one", "local-internal-local", "cluster-external-ip")
-		out = append(out, c)
-	}
-	for _, version := range []string{"v1.22.17", Newest} {
-		out = append(out, Cluster{Mode: "ipvs", Version: version, Variant: "flips", Changed: "two Services, whose policy is changed", Own: flipped(chosen("local-some", "cluster-some"))})
+		out = append(out, rangesCluster(version, "bindaddress", "Services with loadBalancerSourceRanges; bindAddress is the IPv4 address of n2 on every node",
+			map[string]any{"bindAddress": NodeIP(2)[0]}, boundRanges()))
 	}
 	return out
-}
-
-// chosen are Services of a complete cluster.
-func chosen(names ...string) []Service {
-	return slices.DeleteFunc(Services(), func(s Service) bool { return !slices.Contains(names, s.Name) })
-}
-
-// flipped are Services of which the policy is changed.
-func flipped(services []Service) []Service {
-	for i := range services {
-		services[i].FlipToOther = true
-	}
-	return services
-}
-
-// few are Services that releases have served differently.
-func few() []Service {
-	all := chosen("local-some", "cluster-some", "local-none", "local-external-ip", "local-internal-local", "local-leaving-alone")
-	for _, admitted := range []string{"nodes", "pods", "unspecified"} {
-		all = append(all, ranged(cluster, admitted))
-	}
-	return append(all, ranged(local, "outside"), ranged(cluster, "nodes", v6))
 }
 
 // boundRanges are the Services of sourceRanges that show which address kube-proxy takes as the node's.
