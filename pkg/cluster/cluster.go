@@ -8,6 +8,7 @@ package cluster
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -238,6 +239,24 @@ type Node struct {
 	Dataplane *Dataplane
 	// ProxyMode is the answer of kube-proxy on the node at :10249/proxyMode; "" unless asked and answered.
 	ProxyMode string
+}
+
+const (
+	computeLabel     = "eks.amazonaws.com/compute-type"
+	virtualNodeTaint = "virtual-kubelet.io/provider"
+)
+
+// IsFargate says whether the node is one pod on AWS Fargate (docs.aws.amazon.com/eks/latest/userguide/fargate.html).
+func (n *Node) IsFargate() bool { return n.Labels[computeLabel] == "fargate" }
+
+// IsVirtual says whether the node stands for pods that run elsewhere: a virtual kubelet, by its label or its taint
+// (DefaultTaintKey in virtual-kubelet/virtual-kubelet), or AWS Fargate. The cluster's data plane does not run there.
+func (n *Node) IsVirtual() bool {
+	return n.VirtualKubelet || n.IsFargate() || slices.ContainsFunc(n.Taints, func(taint string) bool {
+		key, _, _ := strings.Cut(taint, ":")
+		key, _, _ = strings.Cut(key, "=")
+		return key == virtualNodeTaint
+	})
 }
 
 // HealthCheck is the answer of a node's health check node port.

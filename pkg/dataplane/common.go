@@ -19,7 +19,7 @@ func beforehand(c *connection) verdict {
 	switch {
 	case c.endpointsUnread:
 		return unknown(endpointsNotRead, Reachable, Refused, TimedOut)
-	case c.isVirtualKubelet:
+	case c.isVirtual:
 		return unknown(virtualNode, Reachable, Refused, TimedOut, ViaLoadBalancer)
 	case c.leftToOtherProxy && c.from != External && c.advertised():
 		return unknown(otherProxy, Reachable, Refused, TimedOut, ViaLoadBalancer)
@@ -67,7 +67,8 @@ var (
 	}
 	virtualNode = &Rule{
 		ID: "SVC-02", Basis: Documented,
-		Reason: "the node is a virtual kubelet. It runs no kube-proxy, and its pods have their own network",
+		Reason: "the node is virtual (virtual kubelet, AWS Fargate). The cluster's data plane does not run there, and its " +
+			"pods have a network or a kube-proxy of their own",
 	}
 	otherProxy = &Rule{
 		ID: "SVC-03", Basis: Source, Source: "kubernetes/kubernetes cmd/kube-proxy/app/server.go, label service.kubernetes.io/service-proxy-name",

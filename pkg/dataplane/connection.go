@@ -69,8 +69,8 @@ type handler struct {
 	cilium        *cluster.CiliumSettings
 	antrea        *cluster.AntreaSettings
 	pluginVersion cluster.Version
-	// isVirtualKubelet: the node runs no data plane. leftToOtherProxy: the Service is for another proxy.
-	isVirtualKubelet, leftToOtherProxy bool
+	// isVirtual: the data plane of the cluster does not run on the node. leftToOtherProxy: the Service is for another proxy.
+	isVirtual, leftToOtherProxy bool
 	// runsAsOtherNode: kube-proxy runs under the name of another node that has usable endpoints, and takes those as
 	// local.
 	runsAsOtherNode bool

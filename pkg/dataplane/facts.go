@@ -29,7 +29,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		noClusterIP: !p.hasFamily(f), ipv6: f == v6, nodePrefersOtherFamily: prefersOther(d, node, f), nodeHasBothFamilies: hasBoth(node),
 	}
 	c.hasStrays = c.noClusterIP && p.group(t.Port, f).total != (tally{})
-	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtualKubelet: node.VirtualKubelet, leftToOtherProxy: s.ProxyName != ""}
+	c.handler = handler{name: d.Name, mode: d.Mode, version: d.Version, isVirtual: node.IsVirtual(), leftToOtherProxy: s.ProxyName != ""}
 	c.policies = policies{internalPolicy: s.InternalTrafficPolicy, externalPolicy: s.ExternalTrafficPolicy, clusterIPType: s.Type == cluster.TypeClusterIP}
 	c.backends = backends{
 		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere, unnamed: g.unnamed,

@@ -37,7 +37,7 @@ func mayBeHeld(s *cluster.Snapshot, svc *cluster.Service) bool {
 	}
 	id := ""
 	for i := 0; i < len(s.Nodes) && id == ""; i++ {
-		if !s.Nodes[i].VirtualKubelet {
+		if !s.Nodes[i].IsVirtual() {
 			id = s.Nodes[i].ProviderID
 		}
 	}

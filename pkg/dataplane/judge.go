@@ -127,7 +127,7 @@ func (c *connection) before(minor, patch int) bool {
 
 // isSettledInEveryRelease: beforehand gives the same verdict for every release of every data plane.
 func (c *connection) isSettledInEveryRelease() bool {
-	return c.endpointsUnread || c.isVirtualKubelet || c.leftToOtherProxy || c.dialled == NodePort && c.noNodePort || c.dialled == LoadBalancerHostname && !c.arrivesAtNodePort
+	return c.endpointsUnread || c.isVirtual || c.leftToOtherProxy || c.dialled == NodePort && c.noNodePort || c.dialled == LoadBalancerHostname && !c.arrivesAtNodePort
 }
 
 func table(c *connection) verdict {

@@ -37,6 +37,9 @@ func drawn(r *rand.Rand, t tested) *connection {
 		if r.IntN(3) == 0 {
 			return tally{}
 		}
+		if r.IntN(40) == 0 {
+			return tally{ready: windowsBackends + 1}
+		}
 		return tally{ready: r.IntN(3), terminating: r.IntN(2), readyHost: r.IntN(2) * r.IntN(2)}
 	}
 	c := &connection{}

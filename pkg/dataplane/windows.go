@@ -2,12 +2,21 @@ package dataplane
 
 import "github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 
+// windowsBackends is how many backends a Service may have on Windows nodes.
+const windowsBackends = 64
+
 // windows: kube-proxy in kernelspace mode. Policy Local needs direct server return, which the API does not show;
 // without it kube-proxy behaves as for Cluster.
 func windows(c *connection) verdict {
 	switch {
 	case !c.any():
 		return unknown(win01, Refused, TimedOut, ViaLoadBalancer)
+	case c.all().n > windowsBackends:
+		return unknown(win07, Reachable, Refused, TimedOut, Partial)
+	case (c.startsOnHost() || c.from == Pod && !c.elsewhere) && c.advertised():
+		return unknown(win06, Reachable, Refused, TimedOut, ViaLoadBalancer)
+	case c.startsOnHost(), c.from == Pod && !c.elsewhere && c.to == NodePort:
+		return unknown(win06, Reachable, Refused, TimedOut)
 	case c.to == ClusterIP && c.internalPolicy == cluster.PolicyLocal:
 		return unknown(win02, Reachable, Refused, TimedOut)
 	case !c.localOnly() || c.to == ClusterIP:
@@ -28,7 +37,7 @@ func windows(c *connection) verdict {
 var windowsPlane = &plane{
 	name: cluster.Windows, letters: "WIN",
 	table: windows, since: version("1.20"), until: version("1.38"), unread: unreadWindows,
-	rules:               []*Rule{win01, win02, win03, win04, win05},
+	rules:               []*Rule{win01, win02, win03, win04, win05, win06, win07},
 	versionOfKubernetes: true, heedsIPMode: (*connection).proxyHeedsIPMode,
 }
 
@@ -63,5 +72,16 @@ var (
 		ID: "WIN-05", Basis: Source, Since: "1.20", Until: "1.38", Source: windowsSource,
 		Reason: "policy is Local and the node has a local endpoint. With direct server return only that one is " +
 			"used; without it any endpoint is",
+	}
+	win06 = &Rule{
+		ID: "WIN-06", Since: "1.20", Until: "1.38",
+		Source: "kubernetes/website content/en/docs/setup/production-environment/windows/intro-windows-in-kubernetes.md (v1.22)",
+		Reason: "Windows nodes do not reach Services by every address: not their own node port, and not the " +
+			"ClusterIP from the node itself. What else their clients reach is not known",
+	}
+	win07 = &Rule{
+		ID: "WIN-07", Since: "1.20", Until: "1.38",
+		Source: "kubernetes/website content/en/docs/setup/production-environment/windows/intro-windows-in-kubernetes.md (v1.22)",
+		Reason: "the Service has more than 64 endpoints, which Windows nodes do not support",
 	}
 )

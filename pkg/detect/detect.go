@@ -109,7 +109,7 @@ type detector struct {
 	proxies []kubeProxy
 }
 
-// Detect returns the data plane of most nodes and, for each node in the order of o.Nodes, its own where that is another, else nil. Nodes with equal data planes share
+// Detect returns the data plane of most nodes that are not virtual and, for each node in the order of o.Nodes, its own where that is another, else nil. Nodes with equal data planes share
 // one value. Without any node, the data plane is that of the cluster as far as the other objects identify it. override, if not nil, replaces what is detected.
 func Detect(o *Objects, override *cluster.Override) (most cluster.Dataplane, own []*cluster.Dataplane) {
 	return detect(registry, o, override)
@@ -140,7 +140,9 @@ func detect(programs []program, o *Objects, override *cluster.Override) (most cl
 			}
 			known[key] = at
 		}
-		groups[at].members++
+		if !key.isVirtual {
+			groups[at].members++
+		}
 		of[i] = at
 	}
 	largest := 0
@@ -180,7 +182,7 @@ func (d *detector) key(n *corev1.Node) nodeKey {
 	}
 	return nodeKey{
 		proxy:     slices.IndexFunc(d.proxies, func(p kubeProxy) bool { return p.runs(n) }),
-		isVirtual: IsVirtualKubelet(n),
+		isVirtual: isVirtual(n),
 		windows:   NodeOS(n) == "windows",
 		kubelet:   n.Status.NodeInfo.KubeletVersion,
 		marks:     marks.String(),
@@ -189,8 +191,8 @@ func (d *detector) key(n *corev1.Node) nodeKey {
 
 // ofNode is a node's data plane. A virtual node has none, whatever the override says; a Windows node keeps its own unless the override is for Windows.
 func (d *detector) ofNode(n *corev1.Node, override *cluster.Override) cluster.Dataplane {
-	if IsVirtualKubelet(n) {
-		return unknown("the node is a virtual-kubelet")
+	if isVirtual(n) {
+		return unknown("the node is virtual: its pods run elsewhere")
 	}
 	out := d.decide(n)
 	onWindows := NodeOS(n) == "windows"

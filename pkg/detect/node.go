@@ -15,6 +15,15 @@ import (
 // IsVirtualKubelet says whether a node is a virtual one, whose pods run elsewhere.
 func IsVirtualKubelet(n *corev1.Node) bool { return n.Labels["type"] == "virtual-kubelet" }
 
+// isVirtual says of a Node object what cluster.Node.IsVirtual says of what is kept of it.
+func isVirtual(n *corev1.Node) bool {
+	kept := cluster.Node{Labels: n.Labels, VirtualKubelet: IsVirtualKubelet(n)}
+	for i := range n.Spec.Taints {
+		kept.Taints = append(kept.Taints, n.Spec.Taints[i].Key)
+	}
+	return kept.IsVirtual()
+}
+
 // NodeOS is a node's operating system, "" where neither a label nor the kubelet names it.
 func NodeOS(n *corev1.Node) string {
 	return cmp.Or(n.Labels[corev1.LabelOSStable], n.Labels["beta.kubernetes.io/os"], n.Status.NodeInfo.OperatingSystem)

@@ -76,7 +76,7 @@ type addressesSeen struct{ kept, replaced, unknown *dataplane.Rule }
 func clientIPs(s *cluster.Snapshot, svc *cluster.Service, lb provider.LoadBalancer, predict Predict) (seen addressesSeen) {
 	targets := dataplane.PublishedAndServed(svc)
 	for i := range s.Nodes {
-		if s.Nodes[i].VirtualKubelet {
+		if s.Nodes[i].IsVirtual() {
 			continue
 		}
 		for _, t := range targets {

@@ -44,7 +44,7 @@ var nodesFact = fact{"nodes", func(f *Facts) *lack {
 		return &lack{asked: true, message: "the files do not contain the nodes, so the nodes without endpoints are not known", evidence: evidence}
 	case f.nodesUnread():
 		return &lack{asked: true, message: "the nodes could not be read, so the nodes without endpoints are not known", evidence: evidence}
-	case !slices.ContainsFunc(f.Rows, func(r Row) bool { return !r.Node.VirtualKubelet }):
+	case !slices.ContainsFunc(f.Rows, func(r Row) bool { return !r.Node.IsVirtual() }):
 		return &lack{message: "the cluster has no node that handles Services"}
 	}
 	return nil
@@ -72,7 +72,7 @@ func (f *Facts) leftToLoadBalancer(from dataplane.From) *lack {
 	for _, target := range f.published(from) {
 		on, of := 0, 0
 		for i := range f.Rows {
-			if path := f.Rows[i].Path(from, target); path != nil && !f.Rows[i].Node.VirtualKubelet {
+			if path := f.Rows[i].Path(from, target); path != nil && !f.Rows[i].Node.IsVirtual() {
 				of++
 				if path.Outcome == dataplane.ViaLoadBalancer {
 					on++
@@ -204,7 +204,7 @@ var countsFact = fact{"live health checks", func(f *Facts) *lack {
 	case f.refusedToAsk():
 		return notAllowed
 	}
-	return f.unanswered("did not answer the health check", func(r *Row) bool { return !r.Node.VirtualKubelet }, func(r *Row) bool {
+	return f.unanswered("did not answer the health check", func(r *Row) bool { return !r.Node.IsVirtual() }, func(r *Row) bool {
 		return r.Live != nil && r.Live.HealthCheck != cluster.Unreachable && r.Live.LocalEndpoints >= 0
 	})
 }}
@@ -246,7 +246,7 @@ func (f *Facts) refusedToAsk() bool {
 
 func (f *Facts) mayRunKubeProxy(r *Row) bool {
 	name := f.Snapshot.DataplaneOf(r.Node).Name
-	return !r.Node.VirtualKubelet && (name == cluster.KubeProxy || name == cluster.UnknownDataplane)
+	return !r.Node.IsVirtual() && (name == cluster.KubeProxy || name == cluster.UnknownDataplane)
 }
 
 // unanswered is the lack of an answer from nodes that were asked for something.

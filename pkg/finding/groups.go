@@ -21,7 +21,7 @@ type hit struct {
 func (f *Facts) worstHits(want func(*dataplane.Path) bool) (hits []hit, of int) {
 	for i := range f.Rows {
 		row := &f.Rows[i]
-		if row.Node.VirtualKubelet {
+		if row.Node.IsVirtual() {
 			continue
 		}
 		var bad *dataplane.Path

@@ -99,7 +99,7 @@ var nodePortOnSomeNodes = Kind{
 func (f *Facts) nodesWithEndpoints(hits []hit) (names []string) {
 	for i := range f.Rows {
 		row := &f.Rows[i]
-		if row.Endpoints.Ready > 0 && !row.Node.VirtualKubelet && !slices.ContainsFunc(hits, func(h hit) bool { return h.row == row }) {
+		if row.Endpoints.Ready > 0 && !row.Node.IsVirtual() && !slices.ContainsFunc(hits, func(h hit) bool { return h.row == row }) {
 			names = append(names, row.Node.Name)
 		}
 	}

@@ -139,7 +139,7 @@ func (p *planner) clusterIP(predictor *dataplane.Predictor) *reached {
 	out := &reached{rules: map[string]*dataplane.Rule{}}
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
-		if n.VirtualKubelet {
+		if n.IsVirtual() {
 			continue
 		}
 		works, why := cluster.Yes, (*dataplane.Rule)(nil)

@@ -11,7 +11,7 @@ import (
 
 // takes says whether a pod of a workload can be scheduled on a node, by those filters of the scheduler for which there are facts.
 func takes(n *cluster.Node, w *cluster.Workload) cluster.Tristate {
-	if n.Unschedulable && !tolerated(w.Tolerations, "node.kubernetes.io/unschedulable", "", "NoSchedule") || n.Deleting || n.VirtualKubelet || n.Ready == cluster.No {
+	if n.Unschedulable && !tolerated(w.Tolerations, "node.kubernetes.io/unschedulable", "", "NoSchedule") || n.Deleting || n.IsVirtual() || n.Ready == cluster.No {
 		return cluster.No
 	}
 	for key, value := range w.NodeSelector {

@@ -93,7 +93,7 @@ func (p *planner) stopReceiving() {
 	of := 0
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
-		if n.VirtualKubelet {
+		if n.IsVirtual() {
 			continue
 		}
 		of++

@@ -46,7 +46,7 @@ func (p *planner) reach(svc *cluster.Service) map[dataplane.From]*reached {
 	addressed := slices.ContainsFunc(published, func(t dataplane.Target) bool { return t.To != dataplane.NodePort })
 	for i := range p.Snapshot.Nodes {
 		n := &p.Snapshot.Nodes[i]
-		if n.VirtualKubelet {
+		if n.IsVirtual() {
 			continue
 		}
 		for from, r := range out {

@@ -163,7 +163,7 @@ func (p *screen) arriving(row *report.Row, v route.Cell) cell {
 
 // possible lists the outcomes that remain possible where none is predicted, for a line below the row of the wide map.
 func (p *screen) possible(n *cluster.Node, v route.Cells) string {
-	if !p.o.Wide || n.VirtualKubelet {
+	if !p.o.Wide || n.IsVirtual() {
 		return ""
 	}
 	var starts []string
@@ -313,7 +313,7 @@ func (p *screen) machine(n *cluster.Node) []cell {
 // note is what is unusual about a node, "" where nothing is.
 func (p *screen) note(n *cluster.Node, unread bool) string {
 	var notes []string
-	if n.VirtualKubelet {
+	if n.IsVirtual() {
 		notes = append(notes, "virtual node")
 	}
 	if n.Deleting {
@@ -330,7 +330,7 @@ func (p *screen) note(n *cluster.Node, unread bool) string {
 	if n.Unschedulable {
 		notes = append(notes, "cordoned")
 	}
-	if n.Dataplane != nil && !n.VirtualKubelet && !p.o.Wide {
+	if n.Dataplane != nil && !n.IsVirtual() && !p.o.Wide {
 		text := dataplaneText(n.Dataplane)
 		if text == unknown {
 			text = "data plane " + text

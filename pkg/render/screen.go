@@ -54,10 +54,21 @@ func Screen(r *report.Report, o Options) []byte {
 		} else {
 			p.inside()
 		}
+		p.limits()
 	}
 	p.findings()
 	p.gaps()
 	return []byte(p.String())
+}
+
+// limits names the clients to which the results do not apply.
+func (p *screen) limits() {
+	if len(p.r.Limits) > 0 {
+		p.WriteByte('\n')
+	}
+	for _, l := range p.r.Limits {
+		p.labelled(span{}, span{"not covered: ", doubtful}, l.Title+" ("+l.Source+"). "+l.Reason)
+	}
 }
 
 // put writes one line.

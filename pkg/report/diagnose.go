@@ -50,6 +50,7 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	r.Outside = route.FromOutside(svc, r.Provider, r.Nodes)
 	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
 	advise(s, &r)
+	r.Limits = limits(s)
 	r.Doubt, r.Verdict = doubt(&r), Judge(&r)
 	return r
 }

@@ -28,7 +28,7 @@ func doubt(r *Report) (d Doubt) {
 	header := provider.ProxyProtocol(r.Service) != ""
 	for i := range r.Nodes {
 		row := &r.Nodes[i]
-		if row.Node.VirtualKubelet {
+		if row.Node.IsVirtual() {
 			continue
 		}
 		for j := range row.Paths {

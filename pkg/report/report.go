@@ -27,6 +27,8 @@ type Report struct {
 	Nowhere Counts
 	// Others is how many nodes Only has left out of Nodes.
 	Others int
+	// Limits are the kinds of clients to which the results do not apply.
+	Limits []Limit
 	// Findings failed or are not known, worst first. Silent are the checks that passed or did not run, by code.
 	Findings, Silent []finding.Finding
 	// Verdict is the diagnosis in a few numbers.

@@ -107,7 +107,7 @@ func Judge(r *Report) Verdict {
 	}
 	var nodePorts, externalIPs, pods, hosts, clusterIP counter
 	for i := range r.Nodes {
-		if r.Nodes[i].Node.VirtualKubelet {
+		if r.Nodes[i].Node.IsVirtual() {
 			continue
 		}
 		for j := range r.Nodes[i].Paths {

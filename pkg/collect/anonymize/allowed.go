@@ -53,6 +53,8 @@ var allowedKeys = set([]string{
 	"service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path", "kubernetes.azure.com/managed",
 	"networking.gke.io/weighted-load-balancing", "networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type", "cloud.google.com/l4-rbs",
 	"eks.amazonaws.com/compute-type", "microk8s.io/cluster", "node.openshift.io/os_id",
+	"kubevirt.io/schedulable", "katacontainers.io/kata-runtime", "sandbox.gke.io/runtime", "alibabacloud.com/container-runtime",
+	"kubernetes.azure.com/kata-mshv-vm-isolation", "kubernetes.azure.com/kata-vm-isolation",
 	"kubernetes.io/elb.class", "kubernetes.io/elb.pass-through",
 	"load-balancer.hetzner.cloud/hostname", "load-balancer.hetzner.cloud/uses-proxyprotocol", "load-balancer.hetzner.cloud/algorithm-type",
 	"load-balancer.hetzner.cloud/node-selector", "dedicated",
@@ -214,7 +216,7 @@ var allowedWords = lowered(
 		"eni", "ecs", "eip", "ip", "ips", "instance", "instances", "nlb", "nlb-ip", "clb", "alb", "elb", "external", "internal", "internet-facing", "internet", "intranet", "public",
 		"private", "regional", "regional_network", "wrr", "rr", "wlc", "sch", "tch", "proxy", "lb", "performance", "union", "shared", "pods-per-node", "round_robin",
 		"least_connections", "http", "https", "ssl", "tls", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "v2", "octavia", "purelb", "healthy",
-		"linux", "windows", "arm64", "amd64", "virtual-kubelet", "cloud-provider-managed", "dualstack", "tke-route-eni", "ingress-nginx", "kubelet", "hybrid", "rhcos",
+		"linux", "windows", "arm64", "amd64", "virtual-kubelet", "cloud-provider-managed", "dualstack", "tke-route-eni", "ingress-nginx", "kubelet", "hybrid", "rhcos", "gvisor", "Sandboxed-Container.runv",
 		"preserve_client_ip.enabled", "load_balancing.cross_zone.enabled", "proxy_protocol_v2.enabled", "use_load_balancer_configuration", "*", "fargate", "traffic-port", "drain", "edge", "source_ip", "source_ip_port", "ip_hash", "proxy-protocol",
 	})
 

@@ -62,7 +62,7 @@ func Ask(ctx context.Context, c *api.Client, s *cluster.Snapshot, o Options) err
 		}
 		s.Services[i].Live = make(map[string]cluster.Live, len(s.Nodes))
 		for j := range s.Nodes {
-			if s.Nodes[j].Known && !s.Nodes[j].VirtualKubelet {
+			if s.Nodes[j].Known && !s.Nodes[j].IsVirtual() {
 				questions = append(questions, question{i, j})
 			}
 		}
@@ -71,7 +71,7 @@ func Ask(ctx context.Context, c *api.Client, s *cluster.Snapshot, o Options) err
 	var modes []int
 	for j := range s.Nodes {
 		n := &s.Nodes[j]
-		if name := s.DataplaneOf(n).Name; n.Known && !n.VirtualKubelet && (name == cluster.KubeProxy || name == cluster.UnknownDataplane) {
+		if name := s.DataplaneOf(n).Name; n.Known && !n.IsVirtual() && (name == cluster.KubeProxy || name == cluster.UnknownDataplane) {
 			modes = append(modes, j)
 		}
 	}

@@ -34,9 +34,12 @@ func Of(r *report.Report) *ServiceReport {
 		Unsupported: r.Unsupported,
 		Outside:     outside(&r.Outside),
 		Nodes:       each(r.Nodes, func(row *report.Row) Node { return node(row, known) }),
-		Rules:       rules(r.Nodes),
-		Findings:    each(r.Findings, one),
-		Gaps:        each(r.Gaps, gap),
+		Limits: each(r.Limits, func(l *report.Limit) Limit {
+			return Limit{Clients: Clients(l.Clients), Source: l.Source, Reason: l.Reason}
+		}),
+		Rules:    rules(r.Nodes),
+		Findings: each(r.Findings, one),
+		Gaps:     each(r.Gaps, gap),
 	}
 }
 

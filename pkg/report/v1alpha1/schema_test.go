@@ -103,6 +103,7 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[HealthCheck]():      named(cluster.Pass, cluster.Fail, cluster.Unreachable),
 		reflect.TypeFor[Severity]():         printed(finding.Error, finding.Warning, finding.Info),
 		reflect.TypeFor[Result]():           printed(finding.Fail, finding.Unknown, finding.Pass, finding.NotChecked),
+		reflect.TypeFor[Clients]():          named(report.SandboxedPods, report.WindowsPods, report.VirtualNodePods),
 		reflect.TypeFor[GapReason]():        named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles),
 	}
 }

@@ -56,6 +56,9 @@ type (
 	// Result of a check: Pass and NotChecked are there only where they were asked for. NotChecked: nobody asked for
 	// what the check reads, or it does not apply.
 	Result string
+	// Clients are pods that do not connect as other pods do: in virtual machines or sandboxes, on Windows nodes, on
+	// virtual nodes.
+	Clients string
 	// GapReason says why something could not be read.
 	GapReason string
 )
@@ -72,6 +75,8 @@ type ServiceReport struct {
 	Unsupported string  `json:"unsupported,omitempty"`
 	Outside     Outside `json:"outside"`
 	Nodes       []Node  `json:"nodes"`
+	// Limits are the kinds of clients to which the results do not apply.
+	Limits []Limit `json:"limits"`
 	// Rules are those that the paths and the nodes name, ordered by id.
 	Rules    []Rule    `json:"rules"`
 	Findings []Finding `json:"findings"`
@@ -234,6 +239,14 @@ type Path struct {
 	Topology string `json:"topology,omitempty"`
 	// Could lists the outcomes that remain possible where Outcome is Unknown; left out elsewhere.
 	Could []Outcome `json:"could,omitempty"`
+}
+
+// Limit is a kind of clients that was seen in the cluster and to which the results do not apply.
+type Limit struct {
+	Clients Clients `json:"clients"`
+	// Source says where they were seen.
+	Source string `json:"source"`
+	Reason string `json:"reason"`
 }
 
 // Rule is one line of a data plane's table.
