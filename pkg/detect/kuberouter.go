@@ -80,8 +80,13 @@ func (d *detector) kubeRouterPlane() (cluster.Dataplane, bool) {
 func repeated(words []string, flag string) []string {
 	var out []string
 	for i, word := range words {
-		if name, _, _ := strings.Cut(word, "="); strings.TrimPrefix(name, "--") == flag {
-			out = append(out, strings.Split(Flags(words[i:min(i+2, len(words))])[flag], ",")...)
+		own := words[i:min(i+2, len(words))]
+		name, _, hasValue := strings.Cut(word, "=")
+		if hasValue {
+			own = own[:1]
+		}
+		if strings.TrimPrefix(name, "--") == flag {
+			out = append(out, strings.Split(Flags(own)[flag], ",")...)
 		}
 	}
 	return out
