@@ -134,8 +134,24 @@ type CiliumSettings struct {
 	// OpenExternalIPs is bpf-lb-external-ip-mitigation switched off: clients inside are translated for external IPs
 	// that no node owns.
 	OpenExternalIPs bool
+	// FirstNodePort and LastNodePort are node-port-range; both 0 for the default, 30000 to 32767.
+	FirstNodePort, LastNodePort uint16
+	// NodePortAddresses is nodeport-addresses; empty for the default, one address of each device.
+	NodePortAddresses []netip.Prefix
+	// NoSourceRanges is enable-svc-source-range-check: false, which v1.19 no longer has.
+	NoSourceRanges bool
 	// InClusterLoadBalance is Terway's in_cluster_loadbalance.
 	InClusterLoadBalance Tristate
+}
+
+// IsNodePort says whether a port is in Cilium's range of node ports (pkg/loadbalancer/config.go in cilium/cilium
+// v1.20.2).
+func (s *CiliumSettings) IsNodePort(port uint16) bool {
+	first, last := s.FirstNodePort, s.LastNodePort
+	if last == 0 {
+		first, last = 30000, 32767
+	}
+	return first <= port && port <= last
 }
 
 // Read is false where cilium-config was not read.

@@ -22,8 +22,12 @@ func cilium(c *connection) verdict {
 		return c.ciliumOtherFamily()
 	case c.to == NodePort && !c.isOnNode && !c.isLoopback:
 		return unknown(cil41, Reachable, Refused, TimedOut, Unreachable)
+	case c.to == NodePort && c.servesNodePort != cluster.Yes:
+		return unknown(cil43, Reachable, Refused, TimedOut, Partial, Unreachable)
 	case c.from == External:
 		return c.ciliumFromOutside()
+	case c.to == NodePort && c.outsideCiliumRange && (c.elsewhere || c.isLoopback):
+		return unknown(cil44, Reachable, Refused, TimedOut, Partial, Unreachable)
 	case c.servedAt(c.annotations.home) == cluster.Undetermined:
 		return c.anything(cil18)
 	case c.servedAt(c.annotations.home) == cluster.No && c.elsewhere:
@@ -344,7 +348,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -514,5 +518,15 @@ var (
 		ID: "CIL-41", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/tables/node_address.go (v1.20.2), bpf/bpf_sock.c sock4_wildcard_lookup_full",
 		Reason: "the node port is dialled at an address that the Node object does not have. Whether Cilium serves " +
 			"node ports there depends on its settings devices and nodeport-addresses",
+	}
+	cil43 = &Rule{
+		ID: "CIL-43", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/tables/node_address.go (v1.20.2), bpf/bpf_sock.c sock4_wildcard_lookup_full",
+		Reason: "nodeport-addresses of Cilium do not include the address, or it is not known. Cilium then only serves " +
+			"the node port for some clients inside the cluster",
+	}
+	cil44 = &Rule{
+		ID: "CIL-44", Since: "1.13", Until: "1.21", Source: "cilium/cilium bpf/bpf_sock.c sock4_wildcard_lookup (v1.13.18, v1.16.0, v1.19.7), sock4_wildcard_lookup_full (v1.20.2)",
+		Reason: "the port is outside node-port-range of Cilium (30000 to 32767 by default). Cilium on the client's " +
+			"node does not recognise it as a node port of another node or of localhost",
 	}
 )

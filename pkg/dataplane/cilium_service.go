@@ -133,7 +133,8 @@ func (c *connection) ciliumMode() (mode string, known bool) {
 }
 
 // ciliumAllows says whether loadBalancerSourceRanges admit a packet that arrives at the node. Ranges of another address
-// family than the packet's admit none.
+// family than the packet's admit none. Before v1.19 enable-svc-source-range-check switches them off
+// (pkg/service/service.go in v1.13.18 to v1.17.0, pkg/kpr/kpr.go in v1.18.0).
 func (c *connection) ciliumAllows() cluster.Tristate {
 	s, v := c.cilium, c.version
 	applies := c.to == LoadBalancerIP || s.RangesOfAllTypes && !v.Before(1, 17, 0) || !v.Before(1, 18, 0) && v.Before(1, 18, 6) ||
@@ -141,7 +142,7 @@ func (c *connection) ciliumAllows() cluster.Tristate {
 	denies := c.annotations.denies && !v.Before(1, 17, 0)
 	listed := c.allowsClient
 	switch {
-	case !c.ranged || !applies:
+	case !c.ranged || !applies, s.NoSourceRanges && v.Before(1, 19, 0):
 		return cluster.Yes
 	case !c.hasRanges:
 		listed = cluster.No

@@ -24,6 +24,7 @@ func TestCilium(t *testing.T) {
 		onB         = "svc shop/web LoadBalancer etp=Local itp=Local hc=32000 ingress=203.0.113.7 external-ip=192.168.0.2 port=http:80:30080 "
 		cluster     = "svc shop/web LoadBalancer etp=Cluster ingress=203.0.113.7 external-ip=192.168.0.2 port=http:80:30080 "
 		dualAddress = "svc shop/web LoadBalancer etp=Cluster ingress=203.0.113.7,2001:db8::7 port=http:80:30080 "
+		low         = "svc shop/web NodePort port=http:80:20080 "
 		unnamed     = "ep 10.244.1.10 node=a\nep 10.244.9.9"
 		allUnnamed  = "ep 10.244.9.8\nep 10.244.9.9"
 	)
@@ -51,6 +52,14 @@ func TestCilium(t *testing.T) {
 		{"kube-proxy itself has none", beside("v1.20.2", ""), local, unnamed, outside(c), balancer, "TimedOut None "},
 
 		{"v1.18.0 applies source ranges to node ports", kpr("v1.18.0", ""), local + "source-ranges=198.51.100.0/24", "", outside(a), port(a), "TimedOut None "},
+		{"another node's port outside the range of node ports", kpr("v1.20.2", ""), low, "", pod(a), port(b), "Unknown Unknown Unknown"},
+		{"at the socket of a process too", kpr("v1.19.7", ""), low, "", node(a), port(b), "Unknown Unknown Unknown"},
+		{"the node's own is looked up by its address", kpr("v1.20.2", ""), low, "", pod(a), port(a), "Reachable All Preserved"},
+		{"what arrives is looked up by its address", kpr("v1.20.2", ""), low, "", outside(a), port(a), "Reachable All Mixed"},
+		{"a range that has the port", kpr("v1.20.2", "first-node-port=20000 last-node-port=22767"), low, "", pod(a), port(b), "Reachable All Preserved"},
+		{"a range that does not", kpr("v1.20.2", "first-node-port=20000 last-node-port=22767"), cluster, "", pod(a), port(b), "Unknown Unknown Unknown"},
+		{"unless they are switched off", kpr("v1.18.0", "no-source-ranges"), local + "source-ranges=198.51.100.0/24", "", outside(a), balancer, "Reachable Local Preserved"},
+		{"which v1.19 ignores", kpr("v1.19.0", "no-source-ranges"), local + "source-ranges=198.51.100.0/24", "", outside(a), balancer, "TimedOut None "},
 		{"v1.18.6 does not", kpr("v1.18.6", ""), local + "source-ranges=198.51.100.0/24", "", outside(a), port(a), "Reachable Local Preserved"},
 		{"nor v1.17.0", kpr("v1.17.0", ""), local + "source-ranges=198.51.100.0/24", "", outside(a), port(a), "Reachable Local Preserved"},
 		{"unless all types are asked for", kpr("v1.20.2", "ranges-of-all-types"), local + "source-ranges=198.51.100.0/24", "", outside(a), port(a), "TimedOut None "},

@@ -117,6 +117,8 @@ type nodePort struct {
 	// servesNodePortIn is that for each of proxyModes, where the mode is not known.
 	servesNodePortIn [len(proxyModes)]cluster.Tristate
 	isLoopback       bool
+	// outsideCiliumRange: Cilium does not take the port as a node port (node-port-range).
+	outsideCiliumRange bool
 }
 
 // ranges are loadBalancerSourceRanges, as far as they apply to the dialled address.

@@ -87,6 +87,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		c.isFirst = !at.IsValid() || len(node.InternalIPs) == 0 || at == node.InternalIPs[0]
 		inFamily, _ := first(node.InternalIPs, familyOf(at))
 		c.isFirstInFamily = c.isFirst || at == inFamily
+		c.outsideCiliumRange = d.Cilium != nil && !d.Cilium.IsNodePort(s.Ports[t.Port].NodePort)
 		c.isOnNode = !at.IsValid() || slices.Contains(node.InternalIPs, at) || slices.Contains(node.ExternalIPs, at)
 		if c.name == cluster.Cilium {
 			p.guard(c, client, at, arriving)

@@ -13,12 +13,29 @@ var proxyModes = [...]cluster.ProxyMode{cluster.IPTables, cluster.IPVS, cluster.
 // serve fills in whether nodePortAddresses include the dialled address of the node, for its mode or, where that is not
 // known, for every mode.
 func (c *connection) serve(d *cluster.Dataplane, node *cluster.Node, at netip.Addr, f family) {
+	if c.name == cluster.Cilium {
+		c.servesNodePort = ciliumServes(d, at)
+		return
+	}
 	if c.mode != "" || !c.mayBeKubeProxy() {
 		c.servesNodePort = nodePortServed(d, c.mode, node, at, f)
 		return
 	}
 	for i, mode := range proxyModes {
 		c.servesNodePortIn[i] = nodePortServed(d, mode, node, at, f)
+	}
+}
+
+// ciliumServes says whether nodeport-addresses include an address of the node (cilium/cilium
+// pkg/datapath/tables/node_address.go, v1.20.2). Loopback addresses are served at the socket.
+func ciliumServes(d *cluster.Dataplane, at netip.Addr) cluster.Tristate {
+	switch {
+	case d.Cilium == nil || len(d.Cilium.NodePortAddresses) == 0 || at.IsLoopback():
+		return cluster.Yes
+	case !at.IsValid():
+		return cluster.Undetermined
+	default:
+		return cluster.Is(inAny(d.Cilium.NodePortAddresses, at))
 	}
 }
 

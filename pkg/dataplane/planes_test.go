@@ -69,6 +69,10 @@ func drawn(r *rand.Rand, t tested) *connection {
 		SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
 		SCTP: pick(true, false), ModeAnnotation: pick(true, false), RangesOfAllTypes: r.IntN(5) == 0, NoIPv4: r.IntN(10) == 0,
 	}
+	c.servesNodePort, c.outsideCiliumRange = cluster.Yes, r.IntN(10) == 0
+	if r.IntN(20) == 0 {
+		c.servesNodePort = cluster.No
+	}
 	c.dialled, c.takenAsLocal = c.to, c.onNode
 	c.elsewhere = c.to == NodePort && c.from != External && pick(true, false)
 	c.isOnNode = c.isOnNode || c.to == NodePort && r.IntN(10) > 0

@@ -2,6 +2,10 @@ package detect
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -41,6 +45,13 @@ const (
 	ciliumToNodes         = "enable-remote-node-masquerade"
 	ciliumTopology        = "enable-service-topology"
 	ciliumOpenExternalIPs = "disable-external-ip-mitigation"
+	ciliumNodePortRange   = "node-port-range"
+	ciliumNodePortAddress = "nodeport-addresses"
+	ciliumSourceRanges    = "enable-svc-source-range-check"
+	ciliumMasqueradeOn    = "egress-masquerade-interfaces"
+	ciliumMasqueradeAgent = "enable-ip-masq-agent"
+	ciliumNativeRange     = "ipv4-native-routing-cidr"
+	ciliumNativeRange6    = "ipv6-native-routing-cidr"
 )
 
 // CiliumKeys are the keys of cilium-config that are read, and kept.
@@ -48,7 +59,8 @@ func CiliumKeys() []string {
 	return []string{
 		ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad, ciliumModeAnnotation, ciliumRoutable, ciliumSockets,
 		ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumMasquerade6, ciliumEndpointRoutes, ciliumIPv4, ciliumIPv6, ciliumRanges, ciliumRouting, ciliumTunnel,
-		ciliumChaining, ciliumToNodes, ciliumTopology, ciliumOpenExternalIPs,
+		ciliumChaining, ciliumToNodes, ciliumTopology, ciliumOpenExternalIPs, ciliumNodePortRange, ciliumNodePortAddress, ciliumSourceRanges,
+		ciliumMasqueradeOn, ciliumMasqueradeAgent, ciliumNativeRange, ciliumNativeRange6,
 	}
 }
 
@@ -140,7 +152,8 @@ func (d *detector) ciliumBeside() *cluster.CiliumSettings {
 }
 
 // ciliumMasquerade says whether Cilium replaces pods' addresses on the way to other nodes: where it routes natively it exempts nodes (pkg/datapath/iptables
-// NodeIpsetNeeded, bpf/lib/nat.h snat_v4_needs_masquerade, v1.13.18 to v1.20.2), and in tunnel mode it does not.
+// NodeIpsetNeeded, bpf/lib/nat.h snat_v4_needs_masquerade, v1.13.18 to v1.20.2), and in tunnel mode it does not, unless a setting limits what is masqueraded:
+// to some interfaces, by ip-masq-agent, or to addresses outside a native routing CIDR that has the nodes'.
 func (f *facts) ciliumMasquerade() cluster.Tristate {
 	data := f.ciliumData()
 	isOff := func(key string) bool { return data[key] != "" && !isTrue(data[key]) }
@@ -151,16 +164,28 @@ func (f *facts) ciliumMasquerade() cluster.Tristate {
 		return cluster.Undetermined
 	case off4 && off6:
 		return cluster.No
-	case isTrue(data[ciliumToNodes]) && isTrue(data[ciliumBPFMasquerade]):
+	case isTrue(data[ciliumToNodes]) && isTrue(data[ciliumBPFMasquerade]) && !isTrue(data[ciliumMasqueradeAgent]):
 		return cluster.Yes
 	case routing == "native", routing == "" && tunnel == "disabled":
 		return cluster.No
 	case off4 && !isOff(ciliumIPv4), off6 && !isOff(ciliumIPv6):
 		// It depends on the address family.
 		return cluster.Undetermined
+	case data[ciliumMasqueradeOn] != "", isTrue(data[ciliumMasqueradeAgent]), f.hasNodeIn(cluster.ParsePrefixes(data[ciliumNativeRange], data[ciliumNativeRange6])):
+		return cluster.Undetermined
 	default:
 		return cluster.Yes
 	}
+}
+
+// hasNodeIn says whether an address of a node is in one of the ranges.
+func (f *facts) hasNodeIn(ranges []netip.Prefix) bool {
+	return slices.ContainsFunc(f.Nodes, func(n *corev1.Node) bool {
+		return slices.ContainsFunc(n.Status.Addresses, func(address corev1.NodeAddress) bool {
+			ip, ok := cluster.ParseAddress(address.Address)
+			return ok && slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Contains(ip) })
+		})
+	})
 }
 
 // isCiliumConfig says whether a ConfigMap is the one that the Cilium agents read, which is in their own namespace (install/kubernetes/cilium in Cilium). One in
@@ -249,6 +274,15 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		EndpointRoutes:       on(ciliumEndpointRoutes),
 		ServiceTopology:      on(ciliumTopology),
 		OpenExternalIPs:      on(ciliumOpenExternalIPs),
+		NodePortAddresses:    cluster.ParsePrefixes(words(data[ciliumNodePortAddress])...),
+		NoSourceRanges:       isOff(ciliumSourceRanges),
+	}
+	if limits := words(data[ciliumNodePortRange]); len(limits) == 2 {
+		first, errFirst := strconv.ParseUint(limits[0], 10, 16)
+		last, errLast := strconv.ParseUint(limits[1], 10, 16)
+		if errFirst == nil && errLast == nil {
+			settings.FirstNodePort, settings.LastNodePort = uint16(first), uint16(last)
+		}
 	}
 	if value, ok := data[ciliumInClusterLoad]; ok {
 		settings.InClusterLoadBalance = cluster.Is(isTrue(value))
@@ -257,4 +291,9 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		settings.Mode = "snat"
 	}
 	return settings
+}
+
+// words are those of a list in cilium-config, which commas or spaces separate (pkg/option/config.go GetStringSlice).
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -12,6 +13,37 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
+
+var equalPrefixes = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+// TestCiliumMasquerade: what pods send to other nodes is masqueraded in tunnel mode, and what limits that.
+func TestCiliumMasquerade(t *testing.T) {
+	node := &corev1.Node{Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "192.168.0.1"}}}}
+	for _, tt := range []struct {
+		name string
+		data map[string]string
+		want cluster.Tristate
+	}{
+		{"tunnel", map[string]string{"routing-mode": "tunnel"}, cluster.Yes},
+		{"native", map[string]string{"routing-mode": "native", "egress-masquerade-interfaces": "eth0"}, cluster.No},
+		{"some interfaces only", map[string]string{"routing-mode": "tunnel", "egress-masquerade-interfaces": "eth0"}, cluster.Undetermined},
+		{"ip-masq-agent", map[string]string{"routing-mode": "tunnel", "enable-bpf-masquerade": "true", "enable-ip-masq-agent": "true"}, cluster.Undetermined},
+		{"to nodes too", map[string]string{"routing-mode": "native", "enable-bpf-masquerade": "true", "enable-remote-node-masquerade": "true"}, cluster.Yes},
+		{
+			"to nodes, by ip-masq-agent",
+			map[string]string{"routing-mode": "tunnel", "enable-bpf-masquerade": "true", "enable-remote-node-masquerade": "true", "enable-ip-masq-agent": "true"},
+			cluster.Undetermined,
+		},
+		{"a native range of pods", map[string]string{"routing-mode": "tunnel", "ipv4-native-routing-cidr": "10.0.0.0/8"}, cluster.Yes},
+		{"a native range with the nodes", map[string]string{"routing-mode": "tunnel", "ipv4-native-routing-cidr": "192.168.0.0/16"}, cluster.Undetermined},
+	} {
+		config := corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: ciliumConfig, Namespace: KubeSystem}, Data: tt.data}
+		f := newFacts(registry, &Objects{Nodes: []*corev1.Node{node}, ConfigMaps: []corev1.ConfigMap{config}})
+		if got := f.ciliumMasquerade(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
 
 func TestCiliumSettings(t *testing.T) {
 	for _, tt := range []struct {
@@ -40,9 +72,17 @@ func TestCiliumSettings(t *testing.T) {
 				PerPacket: true, SCTP: true, BPFMasquerade: true, NoMasquerade: true, EndpointRoutes: true, ServiceTopology: true, OpenExternalIPs: true,
 			},
 		},
+		{
+			"node ports",
+			map[string]string{"node-port-range": "20000,22767", "nodeport-addresses": "192.168.0.0/16 10.0.0.0/8", "enable-svc-source-range-check": "false"},
+			cluster.CiliumSettings{
+				Mode: "snat", FirstNodePort: 20000, LastNodePort: 22767, NoSourceRanges: true,
+				NodePortAddresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("10.0.0.0/8")},
+			},
+		},
 		{"Gateway API", map[string]string{"enable-gateway-api": "true"}, cluster.CiliumSettings{Mode: "snat", PerPacket: true}},
 	} {
-		if diff := cmp.Diff(&tt.want, ciliumSettings(tt.data)); diff != "" {
+		if diff := cmp.Diff(&tt.want, ciliumSettings(tt.data), equalPrefixes); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 		for key := range tt.data {

@@ -94,6 +94,10 @@ func cilium(c *cluster.CiliumSettings) []attribute {
 		boolean("service-topology", &c.ServiceTopology),
 		boolean("open-external-ips", &c.OpenExternalIPs),
 		boolean("lb-mode-annotation", &c.ModeAnnotation),
+		number("first-node-port", &c.FirstNodePort),
+		number("last-node-port", &c.LastNodePort),
+		prefixes("cilium-node-port-addresses", &c.NodePortAddresses),
+		boolean("no-source-ranges", &c.NoSourceRanges),
 		tristate("in-cluster-loadbalance", &c.InClusterLoadBalance),
 	}
 }
