@@ -180,10 +180,18 @@ type AntreaSettings struct {
 	BesideKubeProxy bool
 }
 
-// KubeRouterSettings are the parts of kube-router's command line that decide what happens to a connection.
+// KubeRouterSettings are the parts of kube-router's command line that decide what happens to a connection. The zero
+// value is its defaults.
 type KubeRouterSettings struct {
-	// NoRouter is --run-router=false: kube-router then masquerades nothing.
+	// NoRouter is --run-router=false: unless MasqueradeAll, kube-router then masquerades nothing.
 	NoRouter bool
+	// MasqueradeAll is --masquerade-all, Hairpin --hairpin-mode, NodePortsEverywhere --nodeport-bindon-all-ip.
+	MasqueradeAll, Hairpin, NodePortsEverywhere bool
+	// AnyAddress is --strict-external-ip-validation=false, which exists since v2.8. Otherwise kube-router since then
+	// serves only external IPs within ExternalIPRanges (--service-external-ip-range) and load balancer addresses within
+	// LoadBalancerRanges (--loadbalancer-ip-range), none where there are no ranges.
+	AnyAddress                           bool
+	ExternalIPRanges, LoadBalancerRanges []netip.Prefix
 }
 
 // ProxyNodeName is the node name that kube-proxy uses on a node: its hostnameOverride where one is set, else the node's

@@ -15,6 +15,7 @@ type connection struct {
 	handler
 	policies
 	address
+	kubeRouted
 	nodePort
 	ranges
 	backends
@@ -98,6 +99,17 @@ type address struct {
 	// isOnNode: it is an address of the judging node. mayBeOnNode: a program may have put it there, which the API does
 	// not show. isOnSomeNode: it is an address of some node.
 	isOnNode, mayBeOnNode, isOnSomeNode bool
+}
+
+// kubeRouted is what only kube-router's table reads.
+type kubeRouted struct {
+	// isServed says whether kube-router since v2.8 serves the dialled external IP or load balancer address.
+	isServed cluster.Tristate
+	// isFirst: the dialled address is the first one of the node, isFirstInFamily: the first one of its family.
+	isFirst, isFirstInFamily bool
+	// The Service's annotations: service.local, service.hairpin and service.hairpin.externalips, service.skiplbips, and
+	// service.dsr.
+	asksLocal, asksHairpin, asksExternalHairpin, skipsLoadBalancerIPs, returnsDirectly bool
 }
 
 // nodePort is whether the judging node serves node ports at the dialled address.

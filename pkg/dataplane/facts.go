@@ -43,6 +43,9 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.isOnNode = slices.Contains(node.InternalIPs, dialled) || slices.Contains(node.ExternalIPs, dialled)
 	_, c.isOnSomeNode = p.own[dialled]
 	c.settings(d)
+	if c.name == cluster.KubeRouter {
+		c.kubeRouted = kubeRouterFacts(s, d.KubeRouter, t.To, dialled)
+	}
 	c.annotations, c.servedByEnvoy = annotationsForCilium(s, &p.snapshot.Nodes[client.Node], node), s.ServedByCiliumEnvoy()
 	if node.ProxyMode != "" && c.name == cluster.KubeProxy {
 		c.mode = cluster.ProxyMode(node.ProxyMode)
@@ -82,6 +85,9 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 			at, _ = first(node.InternalIPs, arriving)
 		}
 		c.isLoopback = at.IsLoopback()
+		c.isFirst = !at.IsValid() || len(node.InternalIPs) == 0 || at == node.InternalIPs[0]
+		inFamily, _ := first(node.InternalIPs, familyOf(at))
+		c.isFirstInFamily = c.isFirst || at == inFamily
 		c.outsideCiliumRange = d.Cilium != nil && !d.Cilium.IsNodePort(s.Ports[t.Port].NodePort)
 		c.isOnNode = !at.IsValid() || slices.Contains(node.InternalIPs, at) || slices.Contains(node.ExternalIPs, at)
 		if c.name == cluster.Cilium {

@@ -200,7 +200,7 @@ var measurements = []measurement{
 	{cluster.KubeProxy, "IPVS-02", External, LoadBalancerIP, cluster.TCP, []int{20, 22, 24, 27, 28, 30, 32, 34, 36, 37}},
 	{cluster.KubeProxy, "IPVS-02", External, LoadBalancerIP, cluster.UDP, []int{22}},
 	{cluster.KubeProxy, "IPVS-02", Node, LoadBalancerIP, cluster.TCP, []int{20, 22, 24, 30, 32, 34, 36, 37}},
-	{cluster.KubeProxy, "IPVS-02", Pod, LoadBalancerIP, cluster.TCP, []int{20, 22, 27, 36}},
+	{cluster.KubeProxy, "IPVS-02", Pod, LoadBalancerIP, cluster.TCP, []int{20, 22, 24, 27, 36}},
 	{cluster.KubeProxy, "IPVS-02", Pod, LoadBalancerIP, cluster.UDP, []int{22}},
 	{cluster.KubeProxy, "IPVS-03", External, LoadBalancerIP, cluster.TCP, []int{23}},
 	{cluster.KubeProxy, "IPVS-03", External, NodePort, cluster.TCP, []int{23}},

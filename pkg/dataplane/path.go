@@ -230,8 +230,8 @@ type Rule struct {
 	Basis Basis
 }
 
-// measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of
-// version 1 of a program: kube-proxy, or another data plane.
+// measurement is a rule with which recorded packets agreed, for one kind of connection, in these minor releases of a
+// program: kube-proxy, or another data plane. The major version is the one that its table is about.
 type measurement struct {
 	program  cluster.DataplaneName
 	rule     string
@@ -241,7 +241,7 @@ type measurement struct {
 	releases []int
 }
 
-// cells are the minor releases of version 1 of a program, one bit each, by From, To and whether it is UDP.
+// cells are the minor releases of a program, one bit each, by From, To and whether it is UDP.
 type cells [External + 1][ClusterIP + 1][2]uint64
 
 // ruleOf is a rule as a program follows it: some hold for several.
@@ -277,12 +277,12 @@ func datagrams(p cluster.Protocol) int {
 // basis is Measured where recordings hold the rule for such a connection in that release; a release between two that
 // were recorded is not one of them, nor is one that is not known.
 func (r *Rule) basis(c *connection) Basis {
-	program, version := c.name, c.version
-	if family, _, _ := strings.Cut(r.ID, "-"); program == cluster.KubeProxy && family == ciliumLetters {
-		program, version = cluster.Cilium, c.pluginVersion
+	program, version := c.plane, c.version
+	if family, _, _ := strings.Cut(r.ID, "-"); program.name == cluster.KubeProxy && family == ciliumLetters {
+		program, version = ciliumPlane, c.pluginVersion
 	}
-	m, ok := measured[ruleOf{program, r.ID}]
-	if !ok || c.probe != nil || c.protocol == cluster.SCTP || version.Major != 1 || version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<version.Minor) == 0 {
+	m, ok := measured[ruleOf{program.name, r.ID}]
+	if !ok || c.probe != nil || c.protocol == cluster.SCTP || version.Major != program.since.Major || version.Minor > 63 || m[c.from][c.dialled][datagrams(c.protocol)]&(1<<version.Minor) == 0 {
 		return r.Basis
 	}
 	return Measured

@@ -52,8 +52,15 @@ func drawn(r *rand.Rand, t tested) *connection {
 	c.servedByEnvoy, c.hasRanges, c.allowsClient = r.IntN(20) == 0, r.IntN(5) == 0, cluster.Tristate(1+r.IntN(2))
 	c.masqueradedByCNI = cluster.Tristate(r.IntN(3))
 	c.dataplane = &cluster.Dataplane{
-		Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{NoRouter: pick(true, false)},
+		Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{
+			NoRouter: pick(true, false), MasqueradeAll: r.IntN(4) == 0, Hairpin: pick(true, false), NodePortsEverywhere: pick(true, false),
+		},
 	}
+	c.kubeRouted = kubeRouted{
+		isServed: cluster.Tristate(r.IntN(3)), isFirst: pick(true, false), asksLocal: r.IntN(6) == 0, asksHairpin: r.IntN(6) == 0,
+		asksExternalHairpin: pick(true, false), skipsLoadBalancerIPs: r.IntN(6) == 0, returnsDirectly: r.IntN(6) == 0,
+	}
+	c.isFirstInFamily = c.isFirst || pick(true, false)
 	c.antrea = &cluster.AntreaSettings{
 		NoLoadBalancerIPs: r.IntN(5) == 0, DSR: pick(true, false), PolicyOnly: pick(true, false), BesideKubeProxy: r.IntN(3) == 0,
 	}

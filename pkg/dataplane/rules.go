@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 )
 
 // families are the letters of rules that belong to no data plane: what is true of all of them, and what is not known.
@@ -37,20 +35,25 @@ func Rules() []*Rule {
 }
 
 // Measured gives the minor releases of the rule's data plane, in order, in whose recordings packets agreed with the rule
-// for some kind of connection, as v1.20; nil for none. For a rule of no data plane in particular they are kube-proxy's.
+// for some kind of connection, such as v1.20; nil for none. For a rule of no data plane in particular they are kube-proxy's.
 func (r *Rule) Measured() []string {
-	var releases []string
+	of := iptablesPlane
 	family, _, _ := strings.Cut(r.ID, "-")
+	if i := slices.IndexFunc(planes, func(p *plane) bool { return p.letters == family }); i >= 0 {
+		of = planes[i]
+	}
+	var minors []int
 	for _, m := range measurements {
-		if m.rule != r.ID || (m.program == cluster.Cilium) != (family == ciliumLetters) {
-			continue
-		}
-		for _, minor := range m.releases {
-			releases = append(releases, fmt.Sprintf("v1.%02d", minor))
+		if m.rule == r.ID && m.program == of.name {
+			minors = append(minors, m.releases...)
 		}
 	}
-	slices.Sort(releases)
-	return slices.Compact(releases)
+	slices.Sort(minors)
+	var releases []string
+	for _, minor := range slices.Compact(minors) {
+		releases = append(releases, fmt.Sprintf("v%d.%d", of.since.Major, minor))
+	}
+	return releases
 }
 
 // Range is the releases of its data plane in which the rule holds, within those that were read: from since until before

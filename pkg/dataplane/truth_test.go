@@ -60,8 +60,8 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 			for c := range r.rules {
 				k := claimed{cluster.KubeProxy, c}
 				text := r.made.KubeProxy
-				if r.made.Version != "" && (text == "" || strings.HasPrefix(c.rule, "CIL-")) {
-					k.program, text = cluster.Cilium, r.made.Version
+				if own, ok := ownProgram(r.made); ok && (text == "" || strings.HasPrefix(c.rule, "CIL-")) {
+					k.program, text = own, r.made.Version
 				}
 				version, ok := cluster.ParseVersion(text)
 				if !ok {
@@ -79,6 +79,11 @@ func TestPredictionsEqualWhatPacketsDid(t *testing.T) {
 		measured(t, agreed)
 		document(t, all)
 	}
+}
+
+// ownProgram is the data plane that made a recording, where that is not kube-proxy alone.
+func ownProgram(made recordings.Made) (cluster.DataplaneName, bool) {
+	return map[string]cluster.DataplaneName{"cilium": cluster.Cilium, "kube-router": cluster.KubeRouter}[made.Dataplane], made.Version != ""
 }
 
 // documented is the tally of the corpus, for the README.
@@ -160,7 +165,7 @@ type claimed struct {
 }
 
 func (c claimed) String() string {
-	return fmt.Sprintf("cluster.%s, %s", map[cluster.DataplaneName]string{cluster.KubeProxy: "KubeProxy", cluster.Cilium: "Cilium"}[c.program], c.cell)
+	return fmt.Sprintf("cluster.%s, %s", map[cluster.DataplaneName]string{cluster.KubeProxy: "KubeProxy", cluster.Cilium: "Cilium", cluster.KubeRouter: "KubeRouter"}[c.program], c.cell)
 }
 
 var claim = regexp.MustCompile(`(?m)^\t\{(cluster\.\w+, "[^"]+", \w+, \w+, cluster\.\w+), \[\]int\{([0-9, ]+)\}\},$`)
@@ -292,7 +297,7 @@ func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 		t.Fatal(err)
 	}
 	detected(t, recording.Made, &snapshot.Dataplane)
-	if masquerade := cluster.Is(recording.Network.PodMasquerade); recording.Made.Version == "" {
+	if masquerade := cluster.Is(recording.Network.PodMasquerade); recording.Made.Dataplane != "cilium" {
 		snapshot.Dataplane.PodMasquerade = masquerade
 	} else if snapshot.Dataplane.PodMasquerade != masquerade {
 		// With Cilium the API shows it.
@@ -328,11 +333,12 @@ func read(t *testing.T, recording *recordings.Recording) *cluster.Snapshot {
 func detected(t *testing.T, made recordings.Made, read *cluster.Dataplane) {
 	t.Helper()
 	name, version, plugin := cluster.KubeProxy, made.KubeProxy, ""
+	own, isOther := ownProgram(made)
 	switch {
-	case made.Version != "" && made.KubeProxy != "":
+	case isOther && made.KubeProxy != "":
 		plugin = made.Version
-	case made.Version != "":
-		name, version = cluster.Cilium, made.Version
+	case isOther:
+		name, version = own, made.Version
 	}
 	found := ""
 	if read.Name == cluster.KubeProxy && read.Cilium != nil {

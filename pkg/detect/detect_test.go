@@ -2,10 +2,13 @@ package detect_test
 
 import (
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/file"
@@ -209,7 +212,18 @@ func detections() []detection {
 				}
 			},
 		},
-		{"kube-router", cluster.KubeRouter, "", "v2.4.0", cluster.Observed, "daemonset kube-system/kube-router", cluster.UnknownDetection, cluster.Undetermined, nil},
+		{
+			"kube-router", cluster.KubeRouter, "", "v2.4.0", cluster.Observed, "daemonset kube-system/kube-router", cluster.UnknownDetection, cluster.No,
+			func(t *testing.T, s *cluster.Snapshot) {
+				want := &cluster.KubeRouterSettings{
+					MasqueradeAll: true, ExternalIPRanges: cluster.ParsePrefixes("192.0.2.0/24"),
+					LoadBalancerRanges: cluster.ParsePrefixes("203.0.113.0/24", "2001:db8::/64", "198.51.100.0/24"),
+				}
+				if diff := cmp.Diff(want, s.Dataplane.KubeRouter, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+					t.Errorf("settings (-want +got):\n%s", diff)
+				}
+			},
+		},
 		{"ovn", cluster.OVNKubernetes, "", "", cluster.Observed, "daemonset ovn-kubernetes/ovnkube-node", cluster.UnknownDetection, cluster.Undetermined, nil},
 		{
 			"unknown", cluster.UnknownDataplane, "", "", cluster.UnknownConfidence, "no DaemonSet belongs to a known data plane, and no pod in kube-system is labelled as kube-proxy",

@@ -36,6 +36,8 @@ var allowedKeys = set([]string{
 	"node.cloudprovider.kubernetes.io/shutdown", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler", "karpenter.sh/disrupted", "operation.gke.io/type",
 	"virtual-kubelet.io/provider",
 	"service.cilium.io/type", "service.cilium.io/node", "service.cilium.io/node-selector", "service.cilium.io/proxy-delegation", "service.cilium.io/lb-l7",
+	"kube-router.io/service.local", "kube-router.io/service.hairpin", "kube-router.io/service.hairpin.externalips", "kube-router.io/service.skiplbips",
+	"kube-router.io/service.dsr",
 	"service.cilium.io/forwarding-mode", "service.cilium.io/global", "io.cilium/global-service", "service.cilium.io/src-ranges-policy",
 	"service.kubernetes.io/service-proxy-name", "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode", "service.kubernetes.io/headless",
 	"k8s.aliyun.com/ignore-by-terway", "service.alibabacloud.com/exclude-node", "service.beta.kubernetes.io/exclude-node", "service.beta.kubernetes.io/backend-type",
@@ -155,7 +157,8 @@ var allowedFlags = map[string]func(*anonymizer, string) string{
 	"pod-bridge-interface": (*anonymizer).networkInterface, "pod-interface-name-prefix": (*anonymizer).networkInterface,
 	"detect-local-mode": (*anonymizer).value, "disable-kube-proxy": (*anonymizer).value, "flannel-backend": (*anonymizer).value, "ip-masq": (*anonymizer).value,
 	"iptables-localhost-nodeports": (*anonymizer).value, "masquerade-all": (*anonymizer).value, "proxy-mode": (*anonymizer).value, "run-service-proxy": (*anonymizer).value,
-	"run-router": (*anonymizer).value,
+	"run-router": (*anonymizer).value, "hairpin-mode": (*anonymizer).value, "nodeport-bindon-all-ip": (*anonymizer).value,
+	"strict-external-ip-validation": (*anonymizer).value, "service-external-ip-range": (*anonymizer).ranges, "loadbalancer-ip-range": (*anonymizer).ranges,
 }
 
 // allowedFields are those of objects that are not part of Kubernetes.

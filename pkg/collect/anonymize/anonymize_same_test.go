@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -250,11 +251,10 @@ func scenario(t *testing.T, file string) *cluster.Snapshot {
 
 // planeOf is a data plane with its ranges and names replaced.
 func planeOf(d *cluster.Dataplane, a *anonymizer) *cluster.Dataplane {
-	if d == nil || d.KubeProxy == nil || a == nil {
+	if d == nil || a == nil || d.KubeProxy == nil && d.KubeRouter == nil {
 		return d
 	}
-	out, settings := *d, *d.KubeProxy
-	out.KubeProxy = &settings
+	out := *d
 	swap := func(in []netip.Prefix) []netip.Prefix {
 		var all []netip.Prefix
 		for _, p := range in {
@@ -262,6 +262,14 @@ func planeOf(d *cluster.Dataplane, a *anonymizer) *cluster.Dataplane {
 		}
 		return all
 	}
+	if d.KubeRouter != nil {
+		settings := *d.KubeRouter
+		out.KubeRouter = &settings
+		settings.ExternalIPRanges, settings.LoadBalancerRanges = swap(settings.ExternalIPRanges), swap(settings.LoadBalancerRanges)
+		return &out
+	}
+	settings := *d.KubeProxy
+	out.KubeProxy = &settings
 	settings.ClusterCIDRs, settings.NodePortAddresses = swap(settings.ClusterCIDRs), swap(settings.NodePortAddresses)
 	if settings.HostnameOverride != "" {
 		settings.HostnameOverride = a.name("node", settings.HostnameOverride)
@@ -329,6 +337,9 @@ func manifests(s *cluster.Snapshot) *objects.Objects {
 		}
 	}
 	for _, d := range append([]*cluster.Dataplane{&s.Dataplane}, planesOf(s)...) {
+		if d != nil && d.KubeRouter != nil {
+			o.DaemonSets = append(o.DaemonSets, kubeRouterOf(d.KubeRouter))
+		}
 		if d == nil || d.KubeProxy == nil {
 			continue
 		}
@@ -346,6 +357,17 @@ func manifests(s *cluster.Snapshot) *objects.Objects {
 		})
 	}
 	return o
+}
+
+// kubeRouterOf is a DaemonSet that is there for its ranges: it runs nothing.
+func kubeRouterOf(k *cluster.KubeRouterSettings) appsv1.DaemonSet {
+	var set appsv1.DaemonSet
+	set.Name, set.Namespace = "kube-router", "kube-system"
+	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: "kube-router", Args: []string{
+		"--run-service-proxy=false", "--service-external-ip-range=" + strings.Join(written(k.ExternalIPRanges), ","),
+		"--loadbalancer-ip-range=" + strings.Join(written(k.LoadBalancerRanges), ","),
+	}}}
+	return set
 }
 
 func planesOf(s *cluster.Snapshot) []*cluster.Dataplane {

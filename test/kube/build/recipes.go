@@ -51,6 +51,7 @@ const (
 	ciliumModule     = "github.com/cilium/cilium"
 	gobgpModule      = "github.com/osrg/gobgp/v4"
 	metalLBModule    = "go.universe.tf/metallb"
+	kubeRouterModule = "github.com/cloudnativelabs/kube-router/v2"
 )
 
 var recipes = map[string]recipe{
@@ -67,6 +68,10 @@ var recipes = map[string]recipe{
 	"gobgp":                   {module: gobgpModule, pkg: "/cmd/gobgp"},
 	"metallb-controller":      metalLB("controller", map[string]string{"crds": "config/crd/bases"}),
 	"metallb-speaker":         metalLB("speaker", nil),
+	// For the lab only: v2.1.0, the one release that can be had as a module, has known vulnerabilities.
+	"kube-router": {module: kubeRouterModule, pkg: "/cmd/kube-router", stamp: func(version string) string {
+		return "-X " + kubeRouterModule + "/pkg/version.Version=" + version
+	}},
 }
 
 func names() []string { return slices.Sorted(maps.Keys(recipes)) }

@@ -114,7 +114,11 @@ func antrea(a *cluster.AntreaSettings) []attribute {
 }
 
 func kubeRouter(k *cluster.KubeRouterSettings) []attribute {
-	return []attribute{boolean("no-router", &k.NoRouter)}
+	return []attribute{
+		boolean("no-router", &k.NoRouter), boolean("masquerade-all-ipvs", &k.MasqueradeAll), boolean("hairpin", &k.Hairpin),
+		boolean("node-ports-everywhere", &k.NodePortsEverywhere), boolean("any-address", &k.AnyAddress),
+		prefixes("external-ip-ranges", &k.ExternalIPRanges), prefixes("load-balancer-ranges", &k.LoadBalancerRanges),
+	}
 }
 
 func plainNode(name string, place int) cluster.Node {

@@ -48,11 +48,14 @@ func NeedsOf(s scenario.Cluster) Needs {
 	return out
 }
 
-// dataplanesOf are the data planes of a scenario, each new: Cilium, kube-proxy, or both.
+// dataplanesOf are the data planes of a scenario, each new: kube-router, Cilium, kube-proxy, or the last two.
 func dataplanesOf(s scenario.Cluster) []dataplane {
 	var out []dataplane
 	if s.Mode == scenario.Cilium {
 		out = append(out, newCilium())
+	}
+	if s.Mode == scenario.KubeRouter {
+		out = append(out, kubeRouter{})
 	}
 	if s.ProxyMode() != "" {
 		out = append(out, &kubeProxy{})

@@ -117,7 +117,7 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 		b.veth(b.hub, fmt.Sprintf("n%d", i), "br0", p, ip[0]+"/24", ip[1]+"/64")
 		b.vethNamed(b.hub, fmt.Sprintf("s%d", i), "br1", p, "eth1", scenario.SecondIP(i)+"/24")
 		if gw := scenario.BridgeIP(i); !connected {
-			b.bridge(p, "cni0", gw[0]+"/24", gw[1]+"/64")
+			b.bridge(p, s.PodBridge(), gw[0]+"/24", gw[1]+"/64")
 		}
 		b.route(p, "0.0.0.0/0", RouterIP)
 		b.route(p, "::/0", RouterIPv6)
@@ -177,7 +177,7 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 		}
 		ip, gw := scenario.PodIP(pod.Node, i), scenario.BridgeIP(pod.Node)
 		node := nodes[pod.Node-1]
-		b.veth(node, fmt.Sprintf("veth%d", i), "cni0", p, ip[0]+"/24", ip[1]+"/64")
+		b.veth(node, fmt.Sprintf("veth%d", i), s.PodBridge(), p, ip[0]+"/24", ip[1]+"/64")
 		if b.err == nil {
 			l, err := node.LinkByName(fmt.Sprintf("veth%d", i))
 			b.check(err, "the veth of %s", pod.Name)
@@ -202,7 +202,7 @@ func buildNetwork(starter *agent.Starter, c *Cluster) (*Network, error) {
 	for _, a := range n.Nodes {
 		err = errors.Join(err, a.Sysctl(forward))
 		err = errors.Join(err, a.Sysctl(map[string]string{"net/bridge/bridge-nf-call-iptables": "1", "net/bridge/bridge-nf-call-ip6tables": "1"}))
-		if !s.NoMasquerade && !connected {
+		if s.MasqueradesPods() && !connected {
 			_, rerr := a.Run(`table ip cni { chain postrouting { type nat hook postrouting priority srcnat; ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 masquerade; }; }
 table ip6 cni { chain postrouting { type nat hook postrouting priority srcnat; ip6 saddr fd00:244::/56 ip6 daddr != fd00:244::/56 masquerade; }; }
 `, "nft", "-f", "-")

@@ -12,7 +12,20 @@ func ipvsVariants() []Cluster {
 	for _, version := range []string{"v1.20.15", Newest} {
 		out = append(out, rangesCluster(version, "sourceranges", "Services with loadBalancerSourceRanges; bindAddress is not set", map[string]any{"bindAddress": nil}, sourceRanges()))
 	}
+	for _, version := range []string{"v1.24.17", Newest} {
+		out = append(out, rangesCluster(version, "bindaddress", "Services with loadBalancerSourceRanges; bindAddress is the IPv4 address of n2 on every node",
+			map[string]any{"bindAddress": NodeIP(2)[0]}, boundRanges()))
+	}
 	return out
+}
+
+// boundRanges are the Services of sourceRanges that show which address kube-proxy takes as the node's.
+func boundRanges() []Service {
+	var all []Service
+	for _, admitted := range []string{"nodes", "node", "unspecified", "loopback"} {
+		all = append(all, ranged(cluster, admitted), ranged(cluster, admitted, v6))
+	}
+	return all
 }
 
 func rangesCluster(version, variant, changed string, settings map[string]any, services []Service) Cluster {

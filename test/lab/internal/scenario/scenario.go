@@ -177,11 +177,11 @@ func Services() []Service {
 
 // Cluster is one cluster: a data plane of one version with its settings.
 type Cluster struct {
-	Mode    string // iptables, ipvs, nftables: kube-proxy in that mode; or Cilium
+	Mode    string // iptables, ipvs, nftables: kube-proxy in that mode; or Cilium, KubeRouter
 	Version string // of the data plane
 	Variant string // empty: the default settings
 	Changed string // what the variant has different, in one sentence
-	// Settings are what differs from the lab's defaults: fields of KubeProxyConfiguration, or keys of cilium-config; nil removes one.
+	// Settings are what differs from the lab's defaults: fields of KubeProxyConfiguration, keys of cilium-config, or flags of kube-router; nil removes one.
 	Settings map[string]any
 	// Beside is the mode of the kube-proxy that runs beside the data plane; empty: none does.
 	Beside string
@@ -204,9 +204,12 @@ type Cluster struct {
 // Cilium is the mode of clusters whose data plane is Cilium.
 const Cilium = "cilium"
 
+// KubeRouter is the mode of clusters whose data plane is kube-router.
+const KubeRouter = "kube-router"
+
 // ProxyMode is the mode of the kube-proxy that runs; empty: none does.
 func (c Cluster) ProxyMode() string {
-	if c.Mode == Cilium {
+	if c.OwnVersion() != "" {
 		return c.Beside
 	}
 	return c.Mode
@@ -217,7 +220,7 @@ func (c Cluster) KubeProxy() string {
 	switch {
 	case c.ProxyMode() == "":
 		return ""
-	case c.Mode == Cilium:
+	case c.OwnVersion() != "":
 		return Newest
 	}
 	return c.Version
@@ -225,7 +228,7 @@ func (c Cluster) KubeProxy() string {
 
 // OwnVersion is the version of a data plane that is not kube-proxy; empty for kube-proxy.
 func (c Cluster) OwnVersion() string {
-	if c.Mode == Cilium {
+	if c.Mode == Cilium || c.Mode == KubeRouter {
 		return c.Version
 	}
 	return ""
@@ -239,16 +242,32 @@ func (c Cluster) Kubelet() string {
 	return Newest
 }
 
-// OnEveryAddress says that nodes serve node ports at their second addresses too. Cilium is told the device with the first ones.
-func (c Cluster) OnEveryAddress() bool { return c.Mode != Cilium }
+// OnEveryAddress says that nodes serve node ports at their second addresses too. Cilium is told the device with the first ones, and kube-router
+// serves them at one address of the node.
+func (c Cluster) OnEveryAddress() bool { return c.OwnVersion() == "" }
 
-// MasqueradesPods says that connections from pods to nodes have a node's address. Cilium leaves the pod's, but where packets between nodes go through a tunnel.
+// MasqueradesPods says that connections from pods to nodes have a node's address. Cilium leaves the pod's, but where packets between nodes go through a tunnel, and so does
+// kube-router, where its router runs.
 func (c Cluster) MasqueradesPods() bool {
-	return !c.NoMasquerade && (c.Mode != Cilium || c.Settings["routing-mode"] == "tunnel")
+	switch c.Mode {
+	case Cilium:
+		return !c.NoMasquerade && c.Settings["routing-mode"] == "tunnel"
+	case KubeRouter:
+		return !c.NoMasquerade && c.Settings["run-router"] == "false"
+	}
+	return !c.NoMasquerade
+}
+
+// PodBridge is the name of the bridge to which the pods of a node are connected. kube-router knows its own by the name.
+func (c Cluster) PodBridge() string {
+	if c.Mode == KubeRouter {
+		return "kube-bridge"
+	}
+	return "cni0"
 }
 
 // TakesTurns says that the data plane deals endpoints out in turn, not at random.
-func (c Cluster) TakesTurns() bool { return c.Mode == "ipvs" }
+func (c Cluster) TakesTurns() bool { return c.Mode == "ipvs" || c.Mode == KubeRouter }
 
 // Name is the name by which a cluster is selected: iptables@v1.36.3, or iptables@v1.36.3/bridge.
 func (c Cluster) Name() string {
