@@ -58,6 +58,10 @@ func annotationsForCilium(s *cluster.Service, home, here *cluster.Node) ciliumAn
 	return out
 }
 
+// MayLeaveOut says whether Cilium serves the Service of this path not at all or only in part: because of annotations, or
+// because another Service has one of its addresses and ports.
+func (p *Path) MayLeaveOut() bool { return p.Rule == cil18 || p.Rule == cil37 || p.Rule == cil45 }
+
 func exposedOn(s *cluster.Service, n *cluster.Node) exposure {
 	out := exposure{byNode: cluster.Yes}
 	if value, ok := s.Annotations[ciliumNodeAnnotation]; ok {

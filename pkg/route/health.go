@@ -1,6 +1,8 @@
 package route
 
 import (
+	"slices"
+
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
@@ -65,7 +67,8 @@ func atHealthCheckNodePort(svc *cluster.Service, d *cluster.Dataplane, row *Row)
 		// Every node answers well, whatever stands in the EndpointSlices (cilium/cilium v1.16.5
 		// pkg/service/healthserver.go).
 		return provider.Passes()
-	case svc.ServedByCiliumEnvoy():
+	case svc.ServedByCiliumEnvoy(), slices.ContainsFunc(row.Paths, func(p dataplane.Path) bool { return p.From == dataplane.External && p.MayLeaveOut() }):
+		// A Service that Cilium leaves out on a node has no health check there (packets, v1.19.7 and v1.20.2).
 		return provider.NotSettled(provider.HealthNotKnown)
 	case ownReadyEndpoints(svc, d, row) > 0 && !servesHealthChecks(d):
 		return provider.NotSettled(provider.HealthNotKnown)
