@@ -22,9 +22,9 @@ func cilium(c *connection) verdict {
 		return c.anything(cil18)
 	case c.advertised() && c.noClusterIP:
 		return c.ciliumOtherFamily()
-	case c.to == NodePort && c.noClusterIP && c.version.Before(1, 18, 0):
+	case c.dialled == NodePort && c.noClusterIP && c.version.Before(1, 18, 0):
 		return unknown(cil46, Reachable, Refused, TimedOut, Unreachable)
-	case c.to == NodePort && c.noClusterIP:
+	case c.dialled == NodePort && c.noClusterIP:
 		return refused(cil47)
 	case c.to == NodePort && !c.isOnNode && !c.isLoopback:
 		return unknown(cil41, Reachable, Refused, TimedOut, Unreachable)

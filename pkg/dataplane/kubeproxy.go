@@ -25,8 +25,12 @@ func (c *connection) externalPolicyLocal() bool {
 
 // hasActiveRanges: loadBalancerSourceRanges limit the clients. A range that is the whole family lifts them, except in
 // ipvs mode before v1.34: an ipset rejects that range, and all clients but processes on the node stay limited
-// (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go).
+// (kubernetes/kubernetes#132722; pkg/proxy/serviceport.go). External IPs have no ranges; where a Cilium beside kube-proxy
+// may answer for them, they are filled in for that.
 func (c *connection) hasActiveRanges() bool {
+	if c.to == ExternalIP && (c.plane == nil || !c.plane.rangesOfExternalIPs) {
+		return false
+	}
 	return c.hasRanges && (!c.allowsAll || (c.mode == cluster.IPVS && c.before(34, 0) && !c.startsOnHost()))
 }
 
