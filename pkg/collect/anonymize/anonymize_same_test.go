@@ -251,7 +251,7 @@ func scenario(t *testing.T, file string) *cluster.Snapshot {
 
 // planeOf is a data plane with its ranges and names replaced.
 func planeOf(d *cluster.Dataplane, a *anonymizer) *cluster.Dataplane {
-	if d == nil || a == nil || d.KubeProxy == nil && d.KubeRouter == nil {
+	if d == nil || a == nil || d.KubeProxy == nil && d.KubeRouter == nil && d.Cilium == nil {
 		return d
 	}
 	out := *d
@@ -262,10 +262,18 @@ func planeOf(d *cluster.Dataplane, a *anonymizer) *cluster.Dataplane {
 		}
 		return all
 	}
+	if d.Cilium != nil {
+		settings := *d.Cilium
+		out.Cilium = &settings
+		settings.NodePortAddresses = swap(settings.NodePortAddresses)
+	}
 	if d.KubeRouter != nil {
 		settings := *d.KubeRouter
 		out.KubeRouter = &settings
 		settings.ExternalIPRanges, settings.LoadBalancerRanges = swap(settings.ExternalIPRanges), swap(settings.LoadBalancerRanges)
+		return &out
+	}
+	if d.KubeProxy == nil {
 		return &out
 	}
 	settings := *d.KubeProxy
@@ -339,6 +347,12 @@ func manifests(s *cluster.Snapshot) *objects.Objects {
 	for _, d := range append([]*cluster.Dataplane{&s.Dataplane}, planesOf(s)...) {
 		if d != nil && d.KubeRouter != nil {
 			o.DaemonSets = append(o.DaemonSets, kubeRouterOf(d.KubeRouter))
+		}
+		if d != nil && d.Cilium != nil {
+			o.ConfigMaps = append(o.ConfigMaps, corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("settings-%d", len(o.ConfigMaps)), Namespace: "kube-system"},
+				Data:       map[string]string{"nodeport-addresses": strings.Join(written(d.Cilium.NodePortAddresses), ",")},
+			})
 		}
 		if d == nil || d.KubeProxy == nil {
 			continue
