@@ -49,6 +49,7 @@ func ciliumVariants() []Cluster {
 		{},
 		{Variant: "dsr", Changed: "backends answer clients outside directly", Settings: map[string]any{"bpf-lb-mode": "dsr"}},
 		{Variant: "hybrid", Changed: "backends answer clients outside directly over TCP", Settings: map[string]any{"bpf-lb-mode": "hybrid"}},
+		// In none of the lists: what pods dial packet by packet times out in part, otherwise in every run, and nobody knows why yet.
 		{Variant: "hostns-only", Changed: "sockets of pods are not balanced", Settings: on("bpf-lb-sock-hostns-only")},
 		{
 			Variant: "drop", Changed: "without a backend packets are dropped, not refused",
@@ -81,11 +82,20 @@ func ciliumVariants() []Cluster {
 func annotated() []Service {
 	var all []Service
 	for _, a := range []struct{ name, key, value string }{
-		{"only-clusterip", "type", "ClusterIP"}, {"only-nodeport", "type", "NodePort"}, {"only-loadbalancer", "type", "LoadBalancer"},
-		{"node", "node", "marked"}, {"selector", "node-selector", "kubernetes.io/hostname=n2"}, {"selector-not", "node-selector", "kubernetes.io/hostname!=n2"},
+		{"only-clusterip", "type", "ClusterIP"},
+		{"only-nodeport", "type", "NodePort"},
+		{"only-loadbalancer", "type", "LoadBalancer"},
+		{"node", "node", "marked"},
+		{"selector", "node-selector", "kubernetes.io/hostname=n2"},
+		{"selector-not", "node-selector", "kubernetes.io/hostname!=n2"},
 		{"selector-in", "node-selector", "kubernetes.io/hostname in (n1,n3)"},
-		{"mode-dsr", "forwarding-mode", "dsr"}, {"mode-snat", "forwarding-mode", "snat"}, {"deny", "src-ranges-policy", "deny"}, {"allow", "src-ranges-policy", "allow"},
-		{"global", "global", "true"}, {"algorithm", "lb-algorithm", "maglev"}, {"delegated", "proxy-delegation", "delegate-if-local"},
+		{"mode-dsr", "forwarding-mode", "dsr"},
+		{"mode-snat", "forwarding-mode", "snat"},
+		{"deny", "src-ranges-policy", "deny"},
+		{"allow", "src-ranges-policy", "allow"},
+		{"global", "global", "true"},
+		{"algorithm", "lb-algorithm", "maglev"},
+		{"delegated", "proxy-delegation", "delegate-if-local"},
 	} {
 		for _, policy := range []corev1.ServiceExternalTrafficPolicy{local, cluster} {
 			s := Service{
