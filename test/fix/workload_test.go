@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube/faults"
 	"github.com/kubectl-etp/kubectl-etp/test/kube/kubelet"
@@ -25,6 +28,28 @@ func (w *world) together() {
 		return false
 	})
 	w.until("the Service has them", func() bool { return strings.Contains(w.etp("status", "svc/web").out, "3 ready") })
+	w.until("the workload's status says so", w.reported)
+}
+
+// reported says whether the status of the workload counts three pods that are up to date and ready: its controller
+// writes that some time after they are.
+func (w *world) reported() bool {
+	w.t.Helper()
+	for _, kind := range []string{"Deployment", "StatefulSet"} {
+		o, err := w.direct.Resource(resources[kind]).Namespace(w.namespace).Get(context.Background(), "web", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		seen, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+		updated, _, _ := unstructured.NestedInt64(o.Object, "status", "updatedReplicas")
+		ready, _, _ := unstructured.NestedInt64(o.Object, "status", "readyReplicas")
+		return seen == o.GetGeneration() && updated == 3 && ready == 3
+	}
+	w.t.Fatal("there is no workload web")
+	return false
 }
 
 // apart says whether the three pods are on three nodes.
