@@ -67,7 +67,7 @@ var measurements = []measurement{
 	{cluster.Cilium, "CIL-19", External, LoadBalancerIP, cluster.TCP, []int{18, 19, 20}},
 	{cluster.Cilium, "CIL-25", Node, ClusterIP, cluster.TCP, []int{19, 20}},
 	{cluster.Cilium, "CIL-25", Pod, ClusterIP, cluster.TCP, []int{18, 19, 20}},
-	{cluster.Cilium, "CIL-25", Pod, ClusterIP, cluster.UDP, []int{19, 20}},
+	{cluster.Cilium, "CIL-25", Pod, ClusterIP, cluster.UDP, []int{19}},
 	{cluster.Cilium, "CIL-32", Pod, ExternalIP, cluster.TCP, []int{19, 20}},
 	{cluster.Cilium, "CIL-35", External, ExternalIP, cluster.TCP, []int{20}},
 	{cluster.Cilium, "CIL-35", External, LoadBalancerIP, cluster.TCP, []int{18}},
