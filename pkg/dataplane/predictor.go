@@ -270,10 +270,8 @@ func claims(s *cluster.Service) iter.Seq2[claim, bool] {
 // share fills in which claims of the Service other Services have too.
 func (p *Predictor) share() {
 	own := map[claim]others{}
-	outright := map[claim]bool{}
-	for c, proxied := range claims(p.service) {
+	for c := range claims(p.service) {
 		own[c] = others{}
-		outright[c] = outright[c] || !proxied
 	}
 	if len(own) == 0 {
 		return
@@ -286,9 +284,11 @@ func (p *Predictor) share() {
 		for c, proxied := range claims(other) {
 			if o, ok := own[c]; ok {
 				own[c] = others{o.outright || !proxied, o.proxied || proxied}
-				p.conflicts = p.conflicts || !proxied && outright[c]
 			}
 		}
+	}
+	for c, proxied := range claims(p.service) {
+		p.conflicts = p.conflicts || !proxied && own[c].outright
 	}
 	p.shared = own
 }
