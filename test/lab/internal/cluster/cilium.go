@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -111,31 +110,17 @@ func (d *cilium) config(s scenario.Cluster) map[string]string {
 
 // show is what the Helm chart installs.
 func (d *cilium) show(ctx context.Context, c *Cluster) error {
-	api := c.Control.Client
 	config := d.config(c.Scenario)
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: d.configMap()}, Data: config}
-	if _, err := api.CoreV1().ConfigMaps(kubeSystem).Create(ctx, cm, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating Cilium's ConfigMap: %w", err)
-	}
-	labels := map[string]string{"k8s-app": "cilium"}
-	set := &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "cilium", Labels: labels},
-		Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					HostNetwork: true, NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
-					Containers: []corev1.Container{{
-						Name: "cilium-agent", Image: "quay.io/cilium/cilium:" + c.Scenario.Version,
-						Command: []string{"cilium-agent"}, Args: []string{"--config-dir=/tmp/cilium/config-map"},
-					}},
-				},
-			},
-		},
-	}
-	if _, err := api.AppsV1().DaemonSets(kubeSystem).Create(ctx, set, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating Cilium's DaemonSet: %w", err)
+	err := c.install(ctx, cm, "cilium", corev1.PodSpec{
+		HostNetwork: true, NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
+		Containers: []corev1.Container{{
+			Name: "cilium-agent", Image: "quay.io/cilium/cilium:" + c.Scenario.Version,
+			Command: []string{"cilium-agent"}, Args: []string{"--config-dir=/tmp/cilium/config-map"},
+		}},
+	})
+	if err != nil {
+		return err
 	}
 	if err := d.createCRDs(ctx, c); err != nil {
 		return err

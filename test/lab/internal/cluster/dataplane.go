@@ -2,6 +2,11 @@ package cluster
 
 import (
 	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/test/kube"
 	"github.com/kubectl-etp/kubectl-etp/test/lab/internal/agent"
@@ -61,4 +66,24 @@ func dataplanesOf(s scenario.Cluster) []dataplane {
 		out = append(out, &kubeProxy{})
 	}
 	return out
+}
+
+// install creates in the namespace kube-system what the API server of a real cluster has there: a ConfigMap, and a DaemonSet with pods of a form.
+func (c *Cluster) install(ctx context.Context, cm *corev1.ConfigMap, name string, pod corev1.PodSpec) error {
+	api := c.Control.Client
+	if _, err := api.CoreV1().ConfigMaps(kubeSystem).Create(ctx, cm, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating ConfigMap %s: %w", cm.Name, err)
+	}
+	labels := map[string]string{"k8s-app": name}
+	set := &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
+		Spec: appsv1.DaemonSetSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
+		},
+	}
+	if _, err := api.AppsV1().DaemonSets(kubeSystem).Create(ctx, set, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("creating DaemonSet %s: %w", name, err)
+	}
+	return nil
 }

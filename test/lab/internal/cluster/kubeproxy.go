@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -83,37 +82,19 @@ func (p *kubeProxy) show(ctx context.Context, c *Cluster) (err error) {
 	if p.config, err = p.configuration(c); err != nil {
 		return err
 	}
-	api := c.Control.Client
-	labels := map[string]string{"k8s-app": "kube-proxy"}
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "kube-proxy", Labels: map[string]string{"app": "kube-proxy"}}, Data: map[string]string{"config.conf": p.config}}
-	if _, err := api.CoreV1().ConfigMaps(kubeSystem).Create(ctx, cm, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-proxy's ConfigMap: %w", err)
-	}
-	ds := &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "kube-proxy", Labels: labels},
-		Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					HostNetwork: true, NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
-					Containers: []corev1.Container{{
-						Name: "kube-proxy", Image: "registry.k8s.io/kube-proxy:" + c.Scenario.KubeProxy(),
-						Command:      []string{"/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", "--hostname-override=$(NODE_NAME)"},
-						Env:          []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
-						VolumeMounts: []corev1.VolumeMount{{Name: "kube-proxy", MountPath: "/var/lib/kube-proxy"}},
-					}},
-					Volumes: []corev1.Volume{{Name: "kube-proxy", VolumeSource: corev1.VolumeSource{
-						ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-proxy"}},
-					}}},
-				},
-			},
-		},
-	}
-	if _, err := api.AppsV1().DaemonSets(kubeSystem).Create(ctx, ds, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-proxy's DaemonSet: %w", err)
-	}
-	return nil
+	return c.install(ctx, cm, "kube-proxy", corev1.PodSpec{
+		HostNetwork: true, NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
+		Containers: []corev1.Container{{
+			Name: "kube-proxy", Image: "registry.k8s.io/kube-proxy:" + c.Scenario.KubeProxy(),
+			Command:      []string{"/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", "--hostname-override=$(NODE_NAME)"},
+			Env:          []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
+			VolumeMounts: []corev1.VolumeMount{{Name: "kube-proxy", MountPath: "/var/lib/kube-proxy"}},
+		}},
+		Volumes: []corev1.Volume{{Name: "kube-proxy", VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kube-proxy"}},
+		}}},
+	})
 }
 
 // kubeletChains are the chains by which the kubelet drops what kube-proxy before 1.25 marks.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -51,34 +50,16 @@ func (kubeRouter) flags(s scenario.Cluster) []string {
 
 // show is what kube-router's manifest for kubeadm installs.
 func (k kubeRouter) show(ctx context.Context, c *Cluster) error {
-	api := c.Control.Client
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: k.configMap()}, Data: map[string]string{
 		"cni-conf.json": `{"cniVersion": "0.3.0", "name": "mynet", "plugins": [{"name": "kubernetes", "type": "bridge", "bridge": "kube-bridge", "isDefaultGateway": true, "ipam": {"type": "host-local"}}]}`,
 	}}
-	if _, err := api.CoreV1().ConfigMaps(kubeSystem).Create(ctx, cm, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-router's ConfigMap: %w", err)
-	}
-	labels := map[string]string{"k8s-app": "kube-router"}
-	set := &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "kube-router", Labels: labels},
-		Spec: appsv1.DaemonSetSpec{
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: corev1.PodSpec{
-					HostNetwork: true,
-					Containers: []corev1.Container{{
-						Name: "kube-router", Image: "docker.io/cloudnativelabs/kube-router:" + c.Scenario.Version, Args: k.flags(c.Scenario),
-						Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
-					}},
-				},
-			},
-		},
-	}
-	if _, err := api.AppsV1().DaemonSets(kubeSystem).Create(ctx, set, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating kube-router's DaemonSet: %w", err)
-	}
-	return nil
+	return c.install(ctx, cm, "kube-router", corev1.PodSpec{
+		HostNetwork: true,
+		Containers: []corev1.Container{{
+			Name: "kube-router", Image: "docker.io/cloudnativelabs/kube-router:" + c.Scenario.Version, Args: k.flags(c.Scenario),
+			Env: []corev1.EnvVar{{Name: "NODE_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}},
+		}},
+	})
 }
 
 func (k kubeRouter) start(_ context.Context, c *Cluster) error {
