@@ -66,7 +66,7 @@ func All() []Page { return slices.Clone(all()) }
 var all = sync.OnceValue(func() []Page {
 	pages := written()
 	for _, k := range finding.Catalogue() {
-		p := Page{Name: k.Code, Title: k.Title, Group: Findings, Facts: []Fact{{"severity", k.Severity.String()}}, Body: []string{k.Explain}}
+		p := Page{Name: k.Code, Title: k.Title, Group: Findings, Facts: []Fact{{"severity", k.Severity.String()}}, Body: []string{k.Explain}, Sources: k.Sources}
 		if strings.Contains(k.Explain, "kubectl debug node/") {
 			p.Body = append(p.Body, "kubectl debug node/NODE leaves a pod node-debugger-NODE-... behind, in the current namespace. Delete it afterwards: kubectl delete pod node-debugger-NODE-...")
 		}

@@ -12,7 +12,7 @@ var unevenLoad = Kind{
 	Code: UnevenLoad, Severity: Warning, degrades: true, Title: "Uneven load with externalTrafficPolicy Local",
 	Explain: "The load balancer gives every node the same share, and with policy Local the node divides it among its own endpoints only. The pod on a node with one endpoint gets " +
 		"twice the traffic of a pod on a node with two. Spread the pods evenly over nodes.",
-	hiddenBy: []string{NoReadyEndpoint},
+	hiddenBy: []string{NoReadyEndpoint, CrossZoneOff},
 	passed:   "no pod gets twice the traffic of another",
 	applies:  every(needsLoadBalancerOfNodes, needsLocalPolicy, needsSpreading),
 	reads:    []fact{endpointsFact, nodesFact, receivesFact, weightsFact},
@@ -136,4 +136,60 @@ func (f *Facts) onlyNode() (only *Row) {
 // sentNothing says whether the load balancer is known not to send to the node.
 func (f *Facts) sentNothing(row *Row) bool {
 	return f.Service.Type == cluster.TypeLoadBalancer && row.LoadBalancer.Receives == cluster.No
+}
+
+var crossZoneOff = Kind{
+	Code: CrossZoneOff, Severity: Warning, degrades: true, Title: "Without cross-zone load balancing, pods get uneven load",
+	Explain: "An AWS Network Load Balancer has one address in each zone, and each sends to the targets of its own zone only unless cross-zone load balancing is on; it is off by default. " +
+		"If clients use all addresses alike, a zone with one pod gets as much as a zone with ten. Turn cross-zone load balancing on (traffic between zones is charged), or run as many " +
+		"pods in each zone. Confirm with: aws elbv2 describe-load-balancer-attributes --load-balancer-arn ARN",
+	Sources:  []string{"https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html (cross-zone load balancing), 2026"},
+	hiddenBy: []string{NoReadyEndpoint},
+	passed:   "zones do not make the load uneven",
+	applies: every(needsLoadBalancer, needsAssignedAddress, unless(func(f *Facts) bool { return f.Provider.Weights == provider.ByZone },
+		"its load balancer is not known to divide connections by zone")),
+	reads: []fact{endpointsFact, nodesFact},
+	check: func(f *Facts) []Finding {
+		if !f.Service.EndpointsKnown || f.Provider.Backends != provider.Pods && f.Service.ExternalTrafficPolicy != cluster.PolicyLocal {
+			return nil // under policy Cluster, nodes divide what they get among all pods
+		}
+		var rows []*Row
+		zones := map[string]int{}
+		for i := range f.Rows {
+			row := &f.Rows[i]
+			out := f.Provider.Backends != provider.Pods && row.LoadBalancer.Receives == cluster.No
+			if row.Endpoints.Ready == 0 || out {
+				continue
+			}
+			if row.Node.Zone == "" {
+				return nil
+			}
+			rows = append(rows, row)
+			zones[row.Node.Zone] += row.Endpoints.Ready
+		}
+		if len(zones) < 2 {
+			return nil
+		}
+		each := byZone(rows)
+		if f.Provider.Backends == provider.Pods {
+			each = func(row *Row) float64 { return 1 / float64(zones[row.Node.Zone]) }
+		}
+		most, least, times := unevenness(rows, each)
+		if times < 2 || most.Node.Zone == least.Node.Zone {
+			return nil
+		}
+		r := f.finding(Warning)
+		r.Message = fmt.Sprintf("cross-zone load balancing is off: %s gets %.1fx the traffic of a pod on %s, if clients use the addresses of all zones equally", podOn(most), times, least.Node.Name)
+		for _, row := range []*Row{most, least} {
+			r.Evidence = append(r.Evidence, Evidence{
+				Fact:   fmt.Sprintf("zone %s has %s", row.Node.Zone, english.Count(zones[row.Node.Zone], "ready endpoint", "")),
+				Source: f.slices(row.Node),
+			})
+		}
+		if s := f.Provider.CrossZone(f.Service); s.Key != "" {
+			r.Remedies = []Remedy{{Text: f.annotate(s), Gain: "every address then sends to all zones; traffic between zones may be charged"}}
+		}
+		r.Remedies = append(r.Remedies, Remedy{Text: "Or run as many pods in each zone: topologySpreadConstraints with topologyKey topology.kubernetes.io/zone"})
+		return []Finding{r}
+	},
 }

@@ -73,6 +73,11 @@ func set(f *finding.Facts, node int, from dataplane.From, to dataplane.To, o dat
 	}
 }
 
+// proxied makes the load balancer add a PROXY protocol header.
+func proxied(f *finding.Facts) {
+	f.Provider.Name, f.Service.Annotations = "hetzner", map[string]string{"load-balancer.hetzner.cloud/uses-proxyprotocol": "true"}
+}
+
 // endpoints gives the nodes so many ready endpoints each.
 func endpoints(f *finding.Facts, ready ...int) {
 	f.Service.Endpoints = nil
@@ -304,6 +309,96 @@ func TestChecks(t *testing.T) {
 					f.Rows[i].Node.ProxyMode = "iptables"
 				}
 			},
+		},
+
+		{code: finding.BypassesLoadBalancer, name: "no header, no TLS", want: skip, change: func(*finding.Facts) {}},
+		{
+			code: finding.BypassesLoadBalancer, name: "nodes handle the address", want: fail, says: "3 of 3 nodes: connections to 203.0.113.7 from inside the cluster have no PROXY protocol header",
+			advises: "hcloud-cloud-controller-manager v1.21.0", confirm: "kubectl debug node/a -it --image=busybox -- wget -T 3 -O- http://203.0.113.7:80",
+			change: func(f *finding.Facts) { proxied(f) },
+		},
+		{
+			code: finding.BypassesLoadBalancer, name: "nodes leave the address to the load balancer", want: pass,
+			change: func(f *finding.Facts) {
+				proxied(f)
+				for node := range f.Rows {
+					set(f, node, dataplane.Pod, dataplane.LoadBalancerIP, dataplane.Unreachable)
+					set(f, node, dataplane.Node, dataplane.LoadBalancerIP, dataplane.Unreachable)
+				}
+			},
+		},
+		{
+			code: finding.BypassesLoadBalancer, name: "the annotation is another cloud's", want: skip,
+			change: func(f *finding.Facts) { proxied(f); f.Provider.Name = "metallb" },
+		},
+		{
+			code: finding.BypassesLoadBalancer, name: "the load balancer ends TLS", want: fail, says: "bypass the load balancer, which ends TLS",
+			change: func(f *finding.Facts) {
+				f.Provider.Name, f.Service.Annotations = "hetzner", map[string]string{"load-balancer.hetzner.cloud/protocol": "https"}
+			},
+		},
+
+		{code: finding.HealthAgainstPolicy, name: "well", want: pass, change: func(*finding.Facts) {}},
+		{
+			code: finding.HealthAgainstPolicy, name: "no health monitor, perhaps", want: fail, says: "1 node without a ready endpoint may get connections from outside that it drops",
+			advises: "kubectl annotate service web -n shop loadbalancer.openstack.org/enable-health-monitor=true --overwrite",
+			change: func(f *finding.Facts) {
+				f.Provider.Name, f.Rows[2].LoadBalancer.Receives = "openstack", cluster.Undetermined
+			},
+		},
+		{
+			code: finding.HealthAgainstPolicy, name: "no health monitor, and every node has an endpoint", want: pass,
+			change: func(f *finding.Facts) { f.Provider.Name = "openstack"; endpoints(f, 1, 1, 1) },
+		},
+		{
+			code: finding.HealthAgainstPolicy, name: "no health monitor, for certain", want: fail, says: "1 node without a ready endpoint gets connections from outside that it drops",
+			change: func(f *finding.Facts) {
+				f.Provider.Name, f.Rows[2].LoadBalancer.Receives = "openstack", cluster.Yes
+				f.Service.Annotations = map[string]string{"loadbalancer.openstack.org/enable-health-monitor": "false"}
+			},
+		},
+		{
+			code: finding.HealthAgainstPolicy, name: "the probe requests a path", want: fail, says: "the health probe of port 80 requests / over HTTP",
+			change: func(f *finding.Facts) {
+				f.Provider.Name, f.Service.ExternalTrafficPolicy, f.Service.Ports[0].AppProtocol = "azure", cluster.PolicyCluster, "http"
+			},
+		},
+
+		{
+			code: finding.LocalHidesClientIP, name: "the client IP is kept", want: pass,
+			change: func(f *finding.Facts) { f.Provider.ClientIP = provider.Preserved },
+		},
+		{
+			code: finding.LocalHidesClientIP, name: "own connections", want: fail, says: "a test opens its own connections", advises: "Use policy Cluster",
+			change: func(f *finding.Facts) { f.Provider.ClientIP = provider.Rewritten },
+		},
+		{
+			code: finding.LocalHidesClientIP, name: "own connections, with a header", want: pass,
+			change: func(f *finding.Facts) { f.Provider.ClientIP = provider.ByProxyProtocol },
+		},
+		{
+			code: finding.LocalHidesClientIP, name: "the driver decides", want: open, says: "may not show pods the client IP", advises: "loadbalancer.openstack.org/proxy-protocol=true",
+			change: func(f *finding.Facts) { f.Provider.Name, f.Provider.ClientIP = "openstack", provider.UnknownClientIP },
+		},
+
+		{
+			code: finding.UnhealthyIsExpected, name: "c has no endpoint", want: fail, says: "1 of 3 nodes is unhealthy for the load balancer, as expected", advises: "No change needed",
+			confirm: "curl -v -m 3 http://192.168.0.3:32000/healthz",
+			change:  func(f *finding.Facts) { f.Rows[2].LoadBalancer.Rule = provider.NoLocalEndpoint },
+		},
+		{code: finding.UnhealthyIsExpected, name: "c is left out for another reason", want: pass, change: func(*finding.Facts) {}},
+
+		{
+			code: finding.CrossZoneOff, name: "a zone with one pod and one with two", want: fail, says: "the pod on a gets 2.0x the traffic of a pod on b",
+			change: func(f *finding.Facts) {
+				f.Provider.Weights = provider.ByZone
+				endpoints(f, 1, 1, 1)
+				f.Rows[2].LoadBalancer.Receives, f.Snapshot.Nodes[0].Zone = cluster.Yes, "y"
+			},
+		},
+		{
+			code: finding.CrossZoneOff, name: "as many in each zone", want: pass,
+			change: func(f *finding.Facts) { f.Provider.Weights, f.Snapshot.Nodes[0].Zone = provider.ByZone, "y" },
 		},
 
 		{code: finding.SendsToFailingNodes, name: "well", want: pass, change: func(*finding.Facts) {}},

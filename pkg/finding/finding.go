@@ -96,6 +96,8 @@ type Kind struct {
 	Severity Severity
 	// Explain says what the finding means and how to confirm it, with NODE and ADDRESS:PORT for the values of a case.
 	Explain string
+	// Sources say where the facts were read; nil where the rules that decide have them.
+	Sources []string
 	// passed says what is true of a Service for which the check passes.
 	passed string
 	// applies says why the check does not apply to a Service; "" if it does. It is nil for a check of every Service.
@@ -113,8 +115,8 @@ type Kind struct {
 // Catalogue lists every kind, ordered by code.
 func Catalogue() []Kind {
 	return []Kind{
-		noReadyEndpoint, failsFromPods, failsFromHost, unevenLoad, singleNode, sendsToNoEndpoint, nodePortOnSomeNodes, endpointWithoutNode, noAddress, countsDiffer, unservedPort,
-		otherProxyMode, sendsToFailingNodes,
+		noReadyEndpoint, failsFromPods, failsFromHost, bypassesLoadBalancer, unevenLoad, singleNode, sendsToNoEndpoint, healthAgainstPolicy, localHidesClientIP,
+		nodePortOnSomeNodes, endpointWithoutNode, unhealthyIsExpected, noAddress, countsDiffer, unservedPort, otherProxyMode, sendsToFailingNodes, crossZoneOff,
 	}
 }
 
@@ -126,14 +128,13 @@ func Hides(cause, effect string) bool {
 // Check runs the whole catalogue. found is what failed or is not known: the worst severity first, within it what makes connections fail before what only degrades them, then
 // by code. silent is what passed or was not checked, by code.
 func Check(f *Facts) (found, silent []Finding) {
-	failed, degrades := map[string]bool{}, map[string]int{}
+	degrades := map[string]int{}
+	c := checking{facts: f, results: map[string][]Finding{}}
 	for _, kind := range Catalogue() {
 		if kind.degrades {
 			degrades[kind.Code] = 1
 		}
-		for _, result := range kind.run(f, failed) {
-			result.Code, result.Title = kind.Code, kind.Title
-			failed[kind.Code] = failed[kind.Code] || result.Result == Fail
+		for _, result := range c.run(&kind) {
 			if result.Result.Found() {
 				found = append(found, result)
 			} else {
@@ -147,14 +148,40 @@ func Check(f *Facts) (found, silent []Finding) {
 	return found, silent
 }
 
+// checking is one run of the catalogue: the results so far, by code.
+type checking struct {
+	facts   *Facts
+	results map[string][]Finding
+}
+
+// run gives the results of a check, at least one, after those of its causes.
+func (c *checking) run(k *Kind) []Finding {
+	if done, ok := c.results[k.Code]; ok {
+		return done
+	}
+	list := k.run(c.facts, c.failed)
+	for i := range list {
+		list[i].Code, list[i].Title = k.Code, k.Title
+	}
+	c.results[k.Code] = list
+	return list
+}
+
+// failed says whether the check of a code fails.
+func (c *checking) failed(code string) bool {
+	all := Catalogue()
+	i := slices.IndexFunc(all, func(k Kind) bool { return k.Code == code })
+	return i >= 0 && slices.ContainsFunc(c.run(&all[i]), func(f Finding) bool { return f.Result == Fail })
+}
+
 // run gives at least one result. What the check finds counts even if facts are missing; it passes only if every fact that it reads is there.
-func (k *Kind) run(f *Facts, failed map[string]bool) []Finding {
+func (k *Kind) run(f *Facts, failed func(code string) bool) []Finding {
 	result := func(r Result, message string) Finding {
 		return Finding{Severity: k.Severity, Result: r, Message: message, Subject: f.subject()}
 	}
 	for _, cause := range k.hiddenBy {
-		if failed[cause] {
-			return []Finding{result(NotChecked, "not checked: "+cause+" comes first")}
+		if failed(cause) {
+			return []Finding{result(NotChecked, comesFirst(cause))}
 		}
 	}
 	if k.applies != nil {
@@ -178,6 +205,9 @@ func (k *Kind) run(f *Facts, failed map[string]bool) []Finding {
 	}
 	return []Finding{result(Pass, k.passed)}
 }
+
+// comesFirst is why a check did not run whose cause was found.
+func comesFirst(cause string) string { return "not checked: " + cause + " comes first" }
 
 // rank puts Unknown between warnings and information: it may hide an error.
 func rank(f Finding) int {

@@ -119,9 +119,15 @@ var sendsToFailingNodes = Kind{
 		for i := range f.Rows {
 			sent[f.Rows[i].LoadBalancer.Receives]++
 		}
+		explained := map[*Row]bool{}
+		if _, nodes := f.healthConflict(); len(nodes) > 0 {
+			for _, row := range nodes {
+				explained[row] = true
+			}
+		}
 		failing := func(receives cluster.Tristate) []group {
 			return f.alike(dataplane.External, func(h hit) bool {
-				return h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Fails()
+				return !explained[h.row] && h.row.LoadBalancer.Receives == receives && h.path.To != dataplane.ExternalIP && h.path.Fails()
 			})
 		}
 		var found []Finding
@@ -146,6 +152,11 @@ var sendsToFailingNodes = Kind{
 			r.Detail = fmt.Sprintf("Why this is not known, on %s: %s. Why they fail there: %s.", first.row.Node.Name, first.row.LoadBalancer.Rule.Reason, first.path.Rule.Reason)
 			r.Evidence = f.evidence(g.hits)
 			found = append(found, r)
+		}
+		if len(found) == 0 && len(explained) > 0 {
+			r := f.finding(Error)
+			r.Result, r.Message = NotChecked, comesFirst(HealthAgainstPolicy)
+			return []Finding{r}
 		}
 		return found
 	},

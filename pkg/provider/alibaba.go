@@ -182,6 +182,14 @@ func (alibaba) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, alibabaPrefix+"proxy-protocol", alibabaOld+"proxy-protocol")
 }
 
+// endsTLS: a listener of protocol https.
+func (alibaba) endsTLS(svc *cluster.Service) string {
+	if value, key := alibabaSetting(svc, "protocol-port"); strings.Contains(strings.ToLower(value), "https") {
+		return key
+	}
+	return ""
+}
+
 func (alibaba) weighs(lb LoadBalancer, svc *cluster.Service) (Setting, string) {
 	if value, _ := alibabaSetting(svc, "scheduler"); lb.Product != "CLB" || value == "wrr" {
 		return Setting{}, ""

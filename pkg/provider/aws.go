@@ -2,6 +2,7 @@ package provider
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -22,6 +23,8 @@ const (
 	awsType       = "service.beta.kubernetes.io/aws-load-balancer-type"
 	awsTargetType = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"
 	awsAttributes = "service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"
+	awsBalancer   = "service.beta.kubernetes.io/aws-load-balancer-attributes"
+	awsCrossZone  = "service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled"
 )
 
 func (aws) recognise(c candidate) (LoadBalancer, bool) {
@@ -87,14 +90,13 @@ func awsController(svc *cluster.Service) bool {
 // awsChecks: under policy Local the health check asks the health check node port, under Cluster the node port. What an
 // annotation sets is asked instead.
 func awsChecks(c candidate) []HealthCheck {
-	port := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"]
-	protocol := c.service.Annotations["service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"]
+	port, protocol := c.service.Annotations[awsCheckPort], c.service.Annotations[awsCheckProtocol]
 	switch {
 	case port == "traffic-port" && (protocol == "" || strings.EqualFold(protocol, "tcp")):
 		return []HealthCheck{ChecksNodePort}
 	case port != "" || protocol != "" && !strings.EqualFold(protocol, "tcp"):
 		return []HealthCheck{UnknownCheck}
-	case c.local() && protocol != "":
+	case c.local() && (protocol != "" || ProxyProtocol(c.service) != ""):
 		return []HealthCheck{UnknownCheck}
 	case c.local():
 		return []HealthCheck{HealthCheckNodePort}
@@ -104,13 +106,13 @@ func awsChecks(c candidate) []HealthCheck {
 
 // awsWeights: targets share equally where cross-zone load balancing is on; it is off by default.
 func awsWeights(svc *cluster.Service) Weights {
-	attributes := strings.ReplaceAll(svc.Annotations["service.beta.kubernetes.io/aws-load-balancer-attributes"], " ", "")
+	attributes := strings.ReplaceAll(svc.Annotations[awsBalancer], " ", "")
 	targets := strings.ReplaceAll(svc.Annotations[awsAttributes], " ", "")
 	switch {
 	case strings.Contains(targets, "load_balancing.cross_zone.enabled="):
 		return UnknownWeights // a target group may say otherwise than its load balancer
 	case strings.Contains(attributes, "load_balancing.cross_zone.enabled=true"),
-		svc.Annotations["service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled"] == "true":
+		svc.Annotations[awsCrossZone] == "true":
 		return EqualWeights
 	}
 	return ByZone
@@ -190,12 +192,106 @@ func awsControllerMember(svc *cluster.Service, n *cluster.Node) Member {
 	return m
 }
 
+// proxyProtocol: for its own NLB the cloud controller manager reads no annotation of this kind but the attributes
+// (kubernetes/cloud-provider-aws pkg/providers/v1/aws.go EnsureLoadBalancer).
 func (aws) proxyProtocol(svc *cluster.Service) string {
-	key := turnedOn(svc, "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol", "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol-per-target-group")
+	key := ""
+	if svc.Annotations[awsType] != "nlb" || awsController(svc) {
+		key = turnedOn(svc, "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol", "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol-per-target-group")
+	}
 	if key == "" && strings.Contains(svc.Annotations[awsAttributes], "proxy_protocol_v2.enabled=true") {
 		return awsAttributes
 	}
 	return key
+}
+
+// showsClientIP: for pods as targets the client IP is kept where an attribute of the target group says so.
+func (aws) showsClientIP(lb LoadBalancer, svc *cluster.Service) (s Setting, takes string) {
+	if lb.Backends != Pods {
+		return Setting{Key: "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol", Value: "*"}, ""
+	}
+	value := "preserve_client_ip.enabled=true"
+	switch others := svc.Annotations[awsAttributes]; {
+	case strings.Contains(others, "preserve_client_ip.enabled"):
+		return Setting{}, ""
+	case others != "":
+		value = others + "," + value
+	}
+	return Setting{Key: awsAttributes, Value: value}, "under any policy; a pod can then no longer reach itself through the load balancer"
+}
+
+// crossZone: the AWS Load Balancer Controller reads attributes, in one list; the cloud controller manager has an
+// annotation for this one.
+func (aws) crossZone(svc *cluster.Service) Setting {
+	const attribute = "load_balancing.cross_zone.enabled=true"
+	switch others := svc.Annotations[awsBalancer]; {
+	case !awsController(svc):
+		return Setting{Key: awsCrossZone, Value: "true"}
+	case others == "":
+		return Setting{Key: awsBalancer, Value: attribute}
+	case !strings.Contains(others, "load_balancing.cross_zone.enabled"):
+		return Setting{Key: awsBalancer, Value: others + "," + attribute}
+	}
+	return Setting{}
+}
+
+const (
+	awsCheckPort     = "service.beta.kubernetes.io/aws-load-balancer-healthcheck-port"
+	awsCheckProtocol = "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"
+)
+
+// conflict: under policy Local the health check asks the health check node port over HTTP, unless annotations say
+// otherwise (kubernetes-sigs/aws-load-balancer-controller v3.5.0 pkg/service/model_build_target_group.go
+// buildTargetGroupHealthCheckConfigForInstanceModeLocal; kubernetes/cloud-provider-aws pkg/providers/v1/aws.go
+// buildNLBHealthCheckConfiguration). An NLB puts the PROXY protocol header before its health checks too, which the
+// server of the health check node port does not read (kubernetes/ingress-nginx#10982, cilium/cilium#26274).
+func (aws) conflict(lb LoadBalancer, svc *cluster.Service) (Conflict, bool) {
+	port, protocol := svc.Annotations[awsCheckPort], strings.ToLower(svc.Annotations[awsCheckProtocol])
+	own := port == "" || port == strconv.Itoa(int(svc.HealthCheckNodePort))
+	switch {
+	case svc.ExternalTrafficPolicy != cluster.PolicyLocal || svc.HealthCheckNodePort == 0:
+	case own && protocol == "tcp":
+		c := Conflict{
+			Certain: true, WithoutPod: true, Message: "the health check only opens a TCP connection to the health check node port, which every node accepts",
+			Detail:  "Which nodes have a ready endpoint is only in the HTTP answer of that port, so the load balancer also sends to the others.",
+			Setting: Setting{Key: awsCheckProtocol, Remove: true},
+		}
+		c.about(svc, awsCheckProtocol)
+		return c, true
+	case own && lb.Product == "NLB" && awsController(svc) && ProxyProtocol(svc) != "":
+		c := Conflict{
+			Certain: true, Message: "the load balancer puts a PROXY protocol header before its health checks too, and the health check node port answers that with an error",
+			Detail: "All targets are unhealthy. A Network Load Balancer then sends to all of them, also to nodes without a ready endpoint.",
+			Remedy: "Set externalTrafficPolicy to Cluster: the PROXY protocol already carries the client IP",
+		}
+		c.about(svc, ProxyProtocol(svc))
+		return c, true
+	case port == "10256":
+		c := Conflict{
+			Certain: true, WithoutPod: true, Message: "the health check asks kube-proxy itself (port 10256), which every node answers alike",
+			Detail:  "It does not show which nodes have a ready endpoint, so the load balancer also sends to the others.",
+			Setting: Setting{Key: awsCheckPort, Remove: true},
+		}
+		c.about(svc, awsCheckPort)
+		return c, true
+	case port == "traffic-port" && protocol != "tcp":
+		c := Conflict{
+			Message: "the health check sends an HTTP request to the node port, and any answer but a success counts as a failure",
+			Detail:  "Under policy Local the default of the protocol is HTTP and that of the path is /healthz. Whether the pods answer that is not in the Kubernetes API.",
+			Setting: Setting{Key: awsCheckPort, Remove: true},
+		}
+		c.about(svc, awsCheckPort)
+		return c, true
+	case port != "" && port != "traffic-port" && !own:
+		c := Conflict{
+			WithoutPod: true, Message: "the health check asks port " + port + " instead of health check node port " + strconv.Itoa(int(svc.HealthCheckNodePort)),
+			Detail:  "Unless that port too shows which nodes have a ready endpoint, the load balancer also sends to the others.",
+			Setting: Setting{Key: awsCheckPort, Remove: true},
+		}
+		c.about(svc, awsCheckPort)
+		return c, true
+	}
+	return Conflict{}, false
 }
 
 func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
@@ -209,7 +305,7 @@ func (aws) toCluster(lb LoadBalancer, _ Facts) Change {
 // that they drop (kubernetes-sigs/aws-load-balancer-controller pkg/service/model_build_target_group.go).
 func (aws) toLocal(lb LoadBalancer, f Facts) Change {
 	var c Change
-	for _, key := range []string{"service.beta.kubernetes.io/aws-load-balancer-healthcheck-port", "service.beta.kubernetes.io/aws-load-balancer-healthcheck-protocol"} {
+	for _, key := range []string{awsCheckPort, awsCheckProtocol} {
 		if lb.Backends != Pods && annotated(f.Service, key) {
 			c.Checks = append(c.Checks, healthCheckByHand(f.Service, key))
 		}

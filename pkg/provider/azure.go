@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,11 +35,36 @@ func (azure) recognise(c candidate) (LoadBalancer, bool) {
 	}
 	switch {
 	case c.local():
-		lb.Checks = []HealthCheck{HealthCheckNodePort}
+		lb.Checks = []HealthCheck{azureLocalCheck(c.service)}
 	case azureProbesByHand(c.service):
 		lb.Checks = []HealthCheck{UnknownCheck}
 	}
 	return lb, ok
+}
+
+// azureLocalCheck is what the probes ask under policy Local: the health check node port. A port may have a probe port
+// of its own, or no probe; with a private link service that adds the PROXY protocol there is no such probe either
+// (kubernetes-sigs/cloud-provider-azure pkg/provider/azure_loadbalancer.go getExpectedLBRules).
+func azureLocalCheck(svc *cluster.Service) HealthCheck {
+	without := 0
+	for i := range svc.Ports {
+		prefix := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", svc.Ports[i].Port)
+		switch {
+		case svc.Annotations[prefix+"no_probe_rule"] == "true":
+			without++
+		case svc.Annotations[prefix+"health-probe_port"] != "":
+			return UnknownCheck
+		}
+	}
+	switch {
+	case svc.Annotations["service.beta.kubernetes.io/azure-pls-create"] == "true" && svc.Annotations["service.beta.kubernetes.io/azure-pls-proxy-protocol"] == "true":
+		return UnknownCheck
+	case without == 0:
+		return HealthCheckNodePort
+	case without == len(svc.Ports):
+		return NoHealthCheck
+	}
+	return UnknownCheck
 }
 
 // azureProbesByHand: the probe asks over HTTP, or something that an annotation names, and what is answered there is not
@@ -85,6 +111,57 @@ func azureMember(n *cluster.Node) Member {
 		return out("BeingRemoved", lb04)
 	}
 	return in()
+}
+
+// conflict: buildHealthProbeRulesForPort in pkg/provider/azure_loadbalancer_healthprobe.go, and
+// getExpectedLBRules in azure_loadbalancer.go: under policy Local a port has the health check node port's probe, unless
+// annotations give it another port, or no probe. Under Cluster a port with appProtocol http or https is asked for a
+// path over that protocol.
+func (azure) conflict(_ LoadBalancer, svc *cluster.Service) (Conflict, bool) {
+	for i := range svc.Ports {
+		p := &svc.Ports[i]
+		if p.Protocol != cluster.TCP {
+			continue
+		}
+		prefix := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", p.Port)
+		local := svc.ExternalTrafficPolicy == cluster.PolicyLocal
+		switch key := prefix + "no_probe_rule"; {
+		case local && svc.Annotations[key] == "true":
+			c := Conflict{
+				Certain: true, WithoutPod: true, Message: fmt.Sprintf("an annotation turns the health probe of port %d off", p.Port),
+				Detail: "Without a probe the load balancer sends to every node.", Setting: Setting{Key: key, Remove: true},
+			}
+			c.about(svc, key)
+			return c, true
+		case !local && svc.Annotations[key] != "true":
+			if c, ok := azureAsksForPath(svc, p, prefix); ok {
+				return c, true
+			}
+		}
+	}
+	return Conflict{}, false
+}
+
+// azureAsksForPath: the health probe of a port asks for / over HTTP, for want of a path, and wants a 200.
+func azureAsksForPath(svc *cluster.Service, p *cluster.Port, prefix string) (Conflict, bool) {
+	protocol := cmp.Or(svc.Annotations[prefix+"health-probe_protocol"], p.AppProtocol, svc.Annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"])
+	protocol = strings.ToLower(strings.TrimSpace(protocol))
+	if protocol != "http" && protocol != "https" || svc.Annotations[azureProbePath] != "" || svc.Annotations[prefix+"health-probe_request-path"] != "" {
+		return Conflict{}, false
+	}
+	c := Conflict{
+		Message: fmt.Sprintf("the health probe of port %d requests / over %s, and any answer but 200 counts as a failure", p.Port, strings.ToUpper(protocol)),
+		Detail:  "An ingress controller answers / with 404 where no rule matches. A cluster in shared health probe mode asks kube-proxy instead, and the Kubernetes API does not show the mode.",
+		Remedy:  "Set annotation " + azureProbePath + " to a path that the pods answer with 200; ingress-nginx: /healthz",
+		Fact:    fmt.Sprintf("port %d has appProtocol %q, and no annotation sets the path of its probe", p.Port, p.AppProtocol), Source: "service " + svc.Namespace + "/" + svc.Name,
+	}
+	if p.AppProtocol == "" {
+		c.Fact = fmt.Sprintf("annotations set the probe of port %d to %s, and none sets its path", p.Port, protocol)
+	}
+	if svc.Labels["app.kubernetes.io/name"] == "ingress-nginx" {
+		c.Setting = Setting{Key: azureProbePath, Value: "/healthz"}
+	}
+	return c, true
 }
 
 const azureProbePath = "service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path"

@@ -38,6 +38,19 @@ func (digitalOcean) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol")
 }
 
+// endsTLS: a certificate is for ports at which the load balancer ends TLS
+// (digitalocean/digitalocean-cloud-controller-manager cloud-controller-manager/do/lb_annotations.go).
+func (digitalOcean) endsTLS(svc *cluster.Service) string {
+	if svc.Annotations["service.beta.kubernetes.io/do-loadbalancer-tls-passthrough"] == "true" {
+		return ""
+	}
+	return turnedOn(svc, "service.beta.kubernetes.io/do-loadbalancer-certificate-id", "service.beta.kubernetes.io/do-loadbalancer-certificate-name")
+}
+
+func (digitalOcean) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "service.beta.kubernetes.io/do-loadbalancer-enable-proxy-protocol", Value: "true"}, ""
+}
+
 func (digitalOcean) toName(LoadBalancer) (p Published, instead string) {
 	return Published{Key: "service.beta.kubernetes.io/do-loadbalancer-hostname", Source: "digitalocean/digitalocean-cloud-controller-manager cloud-controller-manager/do/loadbalancers.go"}, ""
 }

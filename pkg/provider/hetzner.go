@@ -52,6 +52,25 @@ func (hetzner) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "load-balancer.hetzner.cloud/uses-proxyprotocol")
 }
 
+// endsTLS: services of protocol https (hetznercloud/hcloud-cloud-controller-manager v1.35.0
+// internal/annotation/load_balancer.go).
+func (hetzner) endsTLS(svc *cluster.Service) string {
+	if strings.EqualFold(svc.Annotations["load-balancer.hetzner.cloud/protocol"], "https") {
+		return "load-balancer.hetzner.cloud/protocol"
+	}
+	return ""
+}
+
+// publishesProxy: hetznercloud/hcloud-cloud-controller-manager CHANGELOG.md, v1.21.0; hcloud/load_balancers.go
+// buildLoadBalancerStatusIngress.
+func (hetzner) publishesProxy() string {
+	return "hcloud-cloud-controller-manager v1.21.0 and later publish ipMode Proxy where the PROXY protocol is on"
+}
+
+func (hetzner) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "load-balancer.hetzner.cloud/uses-proxyprotocol", Value: "true"}, ""
+}
+
 func (hetzner) toName(LoadBalancer) (p Published, instead string) {
 	return Published{Key: "load-balancer.hetzner.cloud/hostname", Source: "hetznercloud/hcloud-cloud-controller-manager hcloud/load_balancers.go"}, ""
 }

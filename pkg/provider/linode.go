@@ -27,6 +27,10 @@ func (linode) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "service.beta.kubernetes.io/linode-loadbalancer-proxy-protocol", "service.beta.kubernetes.io/linode-loadbalancer-default-proxy-protocol")
 }
 
+func (linode) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "service.beta.kubernetes.io/linode-loadbalancer-default-proxy-protocol", Value: "v2"}, ""
+}
+
 func (linode) toName(LoadBalancer) (p Published, instead string) {
 	return Published{Key: "service.beta.kubernetes.io/linode-loadbalancer-hostname-only-ingress", Value: "true", Source: "linode/linode-cloud-controller-manager cloud/annotations/annotations.go"}, ""
 }

@@ -42,6 +42,19 @@ func (oci) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "service.beta.kubernetes.io/oci-load-balancer-connection-proxy-protocol-version", "oci-network-load-balancer.oraclecloud.com/is-ppv2-enabled")
 }
 
+// endsTLS: oracle/oci-cloud-controller-manager pkg/cloudprovider/providers/oci/load_balancer.go
+// ServiceAnnotationLoadBalancerSSLPorts.
+func (oci) endsTLS(svc *cluster.Service) string {
+	return turnedOn(svc, "service.beta.kubernetes.io/oci-load-balancer-ssl-ports")
+}
+
+func (oci) showsClientIP(lb LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	if lb.Product != "" {
+		return Setting{Key: "oci-network-load-balancer.oraclecloud.com/is-ppv2-enabled", Value: "true"}, ""
+	}
+	return Setting{Key: "service.beta.kubernetes.io/oci-load-balancer-connection-proxy-protocol-version", Value: "2"}, ""
+}
+
 // toCluster: a network load balancer refuses policy Cluster as long as that annotation is there at all
 // (oracle/oci-cloud-controller-manager pkg/cloudprovider/providers/oci/load_balancer_spec.go).
 func (oci) toCluster(_ LoadBalancer, f Facts) Change {

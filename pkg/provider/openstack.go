@@ -81,6 +81,43 @@ func (openstack) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "loadbalancer.openstack.org/proxy-protocol")
 }
 
+func (openstack) endsTLS(svc *cluster.Service) string {
+	return turnedOn(svc, "loadbalancer.openstack.org/default-tls-container-ref")
+}
+
+// publishesProxy: kubernetes/cloud-provider-openstack pull request 2587, pkg/openstack/loadbalancer.go
+// createLoadBalancerStatus.
+func (openstack) publishesProxy() string {
+	return "openstack-cloud-controller-manager v1.30.0 and later publish ipMode Proxy where the PROXY protocol is on"
+}
+
+func (openstack) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "loadbalancer.openstack.org/proxy-protocol", Value: "true"}, ""
+}
+
+func (openstack) clientIPDepends() string {
+	return "Octavia's default driver, amphora, opens its own connections, so pods see its address under any policy; its driver OVN keeps the client IP"
+}
+
+// conflict: pkg/openstack/loadbalancer.go makes a health monitor only where the annotation, or the controller's
+// create-monitor, says so; healthCheckNodePort is used in it alone.
+func (openstack) conflict(_ LoadBalancer, svc *cluster.Service) (Conflict, bool) {
+	value := svc.Annotations[octaviaMonitor]
+	if svc.ExternalTrafficPolicy != cluster.PolicyLocal || value == "true" {
+		return Conflict{}, false
+	}
+	c := Conflict{
+		WithoutPod: true, Certain: value != "", Message: "the load balancer has no health monitor, unless create-monitor is on in the controller's configuration",
+		Detail:  "create-monitor is off by default, and the Kubernetes API does not show it. Without a health monitor Octavia sends to every node.",
+		Setting: Setting{Key: octaviaMonitor, Value: "true"}, Confirm: "openstack loadbalancer healthmonitor list",
+	}
+	if c.Certain {
+		c.Message, c.Detail = "an annotation turns the load balancer's health monitor off", "Without a health monitor Octavia sends to every node."
+	}
+	c.about(svc, octaviaMonitor)
+	return c, true
+}
+
 // toLocal: without a health monitor Octavia sends to every node, and those without a pod drop it; the monitor is off
 // unless the annotation, or the controller's create-monitor, turns it on (kubernetes/cloud-provider-openstack
 // pkg/openstack/loadbalancer.go).

@@ -29,6 +29,21 @@ type controller interface {
 	// proxyProtocol is the annotation that makes it put a PROXY protocol header before each connection; "" where the
 	// Service has none.
 	proxyProtocol(*cluster.Service) string
+	// endsTLS is the annotation that makes the load balancer end TLS and speak to the backends without it; "" where the
+	// Service has none.
+	endsTLS(*cluster.Service) string
+	// publishesProxy says since which release the controller publishes ipMode Proxy where the PROXY protocol is on; ""
+	// where it is not known to.
+	publishesProxy() string
+	// showsClientIP turns the PROXY protocol on, or something else that lets backends learn the client IP, in which case
+	// takes says what that costs; an empty Setting where no annotation is known that does.
+	showsClientIP(LoadBalancer, *cluster.Service) (s Setting, takes string)
+	// clientIPDepends says what decides whether pods see the client IP, where the API does not show it; "" elsewhere.
+	clientIPDepends() string
+	// crossZone turns cross-zone load balancing on; an empty Setting where no annotation is known that does.
+	crossZone(*cluster.Service) Setting
+	// conflict is a health check that does not do what the traffic policy needs.
+	conflict(LoadBalancer, *cluster.Service) (Conflict, bool)
 	// weighs is the setting that divides connections by the number of pods; an empty Setting where there is none, or it
 	// is set. hint is what else to say of it.
 	weighs(LoadBalancer, *cluster.Service) (s Setting, hint string)
@@ -116,15 +131,24 @@ func (unknown) recognise(candidate) (LoadBalancer, bool) { return LoadBalancer{}
 func (unknown) members(s *cluster.Snapshot, _ *cluster.Service) func(*cluster.Node) Member {
 	return upstream(s)
 }
-func (unknown) leavesOut(int, int) *Rule                                { return nil }
-func (unknown) subset(*cluster.Service) (int, *Rule)                    { return 0, nil }
-func (unknown) unsureCheck() *Rule                                      { return HealthNotKnown }
-func (unknown) noHairpin(LoadBalancer) string                           { return "" }
-func (unknown) proxyProtocol(*cluster.Service) string                   { return "" }
-func (unknown) weighs(LoadBalancer, *cluster.Service) (Setting, string) { return Setting{}, "" }
-func (unknown) toCluster(LoadBalancer, Facts) Change                    { return Change{} }
-func (unknown) toLocal(LoadBalancer, Facts) Change                      { return Change{} }
-func (unknown) signs() []Sign                                           { return nil }
+func (unknown) leavesOut(int, int) *Rule                                       { return nil }
+func (unknown) subset(*cluster.Service) (int, *Rule)                           { return 0, nil }
+func (unknown) unsureCheck() *Rule                                             { return HealthNotKnown }
+func (unknown) noHairpin(LoadBalancer) string                                  { return "" }
+func (unknown) proxyProtocol(*cluster.Service) string                          { return "" }
+func (unknown) endsTLS(*cluster.Service) string                                { return "" }
+func (unknown) publishesProxy() string                                         { return "" }
+func (unknown) showsClientIP(LoadBalancer, *cluster.Service) (Setting, string) { return Setting{}, "" }
+func (unknown) crossZone(*cluster.Service) Setting                             { return Setting{} }
+func (unknown) clientIPDepends() string                                        { return "" }
+func (unknown) weighs(LoadBalancer, *cluster.Service) (Setting, string)        { return Setting{}, "" }
+func (unknown) toCluster(LoadBalancer, Facts) Change                           { return Change{} }
+func (unknown) toLocal(LoadBalancer, Facts) Change                             { return Change{} }
+func (unknown) signs() []Sign                                                  { return nil }
+
+func (unknown) conflict(LoadBalancer, *cluster.Service) (Conflict, bool) {
+	return Conflict{}, false
+}
 
 func (unknown) toPods(lb LoadBalancer, _ Facts) (c Change, policy bool) {
 	if lb.Name == "" {

@@ -30,6 +30,16 @@ func (scaleway) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v1", "service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v2")
 }
 
+// endsTLS: certificates are for frontends that end TLS (scaleway/scaleway-cloud-controller-manager
+// docs/loadbalancer-annotations.md).
+func (scaleway) endsTLS(svc *cluster.Service) string {
+	return turnedOn(svc, "service.beta.kubernetes.io/scw-loadbalancer-certificate-ids")
+}
+
+func (scaleway) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "service.beta.kubernetes.io/scw-loadbalancer-proxy-protocol-v2", Value: "true"}, ""
+}
+
 func (scaleway) toName(LoadBalancer) (p Published, instead string) {
 	return Published{Key: "service.beta.kubernetes.io/scw-loadbalancer-use-hostname", Value: "true", Source: "scaleway/scaleway-cloud-controller-manager scaleway/loadbalancers.go"}, ""
 }

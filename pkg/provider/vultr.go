@@ -19,6 +19,19 @@ func (vultr) proxyProtocol(svc *cluster.Service) string {
 	return turnedOn(svc, "service.beta.kubernetes.io/vultr-loadbalancer-proxy-protocol")
 }
 
+// endsTLS: the annotation names the Secret of a certificate (vultr/vultr-cloud-controller-manager
+// vultr/loadbalancers.go annoVultrLBSSL).
+func (vultr) endsTLS(svc *cluster.Service) string {
+	if svc.Annotations["service.beta.kubernetes.io/vultr-loadbalancer-ssl-pass-through"] == "true" {
+		return ""
+	}
+	return turnedOn(svc, "service.beta.kubernetes.io/vultr-loadbalancer-ssl")
+}
+
+func (vultr) showsClientIP(_ LoadBalancer, _ *cluster.Service) (s Setting, takes string) {
+	return Setting{Key: "service.beta.kubernetes.io/vultr-loadbalancer-proxy-protocol", Value: "true"}, ""
+}
+
 func (vultr) toName(LoadBalancer) (p Published, instead string) {
 	return Published{Key: "service.beta.kubernetes.io/vultr-loadbalancer-hostname", Source: "vultr/vultr-cloud-controller-manager vultr/loadbalancers.go"}, ""
 }

@@ -33,7 +33,8 @@ func (p *planner) cluster() {
 	p.change(append(fields, wanted...))
 	p.insideAfter()
 	p.outsideAfter()
-	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.NodePortOnSomeNodes)
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.NodePortOnSomeNodes,
+		finding.HealthAgainstPolicy, finding.LocalHidesClientIP)
 }
 
 // outsideAfter predicts whether connections from outside work on every node: with policy Cluster the load balancer may send to any of them.

@@ -33,7 +33,7 @@ func (p *planner) eni() {
 	if flips {
 		p.insideAfter()
 	}
-	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint)
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.HealthAgainstPolicy)
 }
 
 // without is the precondition that fails because the provider has no such setting, with what to use instead.

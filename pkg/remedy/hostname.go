@@ -85,7 +85,7 @@ func (p *planner) hostname(o Options) error {
 	p.change([]Field{field})
 	p.Assumes = append(p.Assumes, "the provider's controller reads the annotation and updates the status")
 	p.insideAfter()
-	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost)
+	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.BypassesLoadBalancer)
 	return nil
 }
 

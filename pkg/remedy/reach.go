@@ -146,6 +146,19 @@ func (p *planner) fixes(codes ...string) (fixed []string) {
 			if !fewer(dataplane.External) {
 				continue
 			}
+		case finding.BypassesLoadBalancer:
+			if p.answersItself(p.after()) {
+				continue
+			}
+		case finding.HealthAgainstPolicy:
+			after := p.after()
+			if _, still := p.providerOf(after).HealthConflict(after); still {
+				continue
+			}
+		case finding.LocalHidesClientIP:
+			if p.after().ExternalTrafficPolicy == cluster.PolicyLocal {
+				continue
+			}
 		}
 		fixed = append(fixed, code)
 	}
@@ -155,6 +168,25 @@ func (p *planner) fixes(codes ...string) (fixed []string) {
 // failed says whether the check of a code failed.
 func (p *planner) failed(code string) bool {
 	return slices.ContainsFunc(p.Findings, func(f finding.Finding) bool { return f.Code == code && f.Result == finding.Fail })
+}
+
+// answersItself says whether some node may handle a load balancer address of the Service itself, for clients inside the cluster.
+func (p *planner) answersItself(svc *cluster.Service) bool {
+	predictor := dataplane.New(p.Snapshot, svc)
+	for _, t := range dataplane.PublishedAndServed(svc) {
+		for i := range p.Snapshot.Nodes {
+			if t.To != dataplane.LoadBalancerIP || p.Snapshot.Nodes[i].IsVirtual() {
+				continue
+			}
+			t.Node = i
+			for _, from := range []dataplane.From{dataplane.Pod, dataplane.Node} {
+				if path := predictor.Path(dataplane.Client{From: from, Node: i}, t); path.Outcome != dataplane.ViaLoadBalancer {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func lower(s string) string { return strings.ToLower(s) }

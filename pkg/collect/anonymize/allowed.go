@@ -50,7 +50,8 @@ var allowedKeys = set([]string{
 	"service.beta.kubernetes.io/aws-load-balancer-scheme", "service.beta.kubernetes.io/aws-load-balancer-internal",
 	"service.beta.kubernetes.io/load-balancer-source-ranges",
 	"service.beta.kubernetes.io/azure-load-balancer-internal", "service.beta.kubernetes.io/azure-disable-load-balancer-floating-ip",
-	"service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path", "kubernetes.azure.com/managed",
+	"service.beta.kubernetes.io/azure-load-balancer-health-probe-request-path", "service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol",
+	"kubernetes.azure.com/managed",
 	"networking.gke.io/weighted-load-balancing", "networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type", "cloud.google.com/l4-rbs",
 	"eks.amazonaws.com/compute-type", "microk8s.io/cluster", "node.openshift.io/os_id",
 	"kubevirt.io/schedulable", "katacontainers.io/kata-runtime", "sandbox.gke.io/runtime", "alibabacloud.com/container-runtime",
@@ -79,6 +80,11 @@ var allowedKeys = set([]string{
 	"service.beta.kubernetes.io/vultr-loadbalancer-hostname", "service.beta.kubernetes.io/vultr-loadbalancer-proxy-protocol",
 	"service.cloud.tencent.com/direct-access", "service.cloud.tencent.com/local-svc-weighted-balance", "service.kubernetes.io/local-svc-only-bind-node-with-pod",
 	"tke.cloud.tencent.com/networks",
+	"load-balancer.hetzner.cloud/protocol", "service.beta.kubernetes.io/do-loadbalancer-tls-passthrough", "service.beta.kubernetes.io/do-loadbalancer-certificate-id",
+	"service.beta.kubernetes.io/do-loadbalancer-certificate-name", "service.beta.kubernetes.io/scw-loadbalancer-certificate-ids",
+	"service.beta.kubernetes.io/vultr-loadbalancer-ssl", "service.beta.kubernetes.io/vultr-loadbalancer-ssl-pass-through",
+	"service.beta.kubernetes.io/oci-load-balancer-ssl-ports", "loadbalancer.openstack.org/default-tls-container-ref", "service.beta.kubernetes.io/azure-pls-create",
+	"service.beta.kubernetes.io/azure-pls-proxy-protocol",
 	"service.kubernetes.io/ibm-load-balancer-cloud-provider-enable-features", "service.kubernetes.io/ibm-load-balancer-cloud-provider-vpc-health-check-protocol",
 }, alibabaKeys("service.beta.kubernetes.io/alibaba-cloud-loadbalancer-"), alibabaKeys("service.beta.kubernetes.io/alicloud-loadbalancer-"))
 
@@ -217,7 +223,7 @@ var allowedWords = lowered(
 		"private", "regional", "regional_network", "wrr", "rr", "wlc", "sch", "tch", "proxy", "lb", "performance", "union", "shared", "pods-per-node", "round_robin",
 		"least_connections", "http", "https", "ssl", "tls", "http2", "grpc", "kubernetes.io/h2c", "kubernetes.io/ws", "kubernetes.io/wss", "v2", "octavia", "purelb", "healthy",
 		"linux", "windows", "arm64", "amd64", "virtual-kubelet", "cloud-provider-managed", "dualstack", "tke-route-eni", "ingress-nginx", "kubelet", "hybrid", "rhcos", "gvisor", "Sandboxed-Container.runv",
-		"preserve_client_ip.enabled", "load_balancing.cross_zone.enabled", "proxy_protocol_v2.enabled", "use_load_balancer_configuration", "*", "fargate", "traffic-port", "drain", "edge", "source_ip", "source_ip_port", "ip_hash", "proxy-protocol",
+		"preserve_client_ip.enabled", "load_balancing.cross_zone.enabled", "proxy_protocol_v2.enabled", "use_load_balancer_configuration", "*", "fargate", "traffic-port", "10256", "drain", "edge", "source_ip", "source_ip_port", "ip_hash", "proxy-protocol",
 	})
 
 func lowered(lists ...[]string) map[string]bool {
