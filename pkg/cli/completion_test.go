@@ -256,7 +256,7 @@ func TestCompleteValuesOfFlags(t *testing.T) {
 		{[]string{"status", "--cluster", ""}, []string{"c"}},
 		{[]string{"status", "--user", ""}, []string{"u"}},
 		{[]string{"explain", "IPVS-0"}, []string{"IPVS-01", "IPVS-02", "IPVS-03", "IPVS-04", "IPVS-05", "IPVS-06", "IPVS-07", "IPVS-08", "IPVS-09"}},
-		{[]string{"explain", "ETP00"}, []string{"ETP001", "ETP002", "ETP003", "ETP007", "ETP008"}},
+		{[]string{"explain", "ETP00"}, []string{"ETP001", "ETP002", "ETP003", "ETP005", "ETP007", "ETP008"}},
 		{[]string{"explain", "ETP001", ""}, nil},
 	} {
 		if got := completions(t, &world{}, c.args...); !slices.Equal(got, c.want) {

@@ -107,10 +107,19 @@ type Service struct {
 	// of them, nil where there is none.
 	EventsKnown bool
 	NewestEvent *Event
+	// Announcers are the nodes of which an object of the cluster says that they announce load balancer addresses of the
+	// Service; nil where none was read.
+	Announcers []Announcer
 	// LastFix is the newest fix that is recorded on the Service itself and not undone; nil where none is.
 	LastFix *Fix
 	// Live are the answers of the nodes' own health checks, by node name; nil unless asked for.
 	Live map[string]Live
+}
+
+// Announcer is a node that announces load balancer addresses. By is the program that says so: cilium, metallb or
+// kube-vip. Source is what it was read from: lease kube-system/cilium-l2announce-shop-web.
+type Announcer struct {
+	Node, By, Source string
 }
 
 // Fix is a change that `kubectl etp fix` made: its mode, and when.

@@ -140,6 +140,8 @@ type CiliumSettings struct {
 	NodePortAddresses []netip.Prefix
 	// NoSourceRanges is enable-svc-source-range-check: false, which v1.19 no longer has.
 	NoSourceRanges bool
+	// BGP is enable-bgp-control-plane: nodes may announce addresses by BGP.
+	BGP bool
 	// InClusterLoadBalance is Terway's in_cluster_loadbalance.
 	InClusterLoadBalance Tristate
 }

@@ -19,5 +19,7 @@ const (
 	ResourceReplicaSets          = "replicasets.apps"
 	ResourceNetworkPolicies      = "networkpolicies.networking.k8s.io"
 	ResourceCiliumPolicies       = "ciliumnetworkpolicies.cilium.io"
+	ResourceLeases               = "leases.coordination.k8s.io"
+	ResourceServiceL2Statuses    = "servicel2statuses.metallb.io"
 	ResourcePodDisruptionBudgets = "poddisruptionbudgets.policy"
 )

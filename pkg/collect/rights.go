@@ -30,6 +30,8 @@ func Rights() []Right {
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
 		{"operator.tigera.io", "installations", "default", []string{"get"}, "the same, where Tigera's operator installs Calico"},
 		{"", "events", "", []string{"list"}, "events of a Service without a load balancer address, and of a fix and its rollout"},
+		{"coordination.k8s.io", "leases", "", []string{"get", "list"}, "which node announces an address, where Cilium announces it by L2; in Cilium's namespace"},
+		{"metallb.io", "servicel2statuses", "", []string{"list"}, "the same, where MetalLB does"},
 		{"networking.k8s.io", "ingresses", "", []string{"get"}, "an Ingress named in place of a Service"},
 		{"gateway.networking.k8s.io", "gateways", "", []string{"get"}, "a Gateway named in place of a Service"},
 	}

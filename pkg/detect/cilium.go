@@ -48,6 +48,7 @@ const (
 	ciliumNodePortRange   = "node-port-range"
 	ciliumNodePortAddress = "nodeport-addresses"
 	ciliumSourceRanges    = "enable-svc-source-range-check"
+	ciliumBGP             = "enable-bgp-control-plane"
 	ciliumMasqueradeOn    = "egress-masquerade-interfaces"
 	ciliumMasqueradeAgent = "enable-ip-masq-agent"
 	ciliumNativeRange     = "ipv4-native-routing-cidr"
@@ -59,7 +60,7 @@ func CiliumKeys() []string {
 	return []string{
 		ciliumReplacement, ciliumMode, ciliumNoBackend, ciliumHostSockets, ciliumNodePort, ciliumInClusterLoad, ciliumModeAnnotation, ciliumRoutable, ciliumSockets,
 		ciliumEnvoyConfig, ciliumIngress, ciliumGateway, ciliumSCTP, ciliumBPFMasquerade, ciliumMasquerade, ciliumMasquerade6, ciliumEndpointRoutes, ciliumIPv4, ciliumIPv6, ciliumRanges, ciliumRouting, ciliumTunnel,
-		ciliumChaining, ciliumToNodes, ciliumTopology, ciliumOpenExternalIPs, ciliumNodePortRange, ciliumNodePortAddress, ciliumSourceRanges,
+		ciliumChaining, ciliumToNodes, ciliumTopology, ciliumOpenExternalIPs, ciliumNodePortRange, ciliumNodePortAddress, ciliumSourceRanges, ciliumBGP,
 		ciliumMasqueradeOn, ciliumMasqueradeAgent, ciliumNativeRange, ciliumNativeRange6,
 	}
 }
@@ -276,6 +277,7 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		OpenExternalIPs:      on(ciliumOpenExternalIPs),
 		NodePortAddresses:    cluster.ParsePrefixes(words(data[ciliumNodePortAddress])...),
 		NoSourceRanges:       isOff(ciliumSourceRanges),
+		BGP:                  on(ciliumBGP),
 	}
 	if limits := words(data[ciliumNodePortRange]); len(limits) == 2 {
 		first, errFirst := strconv.ParseUint(limits[0], 10, 16)

@@ -92,7 +92,7 @@ func byZone(rows []*Row) func(*Row) float64 {
 var singleNode = Kind{
 	Code: SingleNode, Severity: Warning, degrades: true, Title: "All traffic from outside depends on one node",
 	Explain:  "With externalTrafficPolicy Local only nodes that have a ready endpoint get traffic from outside. Here that is one node: if it goes down, the Service is down.",
-	hiddenBy: []string{NoReadyEndpoint},
+	hiddenBy: []string{NoReadyEndpoint, AnnouncerWithoutEndpoint},
 	passed:   "more than one node has a ready endpoint",
 	applies:  every(needsLocalPolicy, needsNodesAsBackends, needsAssignedAddress),
 	reads:    []fact{endpointsFact, otherNodesFact, reachedNodeFact},

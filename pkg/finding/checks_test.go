@@ -78,6 +78,20 @@ func proxied(f *finding.Facts) {
 	f.Provider.Name, f.Service.Annotations = "hetzner", map[string]string{"load-balancer.hetzner.cloud/uses-proxyprotocol": "true"}
 }
 
+// announced makes nodes announce the address; node is the only one that does, "" where nothing names it.
+func announced(f *finding.Facts, by, node string) {
+	f.Provider.Name, f.Provider.Announced = by, true
+	if node != "" {
+		f.Provider.Announcers, f.Provider.OneAnnouncer = []cluster.Announcer{{Node: node, By: by, Source: "the test"}}, true
+		f.Service.Announcers = f.Provider.Announcers
+	}
+}
+
+func ciliumRuns(f *finding.Facts, version string) {
+	v, _ := cluster.ParseVersion(version)
+	f.Snapshot.Dataplane = cluster.Dataplane{Name: cluster.Cilium, Version: v, Cilium: &cluster.CiliumSettings{Version: v}}
+}
+
 // endpoints gives the nodes so many ready endpoints each.
 func endpoints(f *finding.Facts, ready ...int) {
 	f.Service.Endpoints = nil
@@ -336,6 +350,42 @@ func TestChecks(t *testing.T) {
 			change: func(f *finding.Facts) {
 				f.Provider.Name, f.Service.Annotations = "hetzner", map[string]string{"load-balancer.hetzner.cloud/protocol": "https"}
 			},
+		},
+
+		{
+			code: finding.AnnouncerWithoutEndpoint, name: "c announces and has none", want: fail,
+			says: "node c announces the address and has no ready endpoint: all connections from outside time out", advises: "Set svc_election of kube-vip",
+			confirm: "curl -v -m 3 http://203.0.113.7:80",
+			change: func(f *finding.Facts) {
+				announced(f, "kube-vip", "c")
+				f.Rows[2].LoadBalancer.Receives = cluster.Yes
+				set(f, 2, dataplane.External, dataplane.LoadBalancerIP, dataplane.TimedOut)
+			},
+		},
+		{
+			code: finding.AnnouncerWithoutEndpoint, name: "a announces and has one", want: pass, change: func(f *finding.Facts) { announced(f, "kube-vip", "a") },
+		},
+		{
+			code: finding.AnnouncerWithoutEndpoint, name: "nothing names the node", want: open, says: "it is not known which node announces", change: func(f *finding.Facts) { announced(f, "kube-vip", "") },
+		},
+		{
+			code: finding.AnnouncerWithoutEndpoint, name: "nothing names the node, and every node has one", want: pass,
+			change: func(f *finding.Facts) { announced(f, "kube-vip", ""); endpoints(f, 1, 1, 1) },
+		},
+		{
+			code: finding.AnnouncerWithoutEndpoint, name: "nothing names the node, and MetalLB chooses one with an endpoint", want: pass,
+			change: func(f *finding.Facts) { announced(f, "metallb", "") },
+		},
+		{
+			code: finding.AnnouncedByAnyNode, name: "Cilium v1.19", want: fail, says: "1 of 3 nodes has no ready endpoint", advises: "Upgrade Cilium to v1.20.2",
+			confirm: "kubectl get lease cilium-l2announce-shop-web -n kube-system -o yaml",
+			change:  func(f *finding.Facts) { announced(f, "cilium", "a"); ciliumRuns(f, "v1.19.7") },
+		},
+		{
+			code: finding.AnnouncedByAnyNode, name: "Cilium v1.20.2", want: pass, change: func(f *finding.Facts) { announced(f, "cilium", "a"); ciliumRuns(f, "v1.20.2") },
+		},
+		{
+			code: finding.AnnouncedByAnyNode, name: "Cilium of an unknown version", want: open, change: func(f *finding.Facts) { announced(f, "cilium", "a") },
 		},
 
 		{code: finding.HealthAgainstPolicy, name: "well", want: pass, change: func(*finding.Facts) {}},

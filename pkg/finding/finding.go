@@ -115,7 +115,7 @@ type Kind struct {
 // Catalogue lists every kind, ordered by code.
 func Catalogue() []Kind {
 	return []Kind{
-		noReadyEndpoint, failsFromPods, failsFromHost, bypassesLoadBalancer, unevenLoad, singleNode, sendsToNoEndpoint, healthAgainstPolicy, localHidesClientIP,
+		noReadyEndpoint, failsFromPods, failsFromHost, bypassesLoadBalancer, unevenLoad, singleNode, sendsToNoEndpoint, announcerWithoutEndpoint, announcedByAnyNode, healthAgainstPolicy, localHidesClientIP,
 		nodePortOnSomeNodes, endpointWithoutNode, unhealthyIsExpected, noAddress, countsDiffer, unservedPort, otherProxyMode, sendsToFailingNodes, crossZoneOff,
 	}
 }

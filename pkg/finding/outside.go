@@ -110,7 +110,7 @@ var sendsToFailingNodes = Kind{
 	Code: SendsToFailingNodes, Severity: Error, Title: "The load balancer sends to nodes where connections fail",
 	Explain: "The load balancer sends to a node that then refuses or drops the connection. Its health check does not notice: it may not exist, or it counts the endpoints of the " +
 		"Service, whatever port they serve, and does not look at the node port itself. Confirm from outside with: " + fromOutside("NODE:NODEPORT"),
-	hiddenBy: []string{NoReadyEndpoint},
+	hiddenBy: []string{NoReadyEndpoint, AnnouncerWithoutEndpoint},
 	passed:   "connections work on every node that the load balancer sends to",
 	applies:  needsLoadBalancerOfNodes,
 	reads:    []fact{endpointsFact, nodesFact, sentPathsFact},

@@ -26,7 +26,52 @@ func (cilium) recognise(c candidate) (LoadBalancer, bool) {
 	case slices.Contains(c.service.Conditions, ciliumAddress):
 		return announced("cilium", "Cilium LB-IPAM", "condition "+ciliumAddress), true
 	}
+	if nodes := announcing(c.service, "cilium"); len(nodes) > 0 {
+		return announced("cilium", "Cilium", nodes[0].Source), true
+	}
 	return LoadBalancer{}, false
+}
+
+// announcers: the holder of the Service's Lease announces it by L2 (cilium/cilium v1.20.2
+// pkg/l2announcer/l2announcer.go). By BGP others may announce it as well, unless that is off or the class rules it out.
+func (cilium) announcers(svc *cluster.Service) (nodes []cluster.Announcer, old bool) {
+	return announcing(svc, "cilium"), false
+}
+
+func (cilium) announcesAlone(s *cluster.Snapshot, svc *cluster.Service) bool {
+	settings := s.Dataplane.Cilium
+	return svc.LoadBalancerClass == ciliumL2 || settings != nil && !settings.BGP
+}
+
+func (cilium) announcerShown(svc *cluster.Service) (command, sentence string) {
+	return "kubectl get lease cilium-l2announce-" + svc.Namespace + "-" + svc.Name + " -n kube-system -o yaml",
+		"Where Cilium announces by L2, Lease cilium-l2announce-" + svc.Namespace + "-" + svc.Name + " in Cilium's namespace names it (spec.holderIdentity)"
+}
+
+func (cilium) electsEndpoints() string {
+	return "Upgrade Cilium to v1.20.2 or later: with policy Local only nodes with an endpoint take part in the election"
+}
+
+// electsAnyNode: before v1.20.2 every node takes part in the election of the node that announces by L2
+// (https://github.com/cilium/cilium/issues/27800; Documentation/network/l2-announcements.rst). From then on only nodes
+// with an endpoint do, which none has for a Service that Envoy serves on every node (cilium/cilium pull request 48799).
+func (cilium) electsAnyNode(s *cluster.Snapshot, svc *cluster.Service) (holds cluster.Tristate, reason string) {
+	if svc.LoadBalancerClass != ciliumL2 && len(announcing(svc, "cilium")) == 0 {
+		return cluster.No, "" // by BGP, or by nobody
+	}
+	v := s.Dataplane.Version
+	if s.Dataplane.Cilium != nil && s.Dataplane.Cilium.Version.Known() {
+		v = s.Dataplane.Cilium.Version
+	} else if s.Dataplane.Name != cluster.Cilium {
+		v = cluster.Version{}
+	}
+	switch {
+	case v.Known() && !v.Before(1, 20, 2):
+		return cluster.No, ""
+	case v.Known():
+		return cluster.Yes, "before v1.20.2 Cilium elects the node that announces by L2 without regard to the policy"
+	}
+	return cluster.Undetermined, "before v1.20.2 Cilium elects the node that announces by L2 without regard to the policy, and its version was not read"
 }
 
 func (cilium) toCluster(_ LoadBalancer, f Facts) Change {

@@ -24,6 +24,18 @@ func (metalLB) leavesOut(ready, servingTerminating int) *Rule {
 	return nil
 }
 
+// announcers: a ServiceL2Status names a node that announces by layer 2. It stays where the node's speaker is gone, and
+// in v0.15.2 also where the node announces no longer (packets, v0.15.2 and v0.16.2). Whether other nodes announce by BGP
+// is in other objects, which are not read.
+func (metalLB) announcers(svc *cluster.Service) (nodes []cluster.Announcer, old bool) {
+	return announcing(svc, "metallb"), true
+}
+
+func (metalLB) announcerShown(svc *cluster.Service) (command, sentence string) {
+	return "kubectl get servicel2statuses.metallb.io -A -l metallb.io/service-name=" + svc.Name + ",metallb.io/service-namespace=" + svc.Namespace,
+		"A ServiceL2Status names it, where MetalLB announces by layer 2"
+}
+
 // metalLBShare are the annotations by which Services share an address.
 var metalLBShare = []string{"metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip"}
 

@@ -87,6 +87,11 @@ type LoadBalancer struct {
 	ClientIP ClientIP
 	// Announced: the address is announced from nodes, and one node may get everything; the Service does not say which.
 	Announced bool
+	// Announcers are the nodes that announce the address, as far as an object of the cluster names them. OneAnnouncer: no
+	// other node does. AnnouncersMayBeOld: the object is not always kept up to date.
+	Announcers         []cluster.Announcer
+	OneAnnouncer       bool
+	AnnouncersMayBeOld bool
 	// SharedWithOthers: the load balancer, or its group of backends, is not managed by the cluster's controller, and
 	// may have other backends.
 	SharedWithOthers bool
@@ -123,6 +128,11 @@ func Of(s *cluster.Snapshot, svc *cluster.Service) LoadBalancer {
 	c.identify()
 	for _, known := range registry {
 		if lb, ok := known.recognise(c); ok {
+			if lb.Announced {
+				nodes, old := known.announcers(svc)
+				lb.announce(s, nodes, old)
+				lb.OneAnnouncer = len(lb.Announcers) == 1 && !lb.AnnouncersMayBeOld && known.announcesAlone(s, svc)
+			}
 			return lb.settled(svc)
 		}
 	}
@@ -135,6 +145,9 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	lb.Delivery = cmp.Or(lb.Delivery, UnknownDelivery)
 	lb.Weights = cmp.Or(lb.Weights, UnknownWeights)
 	lb.ClientIP = cmp.Or(lb.ClientIP, UnknownClientIP)
+	if lb.OneAnnouncer {
+		lb.Weights = OneNode
+	}
 	switch lb.Backends {
 	case Pods:
 		lb.Checks, lb.Delivery = []HealthCheck{ChecksPods}, ToPod

@@ -11,7 +11,7 @@ type Receives struct {
 	// Receives is Undetermined where nothing that is known of the load balancer decides it.
 	Receives cluster.Tristate
 	// Reason is "" where the node receives, NotKnown where that is not known, else one word, such as NoLocalEndpoint,
-	// ExcludedByLabel, BeingRemoved, NoLoadBalancer, NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or
+	// ExcludedByLabel, BeingRemoved, NotAnnouncing, NoLoadBalancer, NoAddress, SendsToPods, RunsNoProxy, HealthCheckNotServed or
 	// HealthCheckFails.
 	Reason string
 	// Rule decided; nil where the node receives.
@@ -122,6 +122,10 @@ func (b *balance) receives(i int) Receives {
 		}
 	}
 	switch {
+	case b.Announced && !b.AnnouncersMayBeOld && slices.ContainsFunc(b.Announcers, func(a cluster.Announcer) bool { return a.Node == n.Node.Name }):
+		return Passes()
+	case b.Announced && b.OneAnnouncer:
+		return Fails("NotAnnouncing", lb23)
 	case b.Announced:
 		return NotSettled(AnnouncerNotKnown)
 	case !b.SendsToNodes():
@@ -168,7 +172,7 @@ func (b *balance) check(i int, kind HealthCheck) Receives {
 func (b *balance) share(all []Receives) {
 	byEndpoints := b.Weights == ByEndpoints && b.local
 	undecided := func(r Receives) bool { return r.Receives == cluster.Undetermined }
-	if slices.ContainsFunc(all, undecided) || !byEndpoints && b.Weights != EqualWeights {
+	if slices.ContainsFunc(all, undecided) || !byEndpoints && b.Weights != EqualWeights && b.Weights != OneNode {
 		return
 	}
 	// entries are the backends: nodes, and pods on virtual nodes beside them.

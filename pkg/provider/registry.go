@@ -40,6 +40,16 @@ type controller interface {
 	showsClientIP(LoadBalancer, *cluster.Service) (s Setting, takes string)
 	// clientIPDepends says what decides whether pods see the client IP, where the API does not show it; "" elsewhere.
 	clientIPDepends() string
+	// announcers are the nodes that announce the Service's address, as far as an object names them; old says that it is not
+	// always kept up to date. announcesAlone says whether no other node does where one is named.
+	announcers(*cluster.Service) (nodes []cluster.Announcer, old bool)
+	announcesAlone(*cluster.Snapshot, *cluster.Service) bool
+	// announcerShown is how to see which node announces the address, and electsEndpoints how to make the election prefer
+	// nodes with an endpoint: a sentence each, "" where there is none.
+	announcerShown(*cluster.Service) (command, sentence string)
+	electsEndpoints() string
+	// electsAnyNode says of policy Local whether a node without an endpoint may be the one that announces the address.
+	electsAnyNode(*cluster.Snapshot, *cluster.Service) (holds cluster.Tristate, reason string)
 	// crossZone turns cross-zone load balancing on; an empty Setting where no annotation is known that does.
 	crossZone(*cluster.Service) Setting
 	// conflict is a health check that does not do what the traffic policy needs.
@@ -145,6 +155,18 @@ func (unknown) weighs(LoadBalancer, *cluster.Service) (Setting, string)        {
 func (unknown) toCluster(LoadBalancer, Facts) Change                           { return Change{} }
 func (unknown) toLocal(LoadBalancer, Facts) Change                             { return Change{} }
 func (unknown) signs() []Sign                                                  { return nil }
+
+func (unknown) electsEndpoints() string { return "" }
+
+func (unknown) electsAnyNode(*cluster.Snapshot, *cluster.Service) (cluster.Tristate, string) {
+	return cluster.Undetermined, ""
+}
+
+func (unknown) announcerShown(*cluster.Service) (command, sentence string) { return "", "" }
+
+func (unknown) announcers(*cluster.Service) ([]cluster.Announcer, bool) { return nil, false }
+
+func (unknown) announcesAlone(*cluster.Snapshot, *cluster.Service) bool { return false }
 
 func (unknown) conflict(LoadBalancer, *cluster.Service) (Conflict, bool) {
 	return Conflict{}, false

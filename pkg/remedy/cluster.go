@@ -34,7 +34,7 @@ func (p *planner) cluster() {
 	p.insideAfter()
 	p.outsideAfter()
 	p.Fixes = p.fixes(finding.FailsFromPods, finding.FailsFromHost, finding.UnevenLoad, finding.SingleNode, finding.SendsToNoEndpoint, finding.NodePortOnSomeNodes,
-		finding.HealthAgainstPolicy, finding.LocalHidesClientIP)
+		finding.HealthAgainstPolicy, finding.LocalHidesClientIP, finding.AnnouncerWithoutEndpoint, finding.AnnouncedByAnyNode)
 }
 
 // outsideAfter predicts whether connections from outside work on every node: with policy Cluster the load balancer may send to any of them.

@@ -179,6 +179,13 @@ func (p *screen) about() []fact {
 		case provider.UnknownBackends:
 		}
 		f.value += healthCheck(lb)
+		for i, a := range lb.Announcers {
+			lead := " and "
+			if i == 0 {
+				lead = map[bool]string{true: ", perhaps announced by ", false: ", announced by "}[lb.AnnouncersMayBeOld]
+			}
+			f.value += lead + a.Node
+		}
 		if lb.Source != "" {
 			f.note = "from " + lb.Source
 		}

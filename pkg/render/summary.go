@@ -171,8 +171,10 @@ func outsideClaims(r *report.Report) []claim {
 func balancedClaim(r *report.Report) claim {
 	o, ports := &r.Verdict.Outside, ""
 	code := finding.SendsToFailingNodes
-	if failed(r, finding.HealthAgainstPolicy) != nil {
-		code = finding.HealthAgainstPolicy
+	for _, cause := range []string{finding.HealthAgainstPolicy, finding.AnnouncerWithoutEndpoint} {
+		if failed(r, cause) != nil {
+			code = cause
+		}
 	}
 	if n := len(r.Verdict.Failing); n > 0 && n < len(r.Service.Ports)-len(r.Verdict.Unserved) {
 		ports = " to " + portList(r.Verdict.Failing)

@@ -134,7 +134,7 @@ var allowedComponents = set([]string{
 	"kube-proxy", "kube-proxy-config", "kube-proxy-worker", "kube-proxy-windows", "cilium-config", "cilium", "cilium-agent", "cilium-envoy", "anetd", "cilium-node-init",
 	"calico-node", "node", "antrea-agent", "antrea-config", "antrea-ovs", "antrea-agent-ubuntu", "kube-router", "ovnkube-node", "ovnkube-controller", "ovn-controller",
 	"terway", "terway-eniip", "terway-eni", "eni-config", "aws-node", "kindnet", "kindnet-cni", "kindnetd", "kube-flannel", "kube-flannel-ds", "flannel",
-	"sdn", "sdn-config", "kube-ovn-cni", "coredns", "default", "cluster",
+	"sdn", "sdn-config", "kube-vip", "kube-vip-ds", "kube-ovn-cni", "coredns", "default", "cluster",
 })
 
 // allowedSegments are parts of paths, and names of files in ConfigMaps.
@@ -144,7 +144,7 @@ var allowedSegments = set([]string{
 }, detect.CiliumKeys())
 
 // allowedEnvironment are variables of containers.
-var allowedEnvironment = set([]string{"FELIX_BPFENABLED"})
+var allowedEnvironment = set([]string{"FELIX_BPFENABLED", "vip_arp", "bgp_enable", "svc_election"})
 
 // allowedInterfaces are names, and beginnings of names, that CNIs give to the network interfaces of pods.
 var allowedInterfaces = set([]string{"cali", "veth", "cni0", "cbr0", "lxc", "azv", "eni", "gke", "flannel.1", "vethwe", "podman"})
@@ -170,13 +170,13 @@ var allowedFlags = map[string]func(*anonymizer, string) string{
 // allowedFields are those of objects that are not part of Kubernetes.
 var allowedFields = set([]string{
 	"apiVersion", "kind", "metadata", "name", "namespace", "spec", "status", "addresses", "type", "value", "bpfEnabled", "bpfExternalServiceMode", "calicoNetwork",
-	"linuxDataplane", "networkType", "bpfConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancingEnabled",
+	"linuxDataplane", "networkType", "holderIdentity", "node", "serviceName", "serviceNamespace", "bpfConnectTimeLoadBalancing", "bpfConnectTimeLoadBalancingEnabled",
 })
 
 // allowedResources are what a gap may be of.
 var allowedResources = set([]string{
 	cluster.ResourceNodes, cluster.ResourceEndpointSlices, cluster.ResourceDaemonSets, cluster.ResourceConfigMaps, cluster.ResourcePods, cluster.ResourceFelixConfigurations, cluster.ResourceNodesProxy, cluster.ResourceServices, cluster.ResourceIngresses,
-	cluster.ResourceGateways, "installations.operator.tigera.io", "networks.config.openshift.io",
+	cluster.ResourceGateways, cluster.ResourceLeases, cluster.ResourceServiceL2Statuses, "installations.operator.tigera.io", "networks.config.openshift.io",
 })
 
 // allowedSchemes are those of provider IDs.
@@ -211,7 +211,7 @@ var allowedWords = lowered(
 		string(appsv1.RollingUpdateDaemonSetStrategyType), string(appsv1.OnDeleteDaemonSetStrategyType), string(corev1.NodeReady),
 	},
 	[]string{
-		"Pod", "Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "KubeProxyConfiguration",
+		"Pod", "Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Lease", "ServiceL2Status", "coordination.k8s.io/v1", "metallb.io/v1beta1", "Network", "KubeProxyConfiguration",
 		"v1", "apps/v1", "discovery.k8s.io/v1", "networking.k8s.io/v1", "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1",
 		"crd.projectcalico.org/v1", "projectcalico.org/v3", "operator.tigera.io/v1", "config.openshift.io/v1",
 		"IPAddress", "Hostname", "endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io",

@@ -41,10 +41,12 @@ type anonymizer struct {
 	changed map[netip.Prefix]netip.Prefix
 	// anchored are the names of objects, which text elsewhere may repeat.
 	anchored []string
+	// leases are the names of Cilium's Leases for the Services that were read, and what becomes of them.
+	leases map[string]string
 }
 
 func newAnonymizer() *anonymizer {
-	a := &anonymizer{names: map[string]map[string]string{}, seen: map[netip.Prefix]bool{}, anchored: []string{"host", "node", "zone", "key"}}
+	a := &anonymizer{leases: map[string]string{}, names: map[string]map[string]string{}, seen: map[netip.Prefix]bool{}, anchored: []string{"host", "node", "zone", "key"}}
 	for _, text := range allowedRanges {
 		a.kept = append(a.kept, netip.MustParsePrefix(text))
 	}
@@ -58,6 +60,9 @@ func (a *anonymizer) objects(o *objects.Objects) *objects.Objects {
 	out := &objects.Objects{Complete: o.Complete}
 	for i := range o.Services {
 		out.Services = append(out.Services, replaced(a, "Service", o.Services[i].DeepCopy()))
+	}
+	for i := range o.Services {
+		a.leases[objects.LeaseName(o.Services[i].Namespace, o.Services[i].Name)] = objects.LeaseName(out.Services[i].Namespace, out.Services[i].Name)
 	}
 	for i := range o.Slices {
 		out.Slices = append(out.Slices, replaced(a, "EndpointSlice", o.Slices[i].DeepCopy()))
@@ -258,6 +263,13 @@ var places = map[string]func(*anonymizer, string) string{
 	"Event.involvedObject.name":      named("service"),
 	"Event.involvedObject.namespace": (*anonymizer).namespace,
 
+	"Lease.metadata.name":                     (*anonymizer).lease,
+	"Lease.spec.holderIdentity":               named("node"),
+	"ServiceL2Status.metadata.name":           named("status"),
+	"ServiceL2Status.status.node":             named("node"),
+	"ServiceL2Status.status.serviceName":      named("service"),
+	"ServiceL2Status.status.serviceNamespace": (*anonymizer).namespace,
+
 	"Ingress.spec.ingressClassName":  named("class"),
 	"Gateway.status.addresses.value": (*anonymizer).address,
 
@@ -274,6 +286,14 @@ func same(_ *anonymizer, text string) string { return text }
 
 func named(kind string) func(*anonymizer, string) string {
 	return func(a *anonymizer, text string) string { return a.name(kind, text) }
+}
+
+// lease is the name of a Lease of Cilium's, which has the names of its Service.
+func (a *anonymizer) lease(name string) string {
+	if now, ok := a.leases[name]; ok {
+		return now
+	}
+	return objects.LeaseName("", a.name("lease", name))
 }
 
 // gap says what could not be read, without the server's sentence, which names the user.
@@ -295,6 +315,10 @@ func (a *anonymizer) gap(g cluster.Gap) cluster.Gap {
 		out.Name = a.name("pod", g.Name)
 	case cluster.ResourceEndpointSlices:
 		out.Name = a.name("slice", g.Name)
+	case cluster.ResourceLeases:
+		if g.Name != "" {
+			out.Name = a.lease(g.Name)
+		}
 	default:
 		out.Name = a.component(g.Name)
 	}

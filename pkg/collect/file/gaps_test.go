@@ -62,8 +62,9 @@ func TestCollectCommandIsComplete(t *testing.T) {
 	list, _, _ := strings.Cut(strings.TrimPrefix(file.CollectCommand, "kubectl get "), " ")
 	resources := strings.Split(list, ",")
 	// An Ingress or a Gateway is read where it is named in place of a Service; only some clusters know the
-	// kinds of Calico, of its operator and of OpenShift; a dump alone has Gaps.
-	others := []string{"Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "Gaps"}
+	// kinds of Calico, of its operator, of OpenShift and of MetalLB, and of the many Leases only Cilium's matter; a dump
+	// alone has Gaps.
+	others := []string{"Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "Lease", "ServiceL2Status", "Gaps"}
 	for _, kind := range file.Kinds() {
 		if got, want := slices.Contains(resources, strings.ToLower(kind)+"s"), !slices.Contains(others, kind); got != want {
 			t.Errorf("%s is collected: %t", kind, got)

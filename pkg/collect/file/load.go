@@ -39,7 +39,8 @@ type seenObject struct {
 // Kinds are the kinds of objects that are kept.
 func Kinds() []string {
 	return []string{
-		"Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "Event", gapsKind,
+		"Service", "EndpointSlice", "Node", "DaemonSet", "ConfigMap", "Pod", "Ingress", "Gateway", "FelixConfiguration", "Installation", "Network", "Event", "Lease", "ServiceL2Status",
+		gapsKind,
 	}
 }
 
@@ -110,14 +111,17 @@ func (l *loader) add(file string, raw rawObject) error {
 		return load(l, file, raw, &event, decode, objects.KeepEvent, &o.Events)
 	case "apps/DaemonSet", "extensions/DaemonSet":
 		var set appsv1.DaemonSet
-		return load(l, file, raw, &set, decode, detect.KeepDaemonSet, &o.DaemonSets)
+		return load(l, file, raw, &set, decode, objects.KeepDaemonSet, &o.DaemonSets)
 	case "networking.k8s.io/Ingress":
 		var ingress networkingv1.Ingress
 		return load(l, file, raw, &ingress, decode, objects.KeepIngress, &o.Ingresses)
 	case "gateway.networking.k8s.io/Gateway", "crd.projectcalico.org/FelixConfiguration", "projectcalico.org/FelixConfiguration",
-		"operator.tigera.io/Installation", "config.openshift.io/Network":
+		"operator.tigera.io/Installation", "config.openshift.io/Network", "metallb.io/ServiceL2Status":
 		var other unstructured.Unstructured
 		return load(l, file, raw, &other, func(any) error { return decode(&other.Object) }, objects.KeepOther, &o.Others)
+	case "coordination.k8s.io/Lease":
+		var lease unstructured.Unstructured
+		return load(l, file, raw, &lease, func(any) error { return decode(&lease.Object) }, objects.KeepLease, &o.Others)
 	case "discovery.k8s.io/EndpointSlice":
 		var slice discoveryv1.EndpointSlice
 		if version != "v1beta1" {

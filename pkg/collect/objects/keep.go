@@ -108,7 +108,9 @@ func KeepOther(u *unstructured.Unstructured) bool {
 	}
 	kept["metadata"] = meta
 	fields := [][]string{{"status", "addresses"}}
-	if read := detect.Fields(u.GetKind()); read != nil {
+	if read := announcerFields[u.GetKind()]; read != nil {
+		fields = read
+	} else if read := detect.Fields(u.GetKind()); read != nil {
 		fields = read
 	}
 	for _, field := range fields {

@@ -27,7 +27,7 @@ type Objects struct {
 	Ingresses []networkingv1.Ingress
 	// Events are about Services; from a cluster, the newest of each Service that waits for a load balancer address.
 	Events []corev1.Event
-	// Others are objects of types that are not part of Kubernetes: Gateway, FelixConfiguration.
+	// Others are objects of types that are not part of Kubernetes: Gateway, FelixConfiguration; and Leases.
 	Others []unstructured.Unstructured
 	// Gaps lists what could not be read.
 	Gaps []cluster.Gap

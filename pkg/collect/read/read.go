@@ -107,13 +107,14 @@ func (r *reading) gap(resource, verb, namespace, name string, err error) error {
 // details reads what the DaemonSets point to: the settings of the data plane; and the nodes of a large cluster that matter most.
 func (r *reading) details() error {
 	waiting := r.waiting()
+	byCilium, byMetalLB := r.announced()
 	// left is how many requests the budget leaves beside the ConfigMaps that are needed, the events of Services that wait, and the two requests that look for static pods.
 	left := func(needs *detect.Needs) int {
 		pods := 0
 		if needs.StaticPods {
 			pods = 2
 		}
-		return Budget - r.requests - len(needs.ConfigMaps) - min(len(waiting), 1) - pods
+		return Budget - r.requests - len(needs.ConfigMaps) - min(len(waiting), 1) - min(len(byCilium), 1) - min(len(byMetalLB), 1) - pods
 	}
 	needs := r.needs()
 	if r.narrow {
@@ -129,6 +130,12 @@ func (r *reading) details() error {
 	var reads []func() error
 	if len(waiting) > 0 {
 		reads = append(reads, func() error { return r.events(waiting) })
+	}
+	if len(byCilium) > 0 {
+		reads = append(reads, func() error { return r.leases(byCilium) })
+	}
+	if len(byMetalLB) > 0 {
+		reads = append(reads, func() error { return r.l2Statuses(byMetalLB) })
 	}
 	for _, c := range needs.ConfigMaps {
 		reads = append(reads, func() error { return r.configMap(c.Namespace, c.Name, !needs.Guessed) })

@@ -95,8 +95,13 @@ func confidence(c cluster.Confidence) Confidence {
 }
 
 func balancer(p provider.LoadBalancer) Provider {
+	announcer := ""
+	if p.OneAnnouncer {
+		announcer = p.Announcers[0].Node
+	}
 	return Provider{
-		Name: p.Name, Product: p.Product, Source: p.Source,
+		Announcer: announcer,
+		Name:      p.Name, Product: p.Product, Source: p.Source,
 		Backends:    Backends(cmp.Or(p.Backends, provider.UnknownBackends)),
 		HealthCheck: BackendCheck(p.HealthCheck()),
 		Delivery:    Delivery(cmp.Or(p.Delivery, provider.UnknownDelivery)),

@@ -157,6 +157,8 @@ type Provider struct {
 	Delivery    Delivery         `json:"delivery"`
 	Weights     Weights          `json:"weights"`
 	ClientIP    ProviderClientIP `json:"clientIP"`
+	// Announcer is the node that announces the address, where one alone does and it was read; "" elsewhere.
+	Announcer string `json:"announcer"`
 }
 
 // Outside is the result of connections from outside the cluster to the load balancer's addresses, over all backends

@@ -98,6 +98,7 @@ func cilium(c *cluster.CiliumSettings) []attribute {
 		number("last-node-port", &c.LastNodePort),
 		prefixes("cilium-node-port-addresses", &c.NodePortAddresses),
 		boolean("no-source-ranges", &c.NoSourceRanges),
+		boolean("bgp-control-plane", &c.BGP),
 		tristate("in-cluster-loadbalance", &c.InClusterLoadBalance),
 	}
 }
@@ -211,6 +212,7 @@ func service(s *cluster.Service) []attribute {
 		boolean("endpoints-known", &s.EndpointsKnown),
 		moment("created", &s.Created),
 		boolean("events-known", &s.EventsKnown),
+		list("announcers", &s.Announcers, readAnnouncer, printAnnouncer),
 	}, append(within(&s.NewestEvent, event), within(&s.LastFix, lastFix)...)...)
 }
 
@@ -225,6 +227,28 @@ func event(e *cluster.Event) []attribute {
 		text("event-message", &e.Message),
 		moment("event-last", &e.Last),
 	}
+}
+
+// readAnnouncer reads NODE:BY[:SOURCE].
+func readAnnouncer(s string) (a cluster.Announcer, err error) {
+	parts := split(s, ':')
+	if len(parts) != 2 && len(parts) != 3 {
+		return a, fmt.Errorf("%q is not NODE:BY[:SOURCE]", s)
+	}
+	for i, field := range []*string{&a.Node, &a.By, &a.Source}[:len(parts)] {
+		if *field, err = unquote(parts[i]); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func printAnnouncer(a cluster.Announcer) string {
+	out := quotePart(a.Node, ":") + ":" + quotePart(a.By, ":")
+	if a.Source != "" {
+		out += ":" + quotePart(a.Source, ":")
+	}
+	return out
 }
 
 // readIngress reads ADDRESS, NAME, ADDRESS+NAME or +NAME, and /Proxy after it. What stands alone and parses as an address is one.

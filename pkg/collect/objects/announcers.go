@@ -1,0 +1,154 @@
+package objects
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
+)
+
+const (
+	leaseKind    = "Lease"
+	l2StatusKind = "ServiceL2Status"
+	// leasePrefix begins the names of the Leases by which Cilium's agents elect the node that announces a Service by L2
+	// (cilium/cilium v1.20.2 pkg/l2announcer/l2announcer.go).
+	leasePrefix = "cilium-l2announce-"
+
+	kubeVIPHost = "kube-vip.io/vipHost"
+)
+
+// announcerFields are the fields that say which node announces a Service, by kind (for MetalLB: metallb/metallb v0.16.2
+// api/v1beta1/servicel2status_types.go).
+var announcerFields = map[string][][]string{
+	leaseKind:    {{"spec", "holderIdentity"}},
+	l2StatusKind: {{"status", "node"}, {"status", "serviceName"}, {"status", "serviceNamespace"}},
+}
+
+// LeaseName is the name of the Lease for a Service that Cilium announces by L2.
+func LeaseName(namespace, name string) string { return leasePrefix + namespace + "-" + name }
+
+// KeepLease keeps a Lease by which Cilium announces a Service; others are not kept.
+func KeepLease(u *unstructured.Unstructured) bool {
+	return strings.HasPrefix(u.GetName(), leasePrefix) && KeepOther(u)
+}
+
+// CiliumMayAnnounce says whether Cilium may announce the Service by L2: it has Cilium's class, Cilium gave its address,
+// or Cilium runs and nothing on the Service names another program that gives addresses.
+func (o *Objects) CiliumMayAnnounce(s *corev1.Service) bool {
+	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || IsPending(s) {
+		return false
+	}
+	if class := s.Spec.LoadBalancerClass; class != nil {
+		return *class == "io.cilium/l2-announcer"
+	}
+	if slices.ContainsFunc(s.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "cilium.io/IPAMRequestSatisfied" }) {
+		return true
+	}
+	return o.CiliumNamespace() != "" && len(s.Finalizers) == 0 && !MetalLBAnnounces(s) && s.Annotations[kubeVIPHost] == "" && s.Annotations["purelb.io/allocated-by"] == ""
+}
+
+// MetalLBAnnounces says whether MetalLB gave the Service its address.
+func MetalLBAnnounces(s *corev1.Service) bool {
+	return s.Annotations["metallb.io/ip-allocated-from-pool"] != "" || s.Annotations["metallb.universe.tf/ip-allocated-from-pool"] != ""
+}
+
+// CiliumNamespace is the namespace of Cilium's DaemonSet, where its agents keep their Leases; "" where none was read.
+func (o *Objects) CiliumNamespace() string {
+	for i := range o.DaemonSets {
+		if o.DaemonSets[i].Name == "cilium" {
+			return o.DaemonSets[i].Namespace
+		}
+	}
+	return ""
+}
+
+// announcers are the nodes of which an object says that they announce addresses of the Service.
+func (o *Objects) announcers(s *cluster.Service, q Query) []cluster.Announcer {
+	if s.Type != cluster.TypeLoadBalancer {
+		return nil
+	}
+	var out []cluster.Announcer
+	for i := range o.Others {
+		switch u := &o.Others[i]; u.GetKind() {
+		case leaseKind:
+			if holder := field(u, "spec", "holderIdentity"); holder != "" && u.GetName() == LeaseName(s.Namespace, s.Name) {
+				out = append(out, cluster.Announcer{Node: holder, By: "cilium", Source: "lease " + NamespaceOf(u.GetNamespace(), q) + "/" + u.GetName()})
+			}
+		case l2StatusKind:
+			if node := field(u, "status", "node"); node != "" && field(u, "status", "serviceName") == s.Name && field(u, "status", "serviceNamespace") == s.Namespace {
+				out = append(out, cluster.Announcer{Node: node, By: "metallb", Source: "servicel2status " + NamespaceOf(u.GetNamespace(), q) + "/" + u.GetName()})
+			}
+		}
+	}
+	if node := s.Annotations[kubeVIPHost]; node != "" {
+		if set := o.kubeVIPByARP(); set != "" {
+			out = append(out, cluster.Announcer{Node: node, By: "kube-vip", Source: "annotation " + kubeVIPHost + ", and vip_arp of " + set})
+		}
+	}
+	slices.SortFunc(out, func(a, b cluster.Announcer) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Source, b.Source))
+	})
+	return out
+}
+
+func field(u *unstructured.Unstructured, path ...string) string {
+	// A field of another type says nothing.
+	text, _, _ := unstructured.NestedString(u.Object, path...)
+	return text
+}
+
+// kubeVIPByARP is the DaemonSet by which kube-vip announces addresses by ARP, and so from one node: the annotation is
+// written with BGP too (kube-vip/kube-vip v1.2.3 pkg/services/services.go updateStatus). It is "" where none was read.
+func (o *Objects) kubeVIPByARP() string {
+	for i := range o.DaemonSets {
+		set := &o.DaemonSets[i]
+		arp, bgp := false, false
+		for _, container := range kubeVIPContainers(set) {
+			for _, env := range container.Env {
+				arp = arp || env.Name == "vip_arp" && env.Value == "true"
+				bgp = bgp || env.Name == "bgp_enable" && env.Value == "true"
+			}
+		}
+		if arp && !bgp {
+			return "daemonset " + set.Namespace + "/" + set.Name
+		}
+	}
+	return ""
+}
+
+func kubeVIPContainers(set *appsv1.DaemonSet) []corev1.Container {
+	var out []corev1.Container
+	for _, c := range set.Spec.Template.Spec.Containers {
+		if c.Name == "kube-vip" || strings.Contains(c.Image, "/kube-vip:") {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// KeepDaemonSet trims a DaemonSet of a data plane, or of kube-vip; others are not kept.
+func KeepDaemonSet(set *appsv1.DaemonSet) bool {
+	containers := kubeVIPContainers(set)
+	if len(containers) == 0 {
+		return detect.KeepDaemonSet(set)
+	}
+	kept := appsv1.DaemonSet{TypeMeta: set.TypeMeta, ObjectMeta: metav1.ObjectMeta{Namespace: set.Namespace, Name: set.Name, DeletionTimestamp: set.DeletionTimestamp}}
+	for _, c := range containers {
+		only := corev1.Container{Name: c.Name, Image: c.Image}
+		for _, env := range c.Env {
+			if env.Name == "vip_arp" || env.Name == "bgp_enable" || env.Name == "svc_election" {
+				only.Env = append(only.Env, corev1.EnvVar{Name: env.Name, Value: env.Value})
+			}
+		}
+		kept.Spec.Template.Spec.Containers = append(kept.Spec.Template.Spec.Containers, only)
+	}
+	*set = kept
+	return true
+}
