@@ -138,7 +138,7 @@ var allowedSegments = set([]string{
 }, detect.CiliumKeys())
 
 // allowedEnvironment are variables of containers.
-var allowedEnvironment = set([]string{"FELIX_BPFENABLED"})
+var allowedEnvironment = set([]string{"FELIX_BPFENABLED", "NO_MASQ_LOCAL"})
 
 // allowedInterfaces are names, and beginnings of names, that CNIs give to the network interfaces of pods.
 var allowedInterfaces = set([]string{"cali", "veth", "cni0", "cbr0", "lxc", "azv", "eni", "gke", "flannel.1", "vethwe", "podman"})
