@@ -29,6 +29,7 @@ func dataplane(d *cluster.Dataplane) []attribute {
 		text("version-source", &d.VersionSource),
 		text("version-confidence", &d.VersionConfidence),
 		tristate("pod-masquerade", &d.PodMasquerade),
+		boolean("may-masquerade-clients", &d.MayMasqueradeClients),
 	}, within(&d.KubeProxy, kubeProxy), within(&d.Cilium, cilium), within(&d.Calico, calico), within(&d.Antrea, antrea), within(&d.KubeRouter, kubeRouter))
 }
 
@@ -91,6 +92,7 @@ func cilium(c *cluster.CiliumSettings) []attribute {
 		boolean("no-ipv6", &c.NoIPv6),
 		boolean("ranges-of-all-types", &c.RangesOfAllTypes),
 		boolean("endpoint-routes", &c.EndpointRoutes),
+		boolean("tunnel", &c.Tunnel),
 		boolean("service-topology", &c.ServiceTopology),
 		boolean("open-external-ips", &c.OpenExternalIPs),
 		boolean("lb-mode-annotation", &c.ModeAnnotation),
