@@ -21,7 +21,8 @@ const (
 	// (cilium/cilium v1.20.2 pkg/l2announcer/l2announcer.go).
 	leasePrefix = "cilium-l2announce-"
 
-	kubeVIPHost = "kube-vip.io/vipHost"
+	// KubeVIPHost is the annotation in which kube-vip names the node that announces.
+	KubeVIPHost = "kube-vip.io/vipHost"
 )
 
 // announcerFields are the fields that say which node announces a Service, by kind (for MetalLB: metallb/metallb v0.16.2
@@ -37,36 +38,6 @@ func LeaseName(namespace, name string) string { return leasePrefix + namespace +
 // KeepLease keeps a Lease by which Cilium announces a Service; others are not kept.
 func KeepLease(u *unstructured.Unstructured) bool {
 	return strings.HasPrefix(u.GetName(), leasePrefix) && KeepOther(u)
-}
-
-// CiliumMayAnnounce says whether Cilium may announce the Service by L2: it has Cilium's class, Cilium gave its address,
-// or Cilium runs and nothing on the Service names another program that gives addresses.
-func (o *Objects) CiliumMayAnnounce(s *corev1.Service) bool {
-	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || IsPending(s) {
-		return false
-	}
-	if class := s.Spec.LoadBalancerClass; class != nil {
-		return *class == "io.cilium/l2-announcer"
-	}
-	if slices.ContainsFunc(s.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "cilium.io/IPAMRequestSatisfied" }) {
-		return true
-	}
-	return o.CiliumNamespace() != "" && len(s.Finalizers) == 0 && !MetalLBAnnounces(s) && s.Annotations[kubeVIPHost] == "" && s.Annotations["purelb.io/allocated-by"] == ""
-}
-
-// MetalLBAnnounces says whether MetalLB gave the Service its address.
-func MetalLBAnnounces(s *corev1.Service) bool {
-	return s.Annotations["metallb.io/ip-allocated-from-pool"] != "" || s.Annotations["metallb.universe.tf/ip-allocated-from-pool"] != ""
-}
-
-// CiliumNamespace is the namespace of Cilium's DaemonSet, where its agents keep their Leases; "" where none was read.
-func (o *Objects) CiliumNamespace() string {
-	for i := range o.DaemonSets {
-		if o.DaemonSets[i].Name == "cilium" {
-			return o.DaemonSets[i].Namespace
-		}
-	}
-	return ""
 }
 
 // announcers are the nodes of which an object says that they announce addresses of the Service.
@@ -87,9 +58,9 @@ func (o *Objects) announcers(s *cluster.Service, q Query) []cluster.Announcer {
 			}
 		}
 	}
-	if node := s.Annotations[kubeVIPHost]; node != "" {
+	if node := s.Annotations[KubeVIPHost]; node != "" {
 		if set := o.kubeVIPByARP(); set != "" {
-			out = append(out, cluster.Announcer{Node: node, By: "kube-vip", Source: "annotation " + kubeVIPHost + ", and vip_arp of " + set})
+			out = append(out, cluster.Announcer{Node: node, By: "kube-vip", Source: "annotation " + KubeVIPHost + ", and vip_arp of " + set})
 		}
 	}
 	slices.SortFunc(out, func(a, b cluster.Announcer) int {

@@ -109,18 +109,4 @@ func TestKeptOfAnnouncers(t *testing.T) {
 	if spec, _, _ := unstructured.NestedMap(cilium.Object, "spec"); len(spec) != 1 {
 		t.Errorf("kept %v", spec)
 	}
-	// Where Cilium runs and nothing else names a program, it may be the one that announces.
-	o := &objects.Objects{DaemonSets: []appsv1.DaemonSet{{ObjectMeta: metav1.ObjectMeta{Namespace: "cilium", Name: "cilium"}}}}
-	svc := corev1.Service{Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer}}
-	if o.CiliumMayAnnounce(&svc) {
-		t.Error("a Service without an address is announced")
-	}
-	svc.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.7"}}
-	if !o.CiliumMayAnnounce(&svc) || o.CiliumNamespace() != "cilium" {
-		t.Error("Cilium may announce it")
-	}
-	svc.Annotations = map[string]string{"metallb.io/ip-allocated-from-pool": "pool"}
-	if o.CiliumMayAnnounce(&svc) || !objects.MetalLBAnnounces(&svc) {
-		t.Error("MetalLB gave the address")
-	}
 }

@@ -3,7 +3,10 @@ package read
 import (
 	"cmp"
 	"net/url"
+	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,6 +17,36 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
+// ciliumMayAnnounce says whether Cilium may announce the Service by L2: it has Cilium's class, Cilium gave its address,
+// or Cilium runs and nothing on the Service names another program that gives addresses.
+func ciliumMayAnnounce(s *corev1.Service, ciliumNamespace string) bool {
+	if s.Spec.Type != corev1.ServiceTypeLoadBalancer || objects.IsPending(s) {
+		return false
+	}
+	if class := s.Spec.LoadBalancerClass; class != nil {
+		return *class == "io.cilium/l2-announcer"
+	}
+	if slices.ContainsFunc(s.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "cilium.io/IPAMRequestSatisfied" }) {
+		return true
+	}
+	return ciliumNamespace != "" && len(s.Finalizers) == 0 && !metalLBAnnounces(s) && s.Annotations[objects.KubeVIPHost] == "" && s.Annotations["purelb.io/allocated-by"] == ""
+}
+
+// metalLBAnnounces says whether MetalLB gave the Service its address.
+func metalLBAnnounces(s *corev1.Service) bool {
+	return s.Annotations["metallb.io/ip-allocated-from-pool"] != "" || s.Annotations["metallb.universe.tf/ip-allocated-from-pool"] != ""
+}
+
+// ciliumNamespace is the namespace of Cilium's DaemonSet, where its agents keep their Leases; "" where none was read.
+func ciliumNamespace(sets []appsv1.DaemonSet) string {
+	for i := range sets {
+		if sets[i].Name == "cilium" {
+			return sets[i].Namespace
+		}
+	}
+	return ""
+}
+
 // announced are the Services whose announcing node an object may name: those that Cilium may announce by L2, and those
 // of MetalLB.
 func (r *reading) announced() (cilium, metalLB []objects.Key) {
@@ -21,9 +54,9 @@ func (r *reading) announced() (cilium, metalLB []objects.Key) {
 		s := &r.objects.Services[i]
 		key := objects.Key{Kind: "Service", Namespace: s.Namespace, Name: s.Name}
 		switch {
-		case objects.MetalLBAnnounces(s):
+		case metalLBAnnounces(s):
 			metalLB = append(metalLB, key)
-		case r.objects.CiliumMayAnnounce(s):
+		case ciliumMayAnnounce(s, ciliumNamespace(r.objects.DaemonSets)):
 			cilium = append(cilium, key)
 		}
 	}
@@ -34,7 +67,7 @@ func (r *reading) announced() (cilium, metalLB []objects.Key) {
 // is not announced by L2, which is no gap.
 func (r *reading) leases(of []objects.Key) error {
 	const version, kind = "coordination.k8s.io/v1", "Lease"
-	namespace := cmp.Or(r.objects.CiliumNamespace(), detect.KubeSystem)
+	namespace := cmp.Or(ciliumNamespace(r.objects.DaemonSets), detect.KubeSystem)
 	if len(of) > 1 {
 		err := r.unknownKind(api.Path("/apis/"+version, namespace, "leases", ""), nil, version, kind, objects.KeepLease)
 		if err != nil {
