@@ -62,7 +62,7 @@ var allowedKeys = set([]string{
 	"loadbalancer.openstack.org/enable-health-monitor", "loadbalancer.openstack.org/hostname", "loadbalancer.openstack.org/proxy-protocol",
 	"loadbalancer.openstack.org/lb-method", "loadbalancer.openstack.org/x-forwarded-for", "loadbalancer.openstack.org/node-selector", "loadbalancer.openstack.org/load-balancer-id", "loadbalancer.ovhcloud.com/class",
 	"metallb.io/allow-shared-ip", "metallb.io/ip-allocated-from-pool", "metallb.universe.tf/allow-shared-ip", "metallb.universe.tf/ip-allocated-from-pool",
-	"kube-vip.io/leaseName", "kube-vip.io/vipHost", "kube-vip.io/loadbalancerIPs", "purelb.io/allocated-by", "cilium.io/IPAMRequestSatisfied",
+	"kube-vip.io/leaseName", "kube-vip.io/vipHost", "kube-vip.io/loadbalancerIPs", "purelb.io/allocated-by", "purelb.io/announcing-IPv4", "purelb.io/announcing-IPv6", "cilium.io/IPAMRequestSatisfied",
 	"oci-network-load-balancer.oraclecloud.com/is-preserve-source", "oci.oraclecloud.com/ingress-ip-mode", "oci.oraclecloud.com/load-balancer-type",
 	"oci.oraclecloud.com/node-label-selector", "oci.oraclecloud.com/loadbalancer-policy",
 	"service.beta.kubernetes.io/cce-load-balancer-backend-type",

@@ -146,7 +146,7 @@ var notFacts = []string{
 	"alibaba", "aws", "azure", "baidu", "digitalocean", "exoscale", "gke", "hetzner", "huawei", "ibm", "k3s", "kind", "kube-vip", "linode", "metallb", "oci", "openstack",
 	"scaleway", "tencent", "volcengine", "vultr",
 	"tke-service-controller-config", "GlobalRouteDirectAccess", "SkipSyncBackends", "can not find eniid", "IPT", "NFT", "CIL", "SVC", "SVC-", "RKE2",
-	"ByEndpoints", "Equal", "BeingRemoved", "HealthCheckFails", "ExcludedByLabel", "HealthCheckNotServed",
+	"ByEndpoints", "Equal", "OneNode", "cilium-l2announce-", "/kube-vip:", "BeingRemoved", "HealthCheckFails", "ExcludedByLabel", "HealthCheckNotServed",
 }
 
 func allowedAnywhere(text string) bool {
