@@ -104,7 +104,11 @@ func (l *loader) add(file string, raw rawObject) error {
 		return load(l, file, raw, &configMap, decode, keep, &o.ConfigMaps)
 	case "/Pod":
 		var pod corev1.Pod
-		return load(l, file, raw, &pod, decode, detect.KeepPod, &o.Pods)
+		keep := func(p *corev1.Pod) bool {
+			o.Clients = append(o.Clients, objects.PodFacts(p))
+			return detect.KeepPod(p)
+		}
+		return load(l, file, raw, &pod, decode, keep, &o.Pods)
 	case "/Event":
 		var event corev1.Event
 		return load(l, file, raw, &event, decode, objects.KeepEvent, &o.Events)
