@@ -74,6 +74,8 @@ type Dataplane struct {
 	// PodMasquerade says whether the CNI masquerades (SNAT) traffic from pods to addresses of other nodes. The API
 	// rarely shows it.
 	PodMasquerade Tristate
+	// MayMasqueradeClients: the CNI masquerades connections to pods from addresses that are no pod's, or may do so.
+	MayMasqueradeClients bool
 }
 
 // KubeProxySettings are the parts of KubeProxyConfiguration that decide what happens to a connection. Defaults are

@@ -164,6 +164,8 @@ type clientPod struct {
 	takenForPod bool
 	// masqueradedByCNI: the CNI replaces a pod's address by the node's on the way to addresses of other nodes.
 	masqueradedByCNI cluster.Tristate
+	// mayHideClients: the CNI replaces the address of a client that is not a pod on the way to pods, or may do so.
+	mayHideClients bool
 }
 
 // tally counts endpoints, ready ones and serving, terminating ones, and those of them on the host network.

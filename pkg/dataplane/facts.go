@@ -35,7 +35,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 	c.backends = backends{
 		endpointsUnread: !s.EndpointsKnown, total: g.total, onNode: g.on[judging], takenAsLocal: g.on[judging], onClientNode: g.on[client.Node], withoutNode: g.nowhere, unnamed: g.unnamed,
 	}
-	c.masqueradedByCNI, c.allowsClient, c.servesNodePort = d.PodMasquerade, cluster.Yes, cluster.Yes
+	c.masqueradedByCNI, c.mayHideClients, c.allowsClient, c.servesNodePort = d.PodMasquerade, d.MayMasqueradeClients, cluster.Yes, cluster.Yes
 	if _, known := p.own[dialled]; d.Cilium != nil && t.To == NodePort && dialled.IsValid() && !known {
 		// Cilium exempts the addresses of Node objects only.
 		c.masqueradedByCNI = cluster.Undetermined

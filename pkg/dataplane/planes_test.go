@@ -50,7 +50,7 @@ func drawn(r *rand.Rand, t tested) *connection {
 	c.externalPolicy = []cluster.Policy{cluster.PolicyCluster, cluster.PolicyLocal}[r.IntN(2)]
 	c.onNode, c.onClientNode, c.isOnNode = some(), some(), pick(true, false)
 	c.servedByEnvoy, c.hasRanges, c.allowsClient = r.IntN(20) == 0, r.IntN(5) == 0, cluster.Tristate(1+r.IntN(2))
-	c.masqueradedByCNI = cluster.Tristate(r.IntN(3))
+	c.masqueradedByCNI, c.mayHideClients = cluster.Tristate(r.IntN(3)), r.IntN(8) == 0
 	c.dataplane = &cluster.Dataplane{
 		Name: t.runs, Calico: &cluster.CalicoSettings{}, KubeRouter: &cluster.KubeRouterSettings{
 			NoRouter: pick(true, false), MasqueradeAll: r.IntN(4) == 0, Hairpin: pick(true, false), NodePortsEverywhere: pick(true, false),

@@ -169,9 +169,10 @@ func (c *connection) withinHints(v verdict) verdict {
 
 // client is the client IP that the endpoints of a set see; itself: the client is one of them.
 //
-// Three things happen outside the tables. Packets to an endpoint on the judging node's host network do not pass
+// Four things happen outside the tables. Packets to an endpoint on the judging node's host network do not pass
 // POSTROUTING and keep their source. A CNI that masquerades traffic from pods to addresses of other nodes also does so
-// where such an address is an endpoint. A pod that gets its own connection sees an address of the node.
+// where such an address is an endpoint. A CNI may masquerade what enters the pods' range. A pod that gets its own
+// connection sees an address of the node.
 func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 	hereOnHost := min(c.near().host, set.host)
 	thereOnHost := set.host - hereOnHost
@@ -183,7 +184,8 @@ func (c *connection) client(set usable, w rewriting, itself bool) ClientIP {
 		return Preserved
 	case w == masquerades:
 		return share(hereOnHost, set.n)
-	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined, w == masqueradesRemote && c.unplaced():
+	case c.from == Pod && c.elsewhere && c.masqueradedByCNI == cluster.Undetermined, w == masqueradesRemote && c.unplaced(),
+		c.from != Pod && c.mayHideClients && set.n > hereOnHost:
 		return ClientIPUnknown
 	case w == masqueradesRemote:
 		return share(min(c.near().n, set.n), set.n)

@@ -198,6 +198,7 @@ func (d *detector) ofNode(n *corev1.Node, override *cluster.Override) cluster.Da
 	onWindows := NodeOS(n) == "windows"
 	if !onWindows {
 		out.PodMasquerade = d.podMasquerade(n)
+		out.MayMasqueradeClients = slices.ContainsFunc(d.programs, func(p program) bool { return p.mayMasqueradeClients != nil && p.mayMasqueradeClients(d.facts) })
 	}
 	if override != nil && (!onWindows || override.Name == cluster.Windows) {
 		apply(override, &out)
@@ -300,7 +301,7 @@ func weaker(a, b cluster.Confidence) cluster.Confidence {
 func apply(o *cluster.Override, d *cluster.Dataplane) {
 	const source = "--dataplane"
 	if d.Name != o.Name {
-		*d = cluster.Dataplane{Name: o.Name, PodMasquerade: d.PodMasquerade}
+		*d = cluster.Dataplane{Name: o.Name, PodMasquerade: d.PodMasquerade, MayMasqueradeClients: d.MayMasqueradeClients}
 		if o.Name == cluster.Cilium {
 			d.Cilium = &cluster.CiliumSettings{ReplacesKubeProxy: true, Mode: "snat"}
 		}

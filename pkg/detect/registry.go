@@ -56,6 +56,8 @@ type program struct {
 	beside func(*detector, *cluster.Dataplane)
 	// podMasquerade says whether pods' addresses are rewritten on the way to other nodes; ok is false where the program does not decide it.
 	podMasquerade func(*facts, *corev1.Node) (masquerade cluster.Tristate, ok bool)
+	// mayMasqueradeClients says whether the addresses of clients that are not pods are rewritten on the way to pods, or may be.
+	mayMasqueradeClients func(*facts) bool
 }
 
 // registry lists the programs in the order in which they are asked about a node.
@@ -66,6 +68,7 @@ var registry = []program{
 	terway,
 	awsVPC,
 	flannel,
+	weave,
 	cilium,
 	calico,
 	antrea,

@@ -147,6 +147,31 @@ func TestAntreaBesideKubeProxy(t *testing.T) {
 	}
 }
 
+// TestWeave: what Weave Net does with the addresses of clients that are not pods, by its release and its variable.
+func TestWeave(t *testing.T) {
+	for _, tt := range []struct {
+		tag, variable string
+		want          bool
+	}{
+		{"2.8.1", "", false}, {"2.8.1", "0", true}, {"2.8.1", "1", false}, {"2.7.0", "", false}, {"2.6.5", "", true}, {"2.6.5", "1", false}, {"2.6.5", "0", false},
+		{"latest", "", true}, {"latest", "0", true}, {"latest", "1", false},
+	} {
+		container := corev1.Container{Name: "weave", Image: "weaveworks/weave-kube:" + tt.tag, Env: []corev1.EnvVar{{Name: "NO_MASQ_LOCAL", Value: tt.variable}}}
+		if tt.variable == "" {
+			container.Env = nil
+		}
+		weave, proxy := appsv1.DaemonSet{}, appsv1.DaemonSet{}
+		weave.Name, weave.Namespace = "weave-net", KubeSystem
+		weave.Spec.Template.Spec.Containers = []corev1.Container{container, {Name: "weave-npc", Image: "weaveworks/weave-npc:2.0.0"}}
+		proxy.Name, proxy.Namespace = "kube-proxy", KubeSystem
+		proxy.Spec.Template.Spec.Containers = []corev1.Container{{Name: "kube-proxy", Image: "registry.k8s.io/kube-proxy:v1.32.0", Command: []string{"kube-proxy"}}}
+		got, _ := Detect(&Objects{DaemonSets: []appsv1.DaemonSet{weave, proxy}, Nodes: []*corev1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "a"}}}}, nil)
+		if got.Name != cluster.KubeProxy || got.PodMasquerade != cluster.Yes || got.MayMasqueradeClients != tt.want {
+			t.Errorf("image %s, variable %q: %+v", tt.tag, tt.variable, got)
+		}
+	}
+}
+
 // TestRegistry adds a data plane that exists only here: its entry is enough to recognise it, to read its settings and to decide about nodes.
 func TestRegistry(t *testing.T) {
 	own := program{

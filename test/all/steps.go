@@ -340,12 +340,12 @@ func noLab(m *machine) string {
 	}
 }
 
-// lab prints itself what it skips, and why.
+// lab prints itself what it skips, and why. It has two clusters at a time, because each waits for much of its time.
 func lab(ctx context.Context, m *machine) error {
 	if err := m.test(ctx, "test/lab", nil, "./..."); err != nil {
 		return err
 	}
-	return m.do(ctx, "test/lab", "go", "run", ".", "compare", "-quick", "-only", strings.Join(live, ","))
+	return m.do(ctx, "test/lab", "go", "run", ".", "compare", "-quick", "-parallel", "2", "-only", strings.Join(live, ","))
 }
 
 // announcers takes each program through seven states of the cluster, which takes minutes: it waits until nothing changes.

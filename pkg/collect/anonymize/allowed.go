@@ -127,7 +127,7 @@ var allowedNamespaces = set([]string{
 var allowedComponents = set([]string{
 	"kube-proxy", "kube-proxy-config", "kube-proxy-worker", "kube-proxy-windows", "cilium-config", "cilium", "cilium-agent", "cilium-envoy", "anetd", "cilium-node-init",
 	"calico-node", "node", "antrea-agent", "antrea-config", "antrea-ovs", "antrea-agent-ubuntu", "kube-router", "ovnkube-node", "ovnkube-controller", "ovn-controller",
-	"terway", "terway-eniip", "terway-eni", "eni-config", "aws-node", "kindnet", "kindnet-cni", "kindnetd", "kube-flannel", "kube-flannel-ds", "flannel",
+	"terway", "terway-eniip", "terway-eni", "eni-config", "aws-node", "kindnet", "kindnet-cni", "kindnetd", "kube-flannel", "kube-flannel-ds", "flannel", "weave-net", "weave", "weave-kube",
 	"sdn", "sdn-config", "kube-ovn-cni", "coredns", "default", "cluster",
 })
 
@@ -138,7 +138,7 @@ var allowedSegments = set([]string{
 }, detect.CiliumKeys())
 
 // allowedEnvironment are variables of containers.
-var allowedEnvironment = set([]string{"FELIX_BPFENABLED"})
+var allowedEnvironment = set([]string{"FELIX_BPFENABLED", "NO_MASQ_LOCAL"})
 
 // allowedInterfaces are names, and beginnings of names, that CNIs give to the network interfaces of pods.
 var allowedInterfaces = set([]string{"cali", "veth", "cni0", "cbr0", "lxc", "azv", "eni", "gke", "flannel.1", "vethwe", "podman"})

@@ -29,6 +29,7 @@ func dataplane(d *cluster.Dataplane) []attribute {
 		text("version-source", &d.VersionSource),
 		text("version-confidence", &d.VersionConfidence),
 		tristate("pod-masquerade", &d.PodMasquerade),
+		boolean("may-masquerade-clients", &d.MayMasqueradeClients),
 	}, within(&d.KubeProxy, kubeProxy), within(&d.Cilium, cilium), within(&d.Calico, calico), within(&d.Antrea, antrea), within(&d.KubeRouter, kubeRouter))
 }
 

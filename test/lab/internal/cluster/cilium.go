@@ -43,20 +43,33 @@ func ciliumPrograms() map[string]string {
 // compilations keeps what clang has compiled: agents of one release with the same settings compile the same, for half a minute each.
 const compilations = "ccache"
 
-// compiler is a script that runs a compiler by way of the cache, which keeps nothing that is written to standard output, as the agent has it.
+// compiler is a script that runs a compiler by way of the cache. That keeps nothing that is written to standard output, as the agent has it, and takes the name of the
+// folder of an endpoint's header for part of what is compiled: each is seen at one place instead, in a mount namespace of the compiler's own.
 func compiler(program string) string {
 	return `#!/bin/sh
-for last; do :; done
-[ "$last" = - ] || exec ` + compilations + ` ` + program + ` "$@"
-out=$(mktemp) || exit 1
-trap 'rm -f "$out"' EXIT
-left=$#
+header= out= before=
 for a; do
 	shift
-	left=$((left - 1))
-	[ $left -eq 0 ] || set -- "$@" "$a"
+	case $before$a in
+	-o-)
+		out=$(mktemp) || exit 1
+		trap 'rm -f "$out"' EXIT
+		a=$out
+		;;
+	*-I*/templates/*)
+		header=${a#-I}
+		a=-I$TMPDIR/header
+		;;
+	esac
+	before=$a
+	set -- "$@" "$a"
 done
-` + compilations + ` ` + program + ` "$@" "$out" && cat "$out"
+set -- ` + compilations + ` ` + program + ` "$@"
+[ -z "$header" ] || {
+	mkdir -p "$TMPDIR/header"
+	set -- unshare -m sh -c 'mount --bind "$0" "$TMPDIR/header" && exec "$@"' "$header" "$@"
+}
+"$@" && { [ -z "$out" ] || cat "$out"; }
 `
 }
 

@@ -382,6 +382,7 @@ func Clusters() []Cluster {
 		}
 	}
 	out = append(out, ipvsVariants()...)
+	out = append(out, kubeRouterClusters()...)
 	out = append(out, announced()...)
 	return append(out,
 		Drawn("iptables", "v1.20.15", 13), Drawn("iptables", "v1.22.17", 22), Drawn("iptables", "v1.24.17", 15), Drawn("iptables", "v1.28.15", 21),
