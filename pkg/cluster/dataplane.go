@@ -127,6 +127,8 @@ type CiliumSettings struct {
 	// BPFMasquerade is enable-bpf-masquerade, NoMasquerade enable-ipv4-masquerade: false, NoIPv6Masquerade
 	// enable-ipv6-masquerade: false, EndpointRoutes enable-endpoint-routes.
 	BPFMasquerade, NoMasquerade, NoIPv6Masquerade, EndpointRoutes bool
+	// Tunnel: packets between pods of different nodes go through a tunnel (routing-mode, before v1.14 tunnel).
+	Tunnel bool
 	// NoIPv4 is enable-ipv4: false, NoIPv6 enable-ipv6: false.
 	NoIPv4, NoIPv6 bool
 	// RangesOfAllTypes is bpf-lb-source-range-all-types: loadBalancerSourceRanges hold for every address.

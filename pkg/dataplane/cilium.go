@@ -127,6 +127,12 @@ func (c *connection) ciliumNoBackendOutside(drops, rejects *Rule) verdict {
 	}
 }
 
+// ciliumLosesRefusal: over IPv6 Cilium's eBPF masquerading translates no "port unreachable" back (bpf/lib/nat.h
+// snat_v6_rev_nat, v1.13.18 to v1.20.2), so a pod waits in vain for the refusal of another node.
+func (c *connection) ciliumLosesRefusal(v verdict) bool {
+	return c.from == Pod && c.elsewhere && c.ipv6 && c.masqueradedByCNI == cluster.Yes && c.cilium.BPFMasquerade && v.outcome == Refused
+}
+
 // lacksFamily: the address family that is dialled is switched off in Cilium.
 func (c *connection) lacksFamily() bool {
 	return c.ipv6 && c.cilium.NoIPv6 || !c.ipv6 && c.cilium.NoIPv4
@@ -553,5 +559,9 @@ var (
 		ID: "CIL-47", Basis: Source, Since: "1.18", Until: "1.21", Source: "cilium/cilium pkg/loadbalancer/reflectors/conversions.go convertService (v1.20.2)",
 		Reason: "the Service is not of this address family, so Cilium does not serve its node port there and the " +
 			"node refuses",
+	}
+	cil49 = &Rule{
+		ID: "CIL-49", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium bpf/lib/nat.h snat_v6_rev_nat (v1.13.18 to v1.20.2)",
+		Reason: "the other node refuses, but over IPv6 Cilium's eBPF masquerading does not let the refusal back to the pod",
 	}
 )

@@ -99,6 +99,7 @@ func (c *connection) ciliumArrivesBeside() verdict {
 // of its own node has the node's address there, as long as Cilium masquerades with iptables
 // (pkg/datapath/iptables/iptables.go "hairpin traffic that originated from a local pod", v1.13.0 to v1.20.2). Without
 // that rule the answer goes from pod to pod, past kube-proxy's translation, and v1.20.2 lost such connections (packets).
+// So it did, without the rule, with the answers of pods of other nodes that arrived through a tunnel.
 // Whether the rule recognises what ipvs translates was not tried.
 func (c *connection) afterCilium(v verdict) verdict {
 	s, near, all := c.cilium, c.near(), c.all()
@@ -106,17 +107,25 @@ func (c *connection) afterCilium(v verdict) verdict {
 	if c.ipv6 {
 		off = s.NoIPv6Masquerade
 	}
-	if c.from != Pod || c.elsewhere || v.clientIP != Preserved && v.clientIP != Mixed || near.n == near.host && !c.unplaced() {
-		return v
-	}
-	if s.BPFMasquerade {
-		return unknown(cil42, Reachable, Partial, TimedOut)
-	}
-	if off || s.EndpointRoutes {
-		return v
-	}
+	byIPTables := !s.BPFMasquerade && !off
+	pods := func(of usable) int { return of.n - of.host }
+	onNode, onOthers := pods(near) > 0 || c.unplaced(), pods(all) > pods(near) || c.unplaced()
 	switch {
-	case !s.Read(), c.mode == cluster.IPVS, all.host > 0, c.unplaced(), v.outcome != Reachable:
+	case c.from != Pod, c.elsewhere, v.clientIP != Preserved && v.clientIP != Mixed, !onNode && !s.Tunnel, !onNode && !onOthers:
+		return v
+	case s.Tunnel && onOthers && !byIPTables && v.endpoints != LocalEndpoints:
+		return unknown(cil48, Reachable, Partial, TimedOut)
+	case s.BPFMasquerade, off && !s.EndpointRoutes:
+		return unknown(cil42, Reachable, Partial, TimedOut)
+	case s.EndpointRoutes && s.Tunnel:
+		v.clientIP = ClientIPUnknown
+	case s.EndpointRoutes:
+	case !s.Read(), c.mode == cluster.IPVS, c.unplaced(), v.outcome != Reachable:
+		v.clientIP = ClientIPUnknown
+	case s.Tunnel && v.endpoints == AllEndpoints && c.masqueradedByCNI == cluster.Yes:
+		// The rule's translation is for all that goes to cilium_host, and packets to other nodes' pods do.
+		v.clientIP = share(near.host, all.n)
+	case all.host > 0:
 		v.clientIP = ClientIPUnknown
 	case v.endpoints == LocalEndpoints:
 		v.clientIP = Rewritten
@@ -214,7 +223,12 @@ var (
 	}
 	cil42 = &Rule{
 		ID: "CIL-42", Since: "1.13", Until: "1.21", Source: "cilium/cilium pkg/datapath/iptables/iptables.go, hairpin traffic (v1.20.2)",
-		Reason: "kube-proxy may send the pod to a pod of its own node, and Cilium masquerades in eBPF. The answer of that pod " +
-			"may not pass kube-proxy, and is then lost",
+		Reason: "kube-proxy may send the pod to a pod of its own node, and Cilium does not masquerade that with iptables. The " +
+			"answer of that pod may not pass kube-proxy, and is then lost",
+	}
+	cil48 = &Rule{
+		ID: "CIL-48", Since: "1.13", Until: "1.21", Source: "cilium/cilium bpf/bpf_overlay.c (v1.20.2)",
+		Reason: "kube-proxy may send the pod to a pod of another node, through a tunnel, and Cilium does not masquerade with " +
+			"iptables. The answer of that pod may not pass kube-proxy, and is then lost",
 	}
 )

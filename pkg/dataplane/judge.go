@@ -149,6 +149,9 @@ func table(c *connection) verdict {
 		return c.anything(unknownGuard)
 	}
 	v := c.plane.table(c)
+	if c.cilium != nil && c.ciliumLosesRefusal(v) {
+		return timedOut(cil49)
+	}
 	if c.name == cluster.KubeProxy && c.cilium != nil {
 		return c.afterCilium(v)
 	}

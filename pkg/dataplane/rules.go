@@ -15,9 +15,9 @@ var families = []string{"SVC", "UNK"}
 // Rules lists every rule: those of no data plane in particular, then those of each plane of the registry, each in the
 // order of their ids. IPT-13 is retired, and its id is not given again.
 func Rules() []*Rule {
-	// No plane lists two rules: Terway's patched Cilium is not told apart by its release, and CIL-42 is about what kube-proxy
-	// does beside Cilium.
-	all := append(slices.Clone(common), cil12, cil42)
+	// No plane lists these: Terway's patched Cilium is not told apart by its release, and the others are about what Cilium does
+	// to connections that others serve.
+	all := append(slices.Clone(common), cil12, cil42, cil48, cil49)
 	order := slices.Clone(families)
 	for _, p := range planes {
 		order = append(order, p.letters)

@@ -272,6 +272,7 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		NoIPv6:               isOff(ciliumIPv6),
 		RangesOfAllTypes:     on(ciliumRanges),
 		EndpointRoutes:       on(ciliumEndpointRoutes),
+		Tunnel:               isCiliumTunnel(data),
 		ServiceTopology:      on(ciliumTopology),
 		OpenExternalIPs:      on(ciliumOpenExternalIPs),
 		NodePortAddresses:    cluster.ParsePrefixes(words(data[ciliumNodePortAddress])...),
@@ -291,6 +292,12 @@ func ciliumSettings(data map[string]string) *cluster.CiliumSettings {
 		settings.Mode = "snat"
 	}
 	return settings
+}
+
+// isCiliumTunnel: Cilium connects nodes by a tunnel unless it is told otherwise (pkg/option/config.go RoutingMode in v1.20.2, Tunnel in v1.13.18).
+func isCiliumTunnel(data map[string]string) bool {
+	chaining := data[ciliumChaining]
+	return data[ciliumRouting] != "native" && (data[ciliumRouting] != "" || data[ciliumTunnel] != "disabled") && (chaining == "" || chaining == "none")
 }
 
 // words are those of a list in cilium-config, which commas or spaces separate (pkg/option/config.go GetStringSlice).

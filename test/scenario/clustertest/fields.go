@@ -92,6 +92,7 @@ func cilium(c *cluster.CiliumSettings) []attribute {
 		boolean("no-ipv6", &c.NoIPv6),
 		boolean("ranges-of-all-types", &c.RangesOfAllTypes),
 		boolean("endpoint-routes", &c.EndpointRoutes),
+		boolean("tunnel", &c.Tunnel),
 		boolean("service-topology", &c.ServiceTopology),
 		boolean("open-external-ips", &c.OpenExternalIPs),
 		boolean("lb-mode-annotation", &c.ModeAnnotation),

@@ -36,6 +36,7 @@ type Dial struct {
 type Pace struct {
 	AtOnce  int           // the number of connections under way at the same time, for each agent
 	Timeout time.Duration // how long one may take to be made and answered
+	Every   time.Duration // the time from the start of one to that of the next, for each agent; 0 does not wait
 }
 
 // Answers is what became of the connections of one Dial.
@@ -375,6 +376,7 @@ func dial(dials []Dial, pace Pace) []Answers {
 	rand.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 	for _, i := range order {
 		limit <- struct{}{}
+		time.Sleep(pace.Every)
 		wg.Go(func() {
 			defer func() { <-limit }()
 			a := once(dials[i], pace.Timeout)

@@ -174,12 +174,14 @@ func (d *cilium) createCRDs(ctx context.Context, c *Cluster) error {
 }
 
 // flags are of the lab, not of the cluster: where things are, and tables of a size that its machine has memory for. Connections by the ten thousand must fit, or those that
-// are open are forgotten.
+// are open are forgotten. Those that are closed are soon forgotten, because a pod of the lab opens more in a minute than others do in a day: where sockets are not balanced,
+// two from one port of a pod, to two Services with the same backend, would become one.
 func (d *cilium) flags(c *Cluster) []string {
 	return []string{
 		"--config-dir=" + filepath.Join(c.dir, "cilium-config"), "--k8s-kubeconfig-path=" + c.Control.Kubeconfig, "--cgroup-root=" + ciliumRun + "/cgroupv2",
 		"--bpf-root=/sys/fs/bpf", "--lib-dir=" + ciliumRun + "/lib", "--state-dir=" + ciliumRun + "/state", "--bpf-lb-map-max=16384", "--bpf-map-dynamic-size-ratio=0",
 		"--bpf-ct-global-tcp-max=262144", "--bpf-ct-global-any-max=131072", "--bpf-nat-global-max=262144", "--bpf-neigh-global-max=131072", "--bpf-policy-map-max=1024",
+		"--bpf-ct-timeout-regular-tcp-fin=1s", "--bpf-ct-timeout-regular-any=5s", "--bpf-ct-timeout-service-any=5s",
 	}
 }
 

@@ -66,18 +66,21 @@ type cell struct {
 
 // paces are how hard connections are tried, by what is known of them.
 type paces struct {
-	unknown, silence, answer, mix agent.Pace
+	unknown, silence, answer, mix, limited agent.Pace
 }
 
 func pacesFor(slow bool) paces {
+	// A node with Cilium refuses over IPv6 at most 100 times a second on an interface, once it has done so 1,000 times (bpf/lib/lb.h tail_no_service_ipv6, v1.18.0 to
+	// v1.20.2). About ten agents dial.
+	limited := agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond, Every: 150 * time.Millisecond}
 	if slow {
 		few := agent.Pace{AtOnce: 4, Timeout: 5 * time.Second}
-		return paces{unknown: few, silence: agent.Pace{AtOnce: 64, Timeout: 5 * time.Second}, answer: few, mix: agent.Pace{AtOnce: 4, Timeout: 10 * time.Second}}
+		return paces{unknown: few, silence: agent.Pace{AtOnce: 64, Timeout: 5 * time.Second}, answer: few, mix: agent.Pace{AtOnce: 4, Timeout: 10 * time.Second}, limited: limited}
 	}
 	// What nothing answers costs only time, what endpoints answer costs their machine's: so many connections of the first at once would be too many of the second.
 	return paces{
 		unknown: agent.Pace{AtOnce: 128, Timeout: agent.Timeout}, silence: agent.Pace{AtOnce: 1024, Timeout: agent.Timeout},
-		answer: agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, mix: agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond},
+		answer: agent.Pace{AtOnce: 32, Timeout: agent.Timeout}, mix: agent.Pace{AtOnce: 64, Timeout: 2500 * time.Millisecond}, limited: limited,
 	}
 }
 
@@ -179,10 +182,16 @@ func measure(cells []*cell, e effort, pace paces, progress func(string)) error {
 			break
 		}
 		before = len(mixed)
+		limited, others := split(mixed, func(k *cell) bool {
+			return k.answers.Refused > 0 && k.answers.Refused+k.answers.TimedOut == k.answers.Count()
+		})
 		for _, k := range mixed {
 			k.answers = agent.Answers{}
 		}
-		if err := dialAll(mixed, pace.mix, func(k *cell) int { return k.tries }); err != nil {
+		if err := dialAll(others, pace.mix, func(k *cell) int { return k.tries }); err != nil {
+			return err
+		}
+		if err := dialAll(limited, pace.limited, func(*cell) int { return 2 * e.first }); err != nil {
 			return err
 		}
 		progress(fmt.Sprintf("dialled %d mixed cells anew", len(mixed)))
