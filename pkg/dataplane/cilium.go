@@ -260,7 +260,7 @@ func (c *connection) atHome() *connection {
 	as.elsewhere, as.endpointOnNode = false, true
 	as.onNode, as.takenAsLocal = c.onClientNode, c.onClientNode
 	as.takenAsLocal.add(c.unnamed)
-	as.isEndpoint = c.isEndpoint && c.cilium != nil && c.cilium.HostSocketsOnly
+	as.isEndpoint = c.isEndpoint && c.cilium.HostSocketsOnly
 	return &as
 }
 

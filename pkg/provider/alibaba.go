@@ -16,7 +16,7 @@ type alibaba struct{ unknown }
 func (alibaba) about() (name, title string) { return "alibaba", "Alibaba Cloud CLB and NLB" }
 
 func (alibaba) rules() []*Rule {
-	return []*Rule{ali01, ali02, ali03, ali04, ali05, ali06, ali07, ali08, ali09, ali10}
+	return []*Rule{ali01, ali02, ali03, ali04, ali05, ali06, ali07, ali08, ali09}
 }
 
 // backendType is the annotation that Alibaba's cloud controller manager reads. Only the exact value eni makes it send

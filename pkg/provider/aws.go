@@ -16,7 +16,7 @@ type aws struct{ unknown }
 
 func (aws) about() (name, title string) { return "aws", "AWS NLB and CLB" }
 
-func (aws) rules() []*Rule { return []*Rule{aws01, aws02, aws03, aws04, aws05, aws06, aws07} }
+func (aws) rules() []*Rule { return []*Rule{aws01, aws02, aws03, aws04, aws05, aws06} }
 
 const (
 	awsType       = "service.beta.kubernetes.io/aws-load-balancer-type"

@@ -19,6 +19,9 @@ func (lb LoadBalancer) Hairpin() (holds cluster.Tristate, why *Rule) {
 	return cluster.Undetermined, mayNotHairpin
 }
 
+// RouteRules lists the rules that decide on one connection, and not on a node.
+func RouteRules() []*Rule { return []*Rule{mayNotHairpin, hairpinNotKnown, ali10, aws07} }
+
 // Hairpins is Hairpin with the rule's reason, one sentence; "" where it can.
 func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
 	holds, why := lb.Hairpin()

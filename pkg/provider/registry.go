@@ -88,7 +88,8 @@ func All() []Known {
 	return all
 }
 
-// Rules lists every rule of this package: first those that hold for any load balancer.
+// Rules lists every rule that decides whether a load balancer sends to a node: first those that hold for any. RouteRules
+// lists the others.
 func Rules() []*Rule {
 	rules := commonRules()
 	for _, c := range registry {

@@ -40,7 +40,6 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
 	"github.com/kubectl-etp/kubectl-etp/pkg/render"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
-	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 	"github.com/kubectl-etp/kubectl-etp/test/scenario/clustertest"
 )
 
@@ -572,29 +571,6 @@ func outOfDate(r *dataplane.Rule, d *cluster.Dataplane) string {
 // port that there is not, or not in this address family.
 var unasked = []string{"SVC-04", "SVC-09", "UNK-06", "IPT-16", "NFT-13", "OVN-08", "UNK-11", "CIL-19", "CIL-23", "CIL-24", "CIL-35", "CIL-38", "CIL-40", "CIL-41", "CIL-44", "CIL-46", "CIL-47", "CIL-49", "KR-09"}
 
-// decidedBehind are the rules that decide what becomes of connections from inside that go to the load balancer, from some
-// of the nodes.
-func decidedBehind(s *cluster.Snapshot, r *report.Report) (ids []string) {
-	const most = 8
-	if r.Service.Type != cluster.TypeLoadBalancer || r.Unsupported != "" {
-		return nil
-	}
-	tracer := route.NewTracer(s, r.Service)
-	for _, target := range dataplane.Targets(r.Service) {
-		if target.To != dataplane.LoadBalancerIP && target.To != dataplane.LoadBalancerHostname {
-			continue
-		}
-		for node := range min(most, len(s.Nodes)) {
-			for _, from := range []dataplane.From{dataplane.Node, dataplane.Pod} {
-				for _, h := range tracer.Of(route.Client{Client: dataplane.Client{From: from, Node: node}}, target).Hops {
-					ids = append(ids, h.Why.ID, h.Choice.ID)
-				}
-			}
-		}
-	}
-	return ids
-}
-
 // TestEverythingThatCanBeSaidHasACase: a rule or a kind of finding that no case shows is one that nobody has looked at.
 func TestEverythingThatCanBeSaidHasACase(t *testing.T) {
 	rules, codes, parts := map[string]bool{}, map[string]bool{}, map[string]bool{}
@@ -611,9 +587,6 @@ func TestEverythingThatCanBeSaidHasACase(t *testing.T) {
 			}
 			for _, f := range r.Findings {
 				codes[f.Code] = codes[f.Code] || f.Result == finding.Fail
-			}
-			for _, id := range decidedBehind(snapshot, &r) {
-				parts[id] = true
 			}
 		}
 	}
