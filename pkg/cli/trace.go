@@ -255,7 +255,7 @@ func (o *traceOptions) target(s *cluster.Snapshot, svc *cluster.Service, client 
 }
 
 // traceTargets are the targets of a Service at which a route can end. A node port is one of the client's own node, or for
-// a client outside of the first node that has such an address and runs the data plane.
+// a client outside of the first node that has such an address and is ready, or of the first one at all.
 func traceTargets(s *cluster.Snapshot, svc *cluster.Service, client found) []dataplane.Target {
 	var all []dataplane.Target
 	for _, t := range dataplane.Targets(svc) {
@@ -267,14 +267,16 @@ func traceTargets(s *cluster.Snapshot, svc *cluster.Service, client found) []dat
 		if client.From != dataplane.External {
 			nodes = []int{client.Node}
 		}
-		for _, i := range nodes {
-			n := &s.Nodes[i]
-			if at := addressOf(n, t.IPv6); at.IsValid() && !n.IsVirtual() && (n.Ready == cluster.Yes || client.From != dataplane.External || len(nodes) == 1) {
-				t.Node, t.Address = i, at
-				all = append(all, t)
-				break
-			}
+		nodes = slices.DeleteFunc(nodes, func(i int) bool { return s.Nodes[i].IsVirtual() || !addressOf(&s.Nodes[i], t.IPv6).IsValid() })
+		if len(nodes) == 0 {
+			continue
 		}
+		t.Node = nodes[0]
+		if ready := slices.IndexFunc(nodes, func(i int) bool { return s.Nodes[i].Ready == cluster.Yes }); ready >= 0 {
+			t.Node = nodes[ready]
+		}
+		t.Address = addressOf(&s.Nodes[t.Node], t.IPv6)
+		all = append(all, t)
 	}
 	return all
 }
