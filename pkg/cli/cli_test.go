@@ -515,6 +515,8 @@ func TestTheExample(t *testing.T) {
 		{[]string{"status", "-f", "../../examples/ack-ipvs-local.yaml", "-o", "name", "--fail-on=error"}, exitFound, "service/nginx-ingress-lb\n"},
 		{[]string{"status", "-f", "../../examples", "-n", "nowhere"}, 0, ""},
 		{[]string{"status", "-f", "no-such-file.yaml"}, exitFailed, ""},
+		{[]string{"status", "-f", "../../examples", "--from", "node/cn-hangzhou.10.0.1.13", "-o", "jsonpath={.nodes[*].name}"}, 0, "cn-hangzhou.10.0.1.13"},
+		{[]string{"status", "-f", "../../examples", "--from", "pod/kube-system/nginx-ingress-controller-6d4f8b7c9d-tq7zl", "-o", "jsonpath={.nodes[*].name}"}, 0, "cn-hangzhou.10.0.1.12"},
 	} {
 		w := &world{}
 		if code := w.main(t, c.args...); code != c.code || w.out.String() != c.out {
@@ -580,14 +582,17 @@ func TestRealOutputHoldsToThePublishedSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json"},
-		{"svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json", "--show-passed", "--dataplane", "cilium@v1.17.0"},
-		{"-A", "-o", "json"},
-		{"-A", "-o", "yaml"},
-		{"-n", "nowhere", "-o", "json"},
+		{"status", "svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json"},
+		{"status", "svc/nginx-ingress-lb", "-n", "kube-system", "-o", "json", "--show-passed", "--dataplane", "cilium@v1.17.0"},
+		{"status", "-A", "-o", "json"},
+		{"status", "-A", "-o", "yaml"},
+		{"status", "-n", "nowhere", "-o", "json"},
+		{"trace", "--from", "192.0.2.1", "-o", "json"},
+		{"trace", "--from", "10.0.64.44", "-o", "yaml"},
+		{"trace", "--from", "node/cn-hangzhou.10.0.1.13", "-o", "json", "--dataplane", "cilium@v1.17.0", "--to", "10.0.1.11:30443"},
 	} {
 		w := &world{}
-		if code := w.main(t, append([]string{"status", "-f", "../../examples/ack-ipvs-local.yaml"}, args...)...); code != 0 {
+		if code := w.main(t, append(args, "-f", "../../examples/ack-ipvs-local.yaml")...); code != 0 {
 			t.Fatalf("%v: exit code %d: %s", args, code, w.err.String())
 		}
 		var value any

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect"
 	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
@@ -206,6 +207,69 @@ func completeModes(*cobra.Command, []string, string) ([]cobra.Completion, cobra.
 	return out, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
+// completeOrigin completes pod/NAME and node/NAME.
+func completeOrigin(a *app, addresses bool) cobra.CompletionFunc {
+	pods := completeNames(a, func(o *collect.Objects) []string { return o.PodNames(*a.config.Namespace) }, func(ctx context.Context, client *collect.Client) ([]string, error) {
+		return client.PodNames(ctx, *a.config.Namespace)
+	})
+	nodes := completeNames(a, (*collect.Objects).NodeNames, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.NodeNames(ctx) })
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		kind, name, named := strings.Cut(begun, "/")
+		var found []string
+		switch {
+		case named && slices.Contains(podKinds(), kind):
+			found, _ = pods(c, args, name)
+		case named && slices.Contains(nodeKinds(), kind):
+			found, _ = nodes(c, args, name)
+		case !named:
+			out := []cobra.Completion{cobra.CompletionWithDesc("pod/", "a pod"), cobra.CompletionWithDesc("node/", "a process on the host network of a node")}
+			if addresses && begun == "" {
+				out = append(out, cobra.CompletionWithDesc("198.51.100.7", "any IP address, for example this one"))
+			}
+			return slices.DeleteFunc(out, func(word string) bool { return !strings.HasPrefix(word, begun) }), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		}
+		for i := range found {
+			found[i] = kind + "/" + found[i]
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeTarget completes the addresses and ports of the Service that is named.
+func completeTarget(a *app) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		files, _ := c.Flags().GetStringArray("filename")
+		q := collect.Query{Args: args, Namespace: *a.config.Namespace}
+		targets, err := q.Targets()
+		if err != nil || len(targets) != 1 || targets[0].Kind != collect.ServiceTarget {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		services := completeFrom(c.Context(), a, files,
+			func(o *collect.Objects) []cluster.Service {
+				s, err := o.Snapshot(q)
+				if err != nil {
+					return nil
+				}
+				return s.Services
+			},
+			func(ctx context.Context, client *collect.Client) ([]cluster.Service, error) {
+				svc, err := client.Service(ctx, *a.config.Namespace, targets[0].Name)
+				return []cluster.Service{svc}, err
+			})
+		var out []cobra.Completion
+		for i := range services {
+			for _, t := range dataplane.Targets(&services[i]) {
+				word := targetText(&services[i], t)
+				if t.Host() == "" || !strings.HasPrefix(word, begun) || printable.Line(word) != word {
+					continue
+				}
+				out = append(out, cobra.CompletionWithDesc(word, t.To.String()))
+			}
+		}
+		return out[:min(len(out), mostCompletions)], cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
 // fixed completes one of some words.
 func fixed(words ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
@@ -256,6 +320,10 @@ func completeFlags(a *app, root *cobra.Command) error {
 				switch f.Name {
 				case "node":
 					complete = completeNames(a, (*collect.Objects).NodeNames, func(ctx context.Context, client *collect.Client) ([]string, error) { return client.NodeNames(ctx) })
+				case "from":
+					complete = completeOrigin(a, c.Name() == "trace")
+				case "to":
+					complete = completeTarget(a)
 				case "host":
 					hosts := func(o *collect.Objects) []string { return o.IngressHosts(*a.config.Namespace) }
 					complete = completeNames(a, hosts, func(ctx context.Context, client *collect.Client) ([]string, error) {

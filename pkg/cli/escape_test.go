@@ -85,10 +85,20 @@ func TestNothingDangerousIsPrinted(t *testing.T) {
 		{"status", "-o", "name"},
 		{"status", "-o", "jsonpath={..}"},
 		{"dump", "--anonymize"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "--color=always"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "-o", "json"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "-o", "yaml"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "-o", "mermaid"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "-o", "dot"},
+		{"trace", "svc/web", "-n", "shop", "--from", "node/nonesuch"},
+		{"trace", "svc/web", "-n", "shop", "--from", "192.0.2.1", "--to", "192.0.2.2:1"},
 		{"status", "svc/nowhere"},
 		{"__complete", "status", "x"},
 		{"__complete", "status", "-n", ""},
 		{"__complete", "status", "--node", ""},
+		{"__complete", "trace", "--from", "node/"},
+		{"__complete", "trace", "--from", "pod/"},
+		{"__complete", "trace", "svc/web", "-n", "shop", "--to", ""},
 	}
 	seen, refused, read := map[string]bool{}, 0, 0
 	for at := 0; ; at++ {

@@ -58,7 +58,7 @@ func (l level) command() string {
 		return "kubectl etp fix and undo"
 	case forStatus:
 	}
-	return "kubectl etp status and dump"
+	return "kubectl etp status, trace and dump"
 }
 
 func newRBAC(a *app) *cobra.Command {

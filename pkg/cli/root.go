@@ -89,6 +89,7 @@ connections from outside, from processes on the nodes, and from pods. Then fix w
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newStatus(a, func(ctx context.Context, o *statusOptions) error { return o.run(ctx) }),
+		newTrace(a, func(ctx context.Context, o *traceOptions) error { return o.run(ctx) }),
 		newFix(a, func(ctx context.Context, o *fixOptions) error { return o.run(ctx) }),
 		newUndo(a, func(ctx context.Context, o *undoOptions) error { return o.run(ctx) }),
 		newDump(a, func(ctx context.Context, o *dumpOptions) error { return o.run(ctx) }),

@@ -28,7 +28,7 @@ type queryFlags struct {
 }
 
 func (f *queryFlags) add(flags *pflag.FlagSet) {
-	flags.StringArrayVarP(&f.files, "filename", "f", nil, "Read manifests or a dump from this file or directory, or from standard input (-), instead of a cluster; may be repeated")
+	flags.StringArrayVarP(&f.files, "filename", "f", nil, filesUsage)
 	flags.StringVarP(&f.selector, "selector", "l", "", "Select Services by label, for example -l app=web,tier!=test")
 	flags.BoolVarP(&f.allNamespaces, "all-namespaces", "A", false, "Select the Services of all namespaces")
 }
@@ -59,6 +59,7 @@ type statusFlags struct {
 	failOn                              threshold
 	dataplane                           string
 	nodes                               []string
+	from                                string
 	ascii, all, live, watch, showPassed bool
 }
 
@@ -69,6 +70,7 @@ func (f *statusFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.ascii, "ascii", false, asciiUsage)
 	flags.BoolVar(&f.all, "all", false, allUsage)
 	flags.StringSliceVar(&f.nodes, "node", nil, "Show only this `NODE` in the map of a named Service; may be repeated. Findings are still about all nodes")
+	flags.StringVar(&f.from, "from", "", "Show only the node of this pod in the map of a named Service: `pod/NAME`, or node/NAME. Findings are still about all nodes")
 	flags.BoolVar(&f.live, "live", false, "Also query each node's health check and proxy mode through the API server; needs permission to get nodes/proxy")
 	flags.StringVar(&f.dataplane, "dataplane", "", dataplaneUsage)
 	flags.Var(failOnFlag(&f.failOn), "fail-on", "Exit with 3 if there are findings of this severity or above, and with 4 if that cannot be decided")
@@ -83,6 +85,8 @@ type statusOptions struct {
 	files []string
 	// namespace is that of -n, or else of the context; "" with files.
 	namespace string
+	// from is the client whose node alone is shown; nil for all nodes.
+	from *origin
 	// listing is true if no Service was selected by name.
 	listing bool
 	output  format
@@ -116,6 +120,9 @@ kubectl get -o yaml or -o json, or the output of kubectl etp dump.
 
   # Show one node, with addresses, versions and the rules that decided
   kubectl etp status svc/web -n shop --node worker-7 -o wide
+
+  # Show only the node of a pod
+  kubectl etp status svc/web -n shop --from pod/client
 
   # List all LoadBalancer and NodePort Services of the cluster, worst first
   kubectl etp status -A
@@ -152,23 +159,34 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	case f.watch && f.output.name != "" && f.output.name != "wide":
 		return nil, misuse("leave out --watch, or -o", "--watch redraws a screen, and -o %s is not a screen", f.output.String())
 	case len(f.nodes) > 0 && o.listing && len(f.files) == 0:
-		return nil, nodesOfList()
+		return nil, nodesOfList("--node")
+	case f.from != "" && o.listing && len(f.files) == 0:
+		return nil, nodesOfList("--from")
+	case f.from != "" && len(f.nodes) > 0:
+		return nil, misuse("leave out one of them", "--from and --node both select the lines of the map")
+	}
+	if f.from != "" {
+		from, err := parseOrigin(f.from)
+		if err != nil {
+			return nil, err
+		}
+		if from.address.IsValid() {
+			return nil, misuse("kubectl etp trace svc/NAME --from "+f.from+" shows its connection hop by hop", "--from %s: an IP address has no line in the map", f.from)
+		}
+		o.from = &from
 	}
 	if err := nameAlone(o.query); err != nil {
 		return nil, err
 	}
 	o.query.Nodes = f.nodes
-	if f.dataplane != "" {
-		override, err := dataplane.ParseOverride(f.dataplane)
-		if err != nil {
-			return nil, misuse("", "--dataplane %s: %w", f.dataplane, err)
-		}
-		o.query.Dataplane = override
+	var err error
+	if o.query.Dataplane, err = parseDataplane(f.dataplane); err != nil {
+		return nil, err
 	}
 	o.style = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)) }
 	o.screen = render.Options{
 		Style:      o.style(),
-		All:        f.all || len(f.nodes) > 0,
+		All:        f.all || len(f.nodes) > 0 || f.from != "",
 		Wide:       f.output.name == "wide",
 		Namespaces: f.allNamespaces,
 		Closes:     collect.RBACRule,
@@ -188,6 +206,18 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	return o, nil
 }
 
+// parseDataplane reads the value of --dataplane; nil for none.
+func parseDataplane(text string) (*cluster.Override, error) {
+	if text == "" {
+		return nil, nil
+	}
+	override, err := dataplane.ParseOverride(text)
+	if err != nil {
+		return nil, misuse("", "--dataplane %s: %w", text, err)
+	}
+	return override, nil
+}
+
 // unnamed is true if the arguments name no Service: there are none, or only the word service.
 func unnamed(args []string) bool {
 	return len(args) == 0 || len(args) == 1 && slices.Contains(serviceKinds(), args[0])
@@ -205,6 +235,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 		}
 		// A file with one Service is shown like a named Service; Services of several namespaces get a column for it.
 		o.listing = o.listing && (o.query.AllNamespaces || len(s.Services) != 1)
+		if err := o.narrow(ctx, &clientReader{app: o.app, files: objects, namespace: o.query.Namespace}, s); err != nil {
+			return err
+		}
 		if err := o.checkNodes(s); err != nil {
 			return err
 		}
@@ -216,6 +249,13 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return readingOrFiles(err)
 	}
 	o.namespace = client.Namespace()
+	reader := &clientReader{app: o.app, client: client, namespace: o.query.Namespace}
+	if o.from != nil {
+		if err := reader.ask(ctx, *o.from); err != nil {
+			return err
+		}
+		o.query.Nodes = reader.nodes(*o.from)
+	}
 	objects, err := client.Read(ctx, o.query)
 	if err != nil {
 		return reading(err)
@@ -223,6 +263,9 @@ func (o *statusOptions) run(ctx context.Context) error {
 	s, err := objects.Snapshot(o.query)
 	if err != nil {
 		return reading(err)
+	}
+	if err := o.narrow(ctx, reader, s); err != nil {
+		return err
 	}
 	if err := o.checkNodes(s); err != nil {
 		return err
@@ -248,14 +291,32 @@ func (o *statusOptions) run(ctx context.Context) error {
 	return o.follow(ctx, s, changes, ask)
 }
 
-func nodesOfList() error {
-	return misuse("name a Service: svc/NAME, or leave out --node", "--node selects lines of a map, and a list of Services has no map")
+func nodesOfList(flag string) error {
+	return misuse("name a Service: svc/NAME, or leave out "+flag, "%s selects lines of a map, and a list of Services has no map", flag)
+}
+
+// narrow leaves only the node of --from in the map.
+func (o *statusOptions) narrow(ctx context.Context, r *clientReader, s *cluster.Snapshot) error {
+	switch {
+	case o.from == nil:
+		return nil
+	case o.listing:
+		return nodesOfList("--from")
+	case r.files != nil && len(s.Services) > 0:
+		r.namespace = s.Services[0].Namespace
+	}
+	client, err := r.find(ctx, s, *o.from)
+	if err != nil {
+		return err
+	}
+	o.query.Nodes = []string{s.Nodes[client.Node].Name}
+	return nil
 }
 
 // checkNodes is an error if a node of --node does not exist, or cannot be shown.
 func (o *statusOptions) checkNodes(s *cluster.Snapshot) error {
 	if len(o.query.Nodes) > 0 && o.listing {
-		return nodesOfList()
+		return nodesOfList("--node")
 	}
 	for _, name := range o.query.Nodes {
 		if s.NodeIndex(name) >= 0 {

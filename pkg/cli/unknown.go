@@ -20,7 +20,8 @@ type commandElsewhere struct {
 
 func elsewhere() (list []commandElsewhere) {
 	for _, e := range []struct{ command, names string }{
-		{"status", "check diagnose diag analyze analyse doctor debug get describe show map inspect verify validate lint report test trace probe view"},
+		{"status", "check diagnose diag analyze analyse doctor debug get describe show map inspect verify validate lint report test view"},
+		{"trace", "route path hop hops traceroute tracert probe dial connect curl ping"},
 		{"status -A", "list ls scan all"},
 		{"status --watch", "watch monitor follow"},
 		{"fix", "repair remedy apply patch edit set heal cure solve switch change remediate resolve migrate"},

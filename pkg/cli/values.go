@@ -46,6 +46,8 @@ func (c choice[T]) list(separator string) string {
 }
 
 const (
+	filesUsage     = "Read manifests or a dump from this file or directory, or from standard input (-), instead of a cluster; may be repeated"
+	fromUsage      = "Where the connection starts: `pod/NAME`, node/NAME, or an IP address"
 	asciiUsage     = "Print ASCII only; this is the default if the locale is not UTF-8"
 	allUsage       = "List every node, even where many are alike"
 	colorUsage     = "Use colors; auto uses them on a terminal, unless NO_COLOR is set or TERM is dumb"

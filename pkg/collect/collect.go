@@ -29,6 +29,8 @@ type (
 	Objects = objects.Objects
 	// UsageError is a mistake in what the user typed.
 	UsageError = objects.UsageError
+	// Pod is what is read of a pod from which a connection starts.
+	Pod = objects.Pod
 	// Exposed is a Service with an external traffic policy.
 	Exposed = objects.Exposed
 	// Input says where manifests and dumps come from.
@@ -44,6 +46,9 @@ type (
 	// Event is an event of a Service.
 	Event = api.Event
 )
+
+// ServiceTarget is the kind of a name that is a Service's.
+const ServiceTarget = objects.ServiceTarget
 
 // UndoAnnotation holds the recorded fixes of an object.
 const UndoAnnotation = objects.UndoAnnotation
@@ -139,6 +144,21 @@ func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, 
 
 // NodeNames lists the names of all nodes, in order.
 func (c *Client) NodeNames(ctx context.Context) ([]string, error) { return c.api.NodeNames(ctx) }
+
+// PodNames lists the names of the pods of a namespace, that of the context where it is "", in order.
+func (c *Client) PodNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.api.PodNames(ctx, namespace)
+}
+
+// Service reads the facts of one Service, without its endpoints; namespace is that of the context where it is "".
+func (c *Client) Service(ctx context.Context, namespace, name string) (cluster.Service, error) {
+	return c.api.Service(ctx, namespace, name)
+}
+
+// Pod reads one pod; namespace is that of the context where it is "".
+func (c *Client) Pod(ctx context.Context, namespace, name string) (Pod, error) {
+	return c.api.Pod(ctx, namespace, name)
+}
 
 // Namespaces lists the names of all namespaces, in order.
 func (c *Client) Namespaces(ctx context.Context) ([]string, error) { return c.api.Namespaces(ctx) }

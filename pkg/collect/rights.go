@@ -26,7 +26,7 @@ func Rights() []Right {
 		{"", "nodes", "", []string{"get", "list"}, "the nodes: list for all of them; get for nodes with endpoints, or that you ask about, in a cluster of more than " + fmt.Sprint(read.SmallCluster)},
 		{"apps", "daemonsets", "", []string{"list"}, "which data plane runs, in any namespace"},
 		{"", "configmaps", "", []string{"get"}, "the data plane's settings, in its namespace"},
-		{"", "pods", "", []string{"list"}, "kube-proxy's static pods in kube-system, where no DaemonSet runs it"},
+		{"", "pods", "", []string{"get", "list"}, "get: a pod that --from names; list: kube-proxy's static pods in kube-system, where no DaemonSet runs it"},
 		{"crd.projectcalico.org", "felixconfigurations", "default", []string{"get"}, "whether Calico's eBPF data plane is on"},
 		{"operator.tigera.io", "installations", "default", []string{"get"}, "the same, where Tigera's operator installs Calico"},
 		{"", "events", "", []string{"list"}, "events of a Service without a load balancer address, and of a fix and its rollout"},

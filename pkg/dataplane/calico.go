@@ -21,7 +21,10 @@ func calico(c *connection) verdict {
 	case inside && local:
 		return c.reachesLocal(keeps, cal03)
 	case inside:
-		home := c.atHome()
+		// Of an endpoint atHome asks Cilium's settings.
+		other := *c
+		other.isEndpoint = false
+		home := other.atHome()
 		home.isEndpoint = c.isEndpoint
 		return c.seenFromDialled(home.reachesAll(keeps, cal02))
 	case !c.localOnly() || c.to == ExternalIP:

@@ -160,6 +160,8 @@ type clientPod struct {
 	isEndpoint, endpointOnNode, endpointTakenAsLocal bool
 	// detectsPods: the judging kube-proxy can tell pods from other clients. takenAsPod: it takes this client as a pod.
 	detectsPods, takenAsPod cluster.Tristate
+	// takenForPod: the client is outside, and kube-proxy takes it for a pod, because its address is in clusterCIDR.
+	takenForPod bool
 	// masqueradedByCNI: the CNI replaces a pod's address by the node's on the way to addresses of other nodes.
 	masqueradedByCNI cluster.Tristate
 	// mayHideClients: the CNI replaces the address of a client that is not a pod on the way to pods, or may do so.

@@ -77,6 +77,7 @@ func (p *Predictor) connection(c *connection, client Client, t Target, f family,
 		if client.From == Pod {
 			c.takenAsPod = p.isPod(c, client, node, f)
 		}
+		c.takenForPod = client.From == External && TakenForPod(d, client.Address)
 	}
 	if c.arrivesAtNodePort {
 		c.to = NodePort
@@ -185,6 +186,17 @@ func detects(d *cluster.Dataplane, node *cluster.Node, f family) cluster.Tristat
 	default:
 		return cluster.Undetermined
 	}
+}
+
+// TakenForPod says whether a node takes every client with this address for a pod of the cluster, wherever it is:
+// kube-proxy that recognises pods by clusterCIDR does so (kubernetes/kubernetes pkg/proxy/util/localdetector.go). It is
+// false for the zero Addr.
+func TakenForPod(d *cluster.Dataplane, client netip.Addr) bool {
+	if d.Name != cluster.KubeProxy || d.PodDetection() != cluster.ClusterCIDR || !client.IsValid() {
+		return false
+	}
+	cidr, ok := firstPrefix(d.KubeProxy.ClusterCIDRs, familyOf(client))
+	return ok && cidr.Contains(client)
 }
 
 // isPod says whether kube-proxy on the judging node recognises pods of the client's node as pods.

@@ -33,11 +33,13 @@ func iptables(c *connection) verdict {
 		return unknown(ipt10, Reachable, TimedOut, ViaLoadBalancer)
 	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.isKnownPod():
 		return c.reachesAll(keeps, ipt11)
+	case !c.localOnly() && c.to == ExternalIP && !c.before(21, 0) && c.before(24, 0) && c.takenForPod:
+		return c.forwardedWithoutSNAT(keeps, ipt11)
 	case !c.localOnly():
 		return c.reachesAll(masquerades, ipt12)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, ipt14)
-	case c.isKnownPod() && c.elsewhere:
+	case c.isKnownPod() && c.elsewhere, c.takenForPod:
 		return c.forwardedWithoutSNAT(keeps, ipt16)
 	case c.isKnownPod():
 		return c.reachesAll(keeps, ipt15)
@@ -123,8 +125,9 @@ var (
 	}
 	ipt16 = &Rule{
 		ID: "IPT-16", Basis: Source, Source: iptablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes the other node's pod for one that is exempt from policy Local, and does not replace " +
-			"its address (no SNAT). Only endpoints on this node can answer it",
+		Reason: "the client's address is in kube-proxy's clusterCIDR, so the node exempts it from policy Local and does " +
+			"not replace its address (no SNAT). The client is on another node or outside: only endpoints on this node " +
+			"can answer it",
 	}
 	ipt17 = &Rule{
 		ID: "IPT-17", Basis: Source, Source: iptablesSource,

@@ -29,7 +29,7 @@ func nftables(c *connection) verdict {
 		return timedOut(nft09)
 	case c.startsOnHost():
 		return c.reachesAll(masquerades, nft10)
-	case c.isKnownPod() && c.elsewhere:
+	case c.isKnownPod() && c.elsewhere, c.takenForPod:
 		return c.forwardedWithoutSNAT(keeps, nft13)
 	case c.isKnownPod():
 		return c.reachesAll(keeps, nft12)
@@ -112,8 +112,9 @@ var (
 	}
 	nft13 = &Rule{
 		ID: "NFT-13", Basis: Source, Source: nftablesSource + "; kubernetes/kubernetes#74383",
-		Reason: "the node takes the other node's pod for one that is exempt from policy Local, and does not replace " +
-			"its address (no SNAT). Only endpoints on this node can answer it",
+		Reason: "the client's address is in kube-proxy's clusterCIDR, so the node exempts it from policy Local and does " +
+			"not replace its address (no SNAT). The client is on another node or outside: only endpoints on this node " +
+			"can answer it",
 	}
 	nft14 = &Rule{
 		ID: "NFT-14", Basis: Source, Source: nftablesSource,

@@ -15,8 +15,11 @@ func bare(m *metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, DeletionTimestamp: m.DeletionTimestamp}
 }
 
-// KeepDaemonSet trims a DaemonSet.
+// KeepDaemonSet trims a DaemonSet of a data plane, or of kube-vip.
 func KeepDaemonSet(d *appsv1.DaemonSet) bool {
+	if keepKubeVIP(d) {
+		return true
+	}
 	p := runBy(registry, d)
 	if p == nil {
 		return false

@@ -75,7 +75,7 @@ var all = sync.OnceValue(func() []Page {
 	for _, r := range dataplane.Rules() {
 		pages = append(pages, dataplaneRule(r, pages))
 	}
-	for _, r := range provider.Rules() {
+	for _, r := range slices.Concat(provider.Rules(), provider.RouteRules()) {
 		pages = append(pages, providerRule(r))
 	}
 	slices.SortStableFunc(pages, func(a, b Page) int { return int(a.Group) - int(b.Group) })
@@ -181,7 +181,7 @@ func rulesOf(families []string) []Fact {
 			rules = append(rules, Fact{r.ID, r.Reason})
 		}
 	}
-	for _, r := range provider.Rules() {
+	for _, r := range slices.Concat(provider.Rules(), provider.RouteRules()) {
 		if slices.Contains(families, Family(r.ID)) || slices.Contains(families, "load balancers") {
 			rules = append(rules, Fact{r.ID, r.Reason})
 		}

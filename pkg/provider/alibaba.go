@@ -128,6 +128,10 @@ var (
 		ID: "ALI-09", Basis: Source, Origin: "kubernetes/cloud-provider-alibaba-cloud v2.14.0 pkg/controller/service/clbv1/vgroups.go",
 		Reason: "the node is a virtual node: its pods are backends themselves under either policy",
 	}
+	ali10 = &Rule{
+		ID: "ALI-10", Basis: Documented, Origin: "Alibaba Cloud documentation, Considerations for configuring a LoadBalancer Service (document 59132207397, 2026)",
+		Reason: "a CLB cannot send a connection back to the node where it started",
+	}
 )
 
 func (alibaba) members(_ *cluster.Snapshot, svc *cluster.Service) func(*cluster.Node) Member {
@@ -171,11 +175,11 @@ func (alibaba) leavesOut(ready, _ int) *Rule {
 	return nil
 }
 
-func (alibaba) noHairpin(lb LoadBalancer) string {
+func (alibaba) noHairpin(lb LoadBalancer, _ *cluster.Service) *Rule {
 	if lb.Product != "CLB" {
-		return ""
+		return nil
 	}
-	return "a CLB cannot send a connection back to the node where it started"
+	return ali10
 }
 
 func (alibaba) proxyProtocol(svc *cluster.Service) string {

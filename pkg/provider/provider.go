@@ -97,6 +97,9 @@ type LoadBalancer struct {
 	SharedWithOthers bool
 	// Source is what it was recognised by: finalizer service.k8s.alibaba/resources.
 	Source string
+	// noHairpin is the rule by which a connection cannot come back to the node where it started, as long as the client
+	// IP is kept; nil where that is not known.
+	noHairpin *Rule
 }
 
 // SendsToNodes says whether nodes are backends, if perhaps not the only ones.
@@ -158,6 +161,7 @@ func (lb LoadBalancer) settled(svc *cluster.Service) LoadBalancer {
 	if ProxyProtocol(svc) != "" {
 		lb.ClientIP = ByProxyProtocol
 	}
+	lb.noHairpin = lb.controller().noHairpin(lb, svc)
 	return lb
 }
 
@@ -205,23 +209,6 @@ func (lb LoadBalancer) PassesClientIP() (holds cluster.Tristate, reason string) 
 	case UnknownClientIP:
 	}
 	return cluster.Undetermined, ""
-}
-
-// Hairpins says whether a node, or a pod on it, can connect through the load balancer to a backend on the same node;
-// reason is one sentence where it cannot, or where that is not known. A load balancer that keeps the client IP sends
-// such a node a packet whose source is an address of that node.
-func (lb LoadBalancer) Hairpins() (holds cluster.Tristate, reason string) {
-	switch holds, _ := lb.PassesClientIP(); holds {
-	case cluster.No:
-		return cluster.Yes, ""
-	case cluster.Yes:
-		if reason := lb.controller().noHairpin(lb); reason != "" {
-			return cluster.No, reason
-		}
-		return cluster.Undetermined, "the load balancer keeps the client IP, so a connection that it sends back to the node where it started may fail"
-	case cluster.Undetermined:
-	}
-	return cluster.Undetermined, "it is not known whether the load balancer can send a connection back to the node where it started"
 }
 
 // proxies fills in what is true of a load balancer that opens its own connections to the node ports of all nodes, in

@@ -125,7 +125,7 @@ func (b *balance) receives(i int) Receives {
 	case b.Announced && !b.AnnouncersMayBeOld && slices.ContainsFunc(b.Announcers, func(a cluster.Announcer) bool { return a.Node == n.Node.Name }):
 		return Passes()
 	case b.Announced && b.OneAnnouncer:
-		return Fails("NotAnnouncing", lb23)
+		return Fails("NotAnnouncing", lb29)
 	case b.Announced:
 		return NotSettled(AnnouncerNotKnown)
 	case !b.SendsToNodes():

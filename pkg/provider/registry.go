@@ -23,9 +23,9 @@ type controller interface {
 	subset(*cluster.Service) (limit int, rule *Rule)
 	// unsureCheck is the rule that says what the health check depends on, where it may ask several things.
 	unsureCheck() *Rule
-	// noHairpin says why a load balancer that keeps the client IP cannot send a connection back to the node where it
-	// started; "" where that is not known.
-	noHairpin(LoadBalancer) string
+	// noHairpin is the rule by which a load balancer that keeps the client IP cannot send a connection back to the node
+	// where it started; nil where that is not known.
+	noHairpin(LoadBalancer, *cluster.Service) *Rule
 	// proxyProtocol is the annotation that makes it put a PROXY protocol header before each connection; "" where the
 	// Service has none.
 	proxyProtocol(*cluster.Service) string
@@ -113,7 +113,8 @@ func All() []Known {
 	return all
 }
 
-// Rules lists every rule of this package: first those that hold for any load balancer.
+// Rules lists every rule that decides whether a load balancer sends to a node: first those that hold for any. RouteRules
+// lists the others.
 func Rules() []*Rule {
 	rules := commonRules()
 	for _, c := range registry {
@@ -144,7 +145,7 @@ func (unknown) members(s *cluster.Snapshot, _ *cluster.Service) func(*cluster.No
 func (unknown) leavesOut(int, int) *Rule                                       { return nil }
 func (unknown) subset(*cluster.Service) (int, *Rule)                           { return 0, nil }
 func (unknown) unsureCheck() *Rule                                             { return HealthNotKnown }
-func (unknown) noHairpin(LoadBalancer) string                                  { return "" }
+func (unknown) noHairpin(LoadBalancer, *cluster.Service) *Rule                 { return nil }
 func (unknown) proxyProtocol(*cluster.Service) string                          { return "" }
 func (unknown) endsTLS(*cluster.Service) string                                { return "" }
 func (unknown) publishesProxy() string                                         { return "" }

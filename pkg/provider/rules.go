@@ -67,8 +67,8 @@ var (
 	lb18              = &Rule{ID: "LB-18", Basis: NotKnown, Reason: "the node is not ready, and some releases of the load balancer's controller exclude such nodes while others do not"}
 	SharedWithOthers  = &Rule{ID: "LB-22", Basis: NotKnown, Reason: "the load balancer, or its backend group, is not managed by this cluster's controller, and the Kubernetes API does not show where its listeners send"}
 	NodeNotRead       = &Rule{ID: "LB-21", Basis: NotKnown, Reason: "the node could not be read, so it is not known whether the load balancer excludes it"}
-	lb23              = &Rule{
-		ID: "LB-23", Basis: Source, Origin: "kube-vip/kube-vip v1.2.3 pkg/services/services.go updateStatus; cilium/cilium v1.20.2 pkg/l2announcer/l2announcer.go",
+	lb29              = &Rule{
+		ID: "LB-29", Basis: Source, Origin: "kube-vip/kube-vip v1.2.3 pkg/services/services.go updateStatus; cilium/cilium v1.20.2 pkg/l2announcer/l2announcer.go",
 		Reason: "another node announces the address and gets all connections from outside",
 	}
 	NotReady = &Rule{ID: "LB-20", Basis: NotKnown, Reason: "the node is not ready, so it is not known whether it answers the load balancer's health check"}
@@ -82,6 +82,6 @@ var (
 func commonRules() []*Rule {
 	return []*Rule{
 		Unrecognised, NoLocalEndpoint, lb03, lb04, lb05, lb06, NoAddress, NotLoadBalancer, SendsToPods, EndpointsNotRead, FailsOwnCheck, CheckNotServed, HealthNotKnown,
-		NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady, NodeNotRead, SharedWithOthers, lb23,
+		NodePortSilent, AnnouncerNotKnown, BackendsNotKnown, lb17, lb18, lb19, NotReady, NodeNotRead, SharedWithOthers, lb29,
 	}
 }

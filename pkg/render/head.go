@@ -23,6 +23,13 @@ func (p *screen) head() {
 	if len(ports) > 0 {
 		parts = append(parts, span{strings.Join(ports, " "), plain})
 	}
+	p.apart(parts...)
+	p.summary()
+	p.facts()
+}
+
+// apart writes parts with space between them, on another line where the terminal ends.
+func (p *screen) apart(parts ...span) {
 	used := 0
 	for i, part := range parts {
 		if i > 0 && p.columns > 0 && used+3+p.cells(part.text) > p.columns {
@@ -36,8 +43,6 @@ func (p *screen) head() {
 		used += p.cells(part.text)
 	}
 	p.WriteByte('\n')
-	p.summary()
-	p.facts()
 }
 
 // summary writes the verdict.

@@ -60,7 +60,6 @@ func BenchmarkDiagnose(b *testing.B) {
 func BenchmarkPredict(b *testing.B) {
 	s := wide(5000)
 	svc := &s.Services[0]
-	r := &Report{Service: svc}
 	dialled := dataplane.Targets(svc)
 	list := make([]dataplane.Path, 0, 10*len(s.Nodes))
 	b.ReportAllocs()
@@ -68,7 +67,14 @@ func BenchmarkPredict(b *testing.B) {
 		list = list[:0]
 		p := dataplane.New(s, svc)
 		for i := range s.Nodes {
-			list = paths(list, p, dialled, r, &s.Nodes[i], i)
+			for _, t := range dialled {
+				t.Node = i
+				for _, from := range [...]dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
+					if from != dataplane.External || t.To != dataplane.ClusterIP {
+						list = append(list, p.Path(dataplane.Client{From: from, Node: i}, t))
+					}
+				}
+			}
 		}
 		if len(list) != 8*len(s.Nodes) {
 			b.Fatalf("%d paths for %d nodes", len(list), len(s.Nodes))

@@ -3,10 +3,8 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-	"github.com/kubectl-etp/kubectl-etp/pkg/dataplane"
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/remedy"
@@ -16,7 +14,7 @@ import (
 // Diagnose makes one Report for each Service of the snapshot, in the snapshot's order. It keeps references into the
 // snapshot and changes nothing in it.
 func Diagnose(s *cluster.Snapshot) []Report {
-	order := byName(s.Nodes)
+	order := route.Order(s.Nodes)
 	reports := make([]Report, len(s.Services))
 	for i := range s.Services {
 		reports[i] = diagnose(s, &s.Services[i], order)
@@ -29,26 +27,9 @@ func diagnose(s *cluster.Snapshot, svc *cluster.Service, order []int) Report {
 	if r.Unsupported != "" {
 		return r
 	}
-	predictor := dataplane.New(s, svc)
-	counts, nowhere := dataplane.Counts(s, svc)
-	r.Nodes, r.Nowhere = make([]Row, len(order)), nowhere
-	dialled := dataplane.Targets(svc)
-	backing := make([]dataplane.Path, 0, 3*len(dialled)*len(order))
-	for i, node := range order {
-		row := &r.Nodes[i]
-		row.Node, row.Index, row.Endpoints = &s.Nodes[node], node, counts[node]
-		if live, ok := svc.Live[row.Node.Name]; ok {
-			row.Live = &live
-			row.Disagrees = svc.EndpointsKnown && live.LocalEndpoints >= 0 &&
-				dataplane.Disagrees(s.DataplaneOf(row.Node), svc, row.Endpoints, nowhere, live.LocalEndpoints)
-		}
-		start := len(backing)
-		backing = paths(backing, predictor, dialled, &r, row.Node, node)
-		row.Paths = backing[start:len(backing):len(backing)]
-	}
-	route.Balance(s, svc, r.Provider, r.Nodes)
+	r.Nodes, r.Nowhere = route.Rows(s, svc, r.Provider, order)
 	r.Outside = route.FromOutside(svc, r.Provider, r.Nodes)
-	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: nowhere})
+	r.Findings, r.Silent = finding.Check(&finding.Facts{Snapshot: s, Service: svc, Provider: r.Provider, Rows: r.Nodes, Nowhere: r.Nowhere})
 	advise(s, &r)
 	r.Limits = limits(s)
 	r.Doubt, r.Verdict = doubt(&r), Judge(&r)
@@ -105,66 +86,6 @@ func unknownWord(svc *cluster.Service) string {
 		}
 	}
 	return ""
-}
-
-// paths appends the paths of connections from a process on the node, from a pod on it, and from a client outside whose
-// packet was sent to the node.
-func paths(list []dataplane.Path, p *dataplane.Predictor, dialled []dataplane.Target, r *Report, node *cluster.Node, index int) []dataplane.Path {
-	for _, t := range dialled {
-		t.Node = index
-		if !t.At(node) {
-			continue
-		}
-		for _, from := range [...]dataplane.From{dataplane.Node, dataplane.Pod, dataplane.External} {
-			if from == dataplane.External && t.To == dataplane.ClusterIP {
-				continue
-			}
-			t.Arrival = route.Arrival(r.Provider, r.Service, t)
-			list = append(list, p.Path(dataplane.Client{From: from, Node: index}, t))
-		}
-	}
-	return list
-}
-
-// byName orders nodes as people read names: node-9 before node-10.
-func byName(nodes []cluster.Node) []int {
-	order := make([]int, len(nodes))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return compareNames(nodes[a].Name, nodes[b].Name) })
-	return order
-}
-
-// compareNames compares runs of digits by their value, everything else byte by byte.
-func compareNames(a, b string) int {
-	for a != "" && b != "" {
-		digitsA, digitsB := leadingDigits(a), leadingDigits(b)
-		if digitsA > 0 && digitsB > 0 {
-			x, y := strings.TrimLeft(a[:digitsA], "0"), strings.TrimLeft(b[:digitsB], "0")
-			if len(x) != len(y) {
-				return len(x) - len(y)
-			}
-			if c := strings.Compare(x, y); c != 0 {
-				return c
-			}
-			a, b = a[digitsA:], b[digitsB:]
-			continue
-		}
-		if a[0] != b[0] {
-			return int(a[0]) - int(b[0])
-		}
-		a, b = a[1:], b[1:]
-	}
-	return len(a) - len(b)
-}
-
-func leadingDigits(s string) int {
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
-		n++
-	}
-	return n
 }
 
 // Title is the Service as namespace/name.

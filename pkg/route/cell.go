@@ -21,8 +21,8 @@ type Cell struct {
 	Could dataplane.Outcomes
 }
 
-// Of is the cell of one path.
-func Of(p *dataplane.Path) Cell {
+// CellOf is the cell of one path.
+func CellOf(p *dataplane.Path) Cell {
 	c := Cell{Outcome: p.Outcome, Endpoints: p.Endpoints, Topology: p.Topology, Could: p.Could}
 	if p.Rule != nil {
 		c.Rules = p.Rule.ID

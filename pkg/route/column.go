@@ -91,13 +91,13 @@ func (t *Target) Cells(row *Row) Cells {
 		p := &row.Paths[i]
 		switch dialled := t.dialledBy(p); {
 		case p.From == dataplane.External && dialled:
-			c.External = c.External.And(Of(p))
+			c.External = c.External.And(CellOf(p))
 		case p.From == dataplane.External && t.arrivesBy(p):
-			arriving = arriving.And(Of(p))
+			arriving = arriving.And(CellOf(p))
 		case p.From == dataplane.Node && dialled:
-			c.Node = c.Node.And(Of(p))
+			c.Node = c.Node.And(CellOf(p))
 		case p.From == dataplane.Pod && dialled:
-			c.Pod = c.Pod.And(Of(p))
+			c.Pod = c.Pod.And(CellOf(p))
 		}
 	}
 	if c.External.None {

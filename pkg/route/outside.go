@@ -73,28 +73,39 @@ type choice struct {
 	basis dataplane.Basis
 }
 
-// add takes a node into the choice.
+// add takes a node into the choice, with its paths to the load balancer's addresses.
 func (c *choice) add(row *Row, port *cluster.Port) {
 	to := &row.LoadBalancer
 	if to.Receives == cluster.No {
-		if to.PodShare > 0 && row.Node.VirtualKubelet {
-			// Its pods are backends themselves.
-			c.works, c.keeps = true, true
-			c.basis = min(c.basis, dataplane.Source)
-		}
+		c.leaveOut(row)
 		return
 	}
 	for i := range row.Paths {
 		p := &row.Paths[i]
 		switch {
 		case p.From != dataplane.External, p.Port != port.Port, p.Protocol != port.Protocol:
-		case p.To != dataplane.LoadBalancerIP && p.To != dataplane.LoadBalancerHostname:
-		case to.Receives == cluster.Undetermined:
-			c.perhaps(p)
-		default:
-			c.surely(p, to.Share)
+		case p.To == dataplane.LoadBalancerIP, p.To == dataplane.LoadBalancerHostname:
+			c.take(to, p)
 		}
 	}
+}
+
+// leaveOut takes a node into the choice that the load balancer does not send to.
+func (c *choice) leaveOut(row *Row) {
+	if row.LoadBalancer.PodShare > 0 && row.Node.VirtualKubelet {
+		// Its pods are backends themselves.
+		c.works, c.keeps = true, true
+		c.basis = min(c.basis, dataplane.Source)
+	}
+}
+
+// take takes a path into the choice on which the load balancer sends connections, or may send them.
+func (c *choice) take(to *provider.Receives, p *dataplane.Path) {
+	if to.Receives == cluster.Undetermined {
+		c.perhaps(p)
+		return
+	}
+	c.surely(p, to.Share)
 }
 
 // perhaps takes a path into the choice on which the load balancer may send connections, or none.

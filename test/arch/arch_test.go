@@ -29,7 +29,7 @@ type imports struct{ inside, outside []string }
 var arrows = map[string]imports{
 	"cmd/kubectl-etp": {inside: []string{"pkg/cli"}},
 	"pkg/cli": {
-		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/explain", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/suggest"},
+		inside: []string{"pkg/apply", "pkg/cluster", "pkg/collect", "pkg/dataplane", "pkg/explain", "pkg/finding", "pkg/fix", "pkg/printable", "pkg/prompt", "pkg/provider", "pkg/remedy", "pkg/render", "pkg/report", "pkg/report/v1alpha1", "pkg/route", "pkg/suggest"},
 		outside: []string{
 			"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term", "k8s.io/apimachinery", "k8s.io/cli-runtime", "k8s.io/client-go", "k8s.io/klog",
 			"sigs.k8s.io/yaml",
@@ -86,7 +86,7 @@ var arrows = map[string]imports{
 		outside: []string{"github.com/fatih/color", "github.com/mattn/go-runewidth"},
 	},
 	"pkg/report/v1alpha1": {
-		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report"},
+		inside:  []string{"pkg/cluster", "pkg/dataplane", "pkg/finding", "pkg/printable", "pkg/provider", "pkg/report", "pkg/route"},
 		outside: []string{"k8s.io/apimachinery"},
 	},
 	"pkg/report": {inside: []string{"pkg/cluster", "pkg/dataplane", "pkg/english", "pkg/finding", "pkg/provider", "pkg/remedy", "pkg/route"}},

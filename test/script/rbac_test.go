@@ -57,6 +57,7 @@ var statusProbes = []probe{
 	// Neither is there: with the right to look, that is what is said.
 	{args: []string{"status", "ing/nonesuch", "-n", "shop"}},
 	{args: []string{"status", "gateway/nonesuch", "-n", "shop"}},
+	{args: []string{"trace", "svc/web", "-n", "shop", "--from", "pod/nonesuch"}},
 }
 
 // waiting is a Service without a load balancer address.
@@ -101,7 +102,7 @@ func TestRBACIsTheLeast(t *testing.T) {
 		// least is how many verbs of how many rules are the level's own.
 		least int
 	}{
-		{"status", func(t *testing.T) bool { return g.any(t, statusProbes) }, 10},
+		{"status", func(t *testing.T) bool { return g.any(t, statusProbes) }, 11},
 		{"live", func(t *testing.T) bool {
 			return g.any(t, []probe{{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system", "--live"}}})
 		}, 1},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 // Objects is a copy of o that does not identify the cluster, and has the same diagnosis.
@@ -62,7 +63,7 @@ func (a *anonymizer) objects(o *objects.Objects) *objects.Objects {
 		out.Services = append(out.Services, replaced(a, "Service", o.Services[i].DeepCopy()))
 	}
 	for i := range o.Services {
-		a.leases[objects.LeaseName(o.Services[i].Namespace, o.Services[i].Name)] = objects.LeaseName(out.Services[i].Namespace, out.Services[i].Name)
+		a.leases[detect.LeaseName(o.Services[i].Namespace, o.Services[i].Name)] = detect.LeaseName(out.Services[i].Namespace, out.Services[i].Name)
 	}
 	for i := range o.Slices {
 		out.Slices = append(out.Slices, replaced(a, "EndpointSlice", o.Slices[i].DeepCopy()))
@@ -293,7 +294,7 @@ func (a *anonymizer) lease(name string) string {
 	if now, ok := a.leases[name]; ok {
 		return now
 	}
-	return objects.LeaseName("", a.name("lease", name))
+	return detect.LeaseName("", a.name("lease", name))
 }
 
 // gap says what could not be read, without the server's sentence, which names the user.

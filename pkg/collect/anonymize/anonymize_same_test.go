@@ -169,7 +169,7 @@ func sameDiagnosis(t *testing.T, o *objects.Objects, adjust func(s *cluster.Snap
 	}
 	for i := range o.Services {
 		known[o.Services[i].Name+"."+o.Services[i].Namespace] = true
-		known[objects.LeaseName(o.Services[i].Namespace, o.Services[i].Name)] = true
+		known[detect.LeaseName(o.Services[i].Namespace, o.Services[i].Name)] = true
 	}
 	l := &likeness{t: t, known: known, forth: map[[2]string]string{}, back: map[string]string{}}
 	before := published(t, want, func(namespace, name string) string { return a.namespace(namespace) + "/" + a.name("service", name) })

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
@@ -91,6 +92,35 @@ func (c *Client) IngressHosts(ctx context.Context, namespace string) ([]string, 
 		out = append(out, strings.Split(hosts, ",")...)
 	}
 	return objects.HostNames(out), err
+}
+
+// PodNames lists the names of the pods of a namespace, that of the context where it is "", in order.
+func (c *Client) PodNames(ctx context.Context, namespace string) ([]string, error) {
+	return c.cells(ctx, "/api/v1", namespace, cluster.ResourcePods, "Name")
+}
+
+// Service reads the facts of one Service, without its endpoints; namespace is that of the context where it is "".
+func (c *Client) Service(ctx context.Context, namespace, name string) (cluster.Service, error) {
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	var service corev1.Service
+	if err := c.Into(ctx, Request{Path: Path("/api/v1", namespace, cluster.ResourceServices, name)}, &service); err != nil {
+		return cluster.Service{}, fmt.Errorf("get service %s/%s: %w", namespace, name, c.Explain(err, "get", cluster.ResourceServices, namespace))
+	}
+	return objects.ServiceFacts(&service, objects.Query{}), nil
+}
+
+// Pod reads one pod; namespace is that of the context where it is "".
+func (c *Client) Pod(ctx context.Context, namespace, name string) (objects.Pod, error) {
+	if namespace == "" {
+		namespace = c.namespace
+	}
+	var pod corev1.Pod
+	if err := c.Into(ctx, Request{Path: Path("/api/v1", namespace, cluster.ResourcePods, name)}, &pod); err != nil {
+		return objects.Pod{}, fmt.Errorf("get pod %s/%s: %w", namespace, name, c.Explain(err, "get", cluster.ResourcePods, namespace))
+	}
+	return objects.PodFacts(&pod), nil
 }
 
 // cells is one column of all objects of a resource, in order.

@@ -105,13 +105,17 @@ func (l *loader) add(file string, raw rawObject) error {
 		return load(l, file, raw, &configMap, decode, keep, &o.ConfigMaps)
 	case "/Pod":
 		var pod corev1.Pod
-		return load(l, file, raw, &pod, decode, detect.KeepPod, &o.Pods)
+		keep := func(p *corev1.Pod) bool {
+			o.Clients = append(o.Clients, objects.PodFacts(p))
+			return detect.KeepPod(p)
+		}
+		return load(l, file, raw, &pod, decode, keep, &o.Pods)
 	case "/Event":
 		var event corev1.Event
 		return load(l, file, raw, &event, decode, objects.KeepEvent, &o.Events)
 	case "apps/DaemonSet", "extensions/DaemonSet":
 		var set appsv1.DaemonSet
-		return load(l, file, raw, &set, decode, objects.KeepDaemonSet, &o.DaemonSets)
+		return load(l, file, raw, &set, decode, detect.KeepDaemonSet, &o.DaemonSets)
 	case "networking.k8s.io/Ingress":
 		var ingress networkingv1.Ingress
 		return load(l, file, raw, &ingress, decode, objects.KeepIngress, &o.Ingresses)

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/collect/objects"
+	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 func lease(namespace, name, holder string) unstructured.Unstructured {
@@ -69,7 +70,7 @@ func TestAnnouncers(t *testing.T) {
 				}
 			}
 			for i := range c.sets {
-				if objects.KeepDaemonSet(&c.sets[i]) {
+				if detect.KeepDaemonSet(&c.sets[i]) {
 					o.DaemonSets = append(o.DaemonSets, c.sets[i])
 				}
 			}
@@ -91,7 +92,7 @@ func TestAnnouncers(t *testing.T) {
 // Of kube-vip's DaemonSet only what says how it announces is kept, and of Leases only Cilium's.
 func TestKeptOfAnnouncers(t *testing.T) {
 	set := kubeVIP(corev1.EnvVar{Name: "vip_arp", Value: "true"}, corev1.EnvVar{Name: "bgp_peerpass", Value: "secret"})
-	if !objects.KeepDaemonSet(&set) {
+	if !detect.KeepDaemonSet(&set) {
 		t.Fatal("kube-vip's DaemonSet is not kept")
 	}
 	containers := set.Spec.Template.Spec.Containers

@@ -108,7 +108,7 @@ func KeepOther(u *unstructured.Unstructured) bool {
 	}
 	kept["metadata"] = meta
 	fields := [][]string{{"status", "addresses"}}
-	if read := announcerFields[u.GetKind()]; read != nil {
+	if read := detect.AnnouncerFields[u.GetKind()]; read != nil {
 		fields = read
 	} else if read := detect.Fields(u.GetKind()); read != nil {
 		fields = read
@@ -121,6 +121,11 @@ func KeepOther(u *unstructured.Unstructured) bool {
 	}
 	u.Object = kept
 	return true
+}
+
+// KeepLease keeps a Lease by which Cilium announces a Service.
+func KeepLease(u *unstructured.Unstructured) bool {
+	return detect.IsAnnouncersLease(u.GetName()) && KeepOther(u)
 }
 
 // FromV1beta1 converts a slice of a cluster before v1.21, whose endpoints may say their node and zone in their topology only.

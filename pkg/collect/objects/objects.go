@@ -23,7 +23,9 @@ type Objects struct {
 	// Corefile is CoreDNS's configuration; "" where it was not read. It is in no dump.
 	Corefile string
 	// Pods are those of kube-proxy, where no DaemonSet runs it.
-	Pods      []corev1.Pod
+	Pods []corev1.Pod
+	// Clients are all pods of files, for a name that is looked up among them. They are in no dump.
+	Clients   []Pod
 	Ingresses []networkingv1.Ingress
 	// Events are about Services; from a cluster, the newest of each Service that waits for a load balancer address.
 	Events []corev1.Event

@@ -41,7 +41,7 @@ func (o *Objects) Snapshot(q Query) (*cluster.Snapshot, error) {
 		if facts.Pending() {
 			facts.NewestEvent, facts.EventsKnown = o.newestEvent(&facts, q), o.Complete && !o.isUnread(cluster.ResourceEvents)
 		}
-		facts.Announcers = o.announcers(&facts, q)
+		facts.Announcers = detect.Announcers(&facts, o.Others, o.DaemonSets, func(namespace string) string { return NamespaceOf(namespace, q) })
 		for i := range facts.Endpoints {
 			if name := facts.Endpoints[i].Node; name != "" {
 				named[name] = true

@@ -29,7 +29,7 @@ func ciliumMayAnnounce(s *corev1.Service, ciliumNamespace string) bool {
 	if slices.ContainsFunc(s.Status.Conditions, func(c metav1.Condition) bool { return c.Type == "cilium.io/IPAMRequestSatisfied" }) {
 		return true
 	}
-	return ciliumNamespace != "" && len(s.Finalizers) == 0 && !metalLBAnnounces(s) && s.Annotations[objects.KubeVIPHost] == "" && s.Annotations["purelb.io/allocated-by"] == ""
+	return ciliumNamespace != "" && len(s.Finalizers) == 0 && !metalLBAnnounces(s) && s.Annotations[detect.KubeVIPHost] == "" && s.Annotations["purelb.io/allocated-by"] == ""
 }
 
 // metalLBAnnounces says whether MetalLB gave the Service its address.
@@ -76,7 +76,7 @@ func (r *reading) leases(of []objects.Key) error {
 		return nil
 	}
 	var found unstructured.Unstructured
-	name := objects.LeaseName(of[0].Namespace, of[0].Name)
+	name := detect.LeaseName(of[0].Namespace, of[0].Name)
 	r.count()
 	err := r.client.JSON(r.ctx, api.Request{Path: api.Path("/apis/"+version, namespace, "leases", name), Accept: api.JSON}, &found.Object)
 	switch {

@@ -60,7 +60,7 @@ func (r *reading) listDaemonSets(namespace string) error {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	for i := range list.Items {
-		if objects.KeepDaemonSet(&list.Items[i]) {
+		if detect.KeepDaemonSet(&list.Items[i]) {
 			r.objects.DaemonSets = append(r.objects.DaemonSets, list.Items[i])
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/printable"
 )
 
-// Printed is what can be published: a *ServiceReport or a *ServiceReportList.
+// Printed is what can be published: a *ServiceReport, a *ServiceReportList or a *Trace.
 type Printed interface {
-	*ServiceReport | *ServiceReportList
+	*ServiceReport | *ServiceReportList | *Trace
 }
 
 // JSON of a report, indented, with a line break at its end. < and & stay as they are: they are no danger outside HTML.

@@ -21,11 +21,12 @@ import (
 	"github.com/kubectl-etp/kubectl-etp/pkg/finding"
 	"github.com/kubectl-etp/kubectl-etp/pkg/provider"
 	"github.com/kubectl-etp/kubectl-etp/pkg/report"
+	"github.com/kubectl-etp/kubectl-etp/pkg/route"
 )
 
 var update = flag.Bool("update", false, "write schema.json and testdata anew")
 
-// schema is generated from the Go types: a ServiceReport or a ServiceReportList.
+// schema is generated from the Go types: a ServiceReport, a ServiceReportList or a Trace.
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	types := map[reflect.Type]*jsonschema.Schema{}
@@ -44,7 +45,11 @@ func schema(t *testing.T) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for s, kind := range map[*jsonschema.Schema]string{single: "ServiceReport", list: "ServiceReportList"} {
+	trace, err := jsonschema.For[Trace](&jsonschema.ForOptions{TypeSchemas: types})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s, kind := range map[*jsonschema.Schema]string{single: "ServiceReport", list: "ServiceReportList", trace: "Trace"} {
 		promise(s)
 		s.Properties["kind"] = &jsonschema.Schema{Type: "string", Enum: []any{kind}}
 		s.Properties["apiVersion"] = &jsonschema.Schema{Type: "string", Enum: []any{APIVersion}}
@@ -54,8 +59,8 @@ func schema(t *testing.T) *jsonschema.Schema {
 		Schema:      "https://json-schema.org/draft/2020-12/schema",
 		Title:       APIVersion,
 		Description: "What kubectl etp prints with -o json and -o yaml. Fields may be added, never renamed or removed.",
-		Defs:        map[string]*jsonschema.Schema{"ServiceReport": single, "ServiceReportList": list},
-		OneOf:       []*jsonschema.Schema{{Ref: "#/$defs/ServiceReport"}, {Ref: "#/$defs/ServiceReportList"}},
+		Defs:        map[string]*jsonschema.Schema{"ServiceReport": single, "ServiceReportList": list, "Trace": trace},
+		OneOf:       []*jsonschema.Schema{{Ref: "#/$defs/ServiceReport"}, {Ref: "#/$defs/ServiceReportList"}, {Ref: "#/$defs/Trace"}},
 	}
 }
 
@@ -99,12 +104,19 @@ func words() map[reflect.Type][]string {
 		reflect.TypeFor[ProviderClientIP](): named(provider.Preserved, provider.Rewritten, provider.ByProxyProtocol, provider.UnknownClientIP),
 		reflect.TypeFor[OutsideOutcome]():   printed(dataplane.Reachable, dataplane.Partial, dataplane.Refused, dataplane.TimedOut, dataplane.Unreachable, dataplane.Unknown),
 		reflect.TypeFor[OutsideClientIP]():  append(named(provider.Preserved, provider.Rewritten, provider.ByProxyProtocol, provider.UnknownClientIP), dataplane.Mixed.String()),
-		reflect.TypeFor[Tristate]():         {"Yes", "No", "Unknown"},
-		reflect.TypeFor[HealthCheck]():      named(cluster.Pass, cluster.Fail, cluster.Unreachable),
-		reflect.TypeFor[Severity]():         printed(finding.Error, finding.Warning, finding.Info),
-		reflect.TypeFor[Result]():           printed(finding.Fail, finding.Unknown, finding.Pass, finding.NotChecked),
-		reflect.TypeFor[Clients]():          named(report.SandboxedPods, report.WindowsPods, report.VirtualNodePods),
-		reflect.TypeFor[GapReason]():        named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles),
+		reflect.TypeFor[HopKind]():          named(route.ClientHop, route.NodeHop, route.LoadBalancerHop, route.NetworkHop, route.EndpointsHop, route.AnswerHop),
+		reflect.TypeFor[HopClientIP](): append(
+			named(provider.Preserved, provider.Rewritten, provider.ByProxyProtocol, provider.UnknownClientIP), string(route.SeenMixed), "",
+		),
+		reflect.TypeFor[HopOutcome](): append(
+			printed(dataplane.Reachable, dataplane.Refused, dataplane.TimedOut, dataplane.Partial, dataplane.ViaLoadBalancer, dataplane.Unreachable, dataplane.Unknown), "",
+		),
+		reflect.TypeFor[Tristate]():    {"Yes", "No", "Unknown"},
+		reflect.TypeFor[HealthCheck](): named(cluster.Pass, cluster.Fail, cluster.Unreachable),
+		reflect.TypeFor[Severity]():    printed(finding.Error, finding.Warning, finding.Info),
+		reflect.TypeFor[Result]():      printed(finding.Fail, finding.Unknown, finding.Pass, finding.NotChecked),
+		reflect.TypeFor[Clients]():     named(report.SandboxedPods, report.WindowsPods, report.VirtualNodePods),
+		reflect.TypeFor[GapReason]():   named(cluster.Forbidden, cluster.NotFound, cluster.TimedOut, cluster.Failed, cluster.NotInFiles),
 	}
 }
 

@@ -1,4 +1,4 @@
-package objects
+package detect
 
 import (
 	"cmp"
@@ -7,11 +7,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubectl-etp/kubectl-etp/pkg/cluster"
-	"github.com/kubectl-etp/kubectl-etp/pkg/detect"
 )
 
 const (
@@ -25,9 +23,9 @@ const (
 	KubeVIPHost = "kube-vip.io/vipHost"
 )
 
-// announcerFields are the fields that say which node announces a Service, by kind (for MetalLB: metallb/metallb v0.16.2
+// AnnouncerFields are the fields that say which node announces a Service, by kind (for MetalLB: metallb/metallb v0.16.2
 // api/v1beta1/servicel2status_types.go).
-var announcerFields = map[string][][]string{
+var AnnouncerFields = map[string][][]string{
 	leaseKind:    {{"spec", "holderIdentity"}},
 	l2StatusKind: {{"status", "node"}, {"status", "serviceName"}, {"status", "serviceNamespace"}},
 }
@@ -35,31 +33,30 @@ var announcerFields = map[string][][]string{
 // LeaseName is the name of the Lease for a Service that Cilium announces by L2.
 func LeaseName(namespace, name string) string { return leasePrefix + namespace + "-" + name }
 
-// KeepLease keeps a Lease by which Cilium announces a Service; others are not kept.
-func KeepLease(u *unstructured.Unstructured) bool {
-	return strings.HasPrefix(u.GetName(), leasePrefix) && KeepOther(u)
-}
+// IsAnnouncersLease says whether a Lease has the name of one by which Cilium announces a Service.
+func IsAnnouncersLease(name string) bool { return strings.HasPrefix(name, leasePrefix) }
 
-// announcers are the nodes of which an object says that they announce addresses of the Service.
-func (o *Objects) announcers(s *cluster.Service, q Query) []cluster.Announcer {
+// Announcers are the nodes of which an object says that they announce addresses of the Service. namespaceOf is the
+// namespace of an object that may not say its own.
+func Announcers(s *cluster.Service, others []unstructured.Unstructured, sets []appsv1.DaemonSet, namespaceOf func(string) string) []cluster.Announcer {
 	if s.Type != cluster.TypeLoadBalancer {
 		return nil
 	}
 	var out []cluster.Announcer
-	for i := range o.Others {
-		switch u := &o.Others[i]; u.GetKind() {
+	for i := range others {
+		switch u := &others[i]; u.GetKind() {
 		case leaseKind:
-			if holder := field(u, "spec", "holderIdentity"); holder != "" && u.GetName() == LeaseName(s.Namespace, s.Name) {
-				out = append(out, cluster.Announcer{Node: holder, By: "cilium", Source: "lease " + NamespaceOf(u.GetNamespace(), q) + "/" + u.GetName()})
+			if holder := announcerField(u, "spec", "holderIdentity"); holder != "" && u.GetName() == LeaseName(s.Namespace, s.Name) {
+				out = append(out, cluster.Announcer{Node: holder, By: "cilium", Source: "lease " + namespaceOf(u.GetNamespace()) + "/" + u.GetName()})
 			}
 		case l2StatusKind:
-			if node := field(u, "status", "node"); node != "" && field(u, "status", "serviceName") == s.Name && field(u, "status", "serviceNamespace") == s.Namespace {
-				out = append(out, cluster.Announcer{Node: node, By: "metallb", Source: "servicel2status " + NamespaceOf(u.GetNamespace(), q) + "/" + u.GetName()})
+			if node := announcerField(u, "status", "node"); node != "" && announcerField(u, "status", "serviceName") == s.Name && announcerField(u, "status", "serviceNamespace") == s.Namespace {
+				out = append(out, cluster.Announcer{Node: node, By: "metallb", Source: "servicel2status " + namespaceOf(u.GetNamespace()) + "/" + u.GetName()})
 			}
 		}
 	}
 	if node := s.Annotations[KubeVIPHost]; node != "" {
-		if set := o.kubeVIPByARP(); set != "" {
+		if set := kubeVIPByARP(sets); set != "" {
 			out = append(out, cluster.Announcer{Node: node, By: "kube-vip", Source: "annotation " + KubeVIPHost + ", and vip_arp of " + set})
 		}
 	}
@@ -69,7 +66,7 @@ func (o *Objects) announcers(s *cluster.Service, q Query) []cluster.Announcer {
 	return out
 }
 
-func field(u *unstructured.Unstructured, path ...string) string {
+func announcerField(u *unstructured.Unstructured, path ...string) string {
 	// A field of another type says nothing.
 	text, _, _ := unstructured.NestedString(u.Object, path...)
 	return text
@@ -77,9 +74,9 @@ func field(u *unstructured.Unstructured, path ...string) string {
 
 // kubeVIPByARP is the DaemonSet by which kube-vip announces addresses by ARP, and so from one node: the annotation is
 // written with BGP too (kube-vip/kube-vip v1.2.3 pkg/services/services.go updateStatus). It is "" where none was read.
-func (o *Objects) kubeVIPByARP() string {
-	for i := range o.DaemonSets {
-		set := &o.DaemonSets[i]
+func kubeVIPByARP(sets []appsv1.DaemonSet) string {
+	for i := range sets {
+		set := &sets[i]
 		arp, bgp := false, false
 		for _, container := range kubeVIPContainers(set) {
 			for _, env := range container.Env {
@@ -104,13 +101,13 @@ func kubeVIPContainers(set *appsv1.DaemonSet) []corev1.Container {
 	return out
 }
 
-// KeepDaemonSet trims a DaemonSet of a data plane, or of kube-vip; others are not kept.
-func KeepDaemonSet(set *appsv1.DaemonSet) bool {
+// keepKubeVIP trims a DaemonSet of kube-vip to what says how it announces; false for another.
+func keepKubeVIP(set *appsv1.DaemonSet) bool {
 	containers := kubeVIPContainers(set)
 	if len(containers) == 0 {
-		return detect.KeepDaemonSet(set)
+		return false
 	}
-	kept := appsv1.DaemonSet{TypeMeta: set.TypeMeta, ObjectMeta: metav1.ObjectMeta{Namespace: set.Namespace, Name: set.Name, DeletionTimestamp: set.DeletionTimestamp}}
+	kept := appsv1.DaemonSet{TypeMeta: set.TypeMeta, ObjectMeta: bare(&set.ObjectMeta)}
 	for _, c := range containers {
 		only := corev1.Container{Name: c.Name, Image: c.Image}
 		for _, env := range c.Env {
