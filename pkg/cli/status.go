@@ -179,9 +179,12 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 		return nil, err
 	}
 	o.query.Nodes = f.nodes
-	var err error
-	if o.query.Dataplane, err = parseDataplane(f.dataplane); err != nil {
-		return nil, err
+	if f.dataplane != "" {
+		override, err := parseDataplane(f.dataplane)
+		if err != nil {
+			return nil, err
+		}
+		o.query.Dataplane = override
 	}
 	o.style = func() *render.Style { return render.NewStyle(f.color, f.ascii, a.env.terminal(a.streams.Out)) }
 	o.screen = render.Options{
@@ -206,11 +209,8 @@ func (f *statusFlags) options(a *app, args []string) (*statusOptions, error) {
 	return o, nil
 }
 
-// parseDataplane reads the value of --dataplane; nil for none.
+// parseDataplane reads the value of --dataplane.
 func parseDataplane(text string) (*cluster.Override, error) {
-	if text == "" {
-		return nil, nil
-	}
 	override, err := dataplane.ParseOverride(text)
 	if err != nil {
 		return nil, misuse("", "--dataplane %s: %w", text, err)

@@ -123,7 +123,9 @@ func (f *traceFlags) options(a *app, args []string) (*traceOptions, error) {
 	if o.from, err = parseOrigin(f.from); err != nil {
 		return nil, err
 	}
-	o.query.Dataplane, err = parseDataplane(f.dataplane)
+	if f.dataplane != "" {
+		o.query.Dataplane, err = parseDataplane(f.dataplane)
+	}
 	return o, err
 }
 

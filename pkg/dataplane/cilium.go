@@ -122,6 +122,9 @@ func (c *connection) ciliumNoBackendOutside(drops, rejects *Rule) verdict {
 		return unknown(cil21, Refused, TimedOut)
 	case s.DropsWithoutBackend:
 		return timedOut(drops)
+	case c.from == Pod && s.Tunnel && c.masqueradedByCNI != cluster.Yes:
+		// In v1.20.2 it was lost (packets, external IP that is a node's address).
+		return unknown(cil50, Refused, TimedOut)
 	default:
 		return refused(rejects)
 	}
@@ -364,7 +367,7 @@ var ciliumPlane = &plane{
 	table: cilium, since: version("1.13"), until: version("1.21"), unread: unreadCilium, changes: ciliumChanges,
 	rules: []*Rule{
 		cil01, cil02, cil03, cil04, cil05, cil06, cil07, cil08, cil09, cil10, cil11, cil16, cil17, cil18, cil19, cil20, cil21, cil22, cil23, cil24, cil27, cil28, cil29,
-		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44, cil45, cil46, cil47,
+		cil30, cil31, cil35, cil36, cil37, cil38, cil40, cil41, cil43, cil44, cil45, cil46, cil47, cil50,
 	},
 	usesTerminating: (*connection).ciliumFallsBack, heedsIPMode: (*connection).ciliumHeedsIPMode, settlesRanges: true,
 	settlesHints: func(c *connection) bool { return !c.cilium.ServiceTopology },
@@ -563,5 +566,10 @@ var (
 	cil49 = &Rule{
 		ID: "CIL-49", Basis: Source, Since: "1.13", Until: "1.21", Source: "cilium/cilium bpf/lib/nat.h snat_v6_rev_nat (v1.13.18 to v1.20.2)",
 		Reason: "the other node refuses, but over IPv6 Cilium's eBPF masquerading does not let the refusal back to the pod",
+	}
+	cil50 = &Rule{
+		ID: "CIL-50", Since: "1.15", Until: "1.21", Source: "cilium/cilium bpf/lib/lb.h tail_no_service_ipv4 (v1.20.2)",
+		Reason: "the other node refuses, and only a tunnel leads from there to the pod, whose address is not masqueraded. Whether " +
+			"the refusal takes it is not known",
 	}
 )

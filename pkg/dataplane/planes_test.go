@@ -66,7 +66,7 @@ func drawn(r *rand.Rand, t tested) *connection {
 	}
 	c.cilium = &cluster.CiliumSettings{
 		Mode: []string{"snat", "dsr", "hybrid"}[r.IntN(3)], DropsWithoutBackend: pick(true, false), RoutesWithoutBackend: r.IntN(5) == 0,
-		SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false),
+		SocketLoadBalancing: pick(true, false), HostSocketsOnly: pick(true, false), PerPacket: pick(true, false), BPFMasquerade: pick(true, false), Tunnel: pick(true, false),
 		SCTP: pick(true, false), ModeAnnotation: pick(true, false), RangesOfAllTypes: r.IntN(5) == 0, NoIPv4: r.IntN(10) == 0,
 	}
 	c.servesNodePort, c.outsideCiliumRange = cluster.Yes, r.IntN(10) == 0

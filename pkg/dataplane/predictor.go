@@ -158,8 +158,7 @@ func (p *Predictor) path(client Client, t Target) Path {
 		there := p.Path(Client{From: External, Node: owner}, t)
 		switch {
 		case there.Outcome == Refused && v.outcome == ViaLoadBalancer:
-			there.From, there.Basis = client.From, there.Rule.Basis
-			return there
+			return p.refusedBy(client, there)
 		case there.Outcome == Refused:
 			v.could |= either(Refused)
 		case there.Could.Has(Refused):
@@ -180,7 +179,10 @@ func (p *Predictor) treatsAllAlike(node int) bool {
 func (p *Predictor) arriving(client Client, t Target, owner int) Path {
 	there := p.Path(Client{From: External, Node: owner}, t)
 	there.From, there.Basis = client.From, there.Rule.Basis
+	d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node])
 	switch {
+	case there.Outcome == Refused:
+		return p.refusedBy(client, there)
 	case there.Outcome != Reachable:
 		return there
 	case there.Endpoints == AllEndpoints:
@@ -189,12 +191,20 @@ func (p *Predictor) arriving(client Client, t Target, owner int) Path {
 	default:
 		there.Endpoints, there.ExtraHop = EndpointsUnknown, Always
 	}
-	masquerade := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node]).PodMasquerade
 	switch {
-	case client.From == Pod && masquerade == cluster.Yes:
+	case client.From == Pod && d.PodMasquerade == cluster.Yes:
 		there.ClientIP = Rewritten
-	case client.From == Pod && masquerade == cluster.Undetermined && there.ClientIP != Rewritten:
+	case client.From == Pod && d.PodMasquerade == cluster.Undetermined && there.ClientIP != Rewritten:
 		there.ClientIP = ClientIPUnknown
+	}
+	return there
+}
+
+// refusedBy is what a client meets that another node refuses, there being what a client outside meets at that node.
+func (p *Predictor) refusedBy(client Client, there Path) Path {
+	there.From, there.Basis = client.From, there.Rule.Basis
+	if d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node]); client.From == Pod && d.Name == cluster.Cilium && d.Cilium.Tunnel && d.PodMasquerade != cluster.Yes {
+		there.settle(unknown(cil50, Refused, TimedOut))
 	}
 	return there
 }

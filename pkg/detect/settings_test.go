@@ -51,14 +51,15 @@ func TestCiliumSettings(t *testing.T) {
 		data map[string]string
 		want cluster.CiliumSettings
 	}{
-		{"defaults", map[string]string{}, cluster.CiliumSettings{Mode: "snat"}},
+		{"defaults", map[string]string{}, cluster.CiliumSettings{Mode: "snat", Tunnel: true}},
 		{
 			"what the chart writes by default",
 			map[string]string{
 				"bpf-lb-sock": "false", "bpf-lb-sock-hostns-only": "false", "bpf-lb-mode": "snat", "enable-bpf-masquerade": "false", "enable-ipv4-masquerade": "true",
 				"enable-endpoint-routes": "false", "enable-no-service-endpoints-routable": "true", "service-no-backend-response": "reject",
+				"routing-mode": "tunnel",
 			},
-			cluster.CiliumSettings{Mode: "snat"},
+			cluster.CiliumSettings{Mode: "snat", Tunnel: true},
 		},
 		{
 			"the other way about",
@@ -66,6 +67,7 @@ func TestCiliumSettings(t *testing.T) {
 				"bpf-lb-sock": "true", "bpf-lb-sock-hostns-only": "true", "bpf-lb-mode": "hybrid", "enable-bpf-masquerade": "true", "enable-ipv4-masquerade": "false",
 				"enable-endpoint-routes": "true", "enable-no-service-endpoints-routable": "false", "service-no-backend-response": "drop", "enable-sctp": "true",
 				"enable-service-topology": "true", "bpf-lb-mode-annotation": "true", "disable-external-ip-mitigation": "true",
+				"routing-mode": "native",
 			},
 			cluster.CiliumSettings{
 				Mode: "hybrid", ModeAnnotation: true, DropsWithoutBackend: true, RoutesWithoutBackend: true, SocketLoadBalancing: true, HostSocketsOnly: true,
@@ -74,13 +76,13 @@ func TestCiliumSettings(t *testing.T) {
 		},
 		{
 			"node ports",
-			map[string]string{"node-port-range": "20000,22767", "nodeport-addresses": "192.168.0.0/16 10.0.0.0/8", "enable-svc-source-range-check": "false"},
+			map[string]string{"tunnel": "disabled", "node-port-range": "20000,22767", "nodeport-addresses": "192.168.0.0/16 10.0.0.0/8", "enable-svc-source-range-check": "false"},
 			cluster.CiliumSettings{
 				Mode: "snat", FirstNodePort: 20000, LastNodePort: 22767, NoSourceRanges: true,
 				NodePortAddresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("10.0.0.0/8")},
 			},
 		},
-		{"Gateway API", map[string]string{"enable-gateway-api": "true"}, cluster.CiliumSettings{Mode: "snat", PerPacket: true}},
+		{"Gateway API", map[string]string{"enable-gateway-api": "true", "cni-chaining-mode": "aws-cni"}, cluster.CiliumSettings{Mode: "snat", PerPacket: true}},
 	} {
 		if diff := cmp.Diff(&tt.want, ciliumSettings(tt.data), equalPrefixes); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)

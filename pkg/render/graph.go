@@ -154,6 +154,7 @@ func DOT(t *report.Trace) []byte {
 			color = ", color=\"#cf222e\""
 		case doubtful:
 			color = ", color=\"#bf8700\""
+		case plain, faint, strong, informing, toneCount:
 		}
 		fmt.Fprintf(&b, "  h%d [label=\"%s\"%s];\n", i, strings.Join(lines, `\n`), color)
 	}

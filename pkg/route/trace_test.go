@@ -276,16 +276,21 @@ func TestHairpin(t *testing.T) {
 		rule        string
 	}{
 		{
-			"an internal NLB, whose documentation says that it does not", "aws:///a/i-%d", map[string]string{aws + "type": "nlb", aws + "internal": "true"},
+			"an internal NLB, whose documentation says that it does not", "aws:///a/i-%d",
+			map[string]string{aws + "type": "nlb", aws + "internal": "true"},
 			dataplane.Partial, nil, "AWS-07",
 		},
 		{
-			"a public one: it depends on the NAT", "aws:///a/i-%d", map[string]string{aws + "type": "nlb"},
-			dataplane.Unknown, []dataplane.Outcome{dataplane.Reachable, dataplane.TimedOut, dataplane.Partial}, "LB-23",
+			"a public one: it depends on the NAT", "aws:///a/i-%d",
+			map[string]string{aws + "type": "nlb"},
+			dataplane.Unknown,
+			[]dataplane.Outcome{dataplane.Reachable, dataplane.TimedOut, dataplane.Partial},
+			"LB-23",
 		},
 		{"one that opens connections of its own", "hcloud://%d", nil, dataplane.Reachable, nil, ""},
 		{
-			"the PROXY protocol, on a connection of its own", "hcloud://%d", map[string]string{"load-balancer.hetzner.cloud/uses-proxyprotocol": "true"},
+			"the PROXY protocol, on a connection of its own", "hcloud://%d",
+			map[string]string{"load-balancer.hetzner.cloud/uses-proxyprotocol": "true"},
 			dataplane.Reachable, nil, "",
 		},
 	} {

