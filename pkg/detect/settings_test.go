@@ -155,8 +155,16 @@ func TestWeave(t *testing.T) {
 		tag, variable string
 		want          bool
 	}{
-		{"2.8.1", "", false}, {"2.8.1", "0", true}, {"2.8.1", "1", false}, {"2.7.0", "", false}, {"2.6.5", "", true}, {"2.6.5", "1", false}, {"2.6.5", "0", false},
-		{"latest", "", true}, {"latest", "0", true}, {"latest", "1", false},
+		{"2.8.1", "", false},
+		{"2.8.1", "0", true},
+		{"2.8.1", "1", false},
+		{"2.7.0", "", false},
+		{"2.6.5", "", true},
+		{"2.6.5", "1", false},
+		{"2.6.5", "0", false},
+		{"latest", "", true},
+		{"latest", "0", true},
+		{"latest", "1", false},
 	} {
 		container := corev1.Container{Name: "weave", Image: "weaveworks/weave-kube:" + tt.tag, Env: []corev1.EnvVar{{Name: "NO_MASQ_LOCAL", Value: tt.variable}}}
 		if tt.variable == "" {
