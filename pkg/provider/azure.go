@@ -48,11 +48,11 @@ func (azure) recognise(c candidate) (LoadBalancer, bool) {
 func azureLocalCheck(svc *cluster.Service) HealthCheck {
 	without := 0
 	for i := range svc.Ports {
-		prefix := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", svc.Ports[i].Port)
+		ofPort := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", svc.Ports[i].Port)
 		switch {
-		case svc.Annotations[prefix+"no_probe_rule"] == "true":
+		case svc.Annotations[ofPort+"no_probe_rule"] == "true":
 			without++
-		case svc.Annotations[prefix+"health-probe_port"] != "":
+		case svc.Annotations[ofPort+"health-probe_port"] != "":
 			return UnknownCheck
 		}
 	}
@@ -123,9 +123,9 @@ func (azure) conflict(_ LoadBalancer, svc *cluster.Service) (Conflict, bool) {
 		if p.Protocol != cluster.TCP {
 			continue
 		}
-		prefix := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", p.Port)
+		ofPort := fmt.Sprintf("service.beta.kubernetes.io/port_%d_", p.Port)
 		local := svc.ExternalTrafficPolicy == cluster.PolicyLocal
-		switch key := prefix + "no_probe_rule"; {
+		switch key := ofPort + "no_probe_rule"; {
 		case local && svc.Annotations[key] == "true":
 			c := Conflict{
 				Certain: true, WithoutPod: true, Message: fmt.Sprintf("an annotation turns the health probe of port %d off", p.Port),
@@ -134,7 +134,7 @@ func (azure) conflict(_ LoadBalancer, svc *cluster.Service) (Conflict, bool) {
 			c.about(svc, key)
 			return c, true
 		case !local && svc.Annotations[key] != "true":
-			if c, ok := azureAsksForPath(svc, p, prefix); ok {
+			if c, ok := azureAsksForPath(svc, p, ofPort); ok {
 				return c, true
 			}
 		}
@@ -143,10 +143,10 @@ func (azure) conflict(_ LoadBalancer, svc *cluster.Service) (Conflict, bool) {
 }
 
 // azureAsksForPath: the health probe of a port asks for / over HTTP, for want of a path, and wants a 200.
-func azureAsksForPath(svc *cluster.Service, p *cluster.Port, prefix string) (Conflict, bool) {
-	protocol := cmp.Or(svc.Annotations[prefix+"health-probe_protocol"], p.AppProtocol, svc.Annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"])
+func azureAsksForPath(svc *cluster.Service, p *cluster.Port, ofPort string) (Conflict, bool) {
+	protocol := cmp.Or(svc.Annotations[ofPort+"health-probe_protocol"], p.AppProtocol, svc.Annotations["service.beta.kubernetes.io/azure-load-balancer-health-probe-protocol"])
 	protocol = strings.ToLower(strings.TrimSpace(protocol))
-	if protocol != "http" && protocol != "https" || svc.Annotations[azureProbePath] != "" || svc.Annotations[prefix+"health-probe_request-path"] != "" {
+	if protocol != "http" && protocol != "https" || svc.Annotations[azureProbePath] != "" || svc.Annotations[ofPort+"health-probe_request-path"] != "" {
 		return Conflict{}, false
 	}
 	c := Conflict{
