@@ -160,6 +160,7 @@ var besideVariants = []cluster.CiliumSettings{
 	{Mode: "snat", SocketLoadBalancing: true},
 	{Mode: "snat", SocketLoadBalancing: true, HostSocketsOnly: true},
 	{Mode: "snat", BPFMasquerade: true},
+	{Mode: "snat", BPFMasquerade: true, Tunnel: true},
 	{Mode: "snat", DropsWithoutBackend: true},
 	{Mode: "snat", BPFMasquerade: true, DropsWithoutBackend: true},
 }

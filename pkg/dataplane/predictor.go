@@ -203,7 +203,9 @@ func (p *Predictor) arriving(client Client, t Target, owner int) Path {
 // refusedBy is what a client meets that another node refuses, there being what a client outside meets at that node.
 func (p *Predictor) refusedBy(client Client, there Path) Path {
 	there.From, there.Basis = client.From, there.Rule.Basis
-	if d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node]); client.From == Pod && d.Name == cluster.Cilium && d.Cilium.Tunnel && d.PodMasquerade != cluster.Yes {
+	d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node])
+	mayTunnel := d.Name == cluster.Cilium && (d.Cilium == nil || d.Cilium.Tunnel || !d.Cilium.Read())
+	if client.From == Pod && mayTunnel && d.PodMasquerade != cluster.Yes {
 		there.settle(unknown(cil50, Refused, TimedOut))
 	}
 	return there

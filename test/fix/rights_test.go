@@ -35,6 +35,7 @@ func TestEachRightMissing(t *testing.T) {
 	cases := map[string][]lacking{
 		"get services":               {{refused: true, says: []string{"get service NS/web: forbidden: ", "`kubectl auth can-i get services -n NS`"}}},
 		"list services":              goesOn,
+		"get pods":                   goesOn,
 		"list endpointslices":        {{says: []string{"nodes ? unknown on 4 of 4 nodes", "? not allowed to list endpointslices.discovery.k8s.io in namespace NS"}}},
 		"get nodes":                  goesOn,
 		"list nodes":                 {{says: []string{"? not allowed to list nodes"}}},

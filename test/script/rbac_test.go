@@ -54,6 +54,10 @@ var statusProbes = []probe{
 	{args: []string{"status", "svc/nginx-ingress-lb", "-n", "kube-system"}, path: "/apis/apps/v1/daemonsets", narrowed: "fieldSelector=metadata.name%3Dnone"},
 	// It has no load balancer address.
 	{args: []string{"status", "svc/waiting", "-n", "waiting"}},
+	// Nodes announce their addresses: a Lease of one Service, and of all, and what MetalLB says.
+	{args: []string{"status", "svc/by-cilium", "-n", "announced"}},
+	{args: []string{"status", "-n", "announced"}},
+	{args: []string{"status", "svc/by-metallb", "-n", "announced"}},
 	// Neither is there: with the right to look, that is what is said.
 	{args: []string{"status", "ing/nonesuch", "-n", "shop"}},
 	{args: []string{"status", "gateway/nonesuch", "-n", "shop"}},
@@ -73,6 +77,32 @@ metadata: {name: waiting, namespace: waiting}
 spec: {type: LoadBalancer, selector: {app: waiting}, ports: [{port: 80}]}
 `
 
+// announced are Services whose addresses Cilium and MetalLB may announce from nodes.
+const announced = `
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: announced}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-cilium, namespace: announced}
+spec: {type: LoadBalancer, loadBalancerClass: io.cilium/l2-announcer, ports: [{port: 80}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.71}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-cilium-too, namespace: announced}
+spec: {type: LoadBalancer, loadBalancerClass: io.cilium/l2-announcer, ports: [{port: 80}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.72}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-metallb, namespace: announced, annotations: {metallb.io/ip-allocated-from-pool: first}}
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.73}]}}
+`
+
 // What rbac prints is enough: nothing is forbidden. It is also the least: without any verb of any of its rules, something is.
 func TestRBACIsTheLeast(t *testing.T) {
 	server := shared.Get(t)
@@ -80,7 +110,7 @@ func TestRBACIsTheLeast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Apply(t.Context(), append(manifests, waiting...)); err != nil {
+	if err := server.Apply(t.Context(), append(append(manifests, waiting...), announced...)); err != nil {
 		t.Fatal(err)
 	}
 	// As on a cluster with Calico of Tigera's operator.
