@@ -41,7 +41,7 @@ func ciliumClusters() []Cluster {
 		}
 	}
 	// Drawn ones that found what nobody had thought of.
-	return append(out, Drawn(Cilium, "v1.20.2", 202), Drawn(Cilium, "v1.20.2", 203), Drawn(Cilium, "v1.20.2", 205))
+	return append(out, Drawn(Cilium, "v1.20.2", 202), Drawn(Cilium, "v1.20.2", 203), Drawn(Cilium, "v1.20.2", 205), Drawn(Cilium, "v1.20.2", 208))
 }
 
 // ciliumVariants are the defaults, and settings that differ from them, each by itself.
