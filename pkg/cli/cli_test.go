@@ -492,19 +492,7 @@ func TestTheExample(t *testing.T) {
 	if code := Main(t.Context(), args, w.streams(), e); code != 0 {
 		t.Fatalf("exit code %d: %s", code, w.err.String())
 	}
-	file := filepath.Join("testdata", "example.txt")
-	if *update {
-		if err := os.WriteFile(file, w.out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), w.out.String()); diff != "" {
-		t.Error(diff)
-	}
+	matchesFile(t, "example.txt", w.out.Bytes())
 	for _, c := range []struct {
 		args []string
 		code int
@@ -602,5 +590,23 @@ func TestRealOutputHoldsToThePublishedSchema(t *testing.T) {
 		if err := resolved.Validate(value); err != nil {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+}
+
+// matchesFile compares output with a file in testdata, or writes it there with -update.
+func matchesFile(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Error(diff)
 	}
 }

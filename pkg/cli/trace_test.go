@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const traceExample = "../../examples/ack-ipvs-local.yaml"
@@ -201,19 +199,7 @@ func TestTraceScreens(t *testing.T) {
 			if code := Main(t.Context(), args, w.streams(), e); code != 0 {
 				t.Fatalf("exit code %d: %s", code, w.err.String())
 			}
-			file := filepath.Join("testdata", c.name+".txt")
-			if *update {
-				if err := os.WriteFile(file, w.out.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), w.out.String()); diff != "" {
-				t.Error(diff)
-			}
+			matchesFile(t, c.name+".txt", w.out.Bytes())
 		})
 	}
 }

@@ -123,7 +123,7 @@ func (c *connection) afterCilium(v verdict) verdict {
 	case !s.Read(), c.mode == cluster.IPVS, c.unplaced(), v.outcome != Reachable:
 		v.clientIP = ClientIPUnknown
 	case s.Tunnel && v.endpoints == AllEndpoints && c.masqueradedByCNI == cluster.Yes:
-		// The rule's translation is for all that goes to cilium_host, and packets to other nodes' pods do.
+		// The rule translates what goes to cilium_host, and packets to other nodes' pods do.
 		v.clientIP = share(near.host, all.n)
 	case all.host > 0:
 		v.clientIP = ClientIPUnknown

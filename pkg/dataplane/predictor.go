@@ -178,11 +178,11 @@ func (p *Predictor) treatsAllAlike(node int) bool {
 // the client's node.
 func (p *Predictor) arriving(client Client, t Target, owner int) Path {
 	there := p.Path(Client{From: External, Node: owner}, t)
-	there.From, there.Basis = client.From, there.Rule.Basis
-	d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node])
-	switch {
-	case there.Outcome == Refused:
+	if there.Outcome == Refused {
 		return p.refusedBy(client, there)
+	}
+	there.From, there.Basis = client.From, there.Rule.Basis
+	switch {
 	case there.Outcome != Reachable:
 		return there
 	case there.Endpoints == AllEndpoints:
@@ -191,16 +191,18 @@ func (p *Predictor) arriving(client Client, t Target, owner int) Path {
 	default:
 		there.Endpoints, there.ExtraHop = EndpointsUnknown, Always
 	}
+	masquerade := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node]).PodMasquerade
 	switch {
-	case client.From == Pod && d.PodMasquerade == cluster.Yes:
+	case client.From == Pod && masquerade == cluster.Yes:
 		there.ClientIP = Rewritten
-	case client.From == Pod && d.PodMasquerade == cluster.Undetermined && there.ClientIP != Rewritten:
+	case client.From == Pod && masquerade == cluster.Undetermined && there.ClientIP != Rewritten:
 		there.ClientIP = ClientIPUnknown
 	}
 	return there
 }
 
-// refusedBy is what a client meets that another node refuses, there being what a client outside meets at that node.
+// refusedBy is the path of a client inside whose connection another node refuses; there is the path of a client outside
+// at that node. Where only a tunnel leads back to the pod, the refusal may be lost.
 func (p *Predictor) refusedBy(client Client, there Path) Path {
 	there.From, there.Basis = client.From, there.Rule.Basis
 	d := p.snapshot.DataplaneOf(&p.snapshot.Nodes[client.Node])
